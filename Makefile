@@ -1,0 +1,56 @@
+# What a person types. The work is done by dapr/shop (the launcher) and the go command.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+SHOP := .run/bin/shop
+
+# Settings reach the launcher through the environment, whether before or after `make`.
+
+.PHONY: help
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  Settings of make up: STATE=sqlite PUBSUB=embedded MAIL=files SECRETS=env (directories in components/),"
+	@echo "  GATEWAY_PORT=8080, PORT_BASE=23100 (all other ports), RATE_LIMIT=off, DAPR=system, RUN_DIR=.run"
+
+.PHONY: up
+up: $(SHOP) ## build what is missing, start the shop, wait until it is ready
+	@$(SHOP) up
+
+.PHONY: down
+down: $(SHOP) ## stop it; data stays
+	@$(SHOP) down
+
+.PHONY: status
+status: $(SHOP) ## what runs, where, and how much memory it takes
+	@$(SHOP) status
+
+.PHONY: logs
+logs: $(SHOP) ## print logs and follow them; APP=orders for one app
+	@$(SHOP) logs -f $(APP)
+
+.PHONY: clean
+clean: $(SHOP) ## stop it and remove its data
+	@$(SHOP) clean
+
+.PHONY: backing
+backing: $(SHOP) ## start only what dapr run -f dapr/apps.yaml needs
+	@$(SHOP) backing
+
+# Go knows what has changed, so this is not a file for make to compare.
+.PHONY: $(SHOP)
+$(SHOP):
+	@command -v go >/dev/null || { echo "the go command is missing: install Go (https://go.dev/dl)" >&2; exit 1; }
+	@mkdir -p $(@D) 2>/dev/null || { echo "cannot write to $(@D)" >&2; exit 1; }
+	@CGO_ENABLED=0 go build -buildvcs=false -o $@ ./dapr/shop
+
+# Tests that start shops are few at a time: each is a dozen processes.
+.PHONY: test
+test: ## all tests that need nothing but Go
+	go vet ./...
+	go test -timeout 10m -p 2 ./...
+
+.PHONY: lint
+lint: ## formatting and go vet
+	@unformatted=$$(gofmt -l apps dapr internal tests 2>/dev/null); \
+	  if [ -n "$$unformatted" ]; then echo "gofmt -w these: $$unformatted" >&2; exit 1; fi
+	go vet ./...

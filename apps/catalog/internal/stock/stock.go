@@ -1,0 +1,214 @@
+// Package stock keeps the inventory: how many of each SKU stand at a location and how many of them are
+// held for orders. It is event-sourced; this file has the rules, ledger.go the log.
+//
+// Rules (each has a test of its number):
+//
+//  1. 0 ≤ reserved ≤ onHand, always. Nothing is sold that is not there.
+//  2. A reservation holds all of its lines or none; lines of one SKU are summed.
+//  3. A reservation is made once per order: a repetition answers with what is held.
+//  4. A reservation once released cannot be made again: a late repetition finds it released.
+//  5. Committing keeps a reservation for good; committed ones are only freed by release or shipment.
+//  6. Shipping takes lines off the shelf and out of the reservation, each shipment once, and never
+//     more than is still reserved.
+//  7. An adjustment applies once per idempotency id and never takes what is reserved.
+//  8. A return puts back at most what was shipped, each return once.
+package stock
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"haberdash/internal/commitlog"
+	"haberdash/internal/contract"
+	"haberdash/internal/fault"
+)
+
+// Level is a SKU's inventory at the location of the log.
+type Level struct {
+	OnHand   int64 `json:"onHand"`
+	Reserved int64 `json:"reserved"`
+}
+
+// Available is what can still be sold.
+func (l Level) Available() int64 { return l.OnHand - l.Reserved }
+
+// Statuses of a hold.
+const (
+	Held      = "held"      // the order is not decided yet
+	Committed = "committed" // the order is confirmed
+	Released  = "released"  // the order was rejected or cancelled
+)
+
+// Hold is the reservation of one order.
+type Hold struct {
+	Status    string           `json:"status,omitempty"`
+	Lines     map[string]int64 `json:"lines,omitempty"` // still reserved, by SKU
+	Shipped   map[string]int64 `json:"shipped,omitempty"`
+	Done      []string         `json:"done,omitempty"` // ids of shipments and returns that are applied
+	ExpiresAt time.Time        `json:"expiresAt,omitzero"`
+}
+
+// State is any aggregate of a stock log: a level ("sku/<SKU>"), a hold ("hold/<order>"), the index of
+// undecided holds ("undecided"), or a marker of an adjustment that was made ("adjustment/<id>").
+type State struct {
+	Level
+	Hold      *Hold                `json:"hold,omitempty"`
+	Undecided map[string]time.Time `json:"undecided,omitempty"` // order → when to ask what became of it
+}
+
+// Event types of the log.
+const (
+	Received   = "stock.received"  // data: move
+	Adjusted   = "stock.adjusted"  // data: move
+	Reserved   = "stock.reserved"  // data: move, on the SKU
+	Freed      = "stock.released"  // data: move, on the SKU
+	Shipped    = "stock.shipped"   // data: move, on the SKU
+	Returned   = "stock.returned"  // data: move, on the SKU
+	holdPlaced = "hold.placed"     // data: holdData
+	holdKept   = "hold.committed"  // no data
+	holdFreed  = "hold.released"   // no data
+	holdSent   = "hold.shipped"    // data: holdData
+	holdBack   = "hold.returned"   // data: holdData
+	indexAdd   = "undecided.added" // data: holdData
+	indexDrop  = "undecided.dropped"
+	marked     = "adjustment.applied"
+)
+
+// move is a change of one SKU's level.
+type move struct {
+	Quantity int64  `json:"quantity"` // signed for adjustments, else positive
+	Order    string `json:"order,omitempty"`
+	Reason   string `json:"reason,omitempty"`
+	ID       string `json:"id,omitempty"`
+}
+
+type holdData struct {
+	ID        string           `json:"id,omitempty"`
+	Lines     map[string]int64 `json:"lines,omitempty"`
+	ExpiresAt time.Time        `json:"expiresAt,omitzero"`
+	Order     string           `json:"order,omitempty"`
+}
+
+func skuID(sku string) string       { return "sku/" + sku }
+func holdID(order string) string    { return "hold/" + order }
+func adjustmentID(id string) string { return "adjustment/" + id }
+
+const undecidedID = "undecided"
+
+// Model folds a stock log.
+func Model() commitlog.Model[State] { return commitlog.Model[State]{Apply: apply} }
+
+func apply(id string, s State, e commitlog.Event) (State, error) {
+	switch {
+	case strings.HasPrefix(id, "sku/"):
+		return applyLevel(s, e)
+	case strings.HasPrefix(id, "hold/"):
+		return applyHold(s, e)
+	case id == undecidedID:
+		return applyUndecided(s, e)
+	}
+	return s, nil // a marker: that it has an event is all there is to know
+}
+
+func applyLevel(s State, e commitlog.Event) (State, error) {
+	var m move
+	if err := e.Decode(&m); err != nil {
+		return s, err
+	}
+	switch e.Type {
+	case Received, Adjusted, Returned:
+		s.OnHand += m.Quantity
+	case Reserved:
+		s.Level.Reserved += m.Quantity
+	case Freed:
+		s.Level.Reserved -= m.Quantity
+	case Shipped:
+		s.OnHand -= m.Quantity
+		s.Level.Reserved -= m.Quantity
+	default:
+		return s, fmt.Errorf("unknown event %s", e.Type)
+	}
+	return s, nil
+}
+
+func applyHold(s State, e commitlog.Event) (State, error) {
+	var d holdData
+	if err := e.Decode(&d); err != nil {
+		return s, err
+	}
+	h := Hold{}
+	if s.Hold != nil {
+		h = *s.Hold
+	}
+	switch e.Type {
+	case holdPlaced:
+		h.Status, h.Lines, h.ExpiresAt = Held, d.Lines, d.ExpiresAt
+	case holdKept:
+		h.Status = Committed
+	case holdFreed:
+		h.Status, h.Lines = Released, nil
+	case holdSent:
+		h.Lines, h.Shipped = sum(h.Lines, d.Lines, -1), sum(h.Shipped, d.Lines, 1)
+		h.Done = append(slices.Clone(h.Done), d.ID)
+	case holdBack:
+		h.Shipped = sum(h.Shipped, d.Lines, -1)
+		h.Done = append(slices.Clone(h.Done), d.ID)
+	default:
+		return s, fmt.Errorf("unknown event %s", e.Type)
+	}
+	return State{Hold: &h}, nil
+}
+
+func applyUndecided(s State, e commitlog.Event) (State, error) {
+	var d holdData
+	if err := e.Decode(&d); err != nil {
+		return s, err
+	}
+	next := make(map[string]time.Time, len(s.Undecided)+1)
+	for order, at := range s.Undecided {
+		next[order] = at
+	}
+	if e.Type == indexAdd {
+		next[d.Order] = d.ExpiresAt
+	} else {
+		delete(next, d.Order)
+	}
+	return State{Undecided: next}, nil
+}
+
+// sum adds sign × b to a, without zeros; a stays as it is.
+func sum(a, b map[string]int64, sign int64) map[string]int64 {
+	out := make(map[string]int64, len(a)+len(b))
+	for sku, n := range a {
+		out[sku] = n
+	}
+	for sku, n := range b {
+		if out[sku] += sign * n; out[sku] == 0 {
+			delete(out, sku)
+		}
+	}
+	return out
+}
+
+// fold sums lines by SKU (rule 2) and refuses quantities below one or sums that overflow.
+func fold(lines []contract.Line) (map[string]int64, []string, error) {
+	byID := make(map[string]int64, len(lines))
+	for i, l := range lines {
+		if l.Quantity < 1 || l.Quantity > maxQuantity {
+			return nil, nil, fault.New(fault.Invalid, "invalid-quantity", "Quantities are 1 to %d.", maxQuantity).
+				WithField(fmt.Sprintf("body.lines[%d].quantity", i), "out of range")
+		}
+		byID[l.SKU] += l.Quantity
+	}
+	skus := make([]string, 0, len(byID))
+	for sku := range byID {
+		skus = append(skus, sku)
+	}
+	slices.Sort(skus)
+	return byID, skus, nil
+}
+
+// maxQuantity bounds a line and a level, far from where int64 sums could overflow.
+const maxQuantity = 1_000_000_000

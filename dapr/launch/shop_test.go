@@ -1,0 +1,325 @@
+package launch
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// These tests start real shops, whose apps are stand-ins: what is tested is the launcher and the files in
+// dapr/ and components/.
+
+const roleVariable = "HABERDASH_TEST_ROLE"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(roleVariable) != "" {
+		beLauncher()
+	}
+	code := m.Run()
+	Leave()
+	if fixture.dir != "" {
+		os.RemoveAll(fixture.dir)
+	}
+	os.Exit(code)
+}
+
+// beLauncher is a process that starts a shop and is then killed by its test.
+func beLauncher() {
+	_, err := Start(context.Background(), Options{
+		Root: os.Getenv("TEST_ROOT"), RunDir: os.Getenv("TEST_RUN_DIR"), FreePorts: true,
+	})
+	fmt.Println("started", err)
+	select {}
+}
+
+var fixture struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+// testRoot is a checkout like this one with other apps, and one more choice of state: one that cannot work.
+func testRoot(t *testing.T) string {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("starts real sidecars")
+	}
+	t.Parallel()
+	fixture.once.Do(func() { fixture.dir, fixture.err = makeRoot() })
+	require.NoError(t, fixture.err)
+	return fixture.dir
+}
+
+func makeRoot() (string, error) {
+	root, err := FindRoot()
+	if err != nil {
+		return "", err
+	}
+	dir, err := os.MkdirTemp("", "haberdash-launch-")
+	if err != nil {
+		return "", err
+	}
+	for _, name := range []string{"dapr", "internal", "go.mod", "go.sum"} {
+		if err := os.Symlink(filepath.Join(root, name), filepath.Join(dir, name)); err != nil {
+			return dir, err
+		}
+	}
+	if err := os.CopyFS(filepath.Join(dir, "components"), os.DirFS(filepath.Join(root, "components"))); err != nil {
+		return dir, err
+	}
+	good, err := os.ReadFile(filepath.Join(dir, "components", "state", "sqlite", "state.yaml"))
+	if err != nil {
+		return dir, err
+	}
+	bad := bytes.Replace(good, []byte("file:data/"), []byte("file:no/such/directory/"), 1)
+	file, err := readRunFile(runFilePath(root))
+	if err != nil {
+		return dir, err
+	}
+	source, err := os.ReadFile(filepath.Join(root, "dapr", "launch", "testdata", "app", "main.go"))
+	if err != nil {
+		return dir, err
+	}
+	write := map[string][]byte{"components/state/broken/state.yaml": bad}
+	for _, a := range file.Apps {
+		write["apps/"+a.AppID+"/main.go"] = source
+	}
+	for name, text := range write {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return dir, err
+		}
+		if err := os.WriteFile(path, text, 0o644); err != nil {
+			return dir, err
+		}
+	}
+	return dir, nil
+}
+
+func startShop(t *testing.T, o Options) *Shop {
+	t.Helper()
+	o.Root, o.FreePorts = testRoot(t), true
+	if o.RunDir == "" {
+		o.RunDir = t.TempDir()
+	}
+	var log lockedBuffer
+	o.Log = &log
+	s, err := Start(t.Context(), o)
+	require.NoError(t, err, log.String())
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(log.String())
+		}
+		if s.State().Status != Stopped {
+			require.NoError(t, s.Stop(context.Background()))
+		}
+	})
+	return s
+}
+
+func TestEventsStateAndChaos(t *testing.T) {
+	s := startShop(t, Options{Env: map[string]string{"EXTRA": "reached"}})
+	require.Equal(t, "ok\n", get(t, s.GatewayURL()+"/healthz"))
+	require.Equal(t, "reached", get(t, s.AppURL("users")+"/env/EXTRA"))
+	require.Equal(t, "ok\n", get(t, s.SidecarHTTP("gateway")+"/v1.0/invoke/orders/method/healthz"))
+
+	publish := func(n int) {
+		require.Eventually(t, func() bool {
+			code, _ := post(s.SidecarHTTP("orders")+"/v1.0/publish/pubsub/orders", fmt.Sprintf(`{"n":%d}`, n))
+			return code == http.StatusNoContent
+		}, 30*time.Second, 200*time.Millisecond)
+	}
+	heard := func(app string, n int) {
+		require.Eventually(t, func() bool {
+			return strings.Contains(get(t, s.AppURL(app)+"/events"), fmt.Sprintf(`{"n":%d}`, n))
+		}, 60*time.Second, 100*time.Millisecond, "%s never heard of %d", app, n)
+	}
+	publish(1)
+	heard("notifications", 1)
+	heard("catalog", 1)
+
+	for i, name := range []string{"broker", "orders-daprd", "notifications", "notifications-daprd", "scheduler", "placement"} {
+		require.NoError(t, s.Kill(name))
+		require.NoError(t, s.Restart(name))
+		require.NoError(t, s.Ready(t.Context()), name)
+		publish(10 + i)
+		heard("notifications", 10+i)
+		heard("catalog", 10+i)
+	}
+	require.Equal(t, Ready, s.State().Status)
+	require.ErrorContains(t, s.Kill("nobody"), `no process "nobody"`)
+	require.ErrorContains(t, s.Restart("orders"), "still running")
+
+	ports := s.opts.ports(s.file)
+	mark := s.State().RunID
+	require.NoError(t, s.Stop(t.Context()))
+	require.Empty(t, marked(mark))
+	require.NoError(t, checkFree(ports))
+}
+
+func TestTwoShopsSideBySideAndDataThatStays(t *testing.T) {
+	dir := t.TempDir()
+	one := startShop(t, Options{RunDir: dir})
+	// Not startShop: that would be a parallel test twice.
+	two, err := Start(t.Context(), Options{Root: one.opts.Root, RunDir: t.TempDir(), FreePorts: true})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, two.Stop(context.Background())) }()
+
+	_, err = Start(t.Context(), Options{Root: one.opts.Root, RunDir: dir, FreePorts: true})
+	require.ErrorIs(t, err, ErrRunning)
+
+	code, _ := post(one.SidecarHTTP("orders")+"/v1.0/state/state", `[{"key":"k","value":"kept"}]`)
+	require.Equal(t, http.StatusNoContent, code)
+	require.Empty(t, get(t, two.SidecarHTTP("orders")+"/v1.0/state/state/k"))
+
+	require.NoError(t, one.Stop(t.Context()))
+	require.Equal(t, "ok\n", get(t, two.GatewayURL()+"/healthz"), "stopping one leaves the other alone")
+	again, err := Start(t.Context(), Options{Root: one.opts.Root, RunDir: dir, FreePorts: true})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, again.Stop(context.Background())) }()
+	require.Equal(t, `"kept"`, get(t, again.SidecarHTTP("orders")+"/v1.0/state/state/k"))
+}
+
+func TestWhatDoesNotComeUpIsNamed(t *testing.T) {
+	root := testRoot(t)
+	for name, c := range map[string]struct {
+		options Options
+		says    []string
+	}{
+		"app":       {Options{Env: map[string]string{"CRASH": "cart"}}, []string{"cart stopped (exit status 3)", "the meaning of it all"}},
+		"component": {Options{State: "broken"}, []string{"the sidecar of ", "state (state.sqlite/v1)", "unable to open database file"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.options.Root, c.options.RunDir, c.options.FreePorts = root, t.TempDir(), true
+			_, err := Start(t.Context(), c.options)
+			for _, says := range c.says {
+				require.ErrorContains(t, err, says)
+			}
+			st, err := ReadState(c.options.RunDir)
+			require.NoError(t, err)
+			require.Equal(t, Failed, st.Status)
+			require.Empty(t, marked(st.RunID))
+		})
+	}
+}
+
+func TestDeathIsNoticed(t *testing.T) {
+	s := startShop(t, Options{})
+	began := time.Now()
+	cmd := exec.Command("kill", "-9", fmt.Sprint(s.running["users-daprd"].PID))
+	require.NoError(t, cmd.Run())
+	require.Eventually(t, func() bool {
+		st, err := ReadState(s.RunDir())
+		return err == nil && st.Status == Broken
+	}, 5*time.Second, 20*time.Millisecond)
+	require.Less(t, time.Since(began), 2*time.Second)
+	require.Contains(t, s.State().Error, "the sidecar of users stopped (signal: killed)")
+}
+
+func TestNothingSurvivesItsLauncher(t *testing.T) {
+	root, dir := testRoot(t), t.TempDir()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), roleVariable+"=launcher", "TEST_ROOT="+root, "TEST_RUN_DIR="+dir)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	line, err := bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "started <nil>\n", line)
+	st, err := ReadState(dir)
+	require.NoError(t, err)
+	require.NotEmpty(t, marked(st.RunID))
+
+	require.NoError(t, cmd.Process.Kill())
+	_ = cmd.Wait()
+	require.Eventually(t, func() bool { return len(marked(st.RunID)) == 0 }, 10*time.Second, 50*time.Millisecond)
+	for _, p := range st.Processes {
+		require.False(t, p.Alive(), p.Name)
+	}
+	locked, err := Running(dir)
+	require.NoError(t, err)
+	require.False(t, locked)
+}
+
+func TestSidecarAndBrokerOnTheirOwn(t *testing.T) {
+	root := testRoot(t)
+	dir := t.TempDir()
+	broker, err := StartBroker(t.Context(), BrokerOptions{Root: root, RunDir: dir})
+	require.NoError(t, err)
+	defer broker.Stop()
+	side, err := StartSidecar(t.Context(), SidecarOptions{
+		Root: root, RunDir: dir, AppID: "orders",
+		ResourcesPaths: []string{"components/state/sqlite", "components/pubsub/embedded", "components/secrets/env"},
+		Env:            map[string]string{"KAFKA_BROKERS": broker.Address},
+	})
+	require.NoError(t, err)
+	defer side.Stop()
+	code, body := post(side.HTTP()+"/v1.0/publish/pubsub/orders", `{}`)
+	require.Equal(t, http.StatusNoContent, code, body)
+	code, _ = post(side.HTTP()+"/v1.0/state/state", `[{"key":"k","value":1}]`)
+	require.Equal(t, http.StatusNoContent, code)
+	side.Kill()
+	require.NoError(t, side.Restart(t.Context()))
+	require.Equal(t, "1", get(t, side.HTTP()+"/v1.0/state/state/k"))
+
+	_, err = StartSidecar(t.Context(), SidecarOptions{
+		Root: root, RunDir: dir, AppID: "orders", ResourcesPaths: []string{"components/state/broken"},
+	})
+	require.ErrorContains(t, err, "unable to open database file")
+}
+
+func get(t *testing.T, url string) string {
+	t.Helper()
+	res, err := http.Get(url)
+	require.NoError(t, err)
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	return string(b)
+}
+
+func post(url, body string) (int, string) {
+	res, err := http.Post(url, "application/json", strings.NewReader(body))
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer res.Body.Close()
+	b, _ := io.ReadAll(res.Body)
+	if !json.Valid(b) {
+		b = nil
+	}
+	return res.StatusCode, string(b)
+}
+
+// lockedBuffer is a log that several goroutines may write to.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}

@@ -1,0 +1,28 @@
+// Command daprd is the official Dapr sidecar plus SQLite name resolution and the SMTP binding, which
+// the stable component set lacks.
+//
+// The stable component set resolves names by mDNS, which fails on many VPNs and company machines
+// (dapr/dapr#3256); SQLite name resolution needs nothing but a file.
+package main
+
+import (
+	"os"
+
+	"github.com/dapr/components-contrib/bindings/smtp"
+	"github.com/dapr/components-contrib/nameresolution/sqlite"
+	"github.com/dapr/dapr/cmd/daprd/app"
+	"github.com/dapr/dapr/pkg/components/bindings"
+	"github.com/dapr/dapr/pkg/components/nameresolution"
+)
+
+func main() {
+	nameresolution.DefaultRegistry.RegisterComponent(sqlite.NewResolver, "sqlite")
+	bindings.DefaultRegistry.RegisterOutputBinding(smtp.NewSMTP, "smtp")
+	// This sidecar is for one machine. By default both would listen on all addresses, and other sidecars
+	// would be told the machine's network address, which changes under a laptop. A flag given wins: it
+	// comes later.
+	os.Args = append([]string{
+		os.Args[0], "--dapr-internal-grpc-listen-address=127.0.0.1", "--metrics-listen-address=127.0.0.1",
+	}, os.Args[1:]...)
+	app.Run()
+}

@@ -1,0 +1,59 @@
+// Command shop runs a local shop; `make up` and its siblings call it. See `make help`.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"haberdash/dapr/launch"
+)
+
+const usage = `usage: shop COMMAND
+
+  up           start the shop in the background and wait until it is ready
+  backing      start only placement, scheduler and broker, for dapr run -f by hand
+  down         stop it; data stays
+  clean        stop it and remove its data
+  status       what runs, where, and how much memory it takes
+  logs [APP]   print the logs; -f follows
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		if !errors.Is(err, errQuiet) {
+			fmt.Fprintln(os.Stderr, "shop:", err)
+		}
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		args = []string{"help"}
+	}
+	if args[0] == "guard" && len(args) == 2 { // internal
+		launch.RunGuard(os.Stdin, args[1])
+		return nil
+	}
+	commands := map[string]func(context.Context, launch.Options, []string) error{
+		"up": up, "backing": backing, "supervise": supervise,
+		"down": down, "clean": clean, "status": status, "logs": logs,
+	}
+	do := commands[args[0]]
+	if do == nil {
+		fmt.Print(usage)
+		return map[bool]error{true: nil, false: errQuiet}[args[0] == "help"]
+	}
+	o, err := launch.OptionsFromEnv()
+	if err != nil {
+		return err
+	}
+	o.Log = os.Stdout
+	return do(ctx, o, args[1:])
+}

@@ -1,0 +1,151 @@
+package commitlog
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"haberdash/internal/sidecar"
+)
+
+// load brings the documents of cold aggregates into memory; one that has none is remembered as empty.
+// Only the writer calls it. Cold means that no event since the last checkpoint concerns the aggregate (it
+// would be dirty, and dirty ones stay), so its document is complete.
+func (p *Partition[S]) load(ctx context.Context, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	keys := make([]string, len(ids))
+	for i, id := range ids {
+		keys[i] = docKey(p.name, id)
+	}
+	items, err := p.store.GetMany(ctx, keys)
+	if err != nil {
+		return err
+	}
+	loaded := make(map[string]*aggregate[S], len(ids))
+	for i, id := range ids {
+		a := &aggregate[S]{}
+		if item, ok := items[keys[i]]; ok {
+			var d document
+			err := json.Unmarshal(item.Value, &d)
+			if err == nil {
+				err = json.Unmarshal(d.State, &a.state)
+			}
+			if err != nil {
+				return fmt.Errorf("%w: %s: %w", ErrCorrupt, keys[i], err)
+			}
+			a.seq, a.commit = d.Seq, d.Commit
+		}
+		loaded[id] = a
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for id, a := range loaded {
+		p.warm[id] = a
+	}
+	return nil
+}
+
+// writeCheckpoint writes the documents that are behind, then the checkpoint. A document is never
+// replaced by an older one, whichever process writes it: it is read first and written on condition.
+func (p *Partition[S]) writeCheckpoint(ctx context.Context) error {
+	head, dirty := p.dirty()
+	if len(dirty) == 0 {
+		return nil
+	}
+	ids := make([]string, 0, len(dirty))
+	keys := make([]string, 0, len(dirty))
+	for id := range dirty {
+		ids, keys = append(ids, id), append(keys, docKey(p.name, id))
+	}
+	now, err := p.store.GetMany(ctx, keys)
+	if err != nil {
+		return err
+	}
+	var writes []sidecar.Item
+	for i, id := range ids {
+		item, a := now[keys[i]], dirty[id]
+		if item.Found() {
+			var d document
+			if err := json.Unmarshal(item.Value, &d); err == nil && d.Seq >= a.seq {
+				continue
+			}
+		}
+		state, err := json.Marshal(a.state)
+		if err != nil {
+			return fmt.Errorf("encode %s: %w", keys[i], err)
+		}
+		value, err := json.Marshal(document{Commit: a.commit, Seq: a.seq, State: state})
+		if err != nil {
+			return fmt.Errorf("encode %s: %w", keys[i], err)
+		}
+		writes = append(writes, sidecar.Item{Key: keys[i], Value: value, ETag: item.ETag})
+	}
+	if err := p.store.PutManyIf(ctx, writes); err != nil {
+		return err
+	}
+	value, err := json.Marshal(checkpoint{Commit: head})
+	if err != nil {
+		return err
+	}
+	if err := p.store.Put(ctx, checkpointKey(p.name), value, ""); err != nil {
+		return err
+	}
+	p.clean(dirty)
+	return nil
+}
+
+func (p *Partition[S]) dirty() (head uint64, dirty map[string]*aggregate[S]) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	dirty = map[string]*aggregate[S]{}
+	for id, a := range p.warm {
+		if a.dirty {
+			dirty[id] = a
+		}
+	}
+	return p.head, dirty
+}
+
+// clean marks what was written, unless it has changed meanwhile (then another value stands there).
+func (p *Partition[S]) clean(written map[string]*aggregate[S]) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for id, a := range written {
+		if p.warm[id] == a {
+			c := *a
+			c.dirty = false
+			p.warm[id] = &c
+		}
+	}
+}
+
+// evict forgets clean aggregates beyond Warm. Which ones does not matter for correctness; map order is
+// random enough. Only the writer calls it, between batches.
+func (p *Partition[S]) evict() {
+	if p.opts.Resident {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for id, a := range p.warm {
+		if len(p.warm) <= p.opts.Warm {
+			return
+		}
+		if !a.dirty {
+			delete(p.warm, id)
+		}
+	}
+}
+
+func getJSON(ctx context.Context, store sidecar.State, key string, v any) error {
+	item, err := store.Get(ctx, key)
+	if err != nil || !item.Found() {
+		return err
+	}
+	if err := json.Unmarshal(item.Value, v); err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrCorrupt, key, err)
+	}
+	return nil
+}

@@ -1,0 +1,236 @@
+// Package logtest is the conformance suite of internal/commitlog over a state store: run it with every
+// store that a shop may use.
+package logtest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"haberdash/internal/commitlog"
+	"haberdash/internal/sidecar"
+)
+
+// Counter is the aggregate of the suite: a sum that must not fall below zero.
+type Counter struct {
+	Sum  int64    `json:"sum"`
+	Keys []string `json:"keys,omitempty"`
+}
+
+type added struct {
+	Key string `json:"k"`
+	N   int64  `json:"n"`
+}
+
+var errShort = errors.New("not enough")
+
+func model() commitlog.Model[Counter] {
+	return commitlog.Model[Counter]{Apply: func(_ string, s Counter, e commitlog.Event) (Counter, error) {
+		var a added
+		if err := e.Decode(&a); err != nil {
+			return s, err
+		}
+		s.Sum += a.N
+		s.Keys = append(s.Keys[:len(s.Keys):len(s.Keys)], a.Key)
+		return s, nil
+	}}
+}
+
+// add is idempotent by key, and refuses to go below zero.
+func add(ctx context.Context, p *commitlog.Partition[Counter], id, key string, n int64) error {
+	_, err := p.Do(ctx, []string{id}, func(tx *commitlog.Tx[Counter]) error {
+		s, _ := tx.State(id)
+		for _, k := range s.Keys {
+			if k == key {
+				return nil
+			}
+		}
+		if s.Sum+n < 0 {
+			return errShort
+		}
+		tx.Emit(id, "added", added{key, n})
+		return nil
+	})
+	return err
+}
+
+// Test runs the suite. open gives a store; logs of one run do not meet those of another.
+func Test(t *testing.T, open func(t *testing.T) sidecar.State) {
+	store := open(t)
+	ctx := t.Context()
+	start := func(t *testing.T, name string, o commitlog.Options) *commitlog.Partition[Counter] {
+		p, err := commitlog.Open(ctx, store, "test", name, model(), o)
+		require.NoError(t, err)
+		return p
+	}
+
+	t.Run("events survive a restart with and without documents", func(t *testing.T) {
+		t.Parallel()
+		p := start(t, "restart", commitlog.Options{CheckpointEvery: 5 * time.Millisecond})
+		for i := range 40 {
+			require.NoError(t, add(ctx, p, fmt.Sprint("c", i%7), fmt.Sprint(i), int64(i)))
+		}
+		want := map[string]Counter{}
+		for i := range 7 {
+			s, _, err := p.Get(ctx, fmt.Sprint("c", i))
+			require.NoError(t, err)
+			want[fmt.Sprint("c", i)] = s
+		}
+		require.NoError(t, p.Close(ctx))
+		for _, resident := range []bool{false, true} {
+			p = start(t, "restart", commitlog.Options{Resident: resident})
+			for id, s := range want {
+				got, _, err := p.Get(ctx, id)
+				require.NoError(t, err)
+				assert.Equal(t, s, got, "%s, resident %v", id, resident)
+			}
+			require.NoError(t, p.Close(ctx))
+		}
+	})
+
+	t.Run("a refused command leaves nothing behind", func(t *testing.T) {
+		t.Parallel()
+		p := start(t, "refused", commitlog.Options{})
+		defer p.Close(ctx)
+		require.NoError(t, add(ctx, p, "c", "one", 1))
+		require.ErrorIs(t, add(ctx, p, "c", "two", -2), errShort)
+		s, seq, err := p.Get(ctx, "c")
+		require.NoError(t, err)
+		assert.Equal(t, int64(1), s.Sum)
+		assert.Equal(t, uint64(1), seq)
+	})
+
+	t.Run("writers in contention never oversell and lose nothing", func(t *testing.T) {
+		t.Parallel()
+		const writers, each = 4, 25
+		var ps []*commitlog.Partition[Counter]
+		for range writers {
+			ps = append(ps, start(t, "contention", commitlog.Options{Patience: 20 * time.Second}))
+		}
+		require.NoError(t, add(ctx, ps[0], "stock", "receive", writers*each/2))
+		release := make(chan struct{})
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		sold := 0
+		for w, p := range ps {
+			for i := range each {
+				wg.Go(func() {
+					<-release
+					err := add(ctx, p, "stock", fmt.Sprintf("%d-%d", w, i), -1)
+					mu.Lock()
+					defer mu.Unlock()
+					if err == nil {
+						sold++
+					} else {
+						assert.ErrorIs(t, err, errShort)
+					}
+				})
+			}
+		}
+		close(release)
+		wg.Wait()
+		assert.Equal(t, writers*each/2, sold)
+		for _, p := range ps {
+			assert.ErrorIs(t, add(ctx, p, "stock", "late", -1), errShort)
+			require.NoError(t, p.Close(ctx))
+		}
+		fresh := start(t, "contention", commitlog.Options{})
+		defer fresh.Close(ctx)
+		s, seq, err := fresh.Get(ctx, "stock")
+		require.NoError(t, err)
+		assert.Equal(t, int64(0), s.Sum)
+		assert.Equal(t, uint64(writers*each/2+1), seq)
+	})
+
+	t.Run("history is read backwards in pages", func(t *testing.T) {
+		t.Parallel()
+		p := start(t, "history", commitlog.Options{})
+		defer p.Close(ctx)
+		for i := range 10 {
+			require.NoError(t, add(ctx, p, "c", fmt.Sprint(i), 1))
+			require.NoError(t, add(ctx, p, "other", fmt.Sprint(i), 1))
+		}
+		var seqs []uint64
+		for before := uint64(0); ; {
+			page, err := p.History(ctx, "c", before, 3)
+			require.NoError(t, err)
+			if len(page) == 0 {
+				break
+			}
+			for _, e := range page {
+				seqs = append(seqs, e.Seq)
+			}
+			before = page[len(page)-1].Seq
+		}
+		assert.Equal(t, []uint64{10, 9, 8, 7, 6, 5, 4, 3, 2, 1}, seqs)
+	})
+
+	t.Run("many clients share commits", func(t *testing.T) {
+		t.Parallel()
+		p := start(t, "group", commitlog.Options{Patience: 20 * time.Second})
+		defer p.Close(ctx)
+		var wg sync.WaitGroup
+		for i := range 200 {
+			wg.Go(func() { assert.NoError(t, add(ctx, p, fmt.Sprint("c", i), "k", 1)) })
+		}
+		wg.Wait()
+		assert.Less(t, p.Head(), uint64(200))
+	})
+
+	t.Run("everything is published in order, and again from the cursor after a restart", func(t *testing.T) {
+		t.Parallel()
+		p := start(t, "publish", commitlog.Options{})
+		rec := &recorder{got: make(chan string, 100)}
+		publishing, stop := context.WithCancel(ctx)
+		var done sync.WaitGroup
+		done.Go(func() { p.Publish(publishing, rec, "topic") })
+		for i := range 20 {
+			require.NoError(t, add(ctx, p, "c", fmt.Sprint(i), 1))
+		}
+		for i := range 20 {
+			assert.Equal(t, fmt.Sprintf("test/publish/%d/0", i+1), rec.next(t))
+		}
+		stop()
+		done.Wait()
+		require.NoError(t, p.Close(ctx))
+		p = start(t, "publish", commitlog.Options{})
+		defer p.Close(ctx)
+		publishing, stop = context.WithCancel(ctx)
+		done.Go(func() { p.Publish(publishing, rec, "topic") })
+		require.NoError(t, add(ctx, p, "c", "last", 1))
+		assert.Equal(t, "test/publish/21/0", rec.next(t), "nothing that was published before a clean end comes again")
+		stop()
+		done.Wait()
+	})
+}
+
+type recorder struct{ got chan string }
+
+func (r *recorder) Publish(_ context.Context, _ string, messages []sidecar.Message) error {
+	for _, m := range messages {
+		var e struct{ ID string }
+		if err := json.Unmarshal(m.Data, &e); err != nil {
+			return err
+		}
+		r.got <- e.ID
+	}
+	return nil
+}
+
+func (r *recorder) next(t *testing.T) string {
+	t.Helper()
+	select {
+	case id := <-r.got:
+		return id
+	case <-time.After(10 * time.Second):
+		t.Fatal("nothing published")
+		return ""
+	}
+}

@@ -1,0 +1,153 @@
+package commitlog
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"haberdash/internal/contract"
+	"haberdash/internal/sidecar"
+	"haberdash/internal/telemetry"
+)
+
+// cursor of a reader of the log: everything up to Commit is done.
+type cursor struct {
+	Commit uint64 `json:"n"`
+}
+
+// cursorEvery bounds how often the publisher stores its cursor: a crash repeats what came after.
+const cursorEvery = 200 * time.Millisecond
+
+// Publish tails the log from the stored cursor and publishes each event that is not Internal to topic,
+// after its commit, in order, at least once. It returns when ctx ends or the partition closes; outages are
+// waited out.
+func (p *Partition[S]) Publish(ctx context.Context, to sidecar.Publisher, topic string) {
+	var at cursor
+	key := cursorKey(p.name, "publisher-"+topic)
+	for wait := pause(0); ; wait = pause(wait) {
+		err := getJSON(ctx, p.store, key, &at)
+		if err == nil {
+			break
+		}
+		if !p.outage(ctx, err, "publisher cannot read its cursor", wait) {
+			return
+		}
+	}
+	stored, storedAt := at.Commit, time.Now()
+	wait := time.Duration(0)
+	for {
+		grown := p.grown()
+		for at.Commit < p.Head() {
+			n, err := p.publishSome(ctx, to, topic, at.Commit+1)
+			if err != nil {
+				wait = pause(wait)
+				if !p.outage(ctx, err, "publishing failed, will try again", wait) {
+					return
+				}
+				continue
+			}
+			wait, at.Commit = 0, n
+			if time.Since(storedAt) > cursorEvery {
+				p.storeCursor(ctx, key, at)
+				stored, storedAt = at.Commit, time.Now()
+			}
+		}
+		if stored < at.Commit {
+			select {
+			case <-grown:
+				continue
+			case <-time.After(cursorEvery):
+			case <-ctx.Done():
+			case <-p.quit:
+			}
+			p.storeCursor(context.WithoutCancel(ctx), key, at)
+			stored, storedAt = at.Commit, time.Now()
+		}
+		select {
+		case <-grown:
+		case <-ctx.Done():
+			return
+		case <-p.quit:
+			return
+		}
+	}
+}
+
+func (p *Partition[S]) publishSome(ctx context.Context, to sidecar.Publisher, topic string, from uint64) (uint64, error) {
+	commits, err := p.read(ctx, from, readAhead)
+	if err != nil || len(commits) == 0 {
+		return from - 1, err
+	}
+	var messages []sidecar.Message
+	for _, c := range commits {
+		for i, e := range c.Events {
+			if e.Internal {
+				continue
+			}
+			data, err := json.Marshal(p.envelope(c.N, i, e))
+			if err != nil {
+				return from - 1, err
+			}
+			messages = append(messages, sidecar.Message{ID: contract.EventID(p.service, p.name, c.N, i), Key: e.Aggregate, Data: data})
+		}
+	}
+	if len(messages) > 0 {
+		if err := to.Publish(ctx, topic, messages); err != nil {
+			return from - 1, err
+		}
+	}
+	return commits[len(commits)-1].N, nil
+}
+
+func (p *Partition[S]) envelope(n uint64, i int, e Event) contract.Event {
+	return contract.Event{
+		ID: contract.EventID(p.service, p.name, n, i), Type: e.Type, Source: p.service, Partition: p.name,
+		Commit: n, Index: i, Aggregate: e.Aggregate, Seq: e.Seq, At: e.At, Data: e.Data,
+	}
+}
+
+// Feed gives the published events of the commits from number from on, for consumers that found a gap; next
+// is where to go on.
+func (p *Partition[S]) Feed(ctx context.Context, from uint64, max int) (events []contract.Event, next uint64, err error) {
+	commits, err := p.Read(ctx, from, max)
+	if err != nil {
+		return nil, from, err
+	}
+	for _, c := range commits {
+		for i, e := range c.Events {
+			if !e.Internal {
+				events = append(events, p.envelope(c.N, i, e))
+			}
+		}
+	}
+	return events, from + uint64(len(commits)), nil
+}
+
+func (p *Partition[S]) grown() <-chan struct{} {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.changed
+}
+
+func (p *Partition[S]) storeCursor(ctx context.Context, key string, at cursor) {
+	value, _ := json.Marshal(at)
+	if err := p.store.Put(ctx, key, value, ""); err != nil {
+		telemetry.Log(ctx).Warn().Err(err).Str("partition", p.name).Msg("cannot store the publisher's cursor, events may repeat")
+	}
+}
+
+// outage logs and waits; false means that the work is to end.
+func (p *Partition[S]) outage(ctx context.Context, err error, msg string, wait time.Duration) bool {
+	telemetry.Log(ctx).Warn().Err(err).Str("partition", p.name).Msg(msg)
+	select {
+	case <-time.After(wait):
+		return true
+	case <-ctx.Done():
+	case <-p.quit:
+	}
+	return false
+}
+
+func pause(before time.Duration) time.Duration {
+	return min(max(2*before, 50*time.Millisecond), 2*time.Second)
+}

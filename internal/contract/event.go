@@ -1,0 +1,27 @@
+package contract
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Event is the envelope of every event on a topic and in a feed. Events of one aggregate have the
+// sequence numbers 1, 2, 3 …; a partition's events are ordered by (Commit, Index).
+type Event struct {
+	ID        string          `json:"id"`        // service/partition/commit/index
+	Type      string          `json:"type"`      // such as "order.confirmed"
+	Source    string          `json:"source"`    // the service
+	Partition string          `json:"partition"` // of the source's log
+	Commit    uint64          `json:"commit"`    // from 1
+	Index     int             `json:"index"`     // within the commit, from 0
+	Aggregate string          `json:"aggregate"` // id of the order, SKU, product …
+	Seq       uint64          `json:"seq"`       // within the aggregate, from 1
+	At        time.Time       `json:"at"`        // UTC
+	Data      json.RawMessage `json:"data"`
+}
+
+// EventID derives an event's id from its place in the log.
+func EventID(source, partition string, commit uint64, index int) string {
+	return fmt.Sprintf("%s/%s/%d/%d", source, partition, commit, index)
+}

@@ -1,0 +1,52 @@
+package contract
+
+import "haberdash/internal/money"
+
+// Types of the events on TopicOrders that others may rely on. Their data is an OrderFact.
+const (
+	OrderPlaced    = "order.placed"
+	OrderConfirmed = "order.confirmed"
+	OrderRejected  = "order.rejected"
+	OrderCancelled = "order.cancelled"
+)
+
+// OrderFact is what other services learn of an order from its confirmation.
+type OrderFact struct {
+	OrderID         string      `json:"orderId"`
+	Number          string      `json:"number"`
+	Customer        string      `json:"customer,omitempty"` // user id, empty for a guest
+	Email           string      `json:"email"`
+	AccessToken     string      `json:"accessToken,omitempty"` // lets a guest read the order; only in the confirmation
+	CartID          string      `json:"cartId"`
+	CartVersion     int64       `json:"cartVersion"`
+	Lines           []OrderLine `json:"lines"`
+	Subtotal        money.Money `json:"subtotal"`
+	Discount        money.Money `json:"discount"`
+	Shipping        money.Money `json:"shipping"`
+	Tax             money.Money `json:"tax"`
+	Total           money.Money `json:"total"`
+	ShippingAddress Address     `json:"shippingAddress"`
+}
+
+// OrderLine is a line of an order: total = quantity × unitPrice.
+type OrderLine struct {
+	SKU       string      `json:"sku"`
+	Title     string      `json:"title"`
+	Quantity  int64       `json:"quantity"`
+	UnitPrice money.Money `json:"unitPrice"`
+	Total     money.Money `json:"total"`
+}
+
+// Types of the events on TopicUsers. Their data is a UserMail.
+const (
+	UserVerificationRequested = "user.verification-requested"
+	UserPasswordResetAsked    = "user.password-reset-asked"
+)
+
+// UserMail asks for a mail to a user with a single-use token in it.
+type UserMail struct {
+	UserID string `json:"userId"`
+	Email  string `json:"email"`
+	Name   string `json:"name"`
+	Token  string `json:"token"`
+}

@@ -1,0 +1,121 @@
+package contract
+
+import (
+	"time"
+
+	"haberdash/internal/money"
+)
+
+// Line is a quantity of one SKU.
+type Line struct {
+	SKU      string `json:"sku" minLength:"1" maxLength:"128"`
+	Quantity int64  `json:"quantity" minimum:"1" maximum:"1000000"`
+}
+
+// Variants of the catalogue by SKU: POST catalog/internal/variants. SKUs that are unknown or not for sale
+// are absent from the reply.
+type (
+	VariantsRequest struct {
+		SKUs []string `json:"skus" minItems:"1" maxItems:"200"`
+	}
+	Variant struct {
+		SKU          string      `json:"sku"`
+		ProductID    string      `json:"productId"`
+		Handle       string      `json:"handle"`
+		Title        string      `json:"title"` // product and options, as a line of an order shows it
+		Image        string      `json:"image,omitempty"`
+		Price        money.Money `json:"price"`
+		Available    int64       `json:"available"`
+		Taxable      bool        `json:"taxable"`
+		ShippedGoods bool        `json:"shippedGoods"` // needs shipping
+		Grams        int64       `json:"grams"`
+	}
+	VariantsReply struct {
+		Variants []Variant `json:"variants"`
+	}
+)
+
+// Address is a postal address. Country is ISO 3166-1 alpha-2.
+type Address struct {
+	Name       string `json:"name" minLength:"1" maxLength:"200" pattern:"\\S"`
+	Line1      string `json:"line1" minLength:"1" maxLength:"200" pattern:"\\S"`
+	Line2      string `json:"line2,omitempty" maxLength:"200"`
+	City       string `json:"city" minLength:"1" maxLength:"200" pattern:"\\S"`
+	Region     string `json:"region,omitempty" maxLength:"100"`
+	PostalCode string `json:"postalCode" minLength:"1" maxLength:"20" pattern:"\\S"`
+	Country    string `json:"country" pattern:"^[A-Z]{2}$"`
+}
+
+// A quote is what an order of a cart would cost now: POST cart/internal/quotes. The caller's token
+// travels along: a customer's cart is quoted to that customer only. Problems: not-found (404),
+// empty-cart (422), price-changed (409, lines), unknown shipping option (422).
+type (
+	QuoteRequest struct {
+		CartID          string  `json:"cartId" minLength:"1" maxLength:"128"`
+		ShippingAddress Address `json:"shippingAddress"`
+		ShippingOption  string  `json:"shippingOption,omitempty" maxLength:"64"`
+	}
+	QuoteLine struct {
+		SKU       string      `json:"sku"`
+		Title     string      `json:"title"`
+		Quantity  int64       `json:"quantity"`
+		UnitPrice money.Money `json:"unitPrice"`
+		Discount  money.Money `json:"discount"` // this line's share of the cart's discount
+		Tax       money.Money `json:"tax"`      // this line's tax
+		Total     money.Money `json:"total"`    // quantity × unitPrice, before discount and tax
+	}
+	Quote struct {
+		CartID         string      `json:"cartId"`
+		CartVersion    int64       `json:"cartVersion"`
+		Lines          []QuoteLine `json:"lines"`
+		Subtotal       money.Money `json:"subtotal"`
+		Discount       money.Money `json:"discount"` // not negative: total = subtotal − discount + shipping + tax
+		Shipping       money.Money `json:"shipping"`
+		ShippingTax    money.Money `json:"shippingTax"` // part of tax
+		Tax            money.Money `json:"tax"`
+		Total          money.Money `json:"total"`
+		ShippingOption string      `json:"shippingOption"`
+		Coupons        []string    `json:"coupons"`
+	}
+)
+
+// Reservations hold stock for an order: PUT catalog/internal/reservations/{orderId} makes one, all lines or
+// none, repeated SKUs summed; a repetition answers with what is held. Problems: out-of-stock (409, lines),
+// unknown-sku (404). DELETE releases; POST …/commit keeps it for good; POST …/ship takes shipped lines off
+// the shelf; POST …/return puts returned lines back.
+type (
+	ReservationRequest struct {
+		Lines     []Line    `json:"lines" minItems:"1" maxItems:"200"`
+		ExpiresAt time.Time `json:"expiresAt"` // when catalog may ask orders what became of it
+	}
+	ShipmentRequest struct {
+		ID    string `json:"id" minLength:"1" maxLength:"128"` // of the fulfilment or return: makes it idempotent
+		Lines []Line `json:"lines" minItems:"1" maxItems:"200"`
+	}
+	Reservation struct {
+		OrderID string `json:"orderId"`
+		Status  string `json:"status" enum:"held,committed,released,shipped"`
+		Lines   []Line `json:"lines"`
+	}
+)
+
+// OutOfStockLine is a member of the out-of-stock problem.
+type OutOfStockLine struct {
+	SKU       string `json:"sku"`
+	Requested int64  `json:"requested"`
+	Available int64  `json:"available"`
+}
+
+// PriceChangedLine is a member of the price-changed problem.
+type PriceChangedLine struct {
+	SKU string      `json:"sku"`
+	Was money.Money `json:"was"`
+	Now money.Money `json:"now"`
+}
+
+// OrderDecision is what became of an order: GET orders/internal/orders/{id}/decision. An order that orders
+// does not know is "unknown": no such order was ever recorded.
+type OrderDecision struct {
+	OrderID  string `json:"orderId"`
+	Decision string `json:"decision" enum:"unknown,placing,confirmed,rejected,cancelled"`
+}

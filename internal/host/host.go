@@ -1,0 +1,138 @@
+// Package host is the shell that every service runs in: configuration from the environment, logger,
+// sidecar, verified callers, HTTP server with problems and metrics, signals and drain.
+package host
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"haberdash/internal/httpx"
+	"haberdash/internal/identity"
+	"haberdash/internal/sidecar"
+	"haberdash/internal/sidecar/daprd"
+	"haberdash/internal/telemetry"
+)
+
+// Config is what every service reads from its environment. APP_PORT and the DAPR ports are set by
+// `dapr run` and by Dapr's injector.
+type Config struct {
+	Port         int    `env:"APP_PORT,required"`
+	Interface    string `env:"LISTEN_INTERFACE" envDefault:"127.0.0.1"`
+	DaprHTTPPort int    `env:"DAPR_HTTP_PORT" envDefault:"3500"`
+	DaprGRPCPort int    `env:"DAPR_GRPC_PORT" envDefault:"50001"`
+	AppAPIToken  string `env:"APP_API_TOKEN" json:"-"`
+	DaprAPIToken string `env:"DAPR_API_TOKEN" json:"-"`
+	LogLevel     string `env:"LOG_LEVEL" envDefault:"info"`
+}
+
+// Host is what a service is wired with.
+type Host struct {
+	App      string
+	Config   Config
+	Log      zerolog.Logger
+	Registry *prometheus.Registry
+	Sidecar  *daprd.Client
+	Server   *httpx.Server
+	Routes   chi.Router // authenticated routes, with conditional reads
+	API      huma.API   // on Routes
+	Events   sidecar.Subscriber
+	Verifier *identity.Verifier
+	stop     context.CancelCauseFunc
+}
+
+// Main runs a service until SIGTERM or SIGINT and exits the process: 0 after a clean end, 1 otherwise.
+// wire mounts routes and starts the service's own work, which ends with ctx; what it returns as closing,
+// if anything, runs after the drain.
+func Main(app string, wire func(ctx context.Context, h *Host) (closing func(context.Context) error, err error)) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, app, wire); err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", app, err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, app string, wire func(context.Context, *Host) (func(context.Context) error, error)) error {
+	config, err := env.ParseAs[Config]()
+	if err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	log := telemetry.NewLogger(os.Stdout, app, config.LogLevel)
+	ctx, fail := context.WithCancelCause(log.WithContext(ctx))
+	defer fail(nil)
+	client, err := daprd.New(daprd.Options{HTTPPort: config.DaprHTTPPort, GRPCPort: config.DaprGRPCPort, APIToken: config.DaprAPIToken})
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	wait, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	if err := client.Wait(wait); err != nil {
+		return err
+	}
+	h := newHost(app, config, log, client)
+	h.stop = fail
+	// Background work outlives the drain, so that requests under way can finish with it.
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	closing, err := wire(work, h)
+	if err != nil {
+		return err
+	}
+	log.Info().Interface("config", config).Msg("starting")
+	if err := h.Server.Run(ctx); err != nil {
+		return err
+	}
+	if closing != nil {
+		last, cancel := context.WithTimeout(work, 10*time.Second)
+		defer cancel()
+		if err := closing(last); err != nil {
+			return fmt.Errorf("close: %w", err)
+		}
+	}
+	if cause := context.Cause(ctx); cause != nil && cause != context.Canceled {
+		return cause
+	}
+	log.Info().Msg("stopped")
+	return nil
+}
+
+func newHost(app string, config Config, log zerolog.Logger, client *daprd.Client) *Host {
+	registry := telemetry.NewRegistry()
+	server := httpx.NewServer(httpx.Options{
+		Address:  net.JoinHostPort(config.Interface, strconv.Itoa(config.Port)),
+		AppToken: config.AppAPIToken, Log: log, Registry: registry,
+	})
+	server.Ready("sidecar", client.Healthy)
+	verifier := identity.NewVerifier(identity.NewCached(FetchKeys(client), time.Now), time.Now)
+	routes := server.Router.With(httpx.Authenticate(verifier), httpx.Conditional)
+	return &Host{
+		App: app, Config: config, Log: log, Registry: registry, Sidecar: client, Server: server,
+		Routes: routes, API: httpx.NewAPI(routes, "Haberdash "+app),
+		Events: daprd.NewDeliveries(server.Router), Verifier: verifier,
+	}
+}
+
+// Fail ends the service with an error, for work in the background that cannot go on.
+func (h *Host) Fail(err error) { h.stop(err) }
+
+// FetchKeys reads the JWK set of the users service.
+func FetchKeys(inv sidecar.Invoker) func(context.Context) (identity.JWKS, error) {
+	return func(ctx context.Context) (set identity.JWKS, err error) {
+		err = sidecar.Call(ctx, inv, "users", http.MethodGet, "/.well-known/jwks.json", nil, nil, &set)
+		return set, err
+	}
+}

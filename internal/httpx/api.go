@@ -1,0 +1,106 @@
+// Package httpx is the HTTP edge that every service shares: a chi router with huma on it, problems,
+// middleware, health, metrics, and a server that drains.
+package httpx
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+	"github.com/go-chi/chi/v5"
+
+	"haberdash/internal/fault"
+	"haberdash/internal/telemetry"
+)
+
+// MaxBody is the largest request body in bytes; an import sets its own limit.
+const MaxBody = 1 << 20
+
+// Version of the public API, in the OpenAPI document.
+const Version = "1.0.0"
+
+func init() {
+	huma.NewError = problemOf
+}
+
+// NewAPI puts huma on a router, with strict JSON in and out and no schema links in the answers. The
+// OpenAPI document is at /openapi.json.
+func NewAPI(router chi.Router, title string) huma.API {
+	c := huma.DefaultConfig(title, Version)
+	c.CreateHooks = nil
+	c.DocsPath, c.SchemasPath = "", ""
+	c.RejectUnknownQueryParameters = true
+	c.Formats = map[string]huma.Format{"application/json": strictJSON, "json": strictJSON}
+	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"bearer": {Type: "http", Scheme: "bearer", BearerFormat: "JWT"},
+	}
+	return humachi.New(router, c)
+}
+
+var strictJSON = huma.Format{
+	Marshal: func(w io.Writer, v any) error {
+		e := json.NewEncoder(w)
+		e.SetEscapeHTML(false)
+		return e.Encode(v)
+	},
+	Unmarshal: func(data []byte, v any) error {
+		if !utf8.Valid(data) {
+			return errors.New("the body is not valid UTF-8")
+		}
+		return json.Unmarshal(data, v)
+	},
+}
+
+// Bearer marks an operation as needing an access token in the OpenAPI document.
+var Bearer = []map[string][]string{{"bearer": {}}}
+
+// Register adds a typed operation. A fault that the handler returns becomes its problem; any other
+// error is logged and answered as 500 without its text.
+func Register[I, O any](api huma.API, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
+	if op.MaxBodyBytes == 0 {
+		op.MaxBodyBytes = MaxBody
+	}
+	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
+		out, err := handler(ctx, in)
+		if err != nil {
+			return nil, asStatus(ctx, err)
+		}
+		return out, nil
+	})
+}
+
+func asStatus(ctx context.Context, err error) error {
+	var s huma.StatusError
+	if errors.As(err, &s) {
+		return err
+	}
+	if f := fault.Of(err); f.Kind == fault.Internal {
+		if ctx.Err() != nil {
+			err = fault.New(fault.Unavailable, "unavailable", "The request took too long.").Because(err)
+		}
+		telemetry.Log(ctx).Error().Err(err).Msg("request failed")
+	} else if f.Unwrap() != nil {
+		telemetry.Log(ctx).Warn().Err(err).Msg("request refused")
+	}
+	return NewProblem(err)
+}
+
+// NotFound answers unknown routes with a problem.
+func NotFound(w http.ResponseWriter, r *http.Request) {
+	WriteProblem(w, fault.New(fault.NotFound, "not-found", "There is nothing at this address."))
+}
+
+// MethodNotAllowed answers known routes with another method; chi has set Allow.
+func MethodNotAllowed(w http.ResponseWriter, r *http.Request) {
+	p := NewProblem(fault.New(fault.Malformed, "method-not-allowed", "This address does not take %s.", r.Method))
+	p.Status, p.Title = http.StatusMethodNotAllowed, http.StatusText(http.StatusMethodNotAllowed)
+	body, _ := json.Marshal(p)
+	w.Header().Set("Content-Type", p.ContentType(""))
+	w.WriteHeader(p.Status)
+	w.Write(body)
+}

@@ -1,0 +1,107 @@
+package httpx
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/rs/zerolog"
+)
+
+// Server serves one service's routes until its context ends, then drains: /readyz fails at once, open
+// requests get DrainTime to finish.
+type Server struct {
+	Router  chi.Router // mount routes here; the operational ones are there already
+	address string
+	drain   time.Duration
+	ready   map[string]func(context.Context) error
+	closing atomic.Bool
+	log     zerolog.Logger
+}
+
+// Options of a Server.
+type Options struct {
+	Address   string // host:port to listen on
+	AppToken  string // see AppToken
+	DrainTime time.Duration
+	Log       zerolog.Logger
+	Registry  *prometheus.Registry
+}
+
+// NewServer makes a server with /healthz (alive), /readyz (every check of Ready passes) and /metrics.
+func NewServer(o Options) *Server {
+	s := &Server{Router: chi.NewRouter(), address: o.Address, drain: o.DrainTime, log: o.Log, ready: map[string]func(context.Context) error{}}
+	if s.drain == 0 {
+		s.drain = 10 * time.Second
+	}
+	s.Router.Use(Trace(o.Log), Observe(o.Registry), Recover, AppToken(o.AppToken))
+	s.Router.NotFound(NotFound)
+	s.Router.MethodNotAllowed(MethodNotAllowed)
+	s.Router.Get("/healthz", func(w http.ResponseWriter, r *http.Request) {
+		writeStatus(w, http.StatusOK, map[string]string{"status": "ok"})
+	})
+	s.Router.Get("/readyz", s.readyz)
+	s.Router.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{}))
+	return s
+}
+
+// Ready adds a check to /readyz. Call it before Run.
+func (s *Server) Ready(name string, check func(context.Context) error) { s.ready[name] = check }
+
+func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+	defer cancel()
+	status, checks := http.StatusOK, map[string]string{}
+	if s.closing.Load() {
+		status, checks["shutdown"] = http.StatusServiceUnavailable, "draining"
+	}
+	for name, check := range s.ready {
+		checks[name] = "ok"
+		if err := check(ctx); err != nil {
+			status, checks[name] = http.StatusServiceUnavailable, err.Error()
+		}
+	}
+	writeStatus(w, status, map[string]any{"status": http.StatusText(status), "checks": checks})
+}
+
+func writeStatus(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(v)
+}
+
+// Run serves until ctx ends and the drain is over. It fails when the address cannot be listened on.
+func (s *Server) Run(ctx context.Context) error {
+	listener, err := net.Listen("tcp", s.address)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", s.address, err)
+	}
+	server := &http.Server{
+		Handler: s.Router, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 2 * time.Minute,
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
+		BaseContext: func(net.Listener) context.Context { return s.log.WithContext(context.Background()) },
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	s.log.Info().Str("address", listener.Addr().String()).Msg("listening")
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	s.closing.Store(true)
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.drain)
+	defer cancel()
+	if err := server.Shutdown(drain); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("drain: %w", err)
+	}
+	return server.Close()
+}

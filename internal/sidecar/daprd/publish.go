@@ -1,0 +1,71 @@
+package daprd
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	dapr "github.com/dapr/go-sdk/client"
+
+	"haberdash/internal/sidecar"
+	"haberdash/internal/telemetry"
+)
+
+var _ sidecar.Publisher = (*Client)(nil)
+
+// bulkMessages bounds one bulk publish, well below the broker's message limit for events of a few KB.
+const bulkMessages = 100
+
+// Publish implements sidecar.Publisher with bulk publishing: one call for up to 100 messages.
+func (c *Client) Publish(ctx context.Context, topic string, messages []sidecar.Message) error {
+	for len(messages) > 0 {
+		n := min(len(messages), bulkMessages)
+		if err := c.publish(ctx, topic, messages[:n]); err != nil {
+			return fmt.Errorf("publish %d messages to %s: %w", n, topic, err)
+		}
+		messages = messages[n:]
+	}
+	return nil
+}
+
+func (c *Client) publish(ctx context.Context, topic string, messages []sidecar.Message) error {
+	ctx, cancel := c.bound(ctx)
+	defer cancel()
+	events := make([]any, len(messages))
+	for i, m := range messages {
+		meta := map[string]string{"partitionKey": m.Key, "cloudevent.id": m.ID}
+		if t, ok := telemetry.TraceOf(ctx); ok {
+			meta["cloudevent.traceparent"] = t.Parent()
+		}
+		events[i] = dapr.PublishEventsEvent{EntryID: strconv.Itoa(i), Data: m.Data, ContentType: "application/json", Metadata: meta}
+	}
+	return c.dapr.PublishEvents(ctx, PubSub, topic, events).Error
+}
+
+var _ sidecar.Binder = (*Client)(nil)
+
+// Bind implements sidecar.Binder.
+func (c *Client) Bind(ctx context.Context, binding, operation string, data []byte, metadata map[string]string) error {
+	ctx, cancel := c.bound(ctx)
+	defer cancel()
+	if _, err := c.dapr.InvokeBinding(ctx, &dapr.InvokeBindingRequest{Name: binding, Operation: operation, Data: data, Metadata: metadata}); err != nil {
+		return fmt.Errorf("binding %s: %w", binding, err)
+	}
+	return nil
+}
+
+var _ sidecar.Secrets = (*Client)(nil)
+
+// Secret implements sidecar.Secrets.
+func (c *Client) Secret(ctx context.Context, name string) (string, error) {
+	ctx, cancel := c.bound(ctx)
+	defer cancel()
+	values, err := c.dapr.GetSecret(ctx, SecretStore, name, nil)
+	if err != nil {
+		return "", fmt.Errorf("secret %s: %w", name, err)
+	}
+	if value := values[name]; value != "" {
+		return value, nil
+	}
+	return "", fmt.Errorf("secret %s: not in the secret store %s", name, SecretStore)
+}

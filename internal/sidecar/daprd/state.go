@@ -1,0 +1,204 @@
+package daprd
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	dapr "github.com/dapr/go-sdk/client"
+
+	"haberdash/internal/sidecar"
+)
+
+// State implements sidecar.State with the component of this name.
+type State struct {
+	c     *Client
+	store string
+}
+
+// State gives a state store of the sidecar.
+func (c *Client) State(store string) *State { return &State{c, store} }
+
+var _ sidecar.State = (*State)(nil)
+
+// Get implements sidecar.State.
+func (s *State) Get(ctx context.Context, key string) (sidecar.Item, error) {
+	ctx, cancel := s.c.bound(ctx)
+	defer cancel()
+	item, err := s.c.dapr.GetStateWithConsistency(ctx, s.store, key, nil, dapr.StateConsistencyStrong)
+	if err != nil {
+		return sidecar.Item{}, fmt.Errorf("get %s: %w", key, err)
+	}
+	return found(key, item.Value, item.Etag), nil
+}
+
+func found(key string, value []byte, etag string) sidecar.Item {
+	if etag == "" && len(value) == 0 {
+		return sidecar.Item{Key: key}
+	}
+	return sidecar.Item{Key: key, Value: value, ETag: etag}
+}
+
+// bulkKeys is how many keys one bulk get asks for: enough to spread the cost of the call, few enough to
+// stay far below gRPC's message limit.
+const bulkKeys = 100
+
+// GetMany implements sidecar.State.
+func (s *State) GetMany(ctx context.Context, keys []string) (map[string]sidecar.Item, error) {
+	items := make(map[string]sidecar.Item, len(keys))
+	for len(keys) > 0 {
+		n := min(len(keys), bulkKeys)
+		if err := s.getSome(ctx, keys[:n], items); err != nil {
+			return nil, err
+		}
+		keys = keys[n:]
+	}
+	return items, nil
+}
+
+func (s *State) getSome(ctx context.Context, keys []string, items map[string]sidecar.Item) error {
+	if len(keys) == 1 {
+		item, err := s.Get(ctx, keys[0])
+		if err == nil && item.Found() {
+			items[item.Key] = item
+		}
+		return err
+	}
+	ctx, cancel := s.c.bound(ctx)
+	defer cancel()
+	read, err := s.c.dapr.GetBulkState(ctx, s.store, keys, nil, 10)
+	if err != nil {
+		return fmt.Errorf("get %d keys from %s: %w", len(keys), keys[0], err)
+	}
+	for _, r := range read {
+		if r.Error != "" {
+			return fmt.Errorf("get %s: %s", r.Key, r.Error)
+		}
+		if item := found(r.Key, r.Value, r.Etag); item.Found() {
+			items[item.Key] = item
+		}
+	}
+	return nil
+}
+
+// Create implements sidecar.State. Stores word a lost put-if-absent differently (Aborted on SQLite,
+// Internal elsewhere), so the error decides nothing: the key is read back.
+func (s *State) Create(ctx context.Context, key string, value []byte, opts ...sidecar.PutOption) error {
+	err := s.save(ctx, key, value, nil, dapr.StateConcurrencyFirstWrite, opts)
+	if err == nil {
+		return nil
+	}
+	now, readErr := s.Get(context.WithoutCancel(ctx), key)
+	switch {
+	case readErr != nil || !now.Found():
+		return fmt.Errorf("create %s: %w", key, err)
+	case bytes.Equal(now.Value, value):
+		return nil
+	}
+	return sidecar.ErrExists
+}
+
+// Put implements sidecar.State. As in Create, a failed conditional write is read back.
+func (s *State) Put(ctx context.Context, key string, value []byte, etag string, opts ...sidecar.PutOption) error {
+	if etag == "" {
+		if err := s.save(ctx, key, value, nil, dapr.StateConcurrencyLastWrite, opts); err != nil {
+			return fmt.Errorf("put %s: %w", key, err)
+		}
+		return nil
+	}
+	err := s.save(ctx, key, value, &dapr.ETag{Value: etag}, dapr.StateConcurrencyFirstWrite, opts)
+	if err == nil {
+		return nil
+	}
+	now, readErr := s.Get(context.WithoutCancel(ctx), key)
+	switch {
+	case readErr != nil || now.ETag == etag:
+		return fmt.Errorf("put %s: %w", key, err)
+	case now.Found() && bytes.Equal(now.Value, value):
+		return nil
+	}
+	return sidecar.ErrStale
+}
+
+func (s *State) save(ctx context.Context, key string, value []byte, etag *dapr.ETag, mode dapr.StateConcurrency, opts []sidecar.PutOption) error {
+	ctx, cancel := s.c.bound(ctx)
+	defer cancel()
+	return s.c.dapr.SaveBulkState(ctx, s.store, &dapr.SetStateItem{
+		Key: key, Value: value, Etag: etag, Metadata: lifetime(sidecar.Options(opts).TTL),
+		Options: &dapr.StateOptions{Concurrency: mode, Consistency: dapr.StateConsistencyStrong},
+	})
+}
+
+func lifetime(ttl time.Duration) map[string]string {
+	if ttl <= 0 {
+		return nil
+	}
+	return map[string]string{"ttlInSeconds": strconv.Itoa(int(math.Ceil(ttl.Seconds())))}
+}
+
+// PutMany implements sidecar.State.
+func (s *State) PutMany(ctx context.Context, items []sidecar.Item) error {
+	return s.putAll(ctx, items, func(item *dapr.SetStateItem, _ string) {
+		item.Options.Concurrency = dapr.StateConcurrencyLastWrite
+	})
+}
+
+// PutManyIf implements sidecar.State.
+func (s *State) PutManyIf(ctx context.Context, items []sidecar.Item) error {
+	return s.putAll(ctx, items, func(item *dapr.SetStateItem, etag string) {
+		item.Options.Concurrency = dapr.StateConcurrencyFirstWrite
+		if etag != "" {
+			item.Etag = &dapr.ETag{Value: etag}
+		}
+	})
+}
+
+func (s *State) putAll(ctx context.Context, items []sidecar.Item, mode func(item *dapr.SetStateItem, etag string)) error {
+	for len(items) > 0 {
+		n := min(len(items), bulkKeys)
+		batch := make([]*dapr.SetStateItem, n)
+		for i, item := range items[:n] {
+			batch[i] = &dapr.SetStateItem{Key: item.Key, Value: item.Value, Options: &dapr.StateOptions{Consistency: dapr.StateConsistencyStrong}}
+			mode(batch[i], item.ETag)
+		}
+		if err := s.saveMany(ctx, batch); err != nil {
+			return fmt.Errorf("put %d keys from %s: %w", n, items[0].Key, err)
+		}
+		items = items[n:]
+	}
+	return nil
+}
+
+func (s *State) saveMany(ctx context.Context, batch []*dapr.SetStateItem) error {
+	ctx, cancel := s.c.bound(ctx)
+	defer cancel()
+	return s.c.dapr.SaveBulkState(ctx, s.store, batch...)
+}
+
+// Delete implements sidecar.State.
+func (s *State) Delete(ctx context.Context, key, etag string) error {
+	bounded, cancel := s.c.bound(ctx)
+	defer cancel()
+	if etag == "" {
+		if err := s.c.dapr.DeleteState(bounded, s.store, key, nil); err != nil {
+			return fmt.Errorf("delete %s: %w", key, err)
+		}
+		return nil
+	}
+	err := s.c.dapr.DeleteStateWithETag(bounded, s.store, key, &dapr.ETag{Value: etag}, nil,
+		&dapr.StateOptions{Concurrency: dapr.StateConcurrencyFirstWrite, Consistency: dapr.StateConsistencyStrong})
+	if err == nil {
+		return nil
+	}
+	now, readErr := s.Get(context.WithoutCancel(ctx), key)
+	switch {
+	case readErr != nil || now.ETag == etag:
+		return fmt.Errorf("delete %s: %w", key, err)
+	case !now.Found():
+		return nil
+	}
+	return sidecar.ErrStale
+}

@@ -1,0 +1,160 @@
+// Package memory is the double of internal/sidecar's ports: a mesh of apps in one process. It keeps the
+// ports' contract (the suites of sidecartest hold it) and nothing of any domain.
+package memory
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"haberdash/internal/sidecar"
+)
+
+// State is a store in memory. Values are copied in and out.
+type State struct {
+	mu    sync.Mutex
+	items map[string]entry
+	seq   uint64
+	now   func() time.Time
+}
+
+type entry struct {
+	value   []byte
+	etag    string
+	expires time.Time
+}
+
+// NewState makes an empty store.
+func NewState() *State { return &State{items: map[string]entry{}, now: time.Now} }
+
+var _ sidecar.State = (*State)(nil)
+
+func clone(b []byte) []byte { return append([]byte{}, b...) }
+
+func (s *State) live(key string) (entry, bool) {
+	e, ok := s.items[key]
+	if ok && !e.expires.IsZero() && !s.now().Before(e.expires) {
+		delete(s.items, key)
+		return entry{}, false
+	}
+	return e, ok
+}
+
+func (s *State) set(key string, value []byte, opts []sidecar.PutOption) {
+	s.seq++
+	e := entry{value: clone(value), etag: strconv.FormatUint(s.seq, 10)}
+	if ttl := sidecar.Options(opts).TTL; ttl > 0 {
+		e.expires = s.now().Add(ttl)
+	}
+	s.items[key] = e
+}
+
+// Get implements sidecar.State.
+func (s *State) Get(ctx context.Context, key string) (sidecar.Item, error) {
+	if err := ctx.Err(); err != nil {
+		return sidecar.Item{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e, ok := s.live(key); ok {
+		return sidecar.Item{Key: key, Value: clone(e.value), ETag: e.etag}, nil
+	}
+	return sidecar.Item{Key: key}, nil
+}
+
+// GetMany implements sidecar.State.
+func (s *State) GetMany(ctx context.Context, keys []string) (map[string]sidecar.Item, error) {
+	items := make(map[string]sidecar.Item, len(keys))
+	for _, key := range keys {
+		item, err := s.Get(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		if item.Found() {
+			items[key] = item
+		}
+	}
+	return items, nil
+}
+
+// Create implements sidecar.State.
+func (s *State) Create(ctx context.Context, key string, value []byte, opts ...sidecar.PutOption) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.live(key); ok {
+		return sidecar.ErrExists
+	}
+	s.set(key, value, opts)
+	return nil
+}
+
+// Put implements sidecar.State.
+func (s *State) Put(ctx context.Context, key string, value []byte, etag string, opts ...sidecar.PutOption) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e, _ := s.live(key); etag != "" && e.etag != etag {
+		return sidecar.ErrStale
+	}
+	s.set(key, value, opts)
+	return nil
+}
+
+// PutMany implements sidecar.State.
+func (s *State) PutMany(ctx context.Context, items []sidecar.Item) error {
+	for _, item := range items {
+		if err := s.Put(ctx, item.Key, item.Value, ""); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// PutManyIf implements sidecar.State.
+func (s *State) PutManyIf(ctx context.Context, items []sidecar.Item) error {
+	for _, item := range items {
+		var err error
+		if item.ETag == "" {
+			err = s.Create(ctx, item.Key, item.Value)
+		} else {
+			err = s.Put(ctx, item.Key, item.Value, item.ETag)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Delete implements sidecar.State.
+func (s *State) Delete(ctx context.Context, key, etag string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, ok := s.live(key)
+	if ok && etag != "" && e.etag != etag {
+		return sidecar.ErrStale
+	}
+	delete(s.items, key)
+	return nil
+}
+
+// Secrets is a secret store of fixed values.
+type Secrets map[string]string
+
+// Secret implements sidecar.Secrets.
+func (s Secrets) Secret(_ context.Context, name string) (string, error) {
+	if v := s[name]; v != "" {
+		return v, nil
+	}
+	return "", fmt.Errorf("secret %s: not there", name)
+}

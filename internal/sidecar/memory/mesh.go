@@ -1,0 +1,130 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+
+	"haberdash/internal/identity"
+	"haberdash/internal/sidecar"
+	"haberdash/internal/telemetry"
+)
+
+// Mesh joins apps in one process: invocation calls their handlers, publishing their subscriptions.
+type Mesh struct {
+	mu       sync.Mutex
+	apps     map[string]http.Handler
+	handlers map[string][]sidecar.Handler
+	bound    []Bound
+	sent     map[string][]sidecar.Message
+}
+
+// Bound is a use of an output binding.
+type Bound struct {
+	Binding, Operation string
+	Data               []byte
+	Metadata           map[string]string
+}
+
+// NewMesh makes a mesh without apps.
+func NewMesh() *Mesh {
+	return &Mesh{apps: map[string]http.Handler{}, handlers: map[string][]sidecar.Handler{}, sent: map[string][]sidecar.Message{}}
+}
+
+var (
+	_ sidecar.Invoker    = (*Mesh)(nil)
+	_ sidecar.Publisher  = (*Mesh)(nil)
+	_ sidecar.Subscriber = (*Mesh)(nil)
+	_ sidecar.Binder     = (*Mesh)(nil)
+)
+
+// Join makes an app reachable by its id.
+func (m *Mesh) Join(app string, h http.Handler) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.apps[app] = h
+}
+
+// Invoke implements sidecar.Invoker.
+func (m *Mesh) Invoke(ctx context.Context, r sidecar.Request) (*sidecar.Response, error) {
+	m.mu.Lock()
+	h := m.apps[r.App]
+	m.mu.Unlock()
+	if h == nil {
+		return nil, fmt.Errorf("%w: no app %s", sidecar.ErrUnavailable, r.App)
+	}
+	target := r.Path
+	if len(r.Query) > 0 {
+		target += "?" + r.Query.Encode()
+	}
+	req := httptest.NewRequestWithContext(ctx, r.Method, target, r.Body)
+	for name, values := range r.Header {
+		req.Header[name] = values
+	}
+	if t, ok := telemetry.TraceOf(ctx); ok {
+		req.Header.Set("traceparent", t.Parent())
+		req.Header.Set("X-Request-Id", t.RequestID)
+	}
+	if token := identity.TokenOf(ctx); token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, req)
+	res := w.Result()
+	return &sidecar.Response{Status: res.StatusCode, Header: res.Header, Body: res.Body}, nil
+}
+
+// Subscribe implements sidecar.Subscriber.
+func (m *Mesh) Subscribe(topic string, h sidecar.Handler) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.handlers[topic] = append(m.handlers[topic], h)
+}
+
+// attempts is how often a delivery is tried before it counts as a dead letter and is dropped.
+const attempts = 5
+
+// Publish implements sidecar.Publisher. It delivers before it returns, in order.
+func (m *Mesh) Publish(ctx context.Context, topic string, messages []sidecar.Message) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	m.sent[topic] = append(m.sent[topic], messages...)
+	handlers := append([]sidecar.Handler(nil), m.handlers[topic]...)
+	m.mu.Unlock()
+	for _, msg := range messages {
+		for _, h := range handlers {
+			for range attempts {
+				if h(ctx, sidecar.Delivery{ID: msg.ID, Topic: topic, Data: clone(msg.Data)}) != sidecar.Retry {
+					break
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// Sent lists what was published to a topic.
+func (m *Mesh) Sent(topic string) []sidecar.Message {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return append([]sidecar.Message(nil), m.sent[topic]...)
+}
+
+// Bind implements sidecar.Binder by remembering the use.
+func (m *Mesh) Bind(_ context.Context, binding, operation string, data []byte, metadata map[string]string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.bound = append(m.bound, Bound{binding, operation, clone(data), metadata})
+	return nil
+}
+
+// Bindings lists the uses of output bindings.
+func (m *Mesh) Bindings() []Bound {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return append([]Bound(nil), m.bound...)
+}
