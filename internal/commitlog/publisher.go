@@ -36,7 +36,7 @@ func (p *Partition[S]) Publish(ctx context.Context, to sidecar.Publisher, topic 
 	stored, storedAt := at.Commit, time.Now()
 	wait := time.Duration(0)
 	for {
-		grown := p.grown()
+		grown := p.Changed()
 		for at.Commit < p.Head() {
 			n, err := p.publishSome(ctx, to, topic, at.Commit+1)
 			if err != nil {
@@ -123,7 +123,8 @@ func (p *Partition[S]) Feed(ctx context.Context, from uint64, max int) (events [
 	return events, from + uint64(len(commits)), nil
 }
 
-func (p *Partition[S]) grown() <-chan struct{} {
+// Changed is closed when the partition grows next.
+func (p *Partition[S]) Changed() <-chan struct{} {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	return p.changed

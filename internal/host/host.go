@@ -53,19 +53,31 @@ type Host struct {
 	stop     context.CancelCauseFunc
 }
 
+// An Option changes how a service is hosted.
+type Option func(*options)
+
+type options struct{ public bool }
+
+// Public lets everyone in, not only the sidecar. The host then has no Routes and no API of its own.
+func Public(o *options) { o.public = true }
+
 // Main runs a service until SIGTERM or SIGINT and exits the process: 0 after a clean end, 1 otherwise.
 // wire mounts routes and starts the service's own work, which ends with ctx; what it returns as closing,
 // if anything, runs after the drain.
-func Main(app string, wire func(ctx context.Context, h *Host) (closing func(context.Context) error, err error)) {
+func Main(app string, wire func(ctx context.Context, h *Host) (closing func(context.Context) error, err error), opts ...Option) {
+	var o options
+	for _, option := range opts {
+		option(&o)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, app, wire); err != nil {
+	if err := run(ctx, app, o, wire); err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", app, err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, app string, wire func(context.Context, *Host) (func(context.Context) error, error)) error {
+func run(ctx context.Context, app string, o options, wire func(context.Context, *Host) (func(context.Context) error, error)) error {
 	config, err := env.ParseAs[Config]()
 	if err != nil {
 		return fmt.Errorf("configuration: %w", err)
@@ -83,7 +95,7 @@ func run(ctx context.Context, app string, wire func(context.Context, *Host) (fun
 	if err := client.Wait(wait); err != nil {
 		return err
 	}
-	h := newHost(app, config, log, client)
+	h := newHost(app, config, o, log, client)
 	h.stop = fail
 	// Background work outlives the drain, so that requests under way can finish with it.
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
@@ -110,20 +122,24 @@ func run(ctx context.Context, app string, wire func(context.Context, *Host) (fun
 	return nil
 }
 
-func newHost(app string, config Config, log zerolog.Logger, client *daprd.Client) *Host {
-	registry := telemetry.NewRegistry()
+func newHost(app string, config Config, o options, log zerolog.Logger, client *daprd.Client) *Host {
+	registry, appToken := telemetry.NewRegistry(), config.AppAPIToken
+	if o.public {
+		appToken = ""
+	}
 	server := httpx.NewServer(httpx.Options{
 		Address:  net.JoinHostPort(config.Interface, strconv.Itoa(config.Port)),
-		AppToken: config.AppAPIToken, Log: log, Registry: registry,
+		AppToken: appToken, Log: log, Registry: registry,
 	})
 	server.Ready("sidecar", client.Healthy)
 	verifier := identity.NewVerifier(identity.NewCached(FetchKeys(client), time.Now), time.Now)
-	routes := server.Router.With(httpx.Authenticate(verifier), httpx.Conditional)
-	return &Host{
-		App: app, Config: config, Log: log, Registry: registry, Sidecar: client, Server: server,
-		Routes: routes, API: httpx.NewAPI(routes, "Haberdash "+app),
-		Events: daprd.NewDeliveries(server.Router), Verifier: verifier,
+	h := &Host{App: app, Config: config, Log: log, Registry: registry, Sidecar: client, Server: server, Verifier: verifier}
+	if !o.public {
+		h.Routes = server.Router.With(httpx.Authenticate(verifier), httpx.Conditional)
+		h.API = httpx.NewAPI(h.Routes, "Haberdash "+app)
+		h.Events = daprd.NewDeliveries(server.Router)
 	}
+	return h
 }
 
 // Fail ends the service with an error, for work in the background that cannot go on.

@@ -25,6 +25,7 @@ type Problem struct {
 	Errors  []fault.Field  `json:"errors,omitempty" doc:"The inputs that are wrong"`
 	Members map[string]any `json:"-"`
 
+	headers    http.Header
 	retryAfter int // seconds
 	cause      error
 }
@@ -54,9 +55,21 @@ func (p *Problem) GetStatus() int { return p.Status }
 // ContentType implements huma.ContentTypeFilter.
 func (p *Problem) ContentType(string) string { return "application/problem+json" }
 
+// WithHeader adds a header to the answer.
+func (p *Problem) WithHeader(name, value string) *Problem {
+	if p.headers == nil {
+		p.headers = http.Header{}
+	}
+	p.headers.Set(name, value)
+	return p
+}
+
 // GetHeaders implements huma.HeadersError.
 func (p *Problem) GetHeaders() http.Header {
-	h := http.Header{}
+	h := p.headers.Clone()
+	if h == nil {
+		h = http.Header{}
+	}
 	if p.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(p.retryAfter))
 	}

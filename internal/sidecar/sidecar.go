@@ -3,7 +3,8 @@
 // Both pass the suites of internal/sidecar/sidecartest.
 //
 // On every call the trace context, the request id and the caller's access token of ctx travel along,
-// and a deadline holds: ctx's own or the adapter's default, whichever is sooner.
+// and a deadline holds: ctx's own or the adapter's default, whichever is sooner (but see
+// Request.Unbounded).
 package sidecar
 
 import (
@@ -120,6 +121,9 @@ type Request struct {
 	Query  url.Values
 	Header http.Header
 	Body   io.Reader
+
+	// Unbounded leaves the deadline to ctx alone: for event streams and imports, which outlive the default.
+	Unbounded bool
 }
 
 // Response answers a Request; the caller closes Body.

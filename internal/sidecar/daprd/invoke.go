@@ -17,7 +17,7 @@ var _ sidecar.Invoker = (*Client)(nil)
 // Invoke implements sidecar.Invoker over the sidecar's HTTP API: a plain request to its port with the
 // app's id in a header, streamed both ways.
 func (c *Client) Invoke(ctx context.Context, r sidecar.Request) (*sidecar.Response, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.opts.InvokeTimeout)
+	ctx, cancel := c.boundInvoke(ctx, r.Unbounded)
 	target := c.base + r.Path
 	if len(r.Query) > 0 {
 		target += "?" + r.Query.Encode()
@@ -53,6 +53,13 @@ func (c *Client) Invoke(ctx context.Context, r sidecar.Request) (*sidecar.Respon
 		}
 	}
 	return &sidecar.Response{Status: res.StatusCode, Header: res.Header, Body: &closing{res.Body, cancel}}, nil
+}
+
+func (c *Client) boundInvoke(ctx context.Context, unbounded bool) (context.Context, context.CancelFunc) {
+	if unbounded {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, c.opts.InvokeTimeout)
 }
 
 // sidecarsOwn tells the sidecar's errors (no such app, connection refused, no app health, resiliency

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 
 	"haberdash/internal/identity"
@@ -59,9 +60,10 @@ func (m *Mesh) Invoke(ctx context.Context, r sidecar.Request) (*sidecar.Response
 	if len(r.Query) > 0 {
 		target += "?" + r.Query.Encode()
 	}
+	ctx, cancel := context.WithCancel(ctx)
 	req := httptest.NewRequestWithContext(ctx, r.Method, target, r.Body)
 	for name, values := range r.Header {
-		req.Header[name] = values
+		req.Header[name] = slices.Clone(values)
 	}
 	if t, ok := telemetry.TraceOf(ctx); ok {
 		req.Header.Set("traceparent", t.Parent())
@@ -70,10 +72,7 @@ func (m *Mesh) Invoke(ctx context.Context, r sidecar.Request) (*sidecar.Response
 	if token := identity.TokenOf(ctx); token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, req)
-	res := w.Result()
-	return &sidecar.Response{Status: res.StatusCode, Header: res.Header, Body: res.Body}, nil
+	return serve(h, req, cancel)
 }
 
 // Subscribe implements sidecar.Subscriber.

@@ -18,7 +18,9 @@ type Ledger struct {
 }
 
 // NewLedger makes a ledger on an open stock log.
-func NewLedger(log *commitlog.Partition[State], location string) *Ledger { return &Ledger{log, location} }
+func NewLedger(log *commitlog.Partition[State], location string) *Ledger {
+	return &Ledger{log, location}
+}
 
 // Location is the name of the place.
 func (l *Ledger) Location() string { return l.location }
@@ -231,7 +233,7 @@ func (l *Ledger) change(ctx context.Context, order string, skus []string, decide
 }
 
 func refused(detail string, h Hold) error {
-	return fault.New(fault.Conflict, "invalid-transition", "%s", detail).With("status", h.Status)
+	return fault.New(fault.Conflict, "invalid-transition", "%s", detail).With("holdStatus", h.Status)
 }
 
 func tooMuch(sku string, at int64) error {

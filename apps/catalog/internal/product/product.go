@@ -1,0 +1,133 @@
+// Package product holds what the shop sells: products with their variants, the tree of categories, and the
+// rules that keep them whole. It is event-sourced; model.go has the events, catalog.go the commands.
+//
+// Rules (each has a test of its number):
+//
+//  1. A handle names one product, a SKU one variant of one product; both are free again when the
+//     product that had them is deleted.
+//  2. A product has 1 to 100 variants, priced in one currency, no two with the same options. Every
+//     variant has a value for every option; a product without options has one variant.
+//  3. A variant without a SKU gets one that is derived from handle and options, and keeps it.
+//  4. An import merges: it adds and changes variants and images, and never removes any. The same import
+//     again changes nothing.
+//  5. A wrong row of an import is reported and left out; the product's other rows are taken.
+//  6. The stock that an import received for a SKU sums to the last quantity imported.
+//  7. Categories form a tree of at most 8 levels.
+package product
+
+import (
+	"strings"
+	"time"
+
+	"haberdash/internal/money"
+)
+
+// Statuses of a product. Only active ones are for sale, and visible to customers.
+const (
+	Active   = "active"
+	Draft    = "draft"
+	Archived = "archived"
+)
+
+// Product is something the shop sells, in one or more variants. Values are not changed once made.
+type Product struct {
+	ID          string    `json:"id"`
+	Handle      string    `json:"handle"`
+	Title       string    `json:"title"`
+	Description string    `json:"description,omitempty"` // HTML, sanitised
+	Brand       string    `json:"brand,omitempty"`
+	Categories  []string  `json:"categories,omitempty"` // handles
+	Tags        []string  `json:"tags,omitempty"`
+	Options     []Option  `json:"options,omitempty"`
+	Variants    []Variant `json:"variants"`
+	Images      []Image   `json:"images,omitempty"`
+	Status      string    `json:"status"`
+	CreatedAt   time.Time `json:"createdAt,omitzero"` // of the first event
+	UpdatedAt   time.Time `json:"updatedAt,omitzero"` // of the last
+}
+
+// Option is a way in which variants differ, such as Size.
+type Option struct {
+	Name   string   `json:"name"`
+	Values []string `json:"values"`
+}
+
+// Variant is what is put into a cart.
+type Variant struct {
+	SKU              string            `json:"sku"`
+	Title            string            `json:"title,omitempty"`   // empty: made of the options
+	Options          map[string]string `json:"options,omitempty"` // option name → value
+	Price            money.Money       `json:"price"`
+	CompareAt        *money.Money      `json:"compareAtPrice,omitempty"` // the price before a reduction
+	Barcode          string            `json:"barcode,omitempty"`
+	Grams            int64             `json:"grams,omitempty"`
+	Taxable          bool              `json:"taxable"`
+	RequiresShipping bool              `json:"requiresShipping"`
+	Image            string            `json:"image,omitempty"` // URL; empty: the product's first
+}
+
+// Image is a picture of the product.
+type Image struct {
+	URL string `json:"url"` // absolute http(s), or a path of this shop
+	Alt string `json:"alt,omitempty"`
+}
+
+// VariantTitle is what a variant is called beside its product: its own title, else its option values,
+// else the product's title.
+func (p Product) VariantTitle(v Variant) string {
+	switch {
+	case v.Title != "":
+		return v.Title
+	case len(p.Options) == 0:
+		return p.Title
+	}
+	return strings.Join(v.values(p.Options), " / ")
+}
+
+// LineTitle is what a variant is called in a cart or order.
+func (p Product) LineTitle(v Variant) string {
+	if t := p.VariantTitle(v); t != p.Title {
+		return p.Title + " – " + t
+	}
+	return p.Title
+}
+
+// ImageOf is the URL of the variant's picture, empty without any.
+func (p Product) ImageOf(v Variant) string {
+	if v.Image == "" && len(p.Images) > 0 {
+		return p.Images[0].URL
+	}
+	return v.Image
+}
+
+// Cheapest is the variant with the lowest price, the first of several.
+func (p Product) Cheapest() Variant {
+	best := p.Variants[0]
+	for _, v := range p.Variants[1:] {
+		if v.Price.Amount < best.Price.Amount {
+			best = v
+		}
+	}
+	return best
+}
+
+// SKUs lists the SKUs of the product's variants.
+func (p Product) SKUs() []string {
+	skus := make([]string, len(p.Variants))
+	for i, v := range p.Variants {
+		skus[i] = v.SKU
+	}
+	return skus
+}
+
+// values are the variant's option values in the options' order.
+func (v Variant) values(options []Option) []string {
+	values := make([]string, len(options))
+	for i, o := range options {
+		values[i] = v.Options[o.Name]
+	}
+	return values
+}
+
+// optionKey tells variants of one product apart.
+func (v Variant) optionKey(options []Option) string { return strings.Join(v.values(options), "\x00") }

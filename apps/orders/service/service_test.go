@@ -1,0 +1,405 @@
+package service_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"haberdash/apps/orders/internal/order"
+	"haberdash/apps/orders/internal/payment"
+	"haberdash/apps/orders/service"
+	"haberdash/internal/commitlog"
+	"haberdash/internal/contract"
+	"haberdash/internal/fault"
+	"haberdash/internal/httpx"
+	"haberdash/internal/identity"
+	"haberdash/internal/money"
+	"haberdash/internal/sidecar/memory"
+)
+
+// world is the orders service on doubles, with a cart that quotes one line of 1000 and a catalog that holds
+// what it has.
+type world struct {
+	t       *testing.T
+	state   *memory.State
+	mesh    *memory.Mesh
+	handler http.Handler
+	book    *order.Book
+	service *service.Service
+	sandbox *payment.Sandbox
+	quoted  atomic.Int64
+
+	mu    sync.Mutex
+	stock int64
+	holds map[string]int64
+	down  map[string]bool
+	clock time.Duration
+}
+
+func (w *world) now() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return time.Now().Add(w.clock)
+}
+
+func (w *world) advance(d time.Duration) { w.mu.Lock(); w.clock += d; w.mu.Unlock() }
+
+func newWorld(t *testing.T, stock int64) *world {
+	w := &world{t: t, state: memory.NewState(), mesh: memory.NewMesh(), stock: stock, holds: map[string]int64{}, down: map[string]bool{}}
+	w.mesh.Join("cart", http.HandlerFunc(w.cart))
+	w.mesh.Join("catalog", http.HandlerFunc(w.catalog))
+	w.start()
+	return w
+}
+
+// start boots the service on the state that is there: also how a restart is played.
+func (w *world) start() {
+	log, err := commitlog.Open(w.t.Context(), w.state, "orders", "orders", order.Model(), commitlog.Options{CheckpointEvery: 5 * time.Millisecond})
+	require.NoError(w.t, err)
+	w.t.Cleanup(func() { log.Close(context.Background()) })
+	w.book = order.NewBook(log)
+	instant := func(ctx context.Context, d time.Duration) error { return ctx.Err() }
+	w.sandbox = payment.NewSandbox(w.state, w.now, instant)
+	w.service = service.New(service.Deps{Book: w.book, Payments: w.sandbox, Invoker: w.mesh, Secret: []byte("test"), Now: w.now,
+		ProviderPatience: 700 * time.Millisecond, Deadline: 20 * time.Millisecond})
+	router := chi.NewRouter()
+	router.Use(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			ctx := r.Context()
+			if user := r.Header.Get("Test-User"); user != "" {
+				ctx = identity.With(ctx, identity.Caller{UserID: user, Roles: strings.Split(r.Header.Get("Test-Roles"), ",")}, "token")
+			}
+			next.ServeHTTP(rw, r.WithContext(ctx))
+		})
+	}, httpx.Conditional)
+	w.service.Mount(httpx.NewAPI(router, "orders"))
+	w.handler = router
+}
+
+func (w *world) cart(rw http.ResponseWriter, r *http.Request) {
+	w.quoted.Add(1)
+	var q contract.QuoteRequest
+	json.NewDecoder(r.Body).Decode(&q)
+	if q.CartID == "empty" {
+		httpx.WriteProblem(rw, fault.New(fault.Invalid, "empty-cart", "The cart is empty."))
+		return
+	}
+	eur := func(n int64) money.Money { return money.New(n, "EUR") }
+	json.NewEncoder(rw).Encode(contract.Quote{CartID: q.CartID, CartVersion: 3,
+		Lines:    []contract.QuoteLine{{SKU: "HAT", Title: "Hat", Quantity: 1, UnitPrice: eur(1000), Total: eur(1000)}},
+		Subtotal: eur(1000), Discount: eur(0), Shipping: eur(500), Tax: eur(190), Total: eur(1690), ShippingOption: "standard"})
+}
+
+func (w *world) catalog(rw http.ResponseWriter, r *http.Request) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.down["catalog"] {
+		rw.WriteHeader(http.StatusBadGateway)
+		return
+	}
+	id := strings.TrimPrefix(r.URL.Path, "/internal/reservations/")
+	switch r.Method {
+	case http.MethodPut:
+		if _, held := w.holds[id]; !held {
+			if w.stock < 1 {
+				httpx.WriteProblem(rw, fault.New(fault.Conflict, "out-of-stock", "No.").With("lines", []contract.OutOfStockLine{{SKU: "HAT", Requested: 1}}))
+				return
+			}
+			w.stock--
+			w.holds[id] = 1
+		}
+	case http.MethodDelete:
+		w.stock += w.holds[id]
+		w.holds[id] = 0
+	}
+	json.NewEncoder(rw).Encode(contract.Reservation{OrderID: id, Status: "held"})
+}
+
+func (w *world) do(method, path string, body any, headers ...string) *httptest.ResponseRecorder {
+	var buf bytes.Buffer
+	switch b := body.(type) {
+	case nil:
+	case string:
+		buf.WriteString(b)
+	default:
+		json.NewEncoder(&buf).Encode(b)
+	}
+	r := httptest.NewRequest(method, path, &buf)
+	r.Header.Set("Content-Type", "application/json")
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	rec := httptest.NewRecorder()
+	w.handler.ServeHTTP(rec, r)
+	return rec
+}
+
+func body(cart, token string) map[string]any {
+	return map[string]any{"cartId": cart, "email": "ada@example.com", "payment": map[string]any{"method": "card", "token": token},
+		"shippingAddress": map[string]any{"name": "Ada", "line1": "1 Street", "city": "Berlin", "postalCode": "10115", "country": "DE"}}
+}
+
+func (w *world) place(key, cart, token string, headers ...string) *httptest.ResponseRecorder {
+	return w.do(http.MethodPost, "/api/v1/orders", body(cart, token), append(headers, "Idempotency-Key", key)...)
+}
+
+type view struct {
+	ID, Number, Status, AccessToken string
+	Payment                         struct {
+		Status     string
+		Authorized money.Money
+	}
+	Total   money.Money
+	Version int
+}
+
+func read(t *testing.T, rec *httptest.ResponseRecorder) (v view) {
+	require.NoError(t, json.Unmarshal(rec.Body.Bytes(), &v), rec.Body.String())
+	return v
+}
+
+func TestGuestBuysAndReads(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	rec := w.place("k", "c1", "tok_visa")
+	require.Equal(t, http.StatusCreated, rec.Code, rec.Body.String())
+	v := read(t, rec)
+	assert.Equal(t, "confirmed", v.Status)
+	assert.Equal(t, "authorized", v.Payment.Status)
+	assert.Equal(t, v.Total, v.Payment.Authorized)
+	assert.NotEmpty(t, v.AccessToken)
+
+	path := "/api/v1/orders/" + v.ID
+	assert.Equal(t, http.StatusNotFound, w.do(http.MethodGet, path, nil).Code)
+	assert.Equal(t, http.StatusNotFound, w.do(http.MethodGet, path, nil, "X-Order-Token", strings.Repeat("0", 64)).Code)
+	assert.Equal(t, http.StatusNotFound, w.do(http.MethodGet, path, nil, "Test-User", "eve").Code)
+	got := w.do(http.MethodGet, path, nil, "X-Order-Token", v.AccessToken)
+	require.Equal(t, http.StatusOK, got.Code)
+	assert.Equal(t, http.StatusNotModified, w.do(http.MethodGet, path, nil, "X-Order-Token", v.AccessToken, "If-None-Match", got.Header().Get("ETag")).Code)
+
+	events := w.do(http.MethodGet, path+"/events", nil, "X-Order-Token", v.AccessToken)
+	require.Equal(t, http.StatusOK, events.Code)
+	assert.Contains(t, events.Body.String(), contract.OrderConfirmed)
+	for _, secret := range []string{"tok_visa", v.AccessToken, "fingerprint"} {
+		assert.NotContains(t, events.Body.String(), secret)
+	}
+}
+
+func TestRepetitionsGetTheFirstAnswer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 10)
+	first := w.place("k", "c1", "tok_visa", "Test-User", "ada")
+	require.Equal(t, http.StatusCreated, first.Code)
+	w.start() // a restart, or another replica
+	reordered := `{"shippingAddress":{"country":"DE","name":"Ada","line1":"1 Street","postalCode":"10115","city":"Berlin"},
+		"payment":{"token":"tok_visa","method":"card"},"email":"ada@example.com","cartId":"c1"}`
+	again := w.do(http.MethodPost, "/api/v1/orders", reordered, "Idempotency-Key", "k", "Test-User", "ada")
+	assert.Equal(t, first.Code, again.Code)
+	assert.Equal(t, first.Body.String(), again.Body.String())
+	assert.Equal(t, "true", again.Header().Get("Idempotent-Replayed"))
+	assert.Empty(t, first.Header().Get("Idempotent-Replayed"))
+
+	id := read(t, first).ID
+	require.Equal(t, http.StatusOK, w.do(http.MethodPost, "/api/v1/orders/"+id+"/cancel", nil, "Test-User", "ada").Code)
+	assert.Equal(t, first.Body.String(), w.place("k", "c1", "tok_visa", "Test-User", "ada").Body.String(), "also when the order has moved on")
+
+	other := w.place("k", "c1", "tok_declined", "Test-User", "ada")
+	assert.Equal(t, http.StatusUnprocessableEntity, other.Code)
+	assert.Contains(t, other.Body.String(), "idempotency-key-reused")
+	assert.Equal(t, http.StatusCreated, w.place("k", "c2", "tok_visa", "Test-User", "bob").Code, "keys are scoped to the caller")
+	assert.Equal(t, http.StatusCreated, w.place("k", "c3", "tok_visa").Code)
+	missing := w.do(http.MethodPost, "/api/v1/orders", body("c1", "tok_visa"))
+	assert.Equal(t, http.StatusBadRequest, missing.Code)
+	assert.Contains(t, missing.Body.String(), "idempotency-key-required")
+}
+
+func TestFiftyCopiesMakeOneOrder(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 50)
+	release := make(chan struct{})
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	answers := map[string]int{}
+	for range 50 {
+		wg.Go(func() {
+			<-release
+			rec := w.place("k", "c1", "tok_visa", "Test-User", "ada")
+			mu.Lock()
+			defer mu.Unlock()
+			if rec.Code != http.StatusCreated {
+				assert.Equal(t, http.StatusConflict, rec.Code)
+				assert.Contains(t, rec.Body.String(), "request-in-progress")
+				assert.NotEmpty(t, rec.Header().Get("Retry-After"))
+				return
+			}
+			answers[rec.Body.String()]++
+		})
+	}
+	close(release)
+	wg.Wait()
+	assert.Len(t, answers, 1)
+	assert.Equal(t, int64(49), w.stock)
+}
+
+func TestRefusalsLeaveNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	declined := w.place("k1", "c", "tok_insufficient_funds")
+	assert.Equal(t, http.StatusPaymentRequired, declined.Code)
+	assert.Contains(t, declined.Body.String(), `"code":"insufficient_funds"`)
+	assert.Equal(t, int64(1), w.stock, "the stock is free again")
+	again := w.place("k1", "c", "tok_insufficient_funds")
+	assert.Equal(t, declined.Body.String(), again.Body.String())
+	assert.Equal(t, "true", again.Header().Get("Idempotent-Replayed"))
+
+	require.Equal(t, http.StatusCreated, w.place("k2", "c", "tok_visa").Code)
+	short := w.place("k3", "c", "tok_visa")
+	assert.Equal(t, http.StatusConflict, short.Code)
+	assert.Contains(t, short.Body.String(), "out-of-stock")
+	assert.Contains(t, short.Body.String(), `"sku":"HAT"`)
+	assert.Equal(t, http.StatusUnprocessableEntity, w.place("k4", "empty", "tok_visa").Code)
+}
+
+func TestSilentProviderIsDecidedLater(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 5)
+	rec := w.place("k", "c", "tok_timeout", "Test-User", "ada")
+	require.Equal(t, http.StatusAccepted, rec.Code, rec.Body.String())
+	assert.Equal(t, "placing", read(t, rec).Status)
+	w.advance(time.Second)
+	again := w.place("k", "c", "tok_timeout", "Test-User", "ada")
+	assert.Equal(t, http.StatusCreated, again.Code, again.Body.String())
+	assert.Equal(t, read(t, rec).ID, read(t, again).ID)
+	assert.Equal(t, int64(4), w.stock)
+	assert.Equal(t, http.StatusCreated, w.place("e", "c", "tok_error", "Test-User", "ada").Code, "two failures are retried within the request")
+}
+
+func TestRecoveryDecidesWhatACrashLeft(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 5)
+	w.mu.Lock()
+	w.down["catalog"] = true
+	w.mu.Unlock()
+	rec := w.place("k", "c", "tok_visa", "Test-User", "ada")
+	assert.Equal(t, http.StatusServiceUnavailable, rec.Code, rec.Body.String())
+	assert.NotEmpty(t, rec.Header().Get("Retry-After"))
+	w.mu.Lock()
+	w.down["catalog"] = false
+	w.mu.Unlock()
+	w.start()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	go w.service.Recover(ctx)
+	assert.Eventually(t, func() bool {
+		list := w.do(http.MethodGet, "/api/v1/orders", nil, "Test-User", "ada")
+		return strings.Contains(list.Body.String(), `"status":"confirmed"`)
+	}, 10*time.Second, 5*time.Millisecond)
+	again := w.place("k", "c", "tok_visa", "Test-User", "ada")
+	assert.Equal(t, http.StatusCreated, again.Code)
+	assert.Equal(t, int64(4), w.stock)
+}
+
+func TestCancel(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 5)
+	v := read(t, w.place("k", "c", "tok_visa", "Test-User", "ada"))
+	path := "/api/v1/orders/" + v.ID + "/cancel"
+	assert.Equal(t, http.StatusNotFound, w.do(http.MethodPost, path, nil, "Test-User", "eve").Code)
+	for range 2 {
+		rec := w.do(http.MethodPost, path, nil, "Test-User", "ada")
+		require.Equal(t, http.StatusOK, rec.Code, rec.Body.String())
+		got := read(t, rec)
+		assert.Equal(t, "cancelled", got.Status)
+		assert.Equal(t, "voided", got.Payment.Status)
+		assert.Zero(t, got.Payment.Authorized.Amount)
+	}
+	assert.Equal(t, int64(5), w.stock)
+	a, ok, err := w.sandbox.Find(t.Context(), v.ID)
+	require.NoError(t, err)
+	require.True(t, ok)
+	assert.Equal(t, payment.Voided, a.Status)
+	assert.Equal(t, http.StatusConflict, w.do(http.MethodPost, path[:len(path)-len("cancel")-len(v.ID)-1]+rejectedOrder(t, w)+"/cancel", nil, "Test-User", "ada").Code)
+	rejected := w.do(http.MethodGet, "/api/v1/orders?status=rejected", nil, "Test-User", "ada")
+	assert.Contains(t, rejected.Body.String(), `"status":"rejected"`)
+}
+
+// rejectedOrder makes an order whose payment is declined and gives its id.
+func rejectedOrder(t *testing.T, w *world) string {
+	var p struct{ OrderID string }
+	require.NoError(t, json.Unmarshal(w.place("k2", "c", "tok_declined", "Test-User", "ada").Body.Bytes(), &p))
+	return p.OrderID
+}
+
+func TestListsArePagedAndOwned(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 100)
+	for i := range 7 {
+		require.Equal(t, http.StatusCreated, w.place(fmt.Sprint(i), "c", "tok_visa", "Test-User", "ada").Code)
+		require.Equal(t, http.StatusCreated, w.place(fmt.Sprint(i), "c", "tok_visa", "Test-User", "bob").Code)
+	}
+	walk := func(query string, headers ...string) (numbers []string) {
+		cursor := ""
+		for {
+			rec := w.do(http.MethodGet, "/api/v1/orders?limit=3"+query+cursor, nil, headers...)
+			require.Equal(t, http.StatusOK, rec.Code, rec.Body.String())
+			var page struct {
+				Items      []view
+				NextCursor *string
+			}
+			require.NoError(t, json.Unmarshal(rec.Body.Bytes(), &page))
+			for _, o := range page.Items {
+				numbers = append(numbers, o.Number)
+			}
+			if page.NextCursor == nil {
+				return numbers
+			}
+			cursor = "&cursor=" + *page.NextCursor
+		}
+	}
+	assert.Equal(t, []string{"H10013", "H10011", "H10009", "H10007", "H10005", "H10003", "H10001"}, walk("", "Test-User", "ada"))
+	assert.Len(t, walk("", "Test-User", "boss", "Test-Roles", "staff"), 14)
+	assert.Len(t, walk("&status=confirmed", "Test-User", "boss", "Test-Roles", "staff"), 14)
+	assert.Len(t, walk("&status=cancelled", "Test-User", "boss", "Test-Roles", "staff"), 0)
+	assert.Len(t, walk("&customer=bob&status=confirmed", "Test-User", "boss", "Test-Roles", "admin"), 7)
+	assert.Equal(t, http.StatusUnauthorized, w.do(http.MethodGet, "/api/v1/orders", nil).Code)
+	assert.Equal(t, http.StatusForbidden, w.do(http.MethodGet, "/api/v1/orders?customer=bob", nil, "Test-User", "ada").Code)
+	assert.Equal(t, http.StatusUnprocessableEntity, w.do(http.MethodGet, "/api/v1/orders?cursor=nonsense", nil, "Test-User", "ada").Code)
+}
+
+func TestBadBodiesNameTheField(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 5)
+	for name, c := range map[string]struct {
+		body, location string
+		status         int
+	}{
+		"unknown member": {`{"cartId":"c","surprise":1}`, "body.surprise", 422},
+		"wrong type":     {`{"cartId":7}`, "body.cartId", 422},
+		"bad country": {`{"cartId":"c","email":"a@example.com","payment":{"method":"card","token":"t"},
+			"shippingAddress":{"name":"A","line1":"1","city":"B","postalCode":"1","country":"Germany"}}`, "body.shippingAddress.country", 422},
+		"bad method": {`{"cartId":"c","email":"a@example.com","payment":{"method":"cash","token":"t"},
+			"shippingAddress":{"name":"A","line1":"1","city":"B","postalCode":"1","country":"DE"}}`, "body.payment.method", 422},
+		"not JSON":      {`{`, "body", 400},
+		"invalid UTF-8": {"{\"cartId\":\"\xff\"}", "body", 400},
+	} {
+		rec := w.do(http.MethodPost, "/api/v1/orders", c.body, "Idempotency-Key", "k")
+		assert.Equal(t, c.status, rec.Code, "%s: %s", name, rec.Body)
+		assert.Contains(t, rec.Body.String(), `"location":"`+c.location, name)
+		assert.Equal(t, "application/problem+json", rec.Header().Get("Content-Type"), name)
+	}
+	huge := w.do(http.MethodPost, "/api/v1/orders", `{"cartId":"`+strings.Repeat("x", 1<<20)+`"}`, "Idempotency-Key", "k")
+	assert.Equal(t, http.StatusRequestEntityTooLarge, huge.Code)
+	assert.Zero(t, w.quoted.Load())
+}
