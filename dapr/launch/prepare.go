@@ -15,8 +15,9 @@ var dataDirs = []string{"data", "mail", "broker", "scheduler"}
 
 // generated are secrets that a local shop makes for itself: at first start, or at every start.
 var generated = map[string]bool{
-	"APP_API_TOKEN": true,  // sidecar and app prove themselves to each other with it
-	"ID_KEY":        false, // ids are derived with it, so it stays as long as the data
+	"APP_API_TOKEN":      true,  // sidecar and app prove themselves to each other with it
+	"ID_KEY":             false, // ids are derived with it, so it stays as long as the data
+	"KEY_ENCRYPTION_KEY": false, // signing keys are sealed with it
 }
 
 func secretsPath(runDir string) string { return filepath.Join(runDir, "secrets.env") }

@@ -70,7 +70,11 @@ func (p *Partition[S]) Get(ctx context.Context, id string) (state S, seq uint64,
 		state, seq = tx.State(id)
 		return nil
 	})
-	return state, seq, err
+	if err != nil { // when ctx ended, the writer may still decide
+		var none S
+		return none, 0, err
+	}
+	return state, seq, nil
 }
 
 // All calls fn with each aggregate of a Resident partition, in no order, until it returns false.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"time"
 
 	"haberdash/internal/fault"
@@ -59,8 +60,11 @@ type checkpoint struct {
 	Commit uint64 `json:"n"` // every document includes the log up to here
 }
 
-func logKey(partition string, n uint64) string    { return fmt.Sprintf("log/%s/%d", partition, n) }
-func docKey(partition, id string) string          { return "doc/" + partition + "/" + id }
+func logKey(partition string, n uint64) string { return fmt.Sprintf("log/%s/%d", partition, n) }
+
+// docKey escapes the id: a store takes printable ASCII without "||", an SKU may be any text.
+func docKey(partition, id string) string { return "doc/" + partition + "/" + url.PathEscape(id) }
+
 func checkpointKey(partition string) string       { return "checkpoint/" + partition }
 func cursorKey(partition, consumer string) string { return "cursor/" + partition + "/" + consumer }
 

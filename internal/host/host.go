@@ -123,14 +123,15 @@ func run(ctx context.Context, app string, o options, wire func(context.Context, 
 }
 
 func newHost(app string, config Config, o options, log zerolog.Logger, client *daprd.Client) *Host {
-	registry, appToken := telemetry.NewRegistry(), config.AppAPIToken
-	if o.public {
-		appToken = ""
-	}
-	server := httpx.NewServer(httpx.Options{
+	registry := telemetry.NewRegistry()
+	settings := httpx.Options{
 		Address:  net.JoinHostPort(config.Interface, strconv.Itoa(config.Port)),
-		AppToken: appToken, Log: log, Registry: registry,
-	})
+		AppToken: config.AppAPIToken, Log: log, Registry: registry,
+	}
+	if o.public {
+		settings.AppToken, settings.WriteTimeout = "", time.Minute // clients may be slow, or mean to be
+	}
+	server := httpx.NewServer(settings)
 	server.Ready("sidecar", client.Healthy)
 	verifier := identity.NewVerifier(identity.NewCached(FetchKeys(client), time.Now), time.Now)
 	h := &Host{App: app, Config: config, Log: log, Registry: registry, Sidecar: client, Server: server, Verifier: verifier}

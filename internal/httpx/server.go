@@ -22,6 +22,7 @@ type Server struct {
 	Router  chi.Router // mount routes here; the operational ones are there already
 	address string
 	drain   time.Duration
+	write   time.Duration
 	ready   map[string]func(context.Context) error
 	closing atomic.Bool
 	log     zerolog.Logger
@@ -32,13 +33,15 @@ type Options struct {
 	Address   string // host:port to listen on
 	AppToken  string // see AppToken
 	DrainTime time.Duration
-	Log       zerolog.Logger
-	Registry  *prometheus.Registry
+	// WriteTimeout bounds the writing of each answer; a handler may move it. No bound if zero.
+	WriteTimeout time.Duration
+	Log          zerolog.Logger
+	Registry     *prometheus.Registry
 }
 
 // NewServer makes a server with /healthz (alive), /readyz (every check of Ready passes) and /metrics.
 func NewServer(o Options) *Server {
-	s := &Server{Router: chi.NewRouter(), address: o.Address, drain: o.DrainTime, log: o.Log, ready: map[string]func(context.Context) error{}}
+	s := &Server{Router: chi.NewRouter(), address: o.Address, drain: o.DrainTime, write: o.WriteTimeout, log: o.Log, ready: map[string]func(context.Context) error{}}
 	if s.drain == 0 {
 		s.drain = 10 * time.Second
 	}
@@ -86,7 +89,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	server := &http.Server{
 		Handler: s.Router, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 2 * time.Minute,
-		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
+		WriteTimeout: s.write, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
 		BaseContext: func(net.Listener) context.Context { return s.log.WithContext(context.Background()) },
 	}
 	failed := make(chan error, 1)

@@ -60,8 +60,8 @@ func (m *Mesh) Invoke(ctx context.Context, r sidecar.Request) (*sidecar.Response
 	if len(r.Query) > 0 {
 		target += "?" + r.Query.Encode()
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	req := httptest.NewRequestWithContext(ctx, r.Method, target, r.Body)
+	inner, cancel := context.WithCancel(wire{ctx})
+	req := httptest.NewRequestWithContext(inner, r.Method, target, r.Body)
 	for name, values := range r.Header {
 		req.Header[name] = slices.Clone(values)
 	}
@@ -74,6 +74,13 @@ func (m *Mesh) Invoke(ctx context.Context, r sidecar.Request) (*sidecar.Response
 	}
 	return serve(h, req, cancel)
 }
+
+// wire is a context as it arrives over a network: the end of the caller's is noticed, its values are not
+// there. A router's or an identity's would otherwise reach into the next app.
+type wire struct{ context.Context }
+
+// Value implements context.Context.
+func (wire) Value(any) any { return nil }
 
 // Subscribe implements sidecar.Subscriber.
 func (m *Mesh) Subscribe(topic string, h sidecar.Handler) {
@@ -94,10 +101,14 @@ func (m *Mesh) Publish(ctx context.Context, topic string, messages []sidecar.Mes
 	m.sent[topic] = append(m.sent[topic], messages...)
 	handlers := append([]sidecar.Handler(nil), m.handlers[topic]...)
 	m.mu.Unlock()
+	arrival := context.Context(wire{ctx})
+	if t, ok := telemetry.TraceOf(ctx); ok {
+		arrival = telemetry.WithTrace(arrival, telemetry.NewTrace(t.Parent(), ""))
+	}
 	for _, msg := range messages {
 		for _, h := range handlers {
 			for range attempts {
-				if h(ctx, sidecar.Delivery{ID: msg.ID, Topic: topic, Data: clone(msg.Data)}) != sidecar.Retry {
+				if h(arrival, sidecar.Delivery{ID: msg.ID, Topic: topic, Data: clone(msg.Data)}) != sidecar.Retry {
 					break
 				}
 			}

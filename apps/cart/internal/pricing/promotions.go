@@ -47,12 +47,16 @@ func (b Book) Admit(typed string, has []string, subtotal money.Money) (string, e
 	if from := scaled(p.From, subtotal.Currency); subtotal.Amount < from.Amount {
 		return "", invalidCoupon("The coupon applies from "+from.String()+".", "needs a larger cart")
 	}
-	for _, code := range has {
-		if other, _ := b.find(code); other.BasisPoints > 0 && p.BasisPoints > 0 {
-			return "", invalidCoupon("The coupon does not go together with "+code+".", "does not go together with "+code)
-		}
+	if !b.Compatible(p.Code, has) {
+		return "", invalidCoupon("The coupon does not go together with those in the cart.", "does not go together with those in the cart")
 	}
 	return p.Code, nil
+}
+
+// Compatible reports whether a coupon may join others: only one of them may take a percentage off.
+func (b Book) Compatible(code string, has []string) bool {
+	p, _ := b.find(code)
+	return p.BasisPoints == 0 || !slices.ContainsFunc(has, func(code string) bool { other, _ := b.find(code); return other.BasisPoints > 0 })
 }
 
 func invalidCoupon(detail, field string) error {

@@ -1,6 +1,7 @@
 package pricing
 
 import (
+	"slices"
 	"strings"
 
 	"haberdash/internal/money"
@@ -65,4 +66,9 @@ func (b Book) options(o Order, goods money.Money) []Option {
 		{Standard, "Standard", standard, z.standardEstimate},
 		{Express, "Express", scaled(z.express, o.Currency), z.expressEstimate},
 	}
+}
+
+// Offered reports whether an option of this id is on offer.
+func Offered(options []Option, id string) bool {
+	return slices.ContainsFunc(options, func(o Option) bool { return o.ID == id })
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"haberdash/internal/commitlog"
 	"haberdash/internal/fault"
@@ -129,6 +130,7 @@ func save(tx *commitlog.Tx[State], old *Product, n Product) error {
 	if old != nil && same(before, n) {
 		return nil
 	}
+	n.CreatedAt, n.UpdatedAt = time.Time{}, time.Time{} // the events' own times say it
 	tx.Emit(n.ID, event, n)
 	hand(tx, handleID, []string{before.Handle}, []string{n.Handle}, n.ID)
 	hand(tx, skuID, before.SKUs(), n.SKUs(), n.ID)

@@ -11,10 +11,10 @@ import (
 // the owner of a handle ("handle/<handle>") or SKU ("sku/<SKU>"), or the receipts not yet taken into
 // stock ("receipts").
 type State struct {
-	Product  *Product            `json:"product,omitempty"`
-	Category *Category           `json:"category,omitempty"`
-	Owner    string              `json:"owner,omitempty"`   // product id; empty: free
-	Counted  int64               `json:"counted,omitempty"` // the quantity of the SKU that imports have received
+	Product  *Product          `json:"product,omitempty"`
+	Category *Category         `json:"category,omitempty"`
+	Owner    string            `json:"owner,omitempty"`   // product id; empty: free
+	Counted  int64             `json:"counted,omitempty"` // the quantity of the SKU that imports have received
 	Pending  map[string][]Move `json:"pending,omitempty"` // receipt id → moves
 }
 
@@ -131,6 +131,7 @@ func ChangeOf(e commitlog.Event) (c Change, ok bool, err error) {
 	case strings.HasPrefix(e.Type, "product."):
 		c.Product = &Product{}
 		err = e.Decode(c.Product)
+		c.Product.CreatedAt, c.Product.UpdatedAt = e.At, e.At // a projection keeps the first
 	case strings.HasPrefix(e.Type, "category."):
 		c.Category = &Category{}
 		err = e.Decode(c.Category)

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	maxHandle = 200 // bytes
+	maxHandle = 255 // bytes
 	maxSKU    = 100 // bytes
 )
 
@@ -25,13 +25,15 @@ var folded = strings.NewReplacer(
 
 // Slug makes a handle of a name: "Crème & Café" becomes "creme-cafe". Letters of other scripts stay.
 // The result is empty if the name has neither letter nor digit.
-func Slug(name string) string { return slug(name, unicode.IsLetter, maxHandle) }
+func Slug(name string) string {
+	return slug(name, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) }, maxHandle)
+}
 
-func slug(name string, letter func(rune) bool, max int) string {
+func slug(name string, keep func(rune) bool, max int) string {
 	var b strings.Builder
 	dash := false
 	for _, r := range folded.Replace(strings.ToLower(name)) {
-		if !letter(r) && !unicode.IsDigit(r) {
+		if !keep(r) {
 			dash = true
 			continue
 		}
@@ -51,7 +53,7 @@ func slug(name string, letter func(rune) bool, max int) string {
 // hash of them where the result would be taken already, or empty. The same input gives the same SKU as long
 // as what is taken stays.
 func DeriveSKU(handle string, values []string, taken func(sku string) bool) string {
-	ascii := func(r rune) bool { return r >= 'a' && r <= 'z' }
+	ascii := func(r rune) bool { return r >= 'a' && r <= 'z' || r >= '0' && r <= '9' }
 	parts := make([]string, 0, len(values)+1)
 	for _, s := range append([]string{handle}, values...) {
 		if s = slug(s, ascii, maxSKU); s != "" {
@@ -59,7 +61,7 @@ func DeriveSKU(handle string, values []string, taken func(sku string) bool) stri
 		}
 	}
 	sku := strings.ToUpper(strings.Join(parts, "-"))
-	if lossless := len(parts) == len(values)+1; lossless && len(sku) <= maxSKU && isASCII(sku) && !taken(sku) {
+	if len(parts) == len(values)+1 && len(sku) <= maxSKU && !taken(sku) {
 		return sku
 	}
 	if len(sku) > maxSKU-13 {
@@ -70,14 +72,18 @@ func DeriveSKU(handle string, values []string, taken func(sku string) bool) stri
 	return strings.TrimPrefix(sku+"-"+strings.ToUpper(hex.EncodeToString(sum[:6])), "-")
 }
 
-func isASCII(s string) bool {
-	return strings.IndexFunc(s, func(r rune) bool { return r > '~' }) < 0
+// CleanHandle makes a proper handle of what a file gives as one; empty if it has nothing to offer.
+func CleanHandle(s string) string {
+	if s = strings.ToLower(strings.TrimSpace(s)); checkHandle(s) == "" {
+		return s
+	}
+	return Slug(s)
 }
 
 // checkHandle gives what is wrong with a handle, or nothing.
 func checkHandle(h string) string {
 	if h == "" || len(h) > maxHandle {
-		return "must have 1 to 200 bytes"
+		return "must have 1 to 255 bytes"
 	}
 	for i, r := range h {
 		inner := r == '-' || r == '_'

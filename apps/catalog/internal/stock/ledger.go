@@ -2,7 +2,7 @@ package stock
 
 import (
 	"context"
-	"slices"
+	"encoding/json"
 	"time"
 
 	"haberdash/internal/commitlog"
@@ -32,79 +32,167 @@ type Move struct {
 	Reason string
 }
 
-// Receive applies moves, all or none, once per id (rule 7). Problems: insufficient-stock (409) when a move
-// would take what is reserved or not there; invalid-quantity (422).
+// Adjustment is a request to change stock by hand or by import.
+type Adjustment struct {
+	ID          string // idempotency id
+	Fingerprint string // of the request, so that another one under the id is told apart; empty: it is not
+	Moves       []Move
+	Note        json.RawMessage // kept for a replay
+}
+
+// Receive applies moves, all or none, once per id. Problems as in Adjust.
 func (l *Ledger) Receive(ctx context.Context, id string, moves []Move) error {
-	ids := []string{adjustmentID(id)}
-	for _, m := range moves {
+	_, err := l.Adjust(ctx, Adjustment{ID: id, Moves: moves})
+	return err
+}
+
+// Adjust applies an adjustment, all moves or none, once per id: a repetition gets the first one's receipt
+// (rule 7). What is refused leaves nothing behind. Problems: insufficient-stock (409) when a move would
+// take what is reserved or not there; invalid-quantity (422); idempotency-key-reused (422).
+func (l *Ledger) Adjust(ctx context.Context, a Adjustment) (Receipt, error) {
+	ids := []string{adjustmentID(a.ID)}
+	for _, m := range a.Moves {
 		if m.Delta > maxQuantity || m.Delta < -maxQuantity {
-			return fault.New(fault.Invalid, "invalid-quantity", "A change of stock is at most %d.", maxQuantity).WithField("body.delta", "out of range")
+			return Receipt{}, fault.New(fault.Invalid, "invalid-quantity", "A change of stock is at most %d.", maxQuantity).WithField("body.delta", "out of range")
 		}
 		ids = append(ids, skuID(m.SKU))
 	}
+	var receipt Receipt
 	_, err := l.log.Do(ctx, ids, func(tx *commitlog.Tx[State]) error {
-		if _, seq := tx.State(adjustmentID(id)); seq > 0 {
-			return nil
+		if s, _ := tx.State(adjustmentID(a.ID)); s.Receipt != nil {
+			receipt = *s.Receipt
+			receipt.Replayed = true
+			return sameRequest(a, receipt)
 		}
-		for _, m := range moves {
-			if m.Delta == 0 {
-				continue
-			}
+		levels := map[string]Level{}
+		for _, m := range a.Moves {
 			s, _ := tx.State(skuID(m.SKU))
-			if after := s.OnHand + m.Delta; after < s.Level.Reserved {
-				return fault.New(fault.Conflict, "insufficient-stock", "That would take more of %s than is free.", m.SKU).
-					WithField("body.delta", "takes what is reserved or not there").With("sku", m.SKU).With("available", s.Available())
-			} else if after > maxQuantity {
-				return fault.New(fault.Invalid, "invalid-quantity", "A level is at most %d.", maxQuantity).WithField("body.delta", "out of range")
+			if err := checkMove(s.Level, m); err != nil {
+				return err
 			}
 			event := Adjusted
 			if m.Delta > 0 {
 				event = Received
 			}
-			tx.Emit(skuID(m.SKU), event, move{Quantity: m.Delta, Reason: m.Reason, ID: id})
+			if m.Delta != 0 {
+				tx.Emit(skuID(m.SKU), event, move{Quantity: m.Delta, Reason: m.Reason, ID: a.ID})
+			}
+			s, _ = tx.State(skuID(m.SKU))
+			levels[m.SKU] = s.Level
 		}
-		tx.Note(adjustmentID(id), marked, struct{}{})
+		receipt = Receipt{Fingerprint: a.Fingerprint, Levels: levels, Note: a.Note}
+		tx.Note(adjustmentID(a.ID), marked, receipt)
 		return nil
 	})
-	return err
+	if err != nil {
+		return Receipt{}, err
+	}
+	return receipt, nil
+}
+
+// Receipt reads the receipt of an adjustment that was made here.
+func (l *Ledger) Receipt(ctx context.Context, id string) (Receipt, bool, error) {
+	s, _, err := l.log.Get(ctx, adjustmentID(id))
+	if err != nil || s.Receipt == nil {
+		return Receipt{}, false, err
+	}
+	return *s.Receipt, true, nil
+}
+
+func sameRequest(a Adjustment, made Receipt) error {
+	if a.Fingerprint == made.Fingerprint || a.Fingerprint == "" {
+		return nil
+	}
+	return errReused
+}
+
+var errReused = fault.New(fault.Invalid, "idempotency-key-reused", "This Idempotency-Key was used for another request.").
+	WithField("header.Idempotency-Key", "stands for another request")
+
+func checkMove(at Level, m Move) error {
+	after := at.OnHand + m.Delta
+	switch {
+	case after < at.Reserved:
+		return fault.New(fault.Conflict, "insufficient-stock", "That would take more of %s than is free.", m.SKU).
+			WithField("body.delta", "takes what is reserved or not there").With("sku", m.SKU).With("available", at.Available())
+	case after > maxQuantity:
+		return fault.New(fault.Invalid, "invalid-quantity", "A level is at most %d.", maxQuantity).WithField("body.delta", "out of range")
+	}
+	return nil
 }
 
 // Reserve holds stock for an order: all lines or none (rules 1–4). The hold stays until Commit or
 // Release; at expiresAt the order is asked after, see Undecided. Problems: out-of-stock (409, lines).
 func (l *Ledger) Reserve(ctx context.Context, order string, lines []contract.Line, expiresAt time.Time) (Hold, error) {
-	wanted, skus, err := fold(lines)
+	wanted, _, err := fold(lines)
 	if err != nil {
 		return Hold{}, err
 	}
-	ids := []string{holdID(order), undecidedID}
-	for _, sku := range skus {
+	hold, short, err := l.hold(ctx, order, wanted, expiresAt, whole)
+	if err == nil && len(short) > 0 {
+		err = outOfStock(short)
+	}
+	return hold, err
+}
+
+// share says how much of what is wanted a location is to hold.
+type share int
+
+const (
+	whole share = iota // all; a refusal leaves nothing behind
+	part               // what it has
+	rest               // all; a refusal is recorded as a release, and so stands for good
+)
+
+// hold reserves a location's share, once per order; short has the lines that it refused for.
+func (l *Ledger) hold(ctx context.Context, order string, wanted map[string]int64, expiresAt time.Time, how share) (hold Hold, short []contract.OutOfStockLine, err error) {
+	ids := []string{holdID(order), undecidedID(order)}
+	for sku := range wanted {
 		ids = append(ids, skuID(sku))
 	}
-	var hold Hold
+	var h Hold
+	var lacks []contract.OutOfStockLine
 	_, err = l.log.Do(ctx, ids, func(tx *commitlog.Tx[State]) error {
+		h, lacks = Hold{}, nil
 		if s, _ := tx.State(holdID(order)); s.Hold != nil {
-			hold = *s.Hold
+			h = *s.Hold
 			return nil
 		}
-		var short []contract.OutOfStockLine
-		for _, sku := range skus {
-			if s, _ := tx.State(skuID(sku)); s.Available() < wanted[sku] {
-				short = append(short, contract.OutOfStockLine{SKU: sku, Requested: wanted[sku], Available: s.Available()})
+		given := make(map[string]int64, len(wanted))
+		for _, sku := range sorted(wanted) {
+			s, _ := tx.State(skuID(sku))
+			if n := min(wanted[sku], s.Available()); n > 0 {
+				given[sku] = n
+			}
+			if given[sku] < wanted[sku] {
+				lacks = append(lacks, contract.OutOfStockLine{SKU: sku, Requested: wanted[sku], Available: s.Available()})
 			}
 		}
-		if len(short) > 0 {
-			return fault.New(fault.Conflict, "out-of-stock", "There is not enough in stock.").With("lines", short)
+		switch {
+		case len(lacks) > 0 && how == whole:
+			return nil
+		case len(lacks) > 0 && how == rest:
+			tx.Note(holdID(order), holdFreed, struct{}{})
+		default:
+			lacks = nil
+			for _, sku := range sorted(given) {
+				tx.Emit(skuID(sku), Reserved, move{Quantity: given[sku], Order: order})
+			}
+			tx.Note(holdID(order), holdPlaced, holdData{Lines: given, Rest: sum(wanted, given, -1), ExpiresAt: expiresAt.UTC()})
+			tx.Note(undecidedID(order), indexAdd, holdData{Order: order, ExpiresAt: expiresAt.UTC()})
 		}
-		for _, sku := range skus {
-			tx.Emit(skuID(sku), Reserved, move{Quantity: wanted[sku], Order: order})
-		}
-		tx.Note(holdID(order), holdPlaced, holdData{Lines: wanted, ExpiresAt: expiresAt})
-		tx.Note(undecidedID, indexAdd, holdData{Order: order, ExpiresAt: expiresAt})
 		s, _ := tx.State(holdID(order))
-		hold = *s.Hold
+		h = *s.Hold
 		return nil
 	})
-	return hold, err
+	if err != nil {
+		return Hold{}, nil, err // when ctx ended, h may still be written to
+	}
+	return h, lacks, nil
+}
+
+func outOfStock(lines []contract.OutOfStockLine) error {
+	return fault.New(fault.Conflict, "out-of-stock", "There is not enough in stock.").With("lines", lines)
 }
 
 // Commit keeps an order's hold for good (rule 5); a repetition changes nothing. Problems: not-found
@@ -118,7 +206,7 @@ func (l *Ledger) Commit(ctx context.Context, order string) (Hold, error) {
 			return refused("The hold was released.", h)
 		}
 		tx.Note(holdID(order), holdKept, struct{}{})
-		tx.Note(undecidedID, indexDrop, holdData{Order: order})
+		tx.Note(undecidedID(order), indexDrop, holdData{Order: order})
 		return nil
 	})
 }
@@ -130,7 +218,7 @@ func (l *Ledger) Release(ctx context.Context, order string) (Hold, error) {
 	if err != nil {
 		return Hold{}, err
 	}
-	ids := []string{holdID(order), undecidedID}
+	ids := []string{holdID(order), undecidedID(order)}
 	if hold.Hold != nil {
 		for sku := range hold.Hold.Lines {
 			ids = append(ids, skuID(sku))
@@ -152,17 +240,20 @@ func (l *Ledger) Release(ctx context.Context, order string) (Hold, error) {
 			for _, sku := range sorted(s.Hold.Lines) {
 				tx.Emit(skuID(sku), Freed, move{Quantity: s.Hold.Lines[sku], Order: order})
 			}
-			tx.Note(undecidedID, indexDrop, holdData{Order: order})
+			tx.Note(undecidedID(order), indexDrop, holdData{Order: order})
 		}
 		tx.Note(holdID(order), holdFreed, struct{}{})
 		s, _ = tx.State(holdID(order))
 		after = *s.Hold
 		return nil
 	})
-	if err == nil && missed {
+	switch {
+	case err != nil:
+		return Hold{}, err
+	case missed:
 		return l.Release(ctx, order)
 	}
-	return after, err
+	return after, nil
 }
 
 // Ship takes lines of a committed hold off the shelf (rule 6), once per shipment id. Problems: not-found
@@ -173,7 +264,7 @@ func (l *Ledger) Ship(ctx context.Context, order, id string, lines []contract.Li
 		return Hold{}, err
 	}
 	return l.change(ctx, order, skus, func(tx *commitlog.Tx[State], h Hold) error {
-		if slices.Contains(h.Done, id) {
+		if _, done := h.Done[shipmentID(id)]; done {
 			return nil
 		}
 		if h.Status != Committed {
@@ -197,7 +288,7 @@ func (l *Ledger) Return(ctx context.Context, order, id string, lines []contract.
 		return Hold{}, err
 	}
 	return l.change(ctx, order, skus, func(tx *commitlog.Tx[State], h Hold) error {
-		if slices.Contains(h.Done, id) {
+		if _, done := h.Done[returnID(id)]; done {
 			return nil
 		}
 		for _, sku := range skus {
@@ -212,7 +303,7 @@ func (l *Ledger) Return(ctx context.Context, order, id string, lines []contract.
 }
 
 func (l *Ledger) change(ctx context.Context, order string, skus []string, decide func(*commitlog.Tx[State], Hold) error) (Hold, error) {
-	ids := []string{holdID(order), undecidedID}
+	ids := []string{holdID(order), undecidedID(order)}
 	for _, sku := range skus {
 		ids = append(ids, skuID(sku))
 	}
@@ -229,7 +320,10 @@ func (l *Ledger) change(ctx context.Context, order string, skus []string, decide
 		after = *s.Hold
 		return nil
 	})
-	return after, err
+	if err != nil {
+		return Hold{}, err
+	}
+	return after, nil
 }
 
 func refused(detail string, h Hold) error {
@@ -238,13 +332,4 @@ func refused(detail string, h Hold) error {
 
 func tooMuch(sku string, at int64) error {
 	return fault.New(fault.Invalid, "invalid-quantity", "The order has only %d of %s left for that.", at, sku).WithField("body.lines", "quantity out of range")
-}
-
-func sorted(lines map[string]int64) []string {
-	skus := make([]string, 0, len(lines))
-	for sku := range lines {
-		skus = append(skus, sku)
-	}
-	slices.Sort(skus)
-	return skus
 }

@@ -3,9 +3,11 @@ package stock
 import (
 	"context"
 	"encoding/json"
-	"maps"
-	"slices"
 	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"haberdash/internal/commitlog"
 )
 
 // Level reads one SKU; known is false for a SKU that never had a movement.
@@ -16,48 +18,69 @@ func (l *Ledger) Level(ctx context.Context, sku string) (level Level, known bool
 
 // Levels reads the free quantities of SKUs; one without movements has none free.
 func (l *Ledger) Levels(ctx context.Context, skus []string) (map[string]int64, error) {
+	free := make([]int64, len(skus))
+	reads, ctx := errgroup.WithContext(ctx)
+	for i, sku := range skus {
+		reads.Go(func() error { // together, so that those not in memory are loaded by one read
+			s, _, err := l.log.Get(ctx, skuID(sku))
+			free[i] = s.Available()
+			return err
+		})
+	}
+	if err := reads.Wait(); err != nil {
+		return nil, err
+	}
 	out := make(map[string]int64, len(skus))
-	for _, sku := range skus {
-		s, _, err := l.log.Get(ctx, skuID(sku))
-		if err != nil {
-			return nil, err
-		}
-		out[sku] = s.Available()
+	for i, sku := range skus {
+		out[sku] = free[i]
 	}
 	return out, nil
 }
 
-// Hold reads an order's reservation.
+// Hold reads an order's reservation, as the log has it now.
 func (l *Ledger) Hold(ctx context.Context, order string) (Hold, bool, error) {
-	s, _, err := l.log.Get(ctx, holdID(order))
-	if err != nil || s.Hold == nil {
+	var hold *Hold
+	_, err := l.log.Do(ctx, []string{holdID(order)}, func(tx *commitlog.Tx[State]) error {
+		s, _ := tx.State(holdID(order))
+		hold = s.Hold
+		return nil
+	})
+	if err != nil {
 		return Hold{}, false, err
 	}
-	return *s.Hold, true, nil
+	if hold == nil {
+		return Hold{}, false, nil
+	}
+	return *hold, true, nil
 }
 
-// Undecided lists orders whose hold is past its time: ask orders what became of them. A hold is never
-// freed by the clock alone: an order confirmed while this service was down would lose its goods.
-func (l *Ledger) Undecided(ctx context.Context, now time.Time) ([]string, error) {
-	s, _, err := l.log.Get(ctx, undecidedID)
-	if err != nil {
-		return nil, err
-	}
-	var orders []string
-	for _, order := range slices.Sorted(maps.Keys(s.Undecided)) {
-		if !now.Before(s.Undecided[order]) {
-			orders = append(orders, order)
+// Undecided gives the orders whose hold is past its time, and that time: ask orders what became of them.
+// A hold is never freed by the clock alone: an order confirmed while this service was down would lose
+// its goods.
+func (l *Ledger) Undecided(ctx context.Context, now time.Time) (map[string]time.Time, error) {
+	due := map[string]time.Time{}
+	for n := range uint32(undecidedParts) {
+		s, _, err := l.log.Get(ctx, undecidedPart(n))
+		if err != nil {
+			return nil, err
+		}
+		for order, at := range s.Undecided {
+			if !now.Before(at) {
+				due[order] = at
+			}
 		}
 	}
-	return orders, nil
+	return due, nil
 }
 
-// Entry is one event of a SKU's history.
+// Entry is one event of a SKU's history. Seq counts the SKU's events at the location.
 type Entry struct {
 	Seq  uint64          `json:"seq"`
 	Type string          `json:"type"`
 	At   time.Time       `json:"at"`
 	Data json.RawMessage `json:"data"`
+
+	Location string `json:"location,omitempty"`
 }
 
 // History lists a SKU's events, newest first: those before sequence number before (0: all).

@@ -10,13 +10,20 @@
 //  5. Committing keeps a reservation for good; committed ones are only freed by release or shipment.
 //  6. Shipping takes lines off the shelf and out of the reservation, each shipment once, and never
 //     more than is still reserved.
-//  7. An adjustment applies once per idempotency id and never takes what is reserved.
+//  7. An adjustment applies once per idempotency id and never takes what is reserved. The id stands for
+//     one request: with another one it is refused.
 //  8. A return puts back at most what was shipped, each return once.
+//  9. Several locations serve an order in a fixed order: each holds what it has of what is left, the last
+//     all of the rest or the order is refused. A repetition holds nothing more, whatever was interrupted.
 package stock
 
 import (
+	"encoding/json"
 	"fmt"
+	"hash/fnv"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -46,16 +53,28 @@ type Hold struct {
 	Status    string           `json:"status,omitempty"`
 	Lines     map[string]int64 `json:"lines,omitempty"` // still reserved, by SKU
 	Shipped   map[string]int64 `json:"shipped,omitempty"`
-	Done      []string         `json:"done,omitempty"` // ids of shipments and returns that are applied
+	Rest      map[string]int64 `json:"rest,omitempty"` // what the locations after this one are to hold
 	ExpiresAt time.Time        `json:"expiresAt,omitzero"`
+
+	// Done has the shipments ("shipment/<id>") and returns ("return/<id>") that are applied, with their lines.
+	Done map[string]map[string]int64 `json:"done,omitempty"`
 }
 
-// State is any aggregate of a stock log: a level ("sku/<SKU>"), a hold ("hold/<order>"), the index of
-// undecided holds ("undecided"), or a marker of an adjustment that was made ("adjustment/<id>").
+// Receipt is what is kept of an adjustment, under its id.
+type Receipt struct {
+	Fingerprint string           `json:"fingerprint,omitempty"` // of the request
+	Levels      map[string]Level `json:"levels,omitempty"`      // by SKU, after it
+	Note        json.RawMessage  `json:"note,omitempty"`
+	Replayed    bool             `json:"-"` // it had been made before
+}
+
+// State is any aggregate of a stock log: a level ("sku/<SKU>"), a hold ("hold/<order>"), a part of the index
+// of undecided holds ("undecided/<n>"), or the receipt of an adjustment that was made ("adjustment/<id>").
 type State struct {
 	Level
 	Hold      *Hold                `json:"hold,omitempty"`
 	Undecided map[string]time.Time `json:"undecided,omitempty"` // order → when to ask what became of it
+	Receipt   *Receipt             `json:"receipt,omitempty"`
 }
 
 // Event types of the log.
@@ -73,7 +92,7 @@ const (
 	holdBack   = "hold.returned"   // data: holdData
 	indexAdd   = "undecided.added" // data: holdData
 	indexDrop  = "undecided.dropped"
-	marked     = "adjustment.applied"
+	marked     = "adjustment.applied" // data: Receipt
 )
 
 // move is a change of one SKU's level.
@@ -87,6 +106,7 @@ type move struct {
 type holdData struct {
 	ID        string           `json:"id,omitempty"`
 	Lines     map[string]int64 `json:"lines,omitempty"`
+	Rest      map[string]int64 `json:"rest,omitempty"`
 	ExpiresAt time.Time        `json:"expiresAt,omitzero"`
 	Order     string           `json:"order,omitempty"`
 }
@@ -95,7 +115,19 @@ func skuID(sku string) string       { return "sku/" + sku }
 func holdID(order string) string    { return "hold/" + order }
 func adjustmentID(id string) string { return "adjustment/" + id }
 
-const undecidedID = "undecided"
+func shipmentID(id string) string { return "shipment/" + id }
+func returnID(id string) string   { return "return/" + id }
+
+// undecidedParts splits the index of undecided holds: each reservation copies its part.
+const undecidedParts = 16
+
+func undecidedID(order string) string {
+	h := fnv.New32a()
+	h.Write([]byte(order))
+	return undecidedPart(h.Sum32() % undecidedParts)
+}
+
+func undecidedPart(n uint32) string { return "undecided/" + strconv.FormatUint(uint64(n), 10) }
 
 // Model folds a stock log.
 func Model() commitlog.Model[State] { return commitlog.Model[State]{Apply: apply} }
@@ -106,10 +138,14 @@ func apply(id string, s State, e commitlog.Event) (State, error) {
 		return applyLevel(s, e)
 	case strings.HasPrefix(id, "hold/"):
 		return applyHold(s, e)
-	case id == undecidedID:
+	case strings.HasPrefix(id, "undecided/"):
 		return applyUndecided(s, e)
+	case strings.HasPrefix(id, "adjustment/"):
+		var r Receipt
+		err := e.Decode(&r)
+		return State{Receipt: &r}, err
 	}
-	return s, nil // a marker: that it has an event is all there is to know
+	return s, fmt.Errorf("unknown aggregate %s", id)
 }
 
 func applyLevel(s State, e commitlog.Event) (State, error) {
@@ -144,17 +180,17 @@ func applyHold(s State, e commitlog.Event) (State, error) {
 	}
 	switch e.Type {
 	case holdPlaced:
-		h.Status, h.Lines, h.ExpiresAt = Held, d.Lines, d.ExpiresAt
+		h.Status, h.Lines, h.Rest, h.ExpiresAt = Held, d.Lines, d.Rest, d.ExpiresAt
 	case holdKept:
 		h.Status = Committed
 	case holdFreed:
 		h.Status, h.Lines = Released, nil
 	case holdSent:
 		h.Lines, h.Shipped = sum(h.Lines, d.Lines, -1), sum(h.Shipped, d.Lines, 1)
-		h.Done = append(slices.Clone(h.Done), d.ID)
+		h.Done = with(h.Done, shipmentID(d.ID), d.Lines)
 	case holdBack:
 		h.Shipped = sum(h.Shipped, d.Lines, -1)
-		h.Done = append(slices.Clone(h.Done), d.ID)
+		h.Done = with(h.Done, returnID(d.ID), d.Lines)
 	default:
 		return s, fmt.Errorf("unknown event %s", e.Type)
 	}
@@ -166,28 +202,36 @@ func applyUndecided(s State, e commitlog.Event) (State, error) {
 	if err := e.Decode(&d); err != nil {
 		return s, err
 	}
-	next := make(map[string]time.Time, len(s.Undecided)+1)
-	for order, at := range s.Undecided {
-		next[order] = at
-	}
 	if e.Type == indexAdd {
-		next[d.Order] = d.ExpiresAt
-	} else {
-		delete(next, d.Order)
+		return State{Undecided: with(s.Undecided, d.Order, d.ExpiresAt)}, nil
+	}
+	next := maps.Clone(s.Undecided)
+	delete(next, d.Order)
+	if len(next) == 0 {
+		next = nil // as JSON brings it back
 	}
 	return State{Undecided: next}, nil
 }
 
-// sum adds sign × b to a, without zeros; a stays as it is.
+// with is m and one more entry; m stays as it is.
+func with[V any](m map[string]V, key string, value V) map[string]V {
+	out := make(map[string]V, len(m)+1)
+	maps.Copy(out, m)
+	out[key] = value
+	return out
+}
+
+// sum adds sign × b to a, without zeros; a stays as it is. It is nil rather than empty, as JSON brings it back.
 func sum(a, b map[string]int64, sign int64) map[string]int64 {
 	out := make(map[string]int64, len(a)+len(b))
-	for sku, n := range a {
-		out[sku] = n
-	}
+	maps.Copy(out, a)
 	for sku, n := range b {
 		if out[sku] += sign * n; out[sku] == 0 {
 			delete(out, sku)
 		}
+	}
+	if len(out) == 0 {
+		return nil
 	}
 	return out
 }
@@ -202,13 +246,10 @@ func fold(lines []contract.Line) (map[string]int64, []string, error) {
 		}
 		byID[l.SKU] += l.Quantity
 	}
-	skus := make([]string, 0, len(byID))
-	for sku := range byID {
-		skus = append(skus, sku)
-	}
-	slices.Sort(skus)
-	return byID, skus, nil
+	return byID, sorted(byID), nil
 }
 
 // maxQuantity bounds a line and a level, far from where int64 sums could overflow.
 const maxQuantity = 1_000_000_000
+
+func sorted(lines map[string]int64) []string { return slices.Sorted(maps.Keys(lines)) }

@@ -245,7 +245,7 @@ func TestTwentyAttemptsDecideOnce(t *testing.T) {
 		payment.TokenError:   {0, 2, 3},
 	} {
 		state := newCrowd()
-		ctx, cancel := context.WithCancel(t.Context())
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		var silent, failed, answered atomic.Int32
 		var wg sync.WaitGroup
 		for range workers {
@@ -270,6 +270,51 @@ func TestTwentyAttemptsDecideOnce(t *testing.T) {
 		assert.Equal(t, want.silent, silent.Load(), token)
 		assert.Equal(t, want.failed, failed.Load(), token)
 		assert.Equal(t, want.written, state.written.Load(), token)
+	}
+}
+
+// overtaken lets another attempt in right after the first write, and reports that write as lost to it.
+type overtaken struct {
+	*memory.State
+	then func()
+}
+
+func (o *overtaken) Create(ctx context.Context, key string, value []byte, opts ...sidecar.PutOption) error {
+	if err := o.State.Create(ctx, key, value, opts...); err != nil {
+		return err
+	}
+	o.then()
+	return sidecar.ErrExists
+}
+
+func TestAnAttemptKnowsItsOvertakenWrite(t *testing.T) {
+	t.Parallel()
+	state, ctx := memory.NewState(), t.Context()
+	s := sandbox(&overtaken{state, func() {
+		_, err := sandbox(state).Authorise(ctx, "order", price, payment.TokenError)
+		require.ErrorIs(t, err, payment.ErrProvider)
+	}})
+	_, err := s.Authorise(ctx, "order", price, payment.TokenError)
+	require.ErrorIs(t, err, payment.ErrProvider, "it failed, and is not the third attempt")
+	_, known, err := sandbox(state).Find(ctx, "order")
+	require.NoError(t, err)
+	require.False(t, known)
+	_, err = sandbox(state).Authorise(ctx, "order", price, payment.TokenError)
+	require.NoError(t, err)
+}
+
+func TestGuessedIDsMoveNothing(t *testing.T) {
+	t.Parallel()
+	s, ctx := sandbox(memory.NewState()), t.Context()
+	_, err := s.Void(ctx, "voided")
+	require.NoError(t, err)
+	_, err = s.Authorise(ctx, "failed", price, payment.TokenError)
+	require.ErrorIs(t, err, payment.ErrProvider)
+	for _, id := range []string{"sandbox_unheard-of", "sandbox_voided", "sandbox_failed", "sandbox_", "sandbox_a||b"} {
+		_, err = s.Capture(ctx, "c", id, price)
+		require.ErrorIs(t, err, payment.ErrNotFound, id)
+		_, err = s.Refund(ctx, "r", id, price)
+		require.ErrorIs(t, err, payment.ErrNotFound, id)
 	}
 }
 

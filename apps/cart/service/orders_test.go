@@ -1,0 +1,144 @@
+package service
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"haberdash/internal/contract"
+	"haberdash/internal/money"
+	"haberdash/internal/sidecar"
+)
+
+func (s *shop) quote(user, id, option string) (answer, contract.Quote) {
+	s.t.Helper()
+	a := s.do(user, "POST", "/internal/quotes", "", contract.QuoteRequest{CartID: id, ShippingAddress: berlin, ShippingOption: option})
+	var q contract.Quote
+	if a.Status == 200 {
+		require.NoError(s.t, json.Unmarshal([]byte(a.Raw), &q))
+	}
+	return a, q
+}
+
+func TestQuote(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	a := s.filled("", contract.Line{SKU: "tee-red-m", Quantity: 2}, contract.Line{SKU: "hat", Quantity: 1})
+	a = s.ok(s.do("", "POST", path(a)+"/coupons", a.Header.Get("ETag"), `{"code":"WELCOME10"}`))
+	eur := func(n int64) money.Money { return money.New(n, "EUR") }
+	r, q := s.quote("", a.Cart.ID, "")
+	require.Equal(t, 200, r.Status, r.Raw)
+	assert.Equal(t, contract.Quote{
+		CartID: a.Cart.ID, CartVersion: a.Cart.Version, ShippingOption: "standard", Coupons: []string{"WELCOME10"},
+		Lines: []contract.QuoteLine{
+			{SKU: "tee-red-m", Title: "TEE-RED-M", Quantity: 2, UnitPrice: eur(19_99), Discount: eur(4_00), Tax: eur(6_84), Total: eur(39_98)},
+			{SKU: "hat", Title: "HAT", Quantity: 1, UnitPrice: eur(5_01), Discount: eur(50), Tax: eur(86), Total: eur(5_01)},
+		},
+		Subtotal: eur(44_99), Discount: eur(4_50), Shipping: eur(4_90), ShippingTax: eur(93), Tax: eur(8_63), Total: eur(54_02),
+	}, q)
+	_, express := s.quote("", a.Cart.ID, "express")
+	assert.Equal(t, eur(12_90), express.Shipping)
+	r, _ = s.quote("", a.Cart.ID, "pigeon")
+	s.refused(r, 422, "invalid-shipping-option", "body.shippingOption")
+
+	s.ok(s.do("", "PUT", path(a)+"/shipping", "*", map[string]any{"address": berlin, "option": "express"}))
+	_, chosen := s.quote("", a.Cart.ID, "")
+	assert.Equal(t, "express", chosen.ShippingOption, "the cart's own choice")
+}
+
+func TestAQuoteNeedsGoodsAtThePriceThatWasShown(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	a := s.filled("")
+	r, _ := s.quote("", a.Cart.ID, "")
+	s.refused(r, 422, "empty-cart", "body.cartId")
+	r, _ = s.quote("", "unknown-unknown-unknown", "")
+	s.refused(r, 404, "not-found", "")
+
+	a = s.filled("", contract.Line{SKU: "hat", Quantity: 1})
+	s.sell("hat", 6_00, 0)
+	r, _ = s.quote("", a.Cart.ID, "")
+	s.refused(r, 409, "price-changed", "")
+	assert.Equal(t, []contract.PriceChangedLine{{SKU: "hat", Was: money.New(5_01, "EUR"), Now: money.New(6_00, "EUR")}}, r.Problem.Lines)
+	r, q := s.quote("", a.Cart.ID, "")
+	require.Equal(t, 200, r.Status, r.Raw)
+	assert.Equal(t, a.Cart.Version+1, q.CartVersion)
+	assert.Equal(t, q.CartVersion, s.ok(s.do("", "GET", path(a), "", nil)).Cart.Version)
+
+	s.stopSelling("hat")
+	r, _ = s.quote("", a.Cart.ID, "")
+	s.refused(r, 409, "cart-changed", "")
+	s.refused(s.do("", "POST", "/internal/quotes", "", `{"cartId":"x"}`), 422, "invalid-request", "body")
+}
+
+func (s *shop) deliver(event contract.Event) sidecar.Outcome {
+	s.t.Helper()
+	data, err := json.Marshal(event)
+	require.NoError(s.t, err)
+	return New(Deps{State: s.state, Catalog: s.mesh}).ordered(s.t.Context(), sidecar.Delivery{ID: event.ID, Topic: contract.TopicOrders, Data: data})
+}
+
+func confirmed(order string, a answer) contract.Event {
+	fact := contract.OrderFact{OrderID: order, CartID: a.Cart.ID, CartVersion: a.Cart.Version}
+	for _, i := range a.Cart.Items {
+		fact.Lines = append(fact.Lines, contract.OrderLine{SKU: i.SKU, Quantity: i.Quantity})
+	}
+	data, _ := json.Marshal(fact)
+	return contract.Event{ID: "orders/0/1/0", Type: contract.OrderConfirmed, Data: data}
+}
+
+func TestAConfirmedOrderEmptiesItsCartOnce(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	a := s.filled("", contract.Line{SKU: "hat", Quantity: 2})
+	event := confirmed("o1", a)
+	require.Equal(t, sidecar.Done, s.deliver(event))
+	b := s.ok(s.do("", "GET", path(a), "", nil))
+	assert.Empty(t, b.Cart.Items)
+	s.ok(s.do("", "PUT", path(a)+"/items/hat", b.Header.Get("ETag"), `{"quantity":2}`))
+	require.Equal(t, sidecar.Done, s.deliver(event))
+	assert.Len(t, s.ok(s.do("", "GET", path(a), "", nil)).Cart.Items, 1, "told again, nothing happens")
+}
+
+func TestWhatWasAddedAfterTheOrderStays(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	a := s.filled("", contract.Line{SKU: "hat", Quantity: 2})
+	s.ok(s.do("", "PUT", path(a)+"/items/hat", "*", `{"quantity":5}`))
+	require.Equal(t, sidecar.Done, s.deliver(confirmed("o1", a)))
+	assert.EqualValues(t, 3, s.ok(s.do("", "GET", path(a), "", nil)).Cart.Items[0].Quantity)
+}
+
+func TestAnOrderFollowsItsCartToTheOneThatClaimedIt(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.filled("ann", contract.Line{SKU: "tee-red-m", Quantity: 1})
+	a := s.filled("", contract.Line{SKU: "hat", Quantity: 2})
+	s.ok(s.do("ann", "POST", path(a)+"/claim", "", nil))
+	require.Equal(t, sidecar.Done, s.deliver(confirmed("o1", a)))
+	mine := s.ok(s.do("ann", "GET", "/api/v1/carts/mine", "", nil))
+	require.Len(t, mine.Cart.Items, 1)
+	assert.Equal(t, "tee-red-m", mine.Cart.Items[0].SKU)
+}
+
+func TestEventsThatAreNotForCarts(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	a := s.filled("", contract.Line{SKU: "hat", Quantity: 2})
+	other := confirmed("o1", a)
+	other.Type = contract.OrderPlaced
+	assert.Equal(t, sidecar.Done, s.deliver(other))
+	gone := confirmed("o1", answer{Cart: Cart{ID: "gone-gone-gone-gone"}})
+	assert.Equal(t, sidecar.Done, s.deliver(gone))
+	wrong := confirmed("o1", a)
+	wrong.Data = json.RawMessage(`{"orderId":7}`)
+	assert.Equal(t, sidecar.Drop, s.deliver(wrong))
+	service := New(Deps{State: s.state})
+	assert.Equal(t, sidecar.Drop, service.ordered(t.Context(), sidecar.Delivery{Data: []byte(`"?`)}))
+	s.state.setDown(true)
+	assert.Equal(t, sidecar.Retry, s.deliver(confirmed("o1", a)))
+	s.state.setDown(false)
+	assert.Len(t, s.ok(s.do("", "GET", path(a), "", nil)).Cart.Items, 1)
+}

@@ -1,0 +1,197 @@
+// Package apidoc makes one OpenAPI 3.1 document of the services' own, and a page to read it by.
+package apidoc
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strings"
+)
+
+// Document is an OpenAPI document as JSON decodes it.
+type Document = map[string]any
+
+// Source is one service's document.
+type Source struct {
+	Service string
+	Doc     Document
+}
+
+// Parse reads a document. It fails on what is not a JSON object with paths.
+func Parse(b []byte) (Document, error) {
+	var d Document
+	if err := json.Unmarshal(b, &d); err != nil {
+		return nil, fmt.Errorf("OpenAPI document: %w", err)
+	}
+	if _, ok := d["paths"].(Document); !ok {
+		return nil, fmt.Errorf("OpenAPI document: no paths")
+	}
+	return d, nil
+}
+
+// Merge joins the public parts of the documents under a title and a version. A path belongs to the first
+// source that has it. Components of one name that differ between services get the service's name before
+// theirs; those that no public path needs are left out. The sources are not changed.
+func Merge(title, version string, sources []Source, public func(service, path string) bool) Document {
+	paths, components := Document{}, Document{}
+	clashing := clashes(sources)
+	operations := map[string]bool{}
+	for _, s := range sources {
+		rename := func(section, name string) string {
+			if clashing[section+"/"+name] {
+				return capital(s.Service) + name
+			}
+			return name
+		}
+		picked := Document{}
+		for path, item := range child(s.Doc, "paths") {
+			if _, taken := paths[path]; !taken && public(s.Service, path) {
+				picked[path] = renamed(item, rename)
+			}
+		}
+		for path, item := range picked {
+			distinguish(item, s.Service, operations)
+			paths[path] = item
+		}
+		for section, entries := range child(s.Doc, "components") {
+			into := child(components, section)
+			components[section] = into
+			for name, entry := range asDoc(entries) {
+				into[rename(section, name)] = renamed(entry, rename)
+			}
+		}
+	}
+	prune(paths, components)
+	return Document{
+		"openapi":    "3.1.0",
+		"info":       Document{"title": title, "version": version},
+		"servers":    []any{Document{"url": "/"}},
+		"paths":      paths,
+		"components": components,
+	}
+}
+
+// clashes finds the components ("schemas/Money") that mean different things in different sources: those
+// that differ, and those that refer to such.
+func clashes(sources []Source) map[string]bool {
+	seen, clashing, entries := Document{}, map[string]bool{}, map[string][]any{}
+	for _, s := range sources {
+		for section, list := range child(s.Doc, "components") {
+			for name, entry := range asDoc(list) {
+				key := section + "/" + name
+				if other, ok := seen[key]; ok && !reflect.DeepEqual(other, entry) {
+					clashing[key] = true
+				}
+				seen[key] = entry
+				entries[key] = append(entries[key], entry)
+			}
+		}
+	}
+	for grown := true; grown; {
+		grown = false
+		for key, list := range entries {
+			if clashing[key] || len(list) < 2 {
+				continue
+			}
+			walkRefs(list[0], func(ref string) {
+				if clashing[ref] {
+					clashing[key], grown = true, true
+				}
+			})
+		}
+	}
+	return clashing
+}
+
+const refPrefix = "#/components/"
+
+// walkRefs visits the references in v, as "schemas/Money".
+func walkRefs(v any, visit func(ref string)) {
+	switch v := v.(type) {
+	case Document:
+		for k, e := range v {
+			if ref, ok := e.(string); ok && k == "$ref" && strings.HasPrefix(ref, refPrefix) {
+				visit(strings.TrimPrefix(ref, refPrefix))
+			}
+			walkRefs(e, visit)
+		}
+	case []any:
+		for _, e := range v {
+			walkRefs(e, visit)
+		}
+	}
+}
+
+// renamed copies v with its references renamed.
+func renamed(v any, rename func(section, name string) string) any {
+	switch v := v.(type) {
+	case Document:
+		c := make(Document, len(v))
+		for k, e := range v {
+			if ref, ok := e.(string); ok && k == "$ref" && strings.HasPrefix(ref, refPrefix) {
+				section, name, _ := strings.Cut(strings.TrimPrefix(ref, refPrefix), "/")
+				c[k] = refPrefix + section + "/" + rename(section, name)
+				continue
+			}
+			c[k] = renamed(e, rename)
+		}
+		return c
+	case []any:
+		c := make([]any, len(v))
+		for i, e := range v {
+			c[i] = renamed(e, rename)
+		}
+		return c
+	}
+	return v
+}
+
+// distinguish keeps operation ids unique over all services (OpenAPI 3.1, section 4.8.10).
+func distinguish(item any, service string, taken map[string]bool) {
+	for _, op := range asDoc(item) {
+		if o, ok := op.(Document); ok {
+			id, _ := o["operationId"].(string)
+			if id != "" && taken[id] {
+				id = service + "-" + id
+				o["operationId"] = id
+			}
+			taken[id] = true
+		}
+	}
+}
+
+// prune drops the components that no path needs; security schemes are named, not referred to, and stay.
+func prune(paths, components Document) {
+	needed := map[string]bool{}
+	var need func(ref string)
+	need = func(ref string) {
+		if needed[ref] {
+			return
+		}
+		needed[ref] = true
+		section, name, _ := strings.Cut(ref, "/")
+		walkRefs(child(components, section)[name], need)
+	}
+	walkRefs(paths, need)
+	for section, entries := range components {
+		if section == "securitySchemes" {
+			continue
+		}
+		for name := range asDoc(entries) {
+			if !needed[section+"/"+name] {
+				delete(asDoc(entries), name)
+			}
+		}
+	}
+}
+
+func child(d Document, name string) Document {
+	if c := asDoc(d[name]); c != nil {
+		return c
+	}
+	return Document{}
+}
+
+func asDoc(v any) Document { d, _ := v.(Document); return d }
+
+func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

@@ -1,0 +1,78 @@
+package apidoc
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func doc(t *testing.T, text string) Document {
+	t.Helper()
+	d, err := Parse([]byte(text))
+	require.NoError(t, err)
+	return d
+}
+
+func TestMergeKeepsNamesApart(t *testing.T) {
+	t.Parallel()
+	service := func(path, idType string) string {
+		return `{"paths": {"` + path + `": {"get": {"operationId": "read", "responses": {"200": {"content": {"application/json":
+			{"schema": {"$ref": "#/components/schemas/List"}}}}}}}, "/internal/x": {"get": {"schema": {"$ref": "#/components/schemas/Hidden"}}}},
+			"components": {"schemas": {
+				"List": {"type": "array", "items": {"$ref": "#/components/schemas/Item"}},
+				"Item": {"properties": {"id": {"type": "` + idType + `"}, "price": {"$ref": "#/components/schemas/Money"}}},
+				"Money": {"type": "object"}, "Hidden": {"type": "object"}}, "securitySchemes": {"bearer": {"type": "http"}}}}`
+	}
+	sources := []Source{{"cart", doc(t, service("/carts", "string"))}, {"orders", doc(t, service("/orders", "integer"))}}
+	before, _ := json.Marshal(sources)
+	merged := Merge("Shop", "1", sources, func(_, path string) bool { return path != "/internal/x" })
+	after, _ := json.Marshal(sources)
+	require.JSONEq(t, string(before), string(after))
+
+	require.Len(t, merged["paths"], 2)
+	schemas := child(child(merged, "components"), "schemas")
+	require.ElementsMatch(t, []string{"CartList", "OrdersList", "CartItem", "OrdersItem", "Money"}, sortedKeys(schemas))
+	require.Equal(t, Document{"$ref": "#/components/schemas/CartItem"}, asDoc(schemas["CartList"])["items"])
+	require.Contains(t, child(child(merged, "components"), "securitySchemes"), "bearer")
+	text, err := json.Marshal(child(merged, "paths")["/orders"])
+	require.NoError(t, err)
+	require.Contains(t, string(text), "#/components/schemas/OrdersList")
+	require.Contains(t, string(text), `"orders-read"`)
+	walkRefs(merged, func(ref string) { require.Contains(t, schemas, ref[len("schemas/"):]) })
+}
+
+func TestPageEscapesWhatServicesSay(t *testing.T) {
+	t.Parallel()
+	d := doc(t, `{"info": {"title": "T"}, "paths": {"/x": {"get": {"tags": ["<b>"], "summary": "<script>alert(1)</script>", "operationId": "\" onload=x",
+		"parameters": [{"name": "q", "in": "query", "schema": {"type": ["string", "null"], "enum": ["a", "b"], "maximum": 1000000}}]}}}}`)
+	page, err := Page(d)
+	require.NoError(t, err)
+	require.NotContains(t, string(page), "<script")
+	require.NotContains(t, string(page), `" onload`)
+	require.Contains(t, string(page), "one of a, b; at most 1000000")
+	require.Contains(t, string(page), "string or null")
+}
+
+func TestParseRefusesWhatIsNoDocument(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"", "[]", "{}", `{"paths": []}`, "no"} {
+		_, err := Parse([]byte(text))
+		require.Error(t, err, text)
+	}
+}
+
+// Odd documents are rendered as far as they go: a service's mistake does not take the page down.
+func FuzzMerge(f *testing.F) {
+	f.Add(`{"paths": {"/x": {"get": {"responses": {"200": null}}}}, "components": {"schemas": {"A": {"$ref": "#/components/schemas/A"}}}}`)
+	f.Add(`{"paths": {"/x": null, "/y": []}, "components": []}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		d, err := Parse([]byte(text))
+		if err != nil {
+			return
+		}
+		merged := Merge("T", "1", []Source{{"a", d}, {"b", d}}, func(string, string) bool { return true })
+		_, err = Page(merged)
+		require.NoError(t, err)
+	})
+}

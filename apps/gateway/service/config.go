@@ -1,0 +1,35 @@
+package service
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+)
+
+// Config is what the gateway reads from its environment.
+type Config struct {
+	// RateLimit is "on" or "off"; off is for load tests.
+	RateLimit string `env:"RATE_LIMIT" envDefault:"on"`
+	// CORSOrigins may call the API from a browser: "https://shop.example", or "*" for all. None by default.
+	CORSOrigins []string `env:"CORS_ORIGINS"`
+	// TrustedProxies are the networks (CIDR) of proxies before the gateway, whose X-Forwarded-For is
+	// believed. None by default: the client is who connects.
+	TrustedProxies []string `env:"TRUSTED_PROXIES"`
+}
+
+func (c Config) check() error {
+	if c.RateLimit != "on" && c.RateLimit != "off" {
+		return fmt.Errorf("RATE_LIMIT=%s is unknown: the choices are on, off", c.RateLimit)
+	}
+	for _, o := range c.CORSOrigins {
+		if u, err := url.Parse(o); o != "*" && (err != nil || u.Scheme == "" || u.Host == "" || u.Path != "") {
+			return fmt.Errorf("CORS_ORIGINS: %s is not an origin such as https://shop.example", o)
+		}
+	}
+	for _, p := range c.TrustedProxies {
+		if _, err := netip.ParsePrefix(p); err != nil {
+			return fmt.Errorf("TRUSTED_PROXIES: %s is not a network such as 10.0.0.0/8", p)
+		}
+	}
+	return nil
+}

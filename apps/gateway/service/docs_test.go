@@ -1,0 +1,100 @@
+package service_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/go-chi/chi/v5"
+	"github.com/stretchr/testify/require"
+
+	"haberdash/apps/gateway/service"
+	"haberdash/internal/httpx"
+)
+
+type thing struct {
+	Body struct {
+		Name string `json:"name" minLength:"1" maxLength:"20" doc:"What it is called"`
+	}
+}
+
+// documented is a service with one public and one internal operation.
+func documented(app, path string) http.Handler {
+	r := chi.NewRouter()
+	api := httpx.NewAPI(r, app)
+	for _, p := range []string{path, "/internal/" + app} {
+		httpx.Register(api, huma.Operation{
+			OperationID: "make-" + app + p[:4], Method: http.MethodPost, Path: p, Summary: "Make a thing of " + app, Tags: []string{app}, Security: httpx.Bearer,
+		}, func(context.Context, *thing) (*thing, error) { return &thing{}, nil })
+	}
+	return r
+}
+
+func joinDocumented(s *shop) {
+	s.mesh.Join("catalog", documented("catalog", "/api/v1/products"))
+	s.mesh.Join("cart", documented("cart", "/api/v1/carts/{id}"))
+	s.mesh.Join("orders", documented("orders", "/api/v1/orders"))
+	s.mesh.Join("users", documented("users", "/api/v1/me"))
+}
+
+func TestOpenAPIIsThePublicPartOfAll(t *testing.T) {
+	t.Parallel()
+	s := open(t, service.Config{})
+	joinDocumented(s)
+	w := s.ask("GET", "/openapi.json", "")
+	require.Equal(t, http.StatusOK, w.Code)
+	require.Equal(t, "application/json", w.Header().Get("Content-Type"))
+	var doc struct {
+		OpenAPI string
+		Servers []struct{ URL string }
+		Paths   map[string]any
+	}
+	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &doc))
+	require.Equal(t, "3.1.0", doc.OpenAPI)
+	require.Equal(t, "/", doc.Servers[0].URL)
+	require.Len(t, doc.Paths, 4)
+	for path := range doc.Paths {
+		require.NotContains(t, path, "internal")
+	}
+	require.NotContains(t, w.Body.String(), "/internal/")
+
+	require.Equal(t, http.StatusNotModified, s.ask("GET", "/openapi.json", "", "If-None-Match", w.Header().Get("ETag")).Code)
+	require.Equal(t, "gzip", s.ask("GET", "/openapi.json", "", "Accept-Encoding", "gzip").Header().Get("Content-Encoding"))
+	require.Equal(t, http.StatusOK, s.ask("HEAD", "/openapi.json", "").Code)
+}
+
+func TestDocsNeedNothingElse(t *testing.T) {
+	t.Parallel()
+	s := open(t, service.Config{})
+	joinDocumented(s)
+	w := s.ask("GET", "/docs", "")
+	require.Equal(t, http.StatusOK, w.Code)
+	page := w.Body.String()
+	for _, word := range []string{"Make a thing of orders", "/api/v1/carts/{id}", "What it is called", "length at most 20", "bearer token"} {
+		require.Contains(t, page, word)
+	}
+	for _, outside := range []string{"<script", "http://", "<link", "src="} {
+		require.NotContains(t, page, outside)
+	}
+	require.Contains(t, w.Header().Get("Content-Security-Policy"), "style-src 'sha256-")
+	require.Contains(t, s.ask("GET", "/", "").Body.String(), `"docs":"/docs"`)
+}
+
+func TestDocumentWaitsForAllAndOutlivesThem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, service.Config{})
+		requireProblem(t, http.StatusServiceUnavailable, "unavailable", s.ask("GET", "/openapi.json", ""))
+		joinDocumented(s)
+		requireProblem(t, http.StatusServiceUnavailable, "unavailable", s.ask("GET", "/docs", ""))
+		time.Sleep(time.Second)
+		require.Equal(t, http.StatusOK, s.ask("GET", "/openapi.json", "").Code)
+		s.mesh.Join("cart", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "no JSON") }))
+		time.Sleep(2 * time.Minute)
+		require.Contains(t, s.ask("GET", "/openapi.json", "").Body.String(), "/api/v1/carts/{id}")
+	})
+}

@@ -1,0 +1,119 @@
+package service
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-chi/cors"
+
+	"haberdash/internal/fault"
+	"haberdash/internal/httpx"
+)
+
+// guard refuses addresses that two programs on the way could read differently, so that nothing passes as
+// one address here and arrives as another there: dot segments, empty segments, backslashes and control
+// characters, plain or encoded, once or several times; encoded slashes; what is not UTF-8; queries that do
+// not parse.
+func guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if what := ambiguous(r.URL.EscapedPath()); what != "" {
+			httpx.WriteProblem(w, fault.New(fault.Malformed, "malformed-request", "The address is not well-formed.").WithField("path", what))
+			return
+		}
+		if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
+			httpx.WriteProblem(w, fault.New(fault.Malformed, "malformed-request", "The query is not well-formed.").WithField("query", "is not key=value pairs, percent-encoded"))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// maxDecodings is how deep an encoding within an encoding is looked into; deeper ones are refused.
+const maxDecodings = 4
+
+// ambiguous says what is wrong with an escaped path, or nothing.
+func ambiguous(path string) string {
+	for depth := 0; ; depth++ {
+		if what := odd(path, depth); what != "" {
+			return what
+		}
+		decoded, err := url.PathUnescape(path)
+		if err != nil && depth == 0 {
+			return "is not percent-encoded"
+		}
+		if err != nil || decoded == path {
+			return ""
+		}
+		if depth == maxDecodings {
+			return "is encoded over and over"
+		}
+		if strings.Count(decoded, "/") != strings.Count(path, "/") {
+			return "has an encoded slash"
+		}
+		path = decoded
+	}
+}
+
+func odd(path string, depth int) string {
+	if depth == 0 && !strings.HasPrefix(path, "/") {
+		return "does not begin with a slash"
+	}
+	for _, c := range path {
+		if c < ' ' || c == 0x7f || c == '\\' {
+			return "has a control character or a backslash"
+		}
+	}
+	if !utf8.ValidString(path) {
+		return "is not UTF-8"
+	}
+	segments := strings.Split(path, "/")
+	for i, s := range segments {
+		if s == "." || s == ".." {
+			return "has a dot segment"
+		}
+		if s == "" && i != 0 && i != len(segments)-1 {
+			return "has an empty segment"
+		}
+	}
+	return ""
+}
+
+// secure sets the headers that keep a browser from taking an answer for a page.
+func secure(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for name, value := range securityHeaders {
+			w.Header().Set(name, value)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+var securityHeaders = map[string]string{
+	"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+	"Referrer-Policy":         "no-referrer",
+	"X-Content-Type-Options":  "nosniff",
+	"X-Frame-Options":         "DENY",
+}
+
+// cors lets the configured origins call the API from a browser. Credentials are tokens in a header, never
+// cookies, so none are allowed along.
+func (g *Gateway) cors() func(http.Handler) http.Handler {
+	origins := g.deps.Config.CORSOrigins
+	if len(origins) == 0 { // the library takes this for "all"
+		return func(next http.Handler) http.Handler { return next }
+	}
+	return cors.Handler(cors.Options{
+		AllowedOrigins: origins,
+		AllowedMethods: methods,
+		AllowedHeaders: []string{
+			"Accept", "Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match",
+			"Last-Event-ID", "X-Order-Token", "X-Request-Id", "traceparent",
+		},
+		ExposedHeaders: []string{
+			"ETag", "Idempotent-Replayed", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-Id", "traceparent",
+		},
+		MaxAge: 600,
+	})
+}

@@ -1,0 +1,137 @@
+package service_test
+
+import (
+	"compress/gzip"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"haberdash/apps/gateway/service"
+)
+
+// burst counts the requests that pass until the first is refused, up to most.
+func burst(t *testing.T, s *shop, most int, method, path string, header ...string) int {
+	t.Helper()
+	for n := range most {
+		w := s.ask(method, path, "", header...)
+		require.NotEmpty(t, w.Header().Get("RateLimit"))
+		require.NotEmpty(t, w.Header().Get("RateLimit-Policy"))
+		if w.Code == http.StatusTooManyRequests {
+			requireProblem(t, http.StatusTooManyRequests, "too-many-requests", w)
+			require.NotEmpty(t, w.Header().Get("Retry-After"))
+			return n
+		}
+	}
+	return most
+}
+
+func TestLimitsByCallerAndKind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // time stands still
+		s := open(t, service.Config{})
+		joinEcho(s)
+		user := []string{"Authorization", "Bearer " + s.token(t, "u1", time.Now().Add(time.Hour))}
+		other := []string{"Authorization", "Bearer " + s.token(t, "u2", time.Now().Add(time.Hour))}
+		require.Equal(t, 60, burst(t, s, 100, "POST", "/api/v1/auth/login"))
+		require.Equal(t, 60, burst(t, s, 100, "POST", "/api/v1/orders", user...))
+		require.Equal(t, 60, burst(t, s, 100, "POST", "/api/v1/orders", other...))
+		require.Equal(t, 100, burst(t, s, 200, "POST", "/api/v1/carts"))
+		require.Equal(t, 200, burst(t, s, 200, "GET", "/api/v1/orders", other...)) // reading is not placing
+		require.Equal(t, 500-61-101, burst(t, s, 1000, "GET", "/api/v1/products"))
+		require.Equal(t, 0, burst(t, s, 1, "GET", "/nowhere"))
+		require.Equal(t, 0, burst(t, s, 1, "GET", "/api/v1/me", "Authorization", "Bearer forged")) // counts for the address
+		require.Equal(t, 10, burst(t, s, 10, "GET", "/api/v1/products", user...))
+
+		time.Sleep(time.Second)
+		require.Equal(t, 100, burst(t, s, 1000, "GET", "/api/v1/products"))
+		require.Equal(t, http.StatusOK, s.ask("GET", "/healthz", "").Code) // probes are not counted
+	})
+}
+
+func TestLimitsOff(t *testing.T) {
+	t.Parallel()
+	s := open(t, service.Config{RateLimit: "off"})
+	joinEcho(s)
+	for range 1000 {
+		w := s.ask("POST", "/api/v1/auth/login", "")
+		require.Equal(t, http.StatusOK, w.Code)
+		require.Empty(t, w.Header().Get("RateLimit"))
+	}
+}
+
+func TestAddressesCountByTheirNetwork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, service.Config{})
+		from := func(addr string) int {
+			r := httptest.NewRequest("POST", "/api/v1/auth/login", nil)
+			r.RemoteAddr = addr
+			w := httptest.NewRecorder()
+			s.ServeHTTP(w, r)
+			return w.Code
+		}
+		joinEcho(s)
+		for i := range 60 {
+			require.Equal(t, http.StatusOK, from(fmt.Sprintf("[2001:db8:0:1::%x]:1", i)))
+		}
+		require.Equal(t, http.StatusTooManyRequests, from("[2001:db8:0:1:ffff::1]:1"))
+		require.Equal(t, http.StatusOK, from("[2001:db8:0:2::1]:1"))
+		require.Equal(t, http.StatusOK, from("10.0.0.1:1"))
+	})
+}
+
+func TestCORS(t *testing.T) {
+	t.Parallel()
+	s := open(t, service.Config{CORSOrigins: []string{"https://shop.example"}})
+	joinEcho(s)
+	preflight := func(s *shop, origin string) http.Header {
+		return s.ask("OPTIONS", "/api/v1/carts", "", "Origin", origin, "Access-Control-Request-Method", "PUT", "Access-Control-Request-Headers", "if-match").Header()
+	}
+	require.Equal(t, "https://shop.example", preflight(s, "https://shop.example").Get("Access-Control-Allow-Origin"))
+	require.Empty(t, preflight(s, "https://evil.example").Get("Access-Control-Allow-Origin"))
+	h := s.ask("GET", "/api/v1/products", "", "Origin", "https://shop.example").Header()
+	require.Equal(t, "https://shop.example", h.Get("Access-Control-Allow-Origin"))
+	require.Contains(t, strings.ToLower(h.Get("Access-Control-Expose-Headers")), "etag")
+	require.Empty(t, h.Get("Access-Control-Allow-Credentials"))
+
+	none := open(t, service.Config{})
+	joinEcho(none)
+	require.Empty(t, preflight(none, "https://shop.example").Get("Access-Control-Allow-Origin"))
+}
+
+func TestCompression(t *testing.T) {
+	t.Parallel()
+	s := open(t, service.Config{})
+	text := strings.Repeat(`{"a":"b"}`, 1000)
+	s.mesh.Join("catalog", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", r.URL.Query().Get("type"))
+		if r.URL.Query().Has("etag") {
+			w.Header().Set("ETag", `"7"`)
+		}
+		if r.URL.Query().Has("small") {
+			io.WriteString(w, "{}")
+			return
+		}
+		io.WriteString(w, text)
+	}))
+	w := s.ask("GET", "/api/v1/products?type=application/json", "", "Accept-Encoding", "gzip")
+	require.Equal(t, "gzip", w.Header().Get("Content-Encoding"))
+	require.Contains(t, w.Header().Values("Vary"), "Accept-Encoding")
+	unzipped, err := gzip.NewReader(w.Body)
+	require.NoError(t, err)
+	got, err := io.ReadAll(unzipped)
+	require.NoError(t, err)
+	require.Equal(t, text, string(got))
+
+	for _, query := range []string{"type=application/json&etag=1", "type=application/json&small=1", "type=image/png"} {
+		w := s.ask("GET", "/api/v1/products?"+query, "", "Accept-Encoding", "gzip")
+		require.Empty(t, w.Header().Get("Content-Encoding"), query)
+		require.Empty(t, w.Header().Get("No-Gzip-Compression"))
+	}
+	require.Empty(t, s.ask("GET", "/api/v1/products?type=application/json", "").Header().Get("Content-Encoding"))
+}

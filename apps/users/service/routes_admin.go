@@ -1,0 +1,105 @@
+package service
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"haberdash/apps/users/internal/account"
+	"haberdash/internal/fault"
+	"haberdash/internal/httpx"
+)
+
+type usersInput struct {
+	httpx.Page
+	Q string `query:"q" maxLength:"200" doc:"Part of the email address or the name, or the id"`
+}
+
+type userList struct {
+	Body httpx.List[User]
+}
+
+type rolesInput struct {
+	idInput
+	IfMatch string `header:"If-Match" maxLength:"256"`
+	Body    struct {
+		Roles []string `json:"roles" minItems:"1" maxItems:"3" uniqueItems:"true" nullable:"false" enum:"customer,staff,admin" doc:"All roles that the user is to have"`
+	}
+}
+
+// below is the position in the list of users: the directory's number to go on below.
+type below struct {
+	Place uint64 `json:"place"`
+}
+
+func (s *Service) mountAdmin(api huma.API) {
+	admin := func(id, method, path, summary, description string) huma.Operation {
+		return huma.Operation{OperationID: id, Method: method, Path: "/api/v1/users" + path, Summary: summary, Description: description,
+			Tags: []string{"Administration"}, Security: httpx.Bearer}
+	}
+	httpx.Register(api, admin("list-users", http.MethodGet, "", "Find users, the newest first",
+		"A page may hold fewer than asked for, even none, and still not be the last: go on until nextCursor is null."),
+		func(ctx context.Context, in *usersInput) (*userList, error) {
+			if _, err := s.administrator(ctx); err != nil {
+				return nil, err
+			}
+			var at below
+			if err := in.Position(&at); err != nil {
+				return nil, err
+			}
+			found, next, err := s.store.Accounts(ctx, at.Place, in.Limit, matching(in.Q))
+			if err != nil {
+				return nil, err
+			}
+			list := httpx.List[User]{Items: []User{}}
+			for _, a := range found {
+				list.Items = append(list.Items, viewOf(a))
+			}
+			if next > 0 {
+				list.NextCursor = httpx.Cursor(below{next})
+			}
+			return &userList{list}, nil
+		})
+	httpx.Register(api, admin("get-user", http.MethodGet, "/{id}", "One user", ""), func(ctx context.Context, in *idInput) (*userReply, error) {
+		if _, err := s.administrator(ctx); err != nil {
+			return nil, err
+		}
+		a, err := s.store.Account(ctx, in.ID)
+		if err != nil {
+			return nil, err
+		}
+		if a == nil || a.Deleted() {
+			return nil, fault.Missing("user")
+		}
+		return reply(a), nil
+	})
+	httpx.Register(api, admin("set-roles", http.MethodPut, "/{id}/roles", "Give a user exactly these roles",
+		"Access tokens issued before say the former roles until they expire, ten minutes at most."),
+		func(ctx context.Context, in *rolesInput) (*userReply, error) {
+			by, err := s.administrator(ctx)
+			if err != nil {
+				return nil, err
+			}
+			a, err := s.store.ChangeAccount(ctx, in.ID, func(a *account.Account) error {
+				if err := unchanged(in.IfMatch, a); err != nil {
+					return err
+				}
+				return a.SetRoles(by.ID(), in.Body.Roles)
+			})
+			if err != nil {
+				return nil, gone(err, fault.Missing("user"))
+			}
+			return reply(a), nil
+		})
+}
+
+// matching finds a text in an account's address or name, whatever its case, or an id.
+func matching(q string) func(*account.Account) bool {
+	q = strings.ToLower(strings.TrimSpace(q))
+	return func(a *account.Account) bool {
+		s := a.Snapshot()
+		return q == "" || s.ID == q || strings.Contains(string(s.Email), q) || strings.Contains(strings.ToLower(s.Name), q)
+	}
+}

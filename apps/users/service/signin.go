@@ -1,0 +1,187 @@
+package service
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net/netip"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"haberdash/apps/users/internal/account"
+	"haberdash/apps/users/internal/attempts"
+	"haberdash/apps/users/internal/session"
+	"haberdash/apps/users/service/store"
+	"haberdash/internal/fault"
+	"haberdash/internal/identity"
+)
+
+// client is where a sign-in comes from.
+type client struct{ address, agent string }
+
+var errCredentials = fault.New(fault.Unauthenticated, "invalid-credentials", "The email address or the password is wrong.")
+
+func tooMany(wait time.Duration) error {
+	return fault.New(fault.TooMany, "too-many-attempts", "Too many attempts. Wait before you try again.").After(wait)
+}
+
+// signIn opens a session. Errors: invalid-credentials (401), the same and after the same work whether the
+// account exists or not; too-many-attempts (429).
+func (s *Service) signIn(ctx context.Context, email account.Email, password string, c client) (*account.Account, session.Token, error) {
+	leave, err := s.lanes.enter(ctx, string(email))
+	if err != nil {
+		return nil, session.Token{}, err
+	}
+	defer leave()
+	if err := s.mayTry(ctx, store.Address, c.address, attempts.Address); err != nil {
+		return nil, session.Token{}, err
+	}
+	claim, _, err := s.store.Claim(ctx, email)
+	if err != nil {
+		return nil, session.Token{}, err
+	}
+	a, err := s.store.Account(ctx, claim.UserID) // an unknown mailbox reads a key that is not there
+	if err != nil {
+		return nil, session.Token{}, err
+	}
+	if err := s.check(ctx, string(email), a, password); err != nil {
+		if fault.Is(err, errCredentials.Type) && c.address != "" {
+			_, countErr := s.store.CountAttempt(ctx, store.Address, c.address, attempts.Address, s.now())
+			err = errors.Join(err, countErr)
+		}
+		return nil, session.Token{}, err
+	}
+	t := session.Token{UserID: a.ID(), SessionID: s.newID(), Family: rand.Text(), Secret: rand.Text() + rand.Text()}
+	err = s.store.ChangeSessions(ctx, a.ID(), func(b *session.Book) (bool, error) {
+		b.Open(t, a.Epoch(), c.agent, s.now())
+		return true, nil
+	})
+	return a, t, err
+}
+
+// mayTry refuses whoever has to wait: too-many-attempts (429).
+func (s *Service) mayTry(ctx context.Context, kind, who string, p attempts.Policy) error {
+	if who == "" {
+		return nil
+	}
+	r, err := s.store.Attempts(ctx, kind, who)
+	if err != nil {
+		return err
+	}
+	if wait := p.Wait(r, s.now()); wait > 0 {
+		return tooMany(wait)
+	}
+	return nil
+}
+
+// check compares a password, counting failures at the mailbox. a may be nil or deleted. The caller holds
+// the mailbox's lane. Errors: invalid-credentials (401), too-many-attempts (429).
+func (s *Service) check(ctx context.Context, mailbox string, a *account.Account, password string) error {
+	r, err := s.store.Attempts(ctx, store.SignIn, mailbox)
+	if err != nil {
+		return err
+	}
+	if wait := attempts.SignIn.Wait(r, s.now()); wait > 0 {
+		return tooMany(wait)
+	}
+	hash := ""
+	if a != nil {
+		hash = a.Snapshot().PasswordHash
+	}
+	ok, err := s.hasher.Matches(ctx, password, hash)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		// A client that hangs up must not get its guess for nothing.
+		if _, err := s.store.CountAttempt(context.WithoutCancel(ctx), store.SignIn, mailbox, attempts.SignIn, s.now()); err != nil {
+			return err
+		}
+		return errCredentials
+	}
+	if r.Count > 0 {
+		return s.store.ForgetAttempts(ctx, store.SignIn, mailbox)
+	}
+	return nil
+}
+
+var errRefresh = fault.New(fault.Unauthenticated, "invalid-token", "The refresh token is not valid or has expired. Sign in again.")
+
+// refresh lets a refresh token serve and gives the next one. Errors: invalid-token, token-reused (401).
+func (s *Service) refresh(ctx context.Context, presented string) (*account.Account, session.Token, error) {
+	t, ok := session.ParseToken(presented)
+	if !ok {
+		return nil, t, errRefresh
+	}
+	a, err := s.store.Account(ctx, t.UserID)
+	if err != nil {
+		return nil, t, err
+	}
+	if a == nil || a.Deleted() {
+		return nil, t, errRefresh
+	}
+	next := t
+	next.Secret = rand.Text() + rand.Text()
+	err = s.store.ChangeSessions(ctx, a.ID(), func(b *session.Book) (bool, error) {
+		err := b.Rotate(t, next.Secret, a.Epoch(), s.now())
+		return err == nil || session.Reused(err), err
+	})
+	return a, next, err
+}
+
+// signOut ends the sessions of a refresh token and of the caller; what is over already is no error.
+func (s *Service) signOut(ctx context.Context, presented string) error {
+	if t, ok := session.ParseToken(presented); ok {
+		err := s.store.ChangeSessions(ctx, t.UserID, func(b *session.Book) (bool, error) {
+			return b.Knows(t) && b.End(t.SessionID), nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if c := identity.Of(ctx); c.Known() {
+		return s.store.ChangeSessions(ctx, c.UserID, func(b *session.Book) (bool, error) { return b.End(c.Session), nil })
+	}
+	return nil
+}
+
+// accessToken proves the account, as it is now, for signing.TokenLife.
+func (s *Service) accessToken(a *account.Account, sessionID string) (string, error) {
+	x := a.Snapshot()
+	return s.keys.Sign(identity.Claims{
+		RegisteredClaims: jwt.RegisteredClaims{Subject: x.ID, ID: s.newID()},
+		Email:            string(x.Email), Name: x.Name, Roles: x.Roles, Session: sessionID,
+	})
+}
+
+// clientAddress is who counts as one client: an IPv4 address or an IPv6 /64, the least that one customer
+// of a provider gets. The machine itself is not slowed down: that is a proxy, or a test.
+func clientAddress(forwardedFor string) string {
+	first, _, _ := strings.Cut(forwardedFor, ",")
+	ip, err := netip.ParseAddr(strings.TrimSpace(first))
+	if err != nil || ip.IsLoopback() || ip.Unmap().IsLoopback() {
+		return ""
+	}
+	if ip = ip.Unmap().WithZone(""); ip.Is4() {
+		return ip.String()
+	}
+	prefix, _ := ip.Prefix(64)
+	return prefix.String()
+}
+
+// agentName makes what a browser says of itself fit to be shown.
+func agentName(header string) string {
+	clean := strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
+			return -1
+		}
+		return r
+	}, header)
+	if runes := []rune(clean); len(runes) > 200 {
+		clean = string(runes[:200])
+	}
+	return clean
+}

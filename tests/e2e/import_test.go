@@ -1,0 +1,140 @@
+package e2e
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/csv"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"haberdash/tests/shop"
+)
+
+// row is a product of one variant in Shopify's product export.
+type row struct{ handle, title, description, sku, quantity, price string }
+
+var header = []string{
+	"Handle", "Title", "Body (HTML)", "Vendor", "Type", "Tags", "Published", "Option1 Name", "Option1 Value",
+	"Variant SKU", "Variant Grams", "Variant Inventory Tracker", "Variant Inventory Qty", "Variant Inventory Policy",
+	"Variant Fulfillment Service", "Variant Price", "Variant Requires Shipping", "Variant Taxable",
+}
+
+// file writes rows as Shopify's product export does.
+func file(rows ...row) []byte {
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	_ = w.Write(header) // a buffer takes everything
+	for _, r := range rows {
+		if r.title == "" {
+			r.title = "Title of " + r.handle
+		}
+		_ = w.Write([]string{
+			r.handle, r.title, r.description, "Test", "Tests", "", "true", "Title", "Default Title",
+			r.sku, "100", "shopify", r.quantity, "deny", "manual", r.price, "true", "true",
+		})
+	}
+	w.Flush()
+	return b.Bytes()
+}
+
+func TestImportOfRealExports(t *testing.T) {
+	guest(t)
+	for name, sample := range map[string]struct {
+		handle    string
+		available []int64 // of its variants, in order
+	}{
+		"shopify-apparel.csv":         {"classic-varsity-top", []int64{1, 1, 1}},
+		"shopify-home-and-garden.csv": {"clay-plant-pot", []int64{1, 3}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx := t.Context()
+			export, err := os.ReadFile("testdata/" + name)
+			require.NoError(t, err)
+			did, err := staff(t).Import(ctx, "text/csv", export)
+			require.NoError(t, err)
+			require.Equal(t, shop.Imported{Created: 20, Errors: did.Errors}, did)
+			require.Empty(t, did.Errors)
+
+			p, err := theClient.Product(ctx, sample.handle)
+			require.NoError(t, err)
+			var available []int64
+			skus := map[string]bool{}
+			for _, v := range p.Variants {
+				available = append(available, v.Available)
+				skus[v.SKU] = true
+			}
+			require.Equal(t, sample.available, available)
+			require.Len(t, skus, len(p.Variants), "each variant has a SKU of its own")
+			require.NotContains(t, skus, "")
+
+			again, err := staff(t).Import(ctx, "text/csv", export)
+			require.NoError(t, err)
+			require.Equal(t, shop.Imported{Unchanged: 20, Errors: again.Errors}, again)
+			require.Empty(t, again.Errors)
+			after, err := theClient.Product(ctx, sample.handle)
+			require.NoError(t, err)
+			require.Equal(t, p, after)
+		})
+	}
+}
+
+func TestImportReportsBrokenRowsByLine(t *testing.T) {
+	c, ctx := guest(t), t.Context()
+	prefix := "broken-" + strings.ToLower(rand.Text()[:8])
+	export := file(
+		row{handle: prefix + "-a", quantity: "1", price: "5.00", description: "<p>Over\nthree\nlines</p>"}, // lines 2 to 4
+		row{handle: prefix + "-b", quantity: "1", price: "a lot"},                                          // 5
+		row{handle: prefix + "-c", quantity: "1", price: "5.00"},                                           // 6
+		row{handle: prefix + "-d", quantity: "many", price: "5.00"},                                        // 7
+		row{handle: prefix + "-e", quantity: "1", price: "-5.00"},                                          // 8
+		row{handle: prefix + "-f", quantity: "1", price: "5.00"},                                           // 9
+	)
+	did, err := staff(t).Import(ctx, "text/csv", export)
+	require.NoError(t, err)
+	require.Equal(t, 3, did.Created, "%+v", did)
+	require.Equal(t, 3, did.Failed, "%+v", did)
+	lines := map[int]string{}
+	for _, e := range did.Errors {
+		lines[e.Line] = e.Handle
+		require.NotEmpty(t, e.Reason)
+	}
+	require.Equal(t, map[int]string{5: prefix + "-b", 7: prefix + "-d", 8: prefix + "-e"}, lines)
+	for _, handle := range []string{"-a", "-c", "-f"} {
+		_, err := c.Product(ctx, prefix+handle)
+		require.NoError(t, err, handle)
+	}
+	_, err = c.Product(ctx, prefix+"-b")
+	problem(t, err, http.StatusNotFound, "not-found")
+}
+
+func TestImportLeavesSoldStockSold(t *testing.T) {
+	c, ctx := guest(t), t.Context()
+	sku := "E2E-" + rand.Text()[:12]
+	export := file(row{handle: strings.ToLower(sku), sku: sku, quantity: "3", price: "19.99"})
+	_, err := staff(t).Import(ctx, "text/csv", export)
+	require.NoError(t, err)
+	_, err = c.Checkout(ctx, cartOf(t, c, sku), shop.Visa, shop.NewKey())
+	require.NoError(t, err)
+	did, err := staff(t).Import(ctx, "text/csv", export)
+	require.NoError(t, err)
+	require.Equal(t, 1, did.Unchanged, "%+v", did)
+	stock, err := staff(t).Stock(ctx, sku)
+	require.NoError(t, err)
+	require.Equal(t, shop.Stock{SKU: sku, OnHand: 3, Reserved: 1, Available: 2}, stock)
+}
+
+func TestImportIsForStaff(t *testing.T) {
+	c, ctx := guest(t), t.Context()
+	_, err := c.Import(ctx, "text/csv", file())
+	problem(t, err, http.StatusUnauthorized, "unauthenticated")
+	somebody, _ := customer(t)
+	_, err = somebody.Import(ctx, "text/csv", file())
+	problem(t, err, http.StatusForbidden, "forbidden")
+	_, err = staff(t).Import(ctx, "image/png", file())
+	problem(t, err, http.StatusUnsupportedMediaType, "unsupported-media-type")
+}

@@ -1,0 +1,227 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"haberdash/tests/shop"
+)
+
+// together calls f n times at once and returns when all are done.
+func together(n int, f func(i int)) {
+	var ready sync.WaitGroup
+	gate := make(chan struct{})
+	for i := range n {
+		ready.Go(func() { <-gate; f(i) })
+	}
+	close(gate)
+	ready.Wait()
+}
+
+func TestOneKeyIsOneOrder(t *testing.T) {
+	c, ctx := guest(t), t.Context()
+	sku := stocked(t, 50)
+	key, body := shop.NewKey(), shop.NewPlacement(cartOf(t, c, sku), shop.Visa)
+	const copies = 20
+	answers, errs := make([]*shop.Answer, copies), make([]error, copies)
+	together(copies, func(i int) { answers[i], errs[i] = c.Place(ctx, key, body) })
+
+	var first *shop.Answer
+	fresh := 0
+	for i, a := range answers {
+		require.NoError(t, errs[i])
+		if a.Status == http.StatusConflict {
+			require.Equal(t, "request-in-progress", a.Problem().Name())
+			require.NotEmpty(t, a.Header.Get("Retry-After"))
+			continue
+		}
+		require.Equal(t, http.StatusCreated, a.Status, "%s", a.Body)
+		if first == nil {
+			first = a
+		}
+		require.Equal(t, string(first.Body), string(a.Body))
+		if a.Header.Get("Idempotent-Replayed") == "" {
+			fresh++
+		}
+	}
+	require.NotNil(t, first, "somebody must have got the order")
+	require.Equal(t, 1, fresh, "all answers but one are replays")
+
+	again, err := c.Place(ctx, key, body)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusCreated, again.Status)
+	require.Equal(t, "true", again.Header.Get("Idempotent-Replayed"))
+	require.Equal(t, string(first.Body), string(again.Body))
+	stock, err := staff(t).Stock(ctx, sku)
+	require.NoError(t, err)
+	require.Equal(t, shop.Stock{SKU: sku, OnHand: 50, Reserved: 1, Available: 49}, stock)
+}
+
+func TestIdempotencyKeys(t *testing.T) {
+	c, ctx := guest(t), t.Context()
+	cart := cartOf(t, c, stocked(t, 5))
+	const (
+		address   = `{"name":"Ada Byron","line1":"Unter den Linden 1","city":"Berlin","postalCode":"10117","country":"DE"}`
+		reordered = `{"country":"DE","postalCode":"10117","city":"Berlin","line1":"Unter den Linden 1","name":"Ada Byron"}`
+	)
+	email, key := shop.NewEmail(), shop.NewKey()
+	body := fmt.Sprintf(`{"cartId":%q,"email":%q,"shippingAddress":%s,"payment":{"method":"card","token":"tok_visa"}}`, cart.ID, email, address)
+	first, err := c.Place(ctx, key, body)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusCreated, first.Status, "%s", first.Body)
+
+	t.Run("reordered members are the same body", func(t *testing.T) {
+		same := fmt.Sprintf("{ \"payment\": {\"token\": \"tok_visa\", \"method\": \"card\"},\n \"shippingAddress\":%s,\"email\":%q,\t\"cartId\":%q}", reordered, email, cart.ID)
+		a, err := c.Place(ctx, key, same)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusCreated, a.Status, "%s", a.Body)
+		require.Equal(t, "true", a.Header.Get("Idempotent-Replayed"))
+		require.Equal(t, string(first.Body), string(a.Body))
+	})
+	t.Run("another body", func(t *testing.T) {
+		other := fmt.Sprintf(`{"cartId":%q,"email":%q,"shippingAddress":%s,"payment":{"method":"card","token":"tok_slow"}}`, cart.ID, email, address)
+		a, err := c.Place(ctx, key, other)
+		require.NoError(t, err)
+		problem(t, a.Problem(), http.StatusUnprocessableEntity, "idempotency-key-reused")
+	})
+	t.Run("no key", func(t *testing.T) {
+		for _, header := range []map[string]string{nil, {"Idempotency-Key": ""}} {
+			a, err := c.Do(ctx, shop.Request{Method: http.MethodPost, Path: "/api/v1/orders", Header: header, Body: body})
+			require.NoError(t, err)
+			problem(t, a.Problem(), http.StatusBadRequest, "idempotency-key-required")
+		}
+	})
+	t.Run("keys are the caller's own", func(t *testing.T) {
+		somebody, _ := customer(t)
+		order, err := somebody.Checkout(ctx, cartOf(t, somebody, stocked(t, 1)), shop.Visa, key)
+		require.NoError(t, err)
+		require.Equal(t, "confirmed", order.Status)
+	})
+	t.Run("an empty cart", func(t *testing.T) {
+		empty, err := c.NewCart(ctx)
+		require.NoError(t, err)
+		_, err = c.Checkout(ctx, empty, shop.Visa, shop.NewKey())
+		problem(t, err, http.StatusUnprocessableEntity, "empty-cart")
+	})
+}
+
+func TestDeclinedPaymentFreesTheStock(t *testing.T) {
+	for _, token := range []string{shop.Declined, shop.InsufficientFunds} {
+		t.Run(token, func(t *testing.T) {
+			c, ctx := guest(t), t.Context()
+			sku := stocked(t, 1)
+			key, body := shop.NewKey(), shop.NewPlacement(cartOf(t, c, sku), token)
+			first, err := c.Place(ctx, key, body)
+			require.NoError(t, err)
+			p := problem(t, first.Problem(), http.StatusPaymentRequired, "payment-declined")
+			var code string
+			require.NoError(t, p.Member("code", &code))
+			require.NotEmpty(t, code)
+			require.EventuallyWithT(t, func(collect *assert.CollectT) {
+				stock, err := staff(t).Stock(ctx, sku)
+				require.NoError(collect, err)
+				require.Equal(collect, shop.Stock{SKU: sku, OnHand: 1, Available: 1}, stock)
+			}, soon, tick)
+
+			again, err := c.Place(ctx, key, body)
+			require.NoError(t, err)
+			require.Equal(t, first.Status, again.Status)
+			require.Equal(t, string(first.Body), string(again.Body))
+			require.Equal(t, "true", again.Header.Get("Idempotent-Replayed"))
+
+			order, err := c.Checkout(ctx, cartOf(t, c, sku), shop.Visa, shop.NewKey())
+			require.NoError(t, err)
+			require.Equal(t, "confirmed", order.Status)
+		})
+	}
+}
+
+func TestSlowPayment(t *testing.T) {
+	c := guest(t)
+	order, err := c.Checkout(t.Context(), cartOf(t, c, stocked(t, 1)), shop.Slow, shop.NewKey())
+	require.NoError(t, err)
+	require.Equal(t, "confirmed", order.Status)
+	require.Equal(t, "authorized", order.Payment.Status)
+}
+
+// A provider that fails, or stays silent, leaves the order placing until it is decided; both ways to
+// learn of the outcome agree, and the payment is authorised once.
+func TestSilentPayment(t *testing.T) {
+	for token, immediate := range map[string][]int{
+		shop.Timeout: {http.StatusAccepted},
+		shop.Error:   {http.StatusAccepted, http.StatusCreated},
+	} {
+		t.Run(token, func(t *testing.T) {
+			c, ctx := guest(t), t.Context()
+			sku := stocked(t, 1)
+			key, body := shop.NewKey(), shop.NewPlacement(cartOf(t, c, sku), token)
+			a, err := c.Place(ctx, key, body)
+			require.NoError(t, err)
+			require.Contains(t, immediate, a.Status, "%s", a.Body)
+			var order shop.Order
+			require.NoError(t, a.Decode(&order))
+			if a.Status == http.StatusAccepted {
+				require.Equal(t, "placing", order.Status)
+				_, err = c.Checkout(ctx, cartOf(t, c, sku), shop.Visa, shop.NewKey())
+				problem(t, err, http.StatusConflict, "out-of-stock")
+			}
+			require.NotEmpty(t, order.AccessToken, "a guest must be able to watch it")
+
+			var outcome shop.Order
+			require.EventuallyWithT(t, func(collect *assert.CollectT) {
+				again, err := c.Place(ctx, key, body)
+				require.NoError(collect, err)
+				require.Equal(collect, http.StatusCreated, again.Status, "%s", again.Body)
+				require.NoError(collect, again.Decode(&outcome))
+			}, 2*soon, 4*tick)
+			require.Equal(t, order.ID, outcome.ID)
+			require.Equal(t, "confirmed", outcome.Status)
+			watched, err := c.Order(ctx, order.ID, order.AccessToken)
+			require.NoError(t, err)
+			require.Equal(t, "confirmed", watched.Status)
+			require.Equal(t, watched.Total, watched.Payment.Authorized)
+		})
+	}
+}
+
+func TestNothingIsOversold(t *testing.T) {
+	c, ctx := guest(t), t.Context()
+	const there, buyers = 6, 18
+	sku := stocked(t, there)
+	carts, keys := make([]shop.Cart, buyers), make([]string, buyers)
+	for i := range carts {
+		carts[i], keys[i] = cartOf(t, c, sku), shop.NewKey()
+	}
+	bodies, answers, errs := make([]shop.Placement, buyers), make([]*shop.Answer, buyers), make([]error, buyers)
+	for i := range bodies {
+		bodies[i] = shop.NewPlacement(carts[i], shop.Visa)
+	}
+	together(buyers, func(i int) { answers[i], errs[i] = c.Place(ctx, keys[i], bodies[i]) })
+	sold, refused := 0, -1
+	for i, a := range answers {
+		require.NoError(t, errs[i])
+		if a.Status == http.StatusCreated {
+			sold++
+			continue
+		}
+		refused = i
+		p := problem(t, a.Problem(), http.StatusConflict, "out-of-stock")
+		var lines []shop.OutOfStockLine
+		require.NoError(t, p.Member("lines", &lines))
+		require.Equal(t, []shop.OutOfStockLine{{SKU: sku, Requested: 1, Available: 0}}, lines)
+	}
+	require.Equal(t, there, sold)
+	stock, err := staff(t).Stock(ctx, sku)
+	require.NoError(t, err)
+	require.Equal(t, shop.Stock{SKU: sku, OnHand: there, Reserved: there, Available: 0}, stock)
+
+	again, err := c.Place(ctx, keys[refused], bodies[refused])
+	require.NoError(t, err)
+	require.Equal(t, string(answers[refused].Body), string(again.Body))
+	require.Equal(t, "true", again.Header.Get("Idempotent-Replayed"))
+}

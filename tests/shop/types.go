@@ -1,0 +1,223 @@
+package shop
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Money is an amount in minor units.
+type Money struct {
+	Amount   int64  `json:"amount"`
+	Currency string `json:"currency"`
+}
+
+// List is a page of items.
+type List[T any] struct {
+	Items      []T     `json:"items"`
+	NextCursor *string `json:"nextCursor"`
+}
+
+// Product is a product's page; a list shows less of it, and a single price.
+type Product struct {
+	ID          string    `json:"id"`
+	Handle      string    `json:"handle"`
+	Title       string    `json:"title"`
+	Description string    `json:"description"`
+	Brand       string    `json:"brand"`
+	Categories  []string  `json:"categories"`
+	Tags        []string  `json:"tags"`
+	Options     []Option  `json:"options"`
+	Variants    []Variant `json:"variants"`
+	Images      []Image   `json:"images"`
+	Status      string    `json:"status"`
+
+	ETag string `json:"-"`
+}
+
+// Option is a way in which variants differ.
+type Option struct {
+	Name   string   `json:"name"`
+	Values []string `json:"values"`
+}
+
+// Variant is what can be bought.
+type Variant struct {
+	SKU            string          `json:"sku"`
+	Title          string          `json:"title"`
+	Options        json.RawMessage `json:"options"`
+	Price          Money           `json:"price"`
+	CompareAtPrice *Money          `json:"compareAtPrice,omitempty"`
+	Barcode        string          `json:"barcode,omitempty"`
+	Available      int64           `json:"available"`
+	InStock        bool            `json:"inStock"`
+}
+
+// Image is a picture.
+type Image struct {
+	URL string `json:"url"`
+	Alt string `json:"alt"`
+}
+
+// Found is a page of a product search.
+type Found struct {
+	Items []struct {
+		ID      string `json:"id"`
+		Handle  string `json:"handle"`
+		Title   string `json:"title"`
+		Brand   string `json:"brand"`
+		Price   Money  `json:"price"`
+		InStock bool   `json:"inStock"`
+	} `json:"items"`
+	NextCursor *string            `json:"nextCursor"`
+	Total      int64              `json:"total"`
+	Facets     map[string][]Facet `json:"facets"`
+}
+
+// Facet counts the products that share a value.
+type Facet struct {
+	Value json.RawMessage `json:"value"`
+	Count int64           `json:"count"`
+}
+
+// Imported is what an import did, in products.
+type Imported struct {
+	Created   int `json:"created"`
+	Updated   int `json:"updated"`
+	Unchanged int `json:"unchanged"`
+	Failed    int `json:"failed"`
+	Errors    []struct {
+		Line   int    `json:"line"`
+		Handle string `json:"handle"`
+		Reason string `json:"reason"`
+	} `json:"errors"`
+}
+
+// Stock is a SKU's stock over all locations.
+type Stock struct {
+	SKU       string `json:"sku"`
+	OnHand    int64  `json:"onHand"`
+	Reserved  int64  `json:"reserved"`
+	Available int64  `json:"available"`
+}
+
+// Item asks for a quantity of a SKU.
+type Item struct {
+	SKU      string
+	Quantity int64
+}
+
+// Cart is a cart with its quote.
+type Cart struct {
+	ID       string `json:"id"`
+	Version  int64  `json:"version"`
+	Currency string `json:"currency"`
+	Items    []struct {
+		SKU       string `json:"sku"`
+		Title     string `json:"title"`
+		Quantity  int64  `json:"quantity"`
+		UnitPrice Money  `json:"unitPrice"`
+		Total     Money  `json:"total"`
+	} `json:"items"`
+	Subtotal Money `json:"subtotal"`
+	Discount Money `json:"discount"`
+	Shipping Money `json:"shipping"`
+	Tax      Money `json:"tax"`
+	Total    Money `json:"total"`
+
+	ETag string `json:"-"`
+}
+
+// ShippingOption is a way to ship.
+type ShippingOption struct {
+	ID       string `json:"id"`
+	Name     string `json:"name"`
+	Price    Money  `json:"price"`
+	Estimate string `json:"estimate"`
+}
+
+// Address is a postal address.
+type Address struct {
+	Name       string `json:"name"`
+	Line1      string `json:"line1"`
+	Line2      string `json:"line2,omitempty"`
+	City       string `json:"city"`
+	Region     string `json:"region,omitempty"`
+	PostalCode string `json:"postalCode"`
+	Country    string `json:"country"`
+}
+
+// Placement is the body of POST /orders.
+type Placement struct {
+	CartID          string  `json:"cartId"`
+	Email           string  `json:"email"`
+	ShippingAddress Address `json:"shippingAddress"`
+	ShippingOption  string  `json:"shippingOption,omitempty"`
+	Payment         Payment `json:"payment"`
+}
+
+// Payment is a method and its token.
+type Payment struct {
+	Method string `json:"method"`
+	Token  string `json:"token"`
+}
+
+// Order is an order; AccessToken is there only in the answer that a guest gets for placing it.
+type Order struct {
+	ID     string `json:"id"`
+	Number string `json:"number"`
+	Status string `json:"status"`
+	Email  string `json:"email"`
+	Lines  []struct {
+		SKU       string `json:"sku"`
+		Title     string `json:"title"`
+		Quantity  int64  `json:"quantity"`
+		UnitPrice Money  `json:"unitPrice"`
+		Total     Money  `json:"total"`
+	} `json:"lines"`
+	Subtotal Money `json:"subtotal"`
+	Discount Money `json:"discount"`
+	Shipping Money `json:"shipping"`
+	Tax      Money `json:"tax"`
+	Total    Money `json:"total"`
+	Payment  struct {
+		Status     string `json:"status"`
+		Authorized Money  `json:"authorized"`
+		Captured   Money  `json:"captured"`
+		Refunded   Money  `json:"refunded"`
+	} `json:"payment"`
+	ShippingAddress Address   `json:"shippingAddress"`
+	CreatedAt       time.Time `json:"createdAt"`
+	Version         int64     `json:"version"`
+	AccessToken     string    `json:"accessToken"`
+}
+
+// Event is a step in an order's history.
+type Event struct {
+	Seq  int64           `json:"seq"`
+	Type string          `json:"type"`
+	At   time.Time       `json:"at"`
+	Data json.RawMessage `json:"data"`
+}
+
+// User is an account.
+type User struct {
+	ID    string   `json:"id"`
+	Email string   `json:"email"`
+	Name  string   `json:"name"`
+	Roles []string `json:"roles"`
+}
+
+// Session is what signing in gives.
+type Session struct {
+	AccessToken  string `json:"accessToken"`
+	RefreshToken string `json:"refreshToken"`
+	ExpiresIn    int64  `json:"expiresIn"`
+	User         User   `json:"user"`
+}
+
+// OutOfStockLine is a member of the out-of-stock problem.
+type OutOfStockLine struct {
+	SKU       string `json:"sku"`
+	Requested int64  `json:"requested"`
+	Available int64  `json:"available"`
+}
