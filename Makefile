@@ -32,6 +32,10 @@ logs: $(SHOP) ## print logs and follow them; APP=orders for one app
 clean: $(SHOP) ## stop it and remove its data
 	@$(SHOP) clean
 
+.PHONY: import
+import: $(SHOP) ## send a catalogue file to the running shop: FILE=products.csv
+	@$(SHOP) import "$(FILE)"
+
 .PHONY: backing
 backing: $(SHOP) ## start only what dapr run -f dapr/apps.yaml needs
 	@$(SHOP) backing
@@ -48,6 +52,10 @@ $(SHOP):
 test: ## all tests that need nothing but Go
 	go vet ./...
 	go test -timeout 10m -p 2 ./...
+
+.PHONY: bench
+bench: ## the benchmarks, as a table and in .run/bench.json
+	go run ./tests/bench
 
 .PHONY: lint
 lint: ## formatting and go vet

@@ -20,6 +20,7 @@ const usage = `usage: shop COMMAND
   clean        stop it and remove its data
   status       what runs, where, and how much memory it takes
   logs [APP]   print the logs; -f follows
+  import FILE  send a catalogue file (.csv, .ndjson) to the running shop
 `
 
 func main() {
@@ -43,7 +44,7 @@ func run(ctx context.Context, args []string) error {
 	}
 	commands := map[string]func(context.Context, launch.Options, []string) error{
 		"up": up, "backing": backing, "supervise": supervise,
-		"down": down, "clean": clean, "status": status, "logs": logs,
+		"down": down, "clean": clean, "status": status, "logs": logs, "import": importFile,
 	}
 	do := commands[args[0]]
 	if do == nil {

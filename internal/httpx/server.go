@@ -77,6 +77,7 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 
 func writeStatus(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff") // the gateway's own are public
 	w.WriteHeader(status)
 	json.NewEncoder(w).Encode(v)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"strconv"
 	"strings"
 )
 
@@ -53,12 +54,18 @@ func (m Money) Add(o Money) (Money, error) {
 	return Money{s, m.Currency}, nil
 }
 
-// Sub subtracts an amount of the same currency.
+// Sub subtracts an amount of the same currency; empty ones are as in Add.
 func (m Money) Sub(o Money) (Money, error) {
-	if o.Amount == math.MinInt64 {
+	// Not Add of the opposite: the smallest amount has none.
+	sum, err := m.Add(Money{0, o.Currency})
+	if err != nil {
+		return Money{}, err
+	}
+	d := m.Amount - o.Amount
+	if (o.Amount > 0 && d > m.Amount) || (o.Amount < 0 && d < m.Amount) {
 		return Money{}, ErrOverflow
 	}
-	return m.Add(Money{-o.Amount, o.Currency})
+	return Money{d, sum.Currency}, nil
 }
 
 // Times multiplies by a quantity.
@@ -100,14 +107,14 @@ func (m Money) Percent(basisPoints int64) Money {
 
 // String formats the amount with the currency's decimals, such as "19.99 EUR".
 func (m Money) String() string {
-	exp, sign, a := exponents[m.Currency], "", m.Amount
-	if a < 0 {
-		sign, a = "-", -a
+	exp, sign, a := exponents[m.Currency], "", uint64(m.Amount)
+	if m.Amount < 0 {
+		sign, a = "-", -a // as unsigned, so that the smallest amount has an opposite
 	}
 	if exp == 0 {
 		return fmt.Sprintf("%s%d %s", sign, a, m.Currency)
 	}
-	unit := pow10(exp)
+	unit := uint64(pow10(exp))
 	return fmt.Sprintf("%s%d.%0*d %s", sign, a/unit, exp, a%unit, m.Currency)
 }
 
@@ -130,18 +137,16 @@ func Parse(s, currency string) (Money, error) {
 		frac = frac[:exp]
 	}
 	frac += strings.Repeat("0", exp-len(frac))
-	var n int64
-	for _, c := range whole + frac {
-		if c < '0' || c > '9' {
-			return Money{}, fmt.Errorf("%w: %q", ErrSyntax, s)
-		}
-		if n > (math.MaxInt64-9)/10 {
-			return Money{}, ErrOverflow
-		}
-		n = n*10 + int64(c-'0')
+	digits := whole + frac
+	if strings.Trim(digits, "0123456789") != "" {
+		return Money{}, fmt.Errorf("%w: %q", ErrSyntax, s)
 	}
 	if negative {
-		n = -n
+		digits = "-" + digits
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil {
+		return Money{}, ErrOverflow
 	}
 	return Money{n, currency}, nil
 }

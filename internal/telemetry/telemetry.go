@@ -31,15 +31,24 @@ type traceKey struct{}
 // absent or malformed.
 func NewTrace(traceparent, requestID string) Trace {
 	t := Trace{ID: randomHex(16), Flags: "01", RequestID: requestID}
-	parts := strings.Split(traceparent, "-")
-	if len(parts) >= 4 && isHex(parts[1], 32) && isHex(parts[2], 16) && isHex(parts[3], 2) && parts[1] != strings.Repeat("0", 32) {
-		t.ID, t.Flags = parts[1], parts[3]
+	if id, flags, ok := parse(traceparent); ok {
+		t.ID, t.Flags = id, flags
 	}
 	t.Span = randomHex(8)
 	if t.RequestID == "" {
 		t.RequestID = t.ID
 	}
 	return t
+}
+
+// parse reads a traceparent header. Versions after 00 may have more fields, and ff is none.
+func parse(traceparent string) (id, flags string, ok bool) {
+	p := strings.Split(traceparent, "-")
+	if len(p) < 4 || !isHex(p[0], 2) || p[0] == "ff" || (p[0] == "00" && len(p) > 4) {
+		return "", "", false
+	}
+	ok = isHex(p[1], 32) && isHex(p[2], 16) && isHex(p[3], 2) && strings.Trim(p[1], "0") != "" && strings.Trim(p[2], "0") != ""
+	return p[1], p[3], ok
 }
 
 // Parent is the traceparent header of a call made on behalf of this trace.

@@ -11,8 +11,8 @@ import (
 	"haberdash/internal/httpx"
 )
 
-// Address is an entry of the caller's address book.
-type Address struct {
+// SavedAddress is an entry of the caller's address book.
+type SavedAddress struct {
 	ID string `json:"id"`
 	contract.Address
 }
@@ -22,8 +22,8 @@ func addressOf(id string, a contract.Address) (account.Address, error) {
 		Region: a.Region, PostalCode: a.PostalCode, Country: a.Country})
 }
 
-func addressView(a account.Address) Address {
-	return Address{a.ID, contract.Address{Name: a.Name, Line1: a.Line1, Line2: a.Line2, City: a.City,
+func addressView(a account.Address) SavedAddress {
+	return SavedAddress{a.ID, contract.Address{Name: a.Name, Line1: a.Line1, Line2: a.Line2, City: a.City,
 		Region: a.Region, PostalCode: a.PostalCode, Country: a.Country}}
 }
 
@@ -32,16 +32,16 @@ type addressInput struct {
 }
 
 type oneAddressInput struct {
-	idInput
+	IDInput
 	Body contract.Address
 }
 
 type addressReply struct {
-	Body Address
+	Body SavedAddress
 }
 
 type addressList struct {
-	Body httpx.List[Address]
+	Body httpx.List[SavedAddress]
 }
 
 func (s *Service) mountAddresses(api huma.API) {
@@ -50,12 +50,12 @@ func (s *Service) mountAddresses(api huma.API) {
 		if err != nil {
 			return nil, err
 		}
-		views := []Address{}
+		views := []SavedAddress{}
 		for _, x := range a.Addresses() {
 			views = append(views, addressView(x))
 		}
-		items, next, err := paged(views, in.Page, func(x Address) string { return x.ID })
-		return &addressList{httpx.List[Address]{Items: items, NextCursor: next}}, err
+		items, next, err := paged(views, in.Page, func(x SavedAddress) string { return x.ID })
+		return &addressList{httpx.List[SavedAddress]{Items: items, NextCursor: next}}, err
 	})
 	httpx.Register(api, own("add-address", http.MethodPost, "/addresses", "Add an address", 201), func(ctx context.Context, in *addressInput) (*addressReply, error) {
 		address, err := addressOf(s.newID(), in.Body)
@@ -77,7 +77,7 @@ func (s *Service) mountAddresses(api huma.API) {
 		}
 		return &addressReply{addressView(address)}, nil
 	})
-	httpx.Register(api, own("remove-address", http.MethodDelete, "/addresses/{id}", "Remove an address", 204), func(ctx context.Context, in *idInput) (*struct{}, error) {
+	httpx.Register(api, own("remove-address", http.MethodDelete, "/addresses/{id}", "Remove an address", 204), func(ctx context.Context, in *IDInput) (*struct{}, error) {
 		_, err := s.change(ctx, func(a *account.Account) error { return a.RemoveAddress(in.ID) })
 		return nil, err
 	})

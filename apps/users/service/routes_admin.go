@@ -22,7 +22,7 @@ type userList struct {
 }
 
 type rolesInput struct {
-	idInput
+	IDInput
 	IfMatch string `header:"If-Match" maxLength:"256"`
 	Body    struct {
 		Roles []string `json:"roles" minItems:"1" maxItems:"3" uniqueItems:"true" nullable:"false" enum:"customer,staff,admin" doc:"All roles that the user is to have"`
@@ -62,7 +62,7 @@ func (s *Service) mountAdmin(api huma.API) {
 			}
 			return &userList{list}, nil
 		})
-	httpx.Register(api, admin("get-user", http.MethodGet, "/{id}", "One user", ""), func(ctx context.Context, in *idInput) (*userReply, error) {
+	httpx.Register(api, admin("get-user", http.MethodGet, "/{id}", "One user", ""), func(ctx context.Context, in *IDInput) (*userReply, error) {
 		if _, err := s.administrator(ctx); err != nil {
 			return nil, err
 		}

@@ -43,18 +43,18 @@ type registerInput struct {
 	}
 }
 
-// caller is where a request comes from. The gateway writes X-Forwarded-For anew; sidecars add to it.
-type caller struct {
+// Caller is where a request comes from. The gateway writes X-Forwarded-For anew; sidecars add to it.
+type Caller struct {
 	Address   string `header:"X-Forwarded-For" hidden:"true"`
 	UserAgent string `header:"User-Agent" hidden:"true"`
 }
 
-func (c caller) client() client {
+func (c Caller) client() client {
 	return client{address: clientAddress(c.Address), agent: agentName(c.UserAgent)}
 }
 
 type loginInput struct {
-	caller
+	Caller
 	Body struct {
 		Email    string `json:"email" minLength:"3" maxLength:"254"`
 		Password string `json:"password" minLength:"1" maxLength:"128"`

@@ -57,7 +57,8 @@ type Session struct {
 	Current    bool      `json:"current" doc:"The session that asks"`
 }
 
-type idInput struct {
+// IDInput names one of a kind. Huma overlooks embedded types that are not exported.
+type IDInput struct {
 	ID string `path:"id" pattern:"^[a-z0-9]{1,64}$" patternDescription:"an id"`
 }
 
@@ -121,7 +122,7 @@ func (s *Service) mountMe(api huma.API) {
 		items, next, err := paged(views, in.Page, func(x Session) string { return x.ID })
 		return &sessionList{httpx.List[Session]{Items: items, NextCursor: next}}, err
 	})
-	httpx.Register(api, own("end-session", http.MethodDelete, "/sessions/{id}", "Sign a device out", 204), func(ctx context.Context, in *idInput) (*struct{}, error) {
+	httpx.Register(api, own("end-session", http.MethodDelete, "/sessions/{id}", "Sign a device out", 204), func(ctx context.Context, in *IDInput) (*struct{}, error) {
 		a, _, err := s.me(ctx)
 		if err != nil {
 			return nil, err

@@ -26,12 +26,12 @@ func NewCatalog(log *commitlog.Partition[State], newID func() string) *Catalog {
 
 // Create adds a product and gives it an id. Problems: conflict (409) for a taken handle or SKU, naming
 // the field; invalid-request (422).
-func (c *Catalog) Create(ctx context.Context, p Product) (Product, uint64, error) {
+func (c *Catalog) Create(ctx context.Context, p Product) (made Product, seq uint64, err error) {
 	if err := p.Check("body."); err != nil {
 		return p, 0, err
 	}
-	id, seq := "prd_"+c.newID(), uint64(0)
-	_, err := c.log.Do(ctx, []string{id}, func(tx *commitlog.Tx[State]) error {
+	id := "prd_" + c.newID()
+	_, err = c.log.Do(ctx, []string{id}, func(tx *commitlog.Tx[State]) error {
 		if err := checkCategories(tx, p); err != nil {
 			return err
 		}
@@ -40,21 +40,21 @@ func (c *Catalog) Create(ctx context.Context, p Product) (Product, uint64, error
 		if err := save(tx, nil, n); err != nil {
 			return err
 		}
-		s, at := tx.State(id)
-		p, seq = *s.Product, at
+		var s State
+		s, seq = tx.State(id)
+		made = *s.Product
 		return nil
 	})
-	return p, seq, err
+	return made, seq, err
 }
 
 // Replace puts p in the place of the product with the id. match refuses a version. Problems: not-found
 // (404), match's, and those of Create. Without a difference nothing is written.
-func (c *Catalog) Replace(ctx context.Context, id string, p Product, match func(seq uint64) error) (Product, uint64, error) {
+func (c *Catalog) Replace(ctx context.Context, id string, p Product, match func(seq uint64) error) (made Product, seq uint64, err error) {
 	if err := p.Check("body."); err != nil {
 		return p, 0, err
 	}
-	var seq uint64
-	_, err := c.log.Do(ctx, []string{id}, func(tx *commitlog.Tx[State]) error {
+	_, err = c.log.Do(ctx, []string{id}, func(tx *commitlog.Tx[State]) error {
 		s, at := tx.State(id)
 		if s.Product == nil {
 			return fault.Missing("product")
@@ -71,10 +71,10 @@ func (c *Catalog) Replace(ctx context.Context, id string, p Product, match func(
 			return err
 		}
 		s, seq = tx.State(id)
-		p = *s.Product
+		made = *s.Product
 		return nil
 	})
-	return p, seq, err
+	return made, seq, err
 }
 
 // Delete removes a product and frees its handle and SKUs. Problems: not-found (404) and match's.

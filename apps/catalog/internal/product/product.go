@@ -131,3 +131,13 @@ func (v Variant) values(options []Option) []string {
 
 // optionKey tells variants of one product apart.
 func (v Variant) optionKey(options []Option) string { return strings.Join(v.values(options), "\x00") }
+
+// HasValues reports whether the variant has these option values, in the options' order.
+func (v Variant) HasValues(options []Option, values []string) bool {
+	for i, own := range v.values(options) {
+		if i >= len(values) || values[i] != own {
+			return false
+		}
+	}
+	return true
+}

@@ -58,13 +58,25 @@ func (l *Ledger) Hold(ctx context.Context, order string) (Hold, bool, error) {
 // A hold is never freed by the clock alone: an order confirmed while this service was down would lose
 // its goods.
 func (l *Ledger) Undecided(ctx context.Context, now time.Time) (map[string]time.Time, error) {
-	due := map[string]time.Time{}
-	for n := range uint32(undecidedParts) {
-		s, _, err := l.log.Get(ctx, undecidedPart(n))
-		if err != nil {
-			return nil, err
+	parts := make([]string, undecidedParts)
+	for n := range parts {
+		parts[n] = undecidedPart(uint32(n))
+	}
+	var index []map[string]time.Time
+	_, err := l.log.Do(ctx, parts, func(tx *commitlog.Tx[State]) error {
+		index = nil
+		for _, id := range parts {
+			s, _ := tx.State(id)
+			index = append(index, s.Undecided)
 		}
-		for order, at := range s.Undecided {
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	due := map[string]time.Time{}
+	for _, part := range index {
+		for order, at := range part {
 			if !now.Before(at) {
 				due[order] = at
 			}

@@ -119,7 +119,7 @@ func shipmentID(id string) string { return "shipment/" + id }
 func returnID(id string) string   { return "return/" + id }
 
 // undecidedParts splits the index of undecided holds: each reservation copies its part.
-const undecidedParts = 16
+const undecidedParts = 64
 
 func undecidedID(order string) string {
 	h := fnv.New32a()

@@ -351,7 +351,26 @@ func TestClosedLedgerRefuses(t *testing.T) {
 	assert.True(t, errors.Is(err, commitlog.ErrClosed))
 }
 
+// Reservations of one SKU that are all left undecided: each copies its part of a growing index.
 func BenchmarkReserveHotSKU(b *testing.B) {
+	hotSKU(b, func(l *stock.Ledger, order string) error {
+		_, err := l.Reserve(b.Context(), order, lines(line("hat", 1)), due)
+		return err
+	})
+}
+
+// The usual life: each reservation is committed soon. Two commands an operation.
+func BenchmarkReserveAndCommitHotSKU(b *testing.B) {
+	hotSKU(b, func(l *stock.Ledger, order string) error {
+		if _, err := l.Reserve(b.Context(), order, lines(line("hat", 1)), due); err != nil {
+			return err
+		}
+		_, err := l.Commit(b.Context(), order)
+		return err
+	})
+}
+
+func hotSKU(b *testing.B, do func(l *stock.Ledger, order string) error) {
 	l, log, err := start(memory.NewState(), "main", commitlog.Options{})
 	require.NoError(b, err)
 	defer log.Close(context.Background())
@@ -359,12 +378,13 @@ func BenchmarkReserveHotSKU(b *testing.B) {
 	var n atomic.Int64
 	b.ReportAllocs()
 	b.SetParallelism(64)
+	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if _, err := l.Reserve(b.Context(), fmt.Sprint("o", n.Add(1)), lines(line("hat", 1)), due); err != nil {
+			if err := do(l, fmt.Sprint("o", n.Add(1))); err != nil {
 				b.Error(err)
 			}
 		}
 	})
-	b.ReportMetric(float64(b.N)/float64(log.Head()), "commands/commit")
+	b.ReportMetric(float64(b.N)/float64(log.Head()), "orders/commit")
 }

@@ -96,5 +96,5 @@ func (w *Writer) letter(name, subject string, data map[string]any) (Letter, erro
 	if err := w.html.ExecuteTemplate(&rich, name+".html", data); err != nil {
 		return Letter{}, fmt.Errorf("word %s: %w", name, err)
 	}
-	return Letter{subject, plain.String(), rich.String()}, nil
+	return Letter{subject, strings.TrimSpace(plain.String()) + "\n", strings.TrimSpace(rich.String()) + "\n"}, nil
 }

@@ -36,9 +36,10 @@ func Compose(from mail.Address, m Message) ([]byte, error) {
 	if err := m.check(); err != nil {
 		return nil, err
 	}
-	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent(), gomail.WithEncoding(gomail.EncodingQP), gomail.WithBoundary("=_"+m.digest()))
+	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent(), gomail.WithEncoding(gomail.EncodingQP), gomail.WithBoundary(m.boundary()))
 	msg.FromMailAddress(&from)
-	msg.ToMailAddress(&mail.Address{Name: oneLine(m.Name, 100), Address: m.To})
+	// Without backslashes: net/mail lets them stand in an encoded word, where readers refuse them.
+	msg.ToMailAddress(&mail.Address{Name: oneLine(strings.ReplaceAll(m.Name, `\`, ""), 100), Address: m.To})
 	msg.Subject(oneLine(m.Subject, 200))
 	msg.SetDateWithValue(m.At.UTC())
 	_, domain, _ := strings.Cut(from.Address, "@")
@@ -68,6 +69,12 @@ func checkAddress(address string) error {
 		return fmt.Errorf("%w: the receiver's address is not one", ErrUnsendable)
 	}
 	return nil
+}
+
+// boundary depends on what it separates, so that no text can be made to contain it.
+func (m Message) boundary() string {
+	sum := sha256.Sum256([]byte(m.ID + "\x00" + m.Text + "\x00" + m.HTML))
+	return "part-" + hex.EncodeToString(sum[:16])
 }
 
 // digest names the message in headers and file names.

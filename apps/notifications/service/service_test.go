@@ -1,0 +1,203 @@
+package service
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	netmail "net/mail"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"haberdash/apps/notifications/internal/letters"
+	"haberdash/apps/notifications/internal/mail"
+	"haberdash/internal/contract"
+	"haberdash/internal/money"
+	"haberdash/internal/sidecar"
+	"haberdash/internal/sidecar/memory"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+var at = time.Date(2026, 3, 1, 12, 30, 0, 0, time.UTC)
+
+// office is the service over the memory doubles.
+type office struct {
+	t     *testing.T
+	mesh  *memory.Mesh
+	state *state
+	log   *bytes.Buffer
+	ctx   context.Context
+	bind  *binder
+	s     *Service
+}
+
+// state fails on demand.
+type state struct {
+	*memory.State
+	getErr, createErr error
+}
+
+func (s *state) Get(ctx context.Context, key string) (sidecar.Item, error) {
+	item, err := s.State.Get(ctx, key)
+	return item, errors.Join(err, s.getErr)
+}
+
+func (s *state) Create(ctx context.Context, key string, value []byte, opts ...sidecar.PutOption) error {
+	if s.createErr != nil {
+		return s.createErr
+	}
+	return s.State.Create(ctx, key, value, opts...)
+}
+
+// binder fails on demand.
+type binder struct {
+	*memory.Mesh
+	err error
+}
+
+func (b *binder) Bind(ctx context.Context, binding, operation string, data []byte, metadata map[string]string) error {
+	if b.err != nil {
+		return b.err
+	}
+	return b.Mesh.Bind(ctx, binding, operation, data, metadata)
+}
+
+func open(t *testing.T) *office {
+	t.Helper()
+	o := &office{t: t, mesh: memory.NewMesh(), state: &state{State: memory.NewState()}, log: &bytes.Buffer{}}
+	o.bind = &binder{Mesh: o.mesh}
+	o.ctx = zerolog.New(zerolog.SyncWriter(o.log)).WithContext(t.Context())
+	sender, err := mail.NewSender("files", "Haberdash <shop@haberdash.test>", o.bind)
+	require.NoError(t, err)
+	writer, err := letters.NewWriter("http://localhost:8080")
+	require.NoError(t, err)
+	o.s = New(Deps{State: o.state, Sender: sender, Letters: writer, Now: func() time.Time { return at }})
+	o.s.Listen(o.mesh)
+	return o
+}
+
+func event(id, typ string, data any) contract.Event {
+	raw, _ := json.Marshal(data)
+	return contract.Event{ID: id, Type: typ, At: at, Data: raw}
+}
+
+func (o *office) deliver(e contract.Event) sidecar.Outcome {
+	data, err := json.Marshal(e)
+	require.NoError(o.t, err)
+	return o.s.handle(o.ctx, sidecar.Delivery{ID: e.ID, Topic: contract.TopicOrders, Data: data})
+}
+
+func eur(n int64) money.Money { return money.New(n, "EUR") }
+
+func order() contract.OrderFact {
+	return contract.OrderFact{
+		OrderID: "ord_7", Number: "H-1007", Email: "zoe@example.com", AccessToken: "guest-secret-token", CartID: "cart-secret",
+		Lines: []contract.OrderLine{
+			{SKU: "tee", Title: "Tee <red> & blue", Quantity: 2, UnitPrice: eur(19_99), Total: eur(39_98)},
+			{SKU: "hat", Title: "Hüte", Quantity: 1, UnitPrice: eur(1234_01), Total: eur(1234_01)},
+		},
+		Subtotal: eur(1273_99), Discount: eur(5_00), Shipping: eur(0), Tax: eur(241_11), Total: eur(1510_10),
+		ShippingAddress: contract.Address{Name: "Zoë Müller", Line1: "Hauptstr. 1", City: "Berlin", PostalCode: "10115", Country: "DE"},
+	}
+}
+
+func TestMailsAreAsTheyAlwaysWere(t *testing.T) {
+	t.Parallel()
+	user := contract.UserMail{UserID: "u1", Email: "ann@example.com", Name: "Ann", Token: "once-only-token"}
+	for name, e := range map[string]contract.Event{
+		"order":  event("orders/0/12/1", contract.OrderConfirmed, order()),
+		"verify": event("users/0/3/0", contract.UserVerificationRequested, user),
+		"reset":  event("users/0/4/0", contract.UserPasswordResetAsked, user),
+	} {
+		o := open(t)
+		require.Equal(t, sidecar.Done, o.deliver(e))
+		bound := o.mesh.Bindings()
+		require.Len(t, bound, 1)
+		golden := filepath.Join("testdata", name+".eml")
+		if *update {
+			require.NoError(t, os.WriteFile(golden, bound[0].Data, 0o644))
+		}
+		want, err := os.ReadFile(golden)
+		require.NoError(t, err)
+		assert.Equal(t, string(want), string(bound[0].Data))
+		read, err := netmail.ReadMessage(bytes.NewReader(want))
+		require.NoError(t, err)
+		to, err := read.Header.AddressList("To")
+		require.NoError(t, err)
+		assert.Contains(t, []string{"zoe@example.com", "ann@example.com"}, to[0].Address)
+		for _, private := range []string{"example.com", "Zoë", "Ann", "token", "Hauptstr", "ord_7"} {
+			assert.NotContains(t, o.log.String(), private, "the log")
+		}
+		assert.Contains(t, o.log.String(), e.ID)
+	}
+}
+
+func TestACustomersOrderCarriesNoToken(t *testing.T) {
+	t.Parallel()
+	o, fact := open(t), order()
+	fact.Customer = "u1"
+	require.Equal(t, sidecar.Done, o.deliver(event("e1", contract.OrderConfirmed, fact)))
+	assert.NotContains(t, string(o.mesh.Bindings()[0].Data), "guest-secret-token")
+}
+
+func TestAnEventIsMailedOnce(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() { assert.Equal(t, sidecar.Done, o.deliver(event("e1", contract.OrderConfirmed, order()))) })
+	}
+	wg.Wait()
+	require.Equal(t, sidecar.Done, o.deliver(event("e2", contract.OrderConfirmed, order())))
+	bound := o.mesh.Bindings()
+	require.Len(t, bound, 2)
+	assert.NotEqual(t, bound[0].Metadata["fileName"], bound[1].Metadata["fileName"])
+}
+
+func TestOutagesAreTriedAgain(t *testing.T) {
+	t.Parallel()
+	o, e, down := open(t), event("e1", contract.OrderConfirmed, order()), errors.New("down: zoe@example.com")
+	o.state.getErr = down
+	assert.Equal(t, sidecar.Retry, o.deliver(e))
+	o.state.getErr, o.bind.err = nil, down
+	assert.Equal(t, sidecar.Retry, o.deliver(e))
+	assert.Empty(t, o.mesh.Bindings())
+	o.bind.err, o.state.createErr = nil, down
+	assert.Equal(t, sidecar.Done, o.deliver(e), "it is sent: asking for the event again would send it again")
+	o.state.createErr = nil
+	assert.Equal(t, sidecar.Done, o.deliver(e))
+	bound := o.mesh.Bindings()
+	require.Len(t, bound, 2)
+	assert.Equal(t, bound[0], bound[1], "the second file is the first again")
+	assert.Equal(t, sidecar.Done, o.deliver(e))
+	assert.Len(t, o.mesh.Bindings(), 2)
+}
+
+func TestBadDataIsDropped(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	noAddress, noLines, noMoney := order(), order(), order()
+	noAddress.Email, noLines.Lines, noMoney.Total.Currency = "zoe@example.com\r\nBcc: x@y.test", nil, "?"
+	timeless := event("e1", contract.OrderConfirmed, order())
+	timeless.At = time.Time{}
+	for _, e := range []contract.Event{
+		event("e1", contract.OrderConfirmed, noAddress), event("e1", contract.OrderConfirmed, noLines), event("e1", contract.OrderConfirmed, noMoney),
+		event("e1", contract.OrderConfirmed, []int{1}), event("e1", contract.UserPasswordResetAsked, contract.UserMail{Email: "a@b.test"}),
+		event("e1", contract.UserVerificationRequested, 7), timeless, event("", contract.OrderConfirmed, order()),
+	} {
+		assert.Equal(t, sidecar.Drop, o.deliver(e), "%s %s", e.Type, e.Data)
+	}
+	assert.Equal(t, sidecar.Drop, o.s.handle(o.ctx, sidecar.Delivery{Data: []byte("[")}))
+	assert.Equal(t, sidecar.Done, o.deliver(event("e1", "order.fulfilled", 1)), "other events are no mails")
+	assert.Empty(t, o.mesh.Bindings())
+	assert.NotContains(t, o.log.String(), "zoe@")
+}

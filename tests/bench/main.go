@@ -1,0 +1,98 @@
+// Command bench measures a shop through real sidecars: it starts one of its own on free ports (STATE= and
+// PUBSUB= choose the infrastructure), buys from it with 1, 16 and 64 clients, and prints a table beside the
+// raw figures of the sidecar in the same run. The load generator runs on the same cores.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"haberdash/dapr/launch"
+)
+
+// clients are the numbers of clients each case runs with; each runs for the duration.
+var clients = []int{1, 16, 64}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := run(ctx)
+	launch.Leave()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	duration := 5 * time.Second
+	if text := os.Getenv("DURATION"); text != "" {
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			return fmt.Errorf("DURATION: %w", err)
+		}
+		duration = d
+	}
+	dir, err := os.MkdirTemp("", "haberdash-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	o, err := launch.OptionsFromEnv()
+	if err != nil {
+		return err
+	}
+	root := o.RunDir
+	o.RunDir, o.FreePorts, o.GatewayPort, o.Log = dir, true, 0, os.Stderr
+	o.Env = map[string]string{"RATE_LIMIT": "off", "LOG_LEVEL": "warn"}
+	s, err := launch.Start(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer s.Stop(context.WithoutCancel(ctx))
+
+	cases, err := prepare(ctx, s)
+	if err != nil {
+		return err
+	}
+	var results []result
+	for _, c := range cases {
+		for _, n := range clients {
+			r, err := measure(ctx, c, n, duration)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(os.Stderr, "%s, %d clients: %.0f/s\n", r.Case, r.Clients, r.PerSecond)
+			results = append(results, r)
+		}
+	}
+	print(results)
+	return write(filepath.Join(root, "bench.json"), results)
+}
+
+func print(results []result) {
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "case\tclients\tper second\tp50 ms\tp99 ms\terrors\t")
+	for _, r := range results {
+		fmt.Fprintf(w, "%s\t%d\t%.0f\t%.1f\t%.1f\t%d\t\n", r.Case, r.Clients, r.PerSecond, r.P50, r.P99, r.Errors)
+	}
+	w.Flush()
+}
+
+func write(path string, results []result) error {
+	b, err := json.MarshalIndent(results, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(b, '\n'), 0o644)
+}

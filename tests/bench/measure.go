@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// benchCase is one thing that is measured. setup, if any, runs before each measurement, for that many
+// clients and that long; op is done over and over by each client.
+type benchCase struct {
+	name  string
+	setup func(ctx context.Context, clients int, d time.Duration) error
+	op    func(ctx context.Context) error
+}
+
+// result of one case with one number of clients. Times are in milliseconds.
+type result struct {
+	Case      string  `json:"case"`
+	Clients   int     `json:"clients"`
+	PerSecond float64 `json:"perSecond"`
+	P50       float64 `json:"p50ms"`
+	P99       float64 `json:"p99ms"`
+	Errors    int     `json:"errors"`
+	FirstErr  string  `json:"firstError,omitempty"`
+}
+
+// errDone is returned by an op that has nothing left to do: the measurement ends early.
+var errDone = fmt.Errorf("nothing left to do")
+
+// measure runs the case's op with n clients in a closed loop for d.
+func measure(ctx context.Context, c benchCase, n int, d time.Duration) (result, error) {
+	if c.setup != nil {
+		if err := c.setup(ctx, n, d); err != nil {
+			return result{}, fmt.Errorf("%s: set up: %w", c.name, err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	var (
+		wg     sync.WaitGroup
+		mu     sync.Mutex
+		times  []time.Duration
+		errors atomic.Int64
+		first  string
+	)
+	start := time.Now()
+	for range n {
+		wg.Go(func() {
+			var own []time.Duration
+			for ctx.Err() == nil {
+				began := time.Now()
+				err := c.op(ctx)
+				if err == errDone {
+					break
+				}
+				if ctx.Err() != nil {
+					break // cut off by the end of the measurement
+				}
+				if err != nil {
+					errors.Add(1)
+					mu.Lock()
+					first = err.Error()
+					mu.Unlock()
+					continue
+				}
+				own = append(own, time.Since(began))
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			times = append(times, own...)
+		})
+	}
+	wg.Wait()
+	took := time.Since(start)
+	r := result{Case: c.name, Clients: n, PerSecond: float64(len(times)) / took.Seconds(), Errors: int(errors.Load()), FirstErr: first}
+	slices.Sort(times)
+	if len(times) > 0 {
+		r.P50, r.P99 = millis(times[len(times)/2]), millis(times[len(times)*99/100])
+	}
+	return r, nil
+}
+
+func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -1,0 +1,194 @@
+package e2e
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"haberdash/tests/shop"
+)
+
+var base64URL = base64.URLEncoding
+
+// bodies has a valid body for each operation that takes JSON. Every member of every one of them is
+// spoilt in turn.
+var bodies = map[string]string{
+	"POST /api/v1/products":                     productBody,
+	"PUT /api/v1/products/{}":                   productBody,
+	"POST /api/v1/categories":                   `{"handle":"hats","name":"Hats"}`,
+	"PUT /api/v1/categories/{}":                 `{"name":"Hats"}`,
+	"POST /api/v1/stock/{}/adjustments":         `{"delta":1,"reason":"count"}`,
+	"POST /api/v1/carts":                        `{"currency":"EUR"}`,
+	"PUT /api/v1/carts/{}/items/{}":             `{"quantity":1}`,
+	"POST /api/v1/carts/{}/coupons":             `{"code":"WELCOME10"}`,
+	"PUT /api/v1/carts/{}/shipping":             `{"address":` + addressBody + `,"option":"standard"}`,
+	"POST /api/v1/orders":                       `{"cartId":"x","email":"ada@example.test","shippingAddress":` + addressBody + `,"payment":{"method":"card","token":"tok_visa"}}`,
+	"POST /api/v1/orders/{}/cancel":             `{"reason":"changed my mind"}`,
+	"POST /api/v1/orders/{}/returns":            `{"lines":[{"sku":"x","quantity":1}],"reason":"too small"}`,
+	"POST /api/v1/orders/{}/fulfilments":        `{"lines":[{"sku":"x","quantity":1}],"carrier":"DHL","trackingNumber":"1"}`,
+	"POST /api/v1/orders/{}/returns/{}/receive": `{"restock":true}`,
+	"POST /api/v1/orders/{}/refunds":            `{"amount":{"amount":1,"currency":"EUR"},"reason":"late"}`,
+	"POST /api/v1/auth/register":                `{"email":"x@example.test","password":"a long password","name":"X"}`,
+	"POST /api/v1/auth/login":                   `{"email":"x@example.test","password":"a long password"}`,
+	"POST /api/v1/auth/refresh":                 `{"refreshToken":"x"}`,
+	"POST /api/v1/auth/logout":                  `{"refreshToken":"x"}`,
+	"POST /api/v1/auth/verify-email":            `{"token":"x"}`,
+	"POST /api/v1/auth/forgot-password":         `{"email":"x@example.test"}`,
+	"POST /api/v1/auth/reset-password":          `{"token":"x","password":"a long password"}`,
+	"PATCH /api/v1/me":                          `{"name":"X"}`,
+	"POST /api/v1/me/password":                  `{"currentPassword":"a long password","newPassword":"another long one"}`,
+	"POST /api/v1/me/addresses":                 addressBody,
+	"PUT /api/v1/me/addresses/{}":               addressBody,
+	"PUT /api/v1/users/{}/roles":                `{"roles":["customer"]}`,
+}
+
+const (
+	addressBody = `{"name":"Ada","line1":"Street 1","city":"Berlin","postalCode":"10117","country":"DE"}`
+	productBody = `{"handle":"a-hat","title":"Hat","variants":[{"sku":"HAT","price":{"amount":100,"currency":"EUR"}}]}`
+)
+
+var parameter = regexp.MustCompile(`\{[^/]*\}`)
+
+// operations lists the operations of the OpenAPI document as "PUT /api/v1/carts/{}/items/{}", and whether
+// each takes JSON.
+func operations(t *testing.T) map[string]bool {
+	t.Helper()
+	a, err := theClient.Do(t.Context(), shop.Request{Method: http.MethodGet, Path: "/openapi.json"})
+	require.NoError(t, err)
+	var document struct {
+		OpenAPI string
+		Paths   map[string]map[string]json.RawMessage
+	}
+	require.NoError(t, a.Decode(&document))
+	require.Regexp(t, `^3\.1\.`, document.OpenAPI)
+	found := map[string]bool{}
+	for path, methods := range document.Paths {
+		for method, raw := range methods {
+			var operation struct {
+				RequestBody struct{ Content map[string]json.RawMessage }
+			}
+			if json.Unmarshal(raw, &operation) != nil {
+				continue // parameters that all methods share
+			}
+			name := strings.ToUpper(method) + " " + parameter.ReplaceAllString(path, "{}")
+			found[name] = operation.RequestBody.Content["application/json"] != nil
+		}
+	}
+	return found
+}
+
+func TestDocumentedRoutes(t *testing.T) {
+	guest(t)
+	found := operations(t)
+	for _, needed := range []string{
+		"GET /api/v1/products", "GET /api/v1/products/{}", "GET /api/v1/categories", "POST /api/v1/products/import",
+		"GET /api/v1/stock/{}", "POST /api/v1/stock/{}/adjustments", "POST /api/v1/carts", "GET /api/v1/carts/{}",
+		"GET /api/v1/carts/mine", "PUT /api/v1/carts/{}/items/{}", "DELETE /api/v1/carts/{}/items/{}",
+		"PUT /api/v1/carts/{}/shipping", "GET /api/v1/carts/{}/shipping-options", "POST /api/v1/orders",
+		"GET /api/v1/orders", "GET /api/v1/orders/{}", "GET /api/v1/orders/{}/events", "POST /api/v1/auth/register",
+		"POST /api/v1/auth/login", "GET /api/v1/me",
+	} {
+		require.Contains(t, found, needed)
+	}
+}
+
+func TestEveryRouteRefusesBadBodies(t *testing.T) {
+	guest(t)
+	for name, takesJSON := range operations(t) {
+		if !takesJSON {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			good, ok := bodies[name]
+			require.True(t, ok, "an example of a good body is missing")
+			refuseBadBodies(t, name, good)
+		})
+	}
+}
+
+func refuseBadBodies(t *testing.T, operation, good string) {
+	method, path, _ := strings.Cut(operation, " ")
+	request := func(body string) shop.Request {
+		return shop.Request{
+			Method: method, Path: strings.ReplaceAll(path, "{}", "unknown"), Body: body,
+			Header: map[string]string{"If-Match": "*", "Idempotency-Key": shop.NewKey()},
+		}
+	}
+	for _, body := range []string{
+		"{", `{"a":1`, "[]", `"text"`, "1", good + "}", good + good, "{\"\xff\":1}",
+		strings.Replace(good, `":"`, "\":\"\xc3\x28", 1) + "\xff", strings.Repeat("[", 50_000),
+	} {
+		refused(t, staff(t), request(body), "")
+	}
+	for _, size := range []int{1<<20 + 1, 6 << 20} {
+		p := refused(t, staff(t), request(`{"surprise":"`+strings.Repeat("x", size)+`"}`), "")
+		require.Equal(t, http.StatusRequestEntityTooLarge, p.Status)
+	}
+	r := request(good)
+	r.Header["Content-Type"] = "text/plain"
+	require.Equal(t, http.StatusUnsupportedMediaType, refused(t, staff(t), r, "").Status)
+
+	var example any
+	require.NoError(t, json.Unmarshal([]byte(good), &example))
+	for _, s := range spoilt(example, "body") {
+		body, err := json.Marshal(s.value)
+		require.NoError(t, err)
+		p := refused(t, staff(t), request(string(body)), s.location)
+		require.Contains(t, []int{http.StatusBadRequest, http.StatusUnprocessableEntity}, p.Status, "%s", body)
+	}
+}
+
+type spoiltBody struct {
+	value    any
+	location string // of what is wrong
+}
+
+// spoilt makes variants of a JSON value: each has one member of the wrong type or one too many.
+func spoilt(v any, at string) []spoiltBody {
+	var list []spoiltBody
+	switch v := v.(type) {
+	case map[string]any:
+		list = append(list, spoiltBody{with(v, "surprise", 1), at + ".surprise"})
+		if at != "body" {
+			list = append(list, spoiltBody{"text", at}, spoiltBody{[]any{}, at})
+		}
+		for name, member := range v {
+			for _, s := range spoilt(member, at+"."+name) {
+				list = append(list, spoiltBody{with(v, name, s.value), s.location})
+			}
+		}
+	case []any:
+		list = append(list, spoiltBody{"text", at}, spoiltBody{map[string]any{}, at})
+		for i, member := range v {
+			for _, s := range spoilt(member, fmt.Sprintf("%s[%d]", at, i)) {
+				changed := append([]any{}, v...)
+				changed[i] = s.value
+				list = append(list, spoiltBody{changed, s.location})
+			}
+		}
+	case string:
+		list = append(list, spoiltBody{12, at}, spoiltBody{map[string]any{}, at})
+	case float64:
+		list = append(list, spoiltBody{"12", at}, spoiltBody{1.5, at}, spoiltBody{[]any{1}, at})
+	case bool:
+		list = append(list, spoiltBody{"true", at}, spoiltBody{1, at})
+	}
+	return list
+}
+
+func with(m map[string]any, name string, value any) map[string]any {
+	changed := map[string]any{name: value}
+	for k, v := range m {
+		if k != name {
+			changed[k] = v
+		}
+	}
+	return changed
+}
