@@ -66,15 +66,15 @@ func (p *Partition[S]) Get(ctx context.Context, id string) (state S, seq uint64,
 	if a != nil {
 		return state, seq, nil
 	}
+	var got aggregate[S] // not the results: when ctx ends, the writer may still decide
 	_, err = p.Do(ctx, []string{id}, func(tx *Tx[S]) error {
-		state, seq = tx.State(id)
+		got.state, got.seq = tx.State(id)
 		return nil
 	})
-	if err != nil { // when ctx ended, the writer may still decide
-		var none S
-		return none, 0, err
+	if err != nil {
+		return state, 0, err
 	}
-	return state, seq, nil
+	return got.state, got.seq, nil
 }
 
 // All calls fn with each aggregate of a Resident partition, in no order, until it returns false.

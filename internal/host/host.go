@@ -4,6 +4,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -115,7 +116,7 @@ func run(ctx context.Context, app string, o options, wire func(context.Context, 
 			return fmt.Errorf("close: %w", err)
 		}
 	}
-	if cause := context.Cause(ctx); cause != nil && cause != context.Canceled {
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) { // a signal is a kind of Canceled
 		return cause
 	}
 	log.Info().Msg("stopped")

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -95,12 +96,24 @@ func NotFound(w http.ResponseWriter, r *http.Request) {
 	WriteProblem(w, fault.New(fault.NotFound, "not-found", "There is nothing at this address."))
 }
 
-// MethodNotAllowed answers known routes with another method; chi has set Allow.
+// MethodNotAllowed answers known routes with another method, and says which they take (RFC 9110, section
+// 15.5.6): chi does so only in a handler of its own.
 func MethodNotAllowed(w http.ResponseWriter, r *http.Request) {
 	p := NewProblem(fault.New(fault.Malformed, "method-not-allowed", "This address does not take %s.", r.Method))
 	p.Status, p.Title = http.StatusMethodNotAllowed, http.StatusText(http.StatusMethodNotAllowed)
 	body, _ := json.Marshal(p)
+	w.Header().Set("Allow", strings.Join(allowed(r), ", "))
 	w.Header().Set("Content-Type", p.ContentType(""))
 	w.WriteHeader(p.Status)
 	w.Write(body)
+}
+
+func allowed(r *http.Request) (methods []string) {
+	routes := chi.RouteContext(r.Context()).Routes
+	for _, m := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions} {
+		if routes.Match(chi.NewRouteContext(), m, r.URL.EscapedPath()) {
+			methods = append(methods, m)
+		}
+	}
+	return methods
 }

@@ -130,6 +130,9 @@ func problemOf(status int, msg string, errs ...error) huma.StatusError {
 			f = f.WithField("body", err.Error())
 		}
 	}
+	if len(f.Fields) == 0 && strings.HasPrefix(msg, "request body ") { // missing or too large
+		f = f.WithField("body", strings.TrimPrefix(msg, "request body "))
+	}
 	p := NewProblem(f)
 	p.Status, p.Title = status, http.StatusText(status)
 	return p

@@ -31,14 +31,15 @@ func PublicJWK(kid string, key ed25519.PublicKey) JWK {
 }
 
 // Cached is a Keys over a way to fetch the set. It fetches when it meets a key id it does not know, at
-// most once a second, so that tokens with made-up key ids cannot flood the users service.
+// most once a second, failures included, so that tokens with made-up key ids cannot flood the users service.
 type Cached struct {
 	fetch func(context.Context) (JWKS, error)
 	now   func() time.Time
 
 	mu      sync.RWMutex
 	keys    map[string]ed25519.PublicKey
-	fetched time.Time
+	fetched time.Time // or tried, when err is not nil
+	err     error
 	flight  singleflight.Group
 }
 
@@ -51,10 +52,13 @@ func NewCached(fetch func(context.Context) (JWKS, error), now func() time.Time) 
 func (c *Cached) Key(ctx context.Context, kid string) (ed25519.PublicKey, bool, error) {
 	c.mu.RLock()
 	key, ok := c.keys[kid]
-	fresh := c.now().Sub(c.fetched) < time.Second
+	fresh, err := c.now().Sub(c.fetched) < time.Second, c.err
 	c.mu.RUnlock()
-	if ok || fresh {
-		return key, ok, nil
+	if ok {
+		return key, true, nil
+	}
+	if fresh {
+		return nil, false, err
 	}
 	if _, err, _ := c.flight.Do("jwks", func() (any, error) { return nil, c.refresh(context.WithoutCancel(ctx)) }); err != nil {
 		return nil, false, err
@@ -70,6 +74,9 @@ func (c *Cached) refresh(ctx context.Context) error {
 	defer cancel()
 	set, err := c.fetch(ctx)
 	if err != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.fetched, c.err = c.now(), err
 		return err
 	}
 	keys := make(map[string]ed25519.PublicKey, len(set.Keys))
@@ -80,6 +87,6 @@ func (c *Cached) refresh(ctx context.Context) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.keys, c.fetched = keys, c.now()
+	c.keys, c.fetched, c.err = keys, c.now(), nil
 	return nil
 }

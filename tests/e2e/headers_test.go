@@ -34,7 +34,7 @@ func TestHeadersOfEveryAnswer(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEqual(t, one.Header.Get("X-Request-Id"), other.Header.Get("X-Request-Id"), "a cached answer has a request id of its own")
 
-	a, err := c.Do(ctx, shop.Request{Method: http.MethodDelete, Path: "/api/v1/products"})
+	a, err := c.Do(ctx, shop.Request{Method: http.MethodDelete, Path: "/api/v1/orders"})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusMethodNotAllowed, a.Status)
 	require.Contains(t, a.Header.Values("Allow"), "GET")

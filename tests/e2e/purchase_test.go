@@ -105,9 +105,10 @@ func TestGuestBuys(t *testing.T) {
 		require.NoError(t, err)
 		var types []string
 		for i, e := range events {
-			require.Equal(t, int64(i+1), e.Seq)
+			require.True(t, i == 0 || e.Seq > events[i-1].Seq, "%d follows %d", e.Seq, events[max(i-1, 0)].Seq)
 			types = append(types, e.Type)
 		}
+		require.Equal(t, int64(1), events[0].Seq)
 		require.Equal(t, "order.placed", types[0])
 		require.Contains(t, types, "order.confirmed")
 	})

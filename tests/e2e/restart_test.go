@@ -35,7 +35,7 @@ func TestShopSurvivesRestartsAndKills(t *testing.T) {
 	require.NoError(t, err)
 	const there = 50
 	sku := importStock(t, admin, there)
-	bought := []purchase{buy(t, c, sku)}
+	bought := []purchase{insist(t, c, sku)}
 	confirmation(t, s.MailDir(), bought[0].order.Email, bought[0].order.Number)
 
 	require.NoError(t, s.Stop(ctx))
@@ -47,15 +47,14 @@ func TestShopSurvivesRestartsAndKills(t *testing.T) {
 	require.Equal(t, "true", again.Header.Get("Idempotent-Replayed"), "%s", again.Body)
 
 	for _, victim := range []string{"orders", "orders-daprd", "catalog", "broker"} {
-		cart := cartOf(t, c, sku)
 		during := make(chan purchase)
-		go func() { during <- insist(t, c, cart) }()
+		go func() { during <- insist(t, c, sku) }()
 		require.NoError(t, s.Kill(victim))
 		require.NoError(t, s.Restart(victim))
 		ready, cancel := context.WithTimeout(ctx, time.Minute)
 		require.NoError(t, s.Ready(ready), victim)
 		cancel()
-		bought = append(bought, <-during, insist(t, c, cartOf(t, c, sku)))
+		bought = append(bought, <-during, insist(t, c, sku))
 		t.Logf("%s was killed: the shop sells again", victim)
 	}
 
@@ -75,24 +74,22 @@ func TestShopSurvivesRestartsAndKills(t *testing.T) {
 	require.NoError(t, s.Stop(ctx))
 }
 
-func buy(t *testing.T, c *shop.Client, sku string) purchase {
-	t.Helper()
-	p := insist(t, c, cartOf(t, c, sku))
-	require.Equal(t, "confirmed", p.order.Status)
-	return p
-}
-
-// insist repeats one placement, as any client should, until the shop has decided it.
-func insist(t *testing.T, c *shop.Client, cart shop.Cart) purchase {
+// insist buys one of a SKU and repeats what is not answered well, as any client should, until it is: a
+// placement always with its first key.
+func insist(t *testing.T, c *shop.Client, sku string) (p purchase) {
 	anyAnswer := *c
 	anyAnswer.Check = nil
-	p := purchase{key: shop.NewKey(), body: shop.NewPlacement(cart, shop.Visa)}
 	// assert, not require: this may run beside the test.
 	assert.EventuallyWithT(t, func(collect *assert.CollectT) {
+		if p.key == "" {
+			cart, err := anyAnswer.NewCart(t.Context(), shop.Item{SKU: sku, Quantity: 1})
+			require.NoError(collect, err)
+			p.key, p.body = shop.NewKey(), shop.NewPlacement(cart, shop.Visa)
+		}
 		a, err := anyAnswer.Place(t.Context(), p.key, p.body)
 		require.NoError(collect, err)
 		require.Equal(collect, http.StatusCreated, a.Status, "%s", a.Body)
 		require.NoError(collect, a.Decode(&p.order))
-	}, time.Minute, 100*time.Millisecond)
+	}, time.Minute, tick)
 	return p
 }

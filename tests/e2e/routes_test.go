@@ -4,11 +4,14 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"haberdash/tests/shop"
@@ -85,7 +88,7 @@ func operations(t *testing.T) map[string]bool {
 
 func TestDocumentedRoutes(t *testing.T) {
 	guest(t)
-	found := operations(t)
+	names := slices.Collect(maps.Keys(operations(t)))
 	for _, needed := range []string{
 		"GET /api/v1/products", "GET /api/v1/products/{}", "GET /api/v1/categories", "POST /api/v1/products/import",
 		"GET /api/v1/stock/{}", "POST /api/v1/stock/{}/adjustments", "POST /api/v1/carts", "GET /api/v1/carts/{}",
@@ -94,7 +97,7 @@ func TestDocumentedRoutes(t *testing.T) {
 		"GET /api/v1/orders", "GET /api/v1/orders/{}", "GET /api/v1/orders/{}/events", "POST /api/v1/auth/register",
 		"POST /api/v1/auth/login", "GET /api/v1/me",
 	} {
-		require.Contains(t, found, needed)
+		assert.Contains(t, names, needed)
 	}
 }
 
@@ -129,11 +132,11 @@ func refuseBadBodies(t *testing.T, operation, good string) {
 	}
 	for _, size := range []int{1<<20 + 1, 6 << 20} {
 		p := refused(t, staff(t), request(`{"surprise":"`+strings.Repeat("x", size)+`"}`), "")
-		require.Equal(t, http.StatusRequestEntityTooLarge, p.Status)
+		assert.Equal(t, http.StatusRequestEntityTooLarge, p.Status)
 	}
 	r := request(good)
 	r.Header["Content-Type"] = "text/plain"
-	require.Equal(t, http.StatusUnsupportedMediaType, refused(t, staff(t), r, "").Status)
+	assert.Equal(t, http.StatusUnsupportedMediaType, refused(t, staff(t), r, "").Status)
 
 	var example any
 	require.NoError(t, json.Unmarshal([]byte(good), &example))
@@ -141,7 +144,7 @@ func refuseBadBodies(t *testing.T, operation, good string) {
 		body, err := json.Marshal(s.value)
 		require.NoError(t, err)
 		p := refused(t, staff(t), request(string(body)), s.location)
-		require.Contains(t, []int{http.StatusBadRequest, http.StatusUnprocessableEntity}, p.Status, "%s", body)
+		assert.Contains(t, []int{http.StatusBadRequest, http.StatusUnprocessableEntity}, p.Status, "%s", body)
 	}
 }
 

@@ -148,7 +148,8 @@ func (s *Service) decide(ctx context.Context, o order.Order, version uint64) (or
 		if errors.As(err, &f) && (f.Type == "out-of-stock" || f.Type == "unknown-sku" || f.Type == "invalid-transition") {
 			return s.reject(ctx, o, order.Rejection{Reason: order.OutOfStock, Lines: shortLines(f)})
 		}
-		return o, version, err
+		// Any other refusal is not the buyer's: the order stays open, recovery goes on with it.
+		return o, version, fault.New(fault.Unavailable, "unavailable", "The stock does not answer just now. Repeat the request.").After(time.Second).Because(err)
 	}
 	auth, err := s.authorise(ctx, o)
 	var declined *payment.Declined

@@ -32,7 +32,7 @@ func (p Policy) Wait(r Record, now time.Time) time.Duration {
 		return 0
 	}
 	delay := p.Cap
-	if shift := r.Count - p.Free; shift < 30 && p.Base<<shift < p.Cap {
+	if shift := r.Count - p.Free; p.Base < p.Cap>>shift { // p.Base<<shift would overflow
 		delay = p.Base << shift
 	}
 	return max(0, r.Last.Add(delay).Sub(now))

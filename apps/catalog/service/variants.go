@@ -1,0 +1,50 @@
+package service
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"haberdash/apps/catalog/internal/product"
+	"haberdash/internal/contract"
+	"haberdash/internal/httpx"
+)
+
+func (s *Service) mountVariants(api huma.API) {
+	httpx.Register(api, huma.Operation{
+		OperationID: "get-variants", Method: http.MethodPost, Path: "/internal/variants", Tags: []string{"Internal"},
+		Summary: "Variants for sale, by SKU",
+	}, s.variants)
+}
+
+type variantsInput struct{ Body contract.VariantsRequest }
+
+type variantsOutput struct{ Body contract.VariantsReply }
+
+// variants answers in the order asked, each SKU once; those that are not for sale are left out.
+func (s *Service) variants(ctx context.Context, in *variantsInput) (*variantsOutput, error) {
+	out := &variantsOutput{Body: contract.VariantsReply{Variants: []contract.Variant{}}}
+	var skus []string
+	seen := map[string]bool{}
+	for _, sku := range in.Body.SKUs {
+		e, v, ok := s.listing.Variant(sku)
+		if !ok || e.Status != product.Active || seen[sku] {
+			continue
+		}
+		seen[sku] = true
+		skus = append(skus, sku)
+		out.Body.Variants = append(out.Body.Variants, contract.Variant{
+			SKU: sku, ProductID: e.ID, Handle: e.Handle, Title: e.LineTitle(v), Image: e.ImageOf(v), Price: v.Price,
+			Taxable: v.Taxable, ShippedGoods: v.RequiresShipping, Grams: v.Grams,
+		})
+	}
+	levels, err := s.stock.of(ctx, skus)
+	if err != nil {
+		return nil, err
+	}
+	for i, v := range out.Body.Variants {
+		out.Body.Variants[i].Available = max(0, levels[v.SKU])
+	}
+	return out, nil
+}

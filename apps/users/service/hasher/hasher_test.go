@@ -1,0 +1,75 @@
+package hasher_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/alexedwards/argon2id"
+	"github.com/stretchr/testify/require"
+
+	"haberdash/apps/users/service/hasher"
+	"haberdash/internal/fault"
+)
+
+var cheap = argon2id.Params{Memory: 64, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32}
+
+func TestHash(t *testing.T) {
+	t.Parallel()
+	h, err := hasher.New(hasher.OWASP, 1, 1)
+	require.NoError(t, err)
+	hash, err := h.Hash(t.Context(), "pässword")
+	require.NoError(t, err)
+	require.True(t, strings.HasPrefix(hash, "$argon2id$v=19$m=19456,t=2,p=1$"), hash)
+	for password, want := range map[string]bool{"pässword": true, "pa\u0308ssword": true, "password": false, "": false} {
+		ok, err := h.Matches(t.Context(), password, hash)
+		require.NoError(t, err)
+		require.Equal(t, want, ok, password)
+	}
+	ok, err := h.Matches(t.Context(), "no password has this hash", "")
+	require.NoError(t, err)
+	require.False(t, ok, "the decoy opens nothing")
+	_, err = h.Matches(t.Context(), "x", "damaged")
+	require.Error(t, err)
+}
+
+// With one place taken by a hash that takes its time, two may wait and all others are sent away.
+func TestQueueIsBounded(t *testing.T) {
+	t.Parallel()
+	slow := cheap
+	slow.Iterations, slow.Memory = 5, 4<<10
+	h, err := hasher.New(slow, 1, 2)
+	require.NoError(t, err)
+	start := make(chan struct{})
+	var done sync.WaitGroup
+	var served, refused atomic.Int64
+	for range 20 {
+		done.Go(func() {
+			<-start
+			_, err := h.Hash(t.Context(), "x")
+			switch {
+			case err == nil:
+				served.Add(1)
+			case fault.Is(err, "unavailable") && fault.Of(err).RetryAfter > 0:
+				refused.Add(1)
+			}
+		})
+	}
+	close(start)
+	done.Wait()
+	require.EqualValues(t, 20, served.Load()+refused.Load())
+	require.GreaterOrEqual(t, served.Load(), int64(3))
+	require.Positive(t, refused.Load())
+}
+
+func TestWaitEndsWithTheRequest(t *testing.T) {
+	t.Parallel()
+	h, err := hasher.New(cheap, 0, 1)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = h.Hash(ctx, "x")
+	require.True(t, fault.Is(err, "unavailable"))
+}

@@ -1,0 +1,101 @@
+package keyring_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/stretchr/testify/require"
+
+	"haberdash/apps/users/service/keyring"
+	"haberdash/internal/identity"
+	"haberdash/internal/sidecar/memory"
+)
+
+type clock struct {
+	mu sync.Mutex
+	t  time.Time
+	n  int
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.t
+}
+
+func (c *clock) pass(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.t = c.t.Add(d)
+}
+
+func (c *clock) id() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.n++
+	return fmt.Sprint("key", c.n)
+}
+
+func claims() identity.Claims {
+	return identity.Claims{RegisteredClaims: jwt.RegisteredClaims{Subject: "u"}, Roles: []string{"customer"}}
+}
+
+// Twenty replicas start at once over an empty store and verify each other's tokens.
+func TestReplicasAgree(t *testing.T) {
+	t.Parallel()
+	state, c := memory.NewState(), &clock{t: time.Now()}
+	rings := make([]*keyring.Keyring, 20)
+	start := make(chan struct{})
+	var done sync.WaitGroup
+	for i := range rings {
+		done.Go(func() {
+			<-start
+			k, err := keyring.Open(t.Context(), state, "secret", c.now, c.id)
+			if err != nil {
+				t.Error(err)
+			}
+			rings[i] = k
+		})
+	}
+	close(start)
+	done.Wait()
+	for i, k := range rings {
+		require.Equal(t, rings[0].JWKS(), k.JWKS())
+		require.Len(t, k.JWKS().Keys, 1)
+		token, err := k.Sign(claims())
+		require.NoError(t, err)
+		_, err = identity.NewVerifier(rings[(i+1)%20], c.now).Verify(t.Context(), token)
+		require.NoError(t, err)
+	}
+}
+
+func TestTokensOutliveARotation(t *testing.T) {
+	t.Parallel()
+	state, c := memory.NewState(), &clock{t: time.Now()}
+	one, err := keyring.Open(t.Context(), state, "secret", c.now, c.id)
+	require.NoError(t, err)
+	two, err := keyring.Open(t.Context(), state, "secret", c.now, c.id)
+	require.NoError(t, err)
+	c.pass(keyring.Rotation)
+	old, err := one.Sign(claims())
+	require.NoError(t, err)
+	require.NoError(t, one.Rotate(t.Context(), keyring.Rotation))
+	require.Len(t, one.JWKS().Keys, 2)
+	c.pass(3 * time.Minute)
+	fresh, err := one.Sign(claims())
+	require.NoError(t, err)
+	// The other replica has not looked since, and finds the new key when it meets it.
+	v := identity.NewVerifier(two, c.now)
+	for _, token := range []string{old, fresh} {
+		_, err := v.Verify(t.Context(), token)
+		require.NoError(t, err)
+	}
+	c.pass(time.Hour)
+	require.Len(t, one.JWKS().Keys, 1)
+	_, ok, err := two.Key(t.Context(), "made up")
+	require.NoError(t, err)
+	require.False(t, ok)
+}

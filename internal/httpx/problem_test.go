@@ -1,0 +1,154 @@
+package httpx_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/go-chi/chi/v5"
+	"github.com/stretchr/testify/require"
+
+	"haberdash/internal/fault"
+	"haberdash/internal/httpx"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// golden compares an answer, status and body, with a file.
+func golden(t *testing.T, name string, w *httptest.ResponseRecorder) {
+	t.Helper()
+	require.Equal(t, "application/problem+json", w.Header().Get("Content-Type"))
+	var v any
+	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &v))
+	body, err := json.MarshalIndent(v, "", "  ")
+	require.NoError(t, err)
+	got := fmt.Sprintf("%d\n%s\n", w.Code, body)
+	path := filepath.Join("testdata", name+".golden")
+	if *update {
+		require.NoError(t, os.WriteFile(path, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, string(want), got)
+}
+
+type input struct {
+	httpx.Page
+	ID   string `path:"id" maxLength:"8"`
+	Body struct {
+		Quantity int64    `json:"quantity" minimum:"1" maximum:"1000000"`
+		Names    []string `json:"names,omitempty" maxItems:"2"`
+	}
+}
+
+type output struct {
+	ETag string `header:"ETag"`
+	Body struct {
+		Quantity int64 `json:"quantity"`
+	}
+}
+
+// api is a service of one operation that fails with err, if any.
+func api(err error) http.Handler {
+	r := chi.NewRouter()
+	r.NotFound(httpx.NotFound)
+	r.MethodNotAllowed(httpx.MethodNotAllowed)
+	a := httpx.NewAPI(r, "Test")
+	httpx.Register(a, huma.Operation{OperationID: "change", Method: http.MethodPost, Path: "/things/{id}", Security: httpx.Bearer},
+		func(_ context.Context, in *input) (*output, error) {
+			out := &output{ETag: `"1"`}
+			out.Body.Quantity = in.Body.Quantity
+			return out, err
+		})
+	return r
+}
+
+func post(h http.Handler, target, body string, header ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodPost, target, strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+func TestFaultsBecomeProblems(t *testing.T) {
+	t.Parallel()
+	conflict := fault.New(fault.Conflict, "out-of-stock", "Not enough of %s.", "MUG").
+		With("lines", []map[string]any{{"sku": "MUG", "requested": 3, "available": 1}}).With("status", "never overwrites").
+		WithField("body.lines[0].quantity", "more than there are").Because(errors.New("secret"))
+	for name, err := range map[string]error{
+		"conflict": conflict,
+		"wrapped":  fmt.Errorf("place: %w", errors.Join(errors.New("secret"), conflict)),
+		"internal": errors.New("secret: dial tcp 10.0.0.3"),
+		"missing":  fault.Missing("product"),
+	} {
+		w := post(api(err), "/things/a", `{"quantity":1}`)
+		golden(t, name, w)
+		require.NotContains(t, w.Body.String(), "secret")
+	}
+	w := post(api(fault.New(fault.Unavailable, "unavailable", "Later.").After(1200*time.Millisecond)), "/things/a", `{"quantity":1}`)
+	golden(t, "unavailable", w)
+	require.Equal(t, "2", w.Header().Get("Retry-After"))
+	w = post(api(fault.New(fault.Unauthenticated, "unauthenticated", "Sign in first.")), "/things/a", `{"quantity":1}`)
+	require.Contains(t, w.Header().Get("WWW-Authenticate"), "Bearer")
+}
+
+func TestBadInputNamesTheField(t *testing.T) {
+	t.Parallel()
+	h := api(nil)
+	for name, c := range map[string]struct{ target, body string }{
+		"unknown-member": {"/things/a", `{"quantity":1,"extra":true}`},
+		"wrong-type":     {"/things/a", `{"quantity":"1"}`},
+		"zero":           {"/things/a", `{"quantity":0}`},
+		"enormous":       {"/things/a", `{"quantity":1000001}`},
+		"fraction":       {"/things/a", `{"quantity":1.5}`},
+		"no-member":      {"/things/a", `{}`},
+		"too-many":       {"/things/a", `{"quantity":1,"names":["a","b","c"]}`},
+		"long-id":        {"/things/123456789", `{"quantity":1}`},
+		"limit":          {"/things/a?limit=101", `{"quantity":1}`},
+		"query":          {"/things/a?unknown=1", `{"quantity":1}`},
+		"not-json":       {"/things/a", `{"quantity":`},
+		"not-utf8":       {"/things/a", "{\"quantity\":1,\"names\":[\"\xff\"]}"},
+		"empty":          {"/things/a", ``},
+	} {
+		golden(t, "input-"+name, post(h, c.target, c.body))
+	}
+	golden(t, "input-too-large", post(h, "/things/a", `{"quantity":1,"names":["`+strings.Repeat("x", httpx.MaxBody)+`"]}`))
+	golden(t, "input-media", post(h, "/things/a", "a=1", "Content-Type", "text/plain"))
+	require.Equal(t, http.StatusOK, post(h, "/things/a", `{"quantity":1000000}`).Code)
+}
+
+func TestUnknownAddressesAndMethods(t *testing.T) {
+	t.Parallel()
+	golden(t, "not-found", post(api(nil), "/nowhere", ""))
+	r := httptest.NewRequest(http.MethodDelete, "/things/a", nil)
+	w := httptest.NewRecorder()
+	api(nil).ServeHTTP(w, r)
+	golden(t, "method", w)
+	require.Contains(t, w.Header().Get("Allow"), http.MethodPost)
+}
+
+func TestTheDeadlineIsAnOutageNotABug(t *testing.T) {
+	t.Parallel()
+	r := chi.NewRouter()
+	r.Use(httpx.Deadline(time.Nanosecond))
+	a := httpx.NewAPI(r, "Test")
+	httpx.Register(a, huma.Operation{OperationID: "wait", Method: http.MethodPost, Path: "/wait"}, func(ctx context.Context, _ *struct{}) (*output, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	})
+	require.Equal(t, http.StatusServiceUnavailable, post(r, "/wait", "").Code)
+}

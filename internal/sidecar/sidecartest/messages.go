@@ -1,0 +1,175 @@
+package sidecartest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"haberdash/internal/contract"
+	"haberdash/internal/sidecar"
+	"haberdash/internal/telemetry"
+)
+
+// patience is how long a message may take: a broker's first delivery follows a consumer group's start.
+const patience = 60 * time.Second
+
+// TestMessages checks sidecar.Publisher and sidecar.Subscriber together. open makes an app, hands its
+// subscriber to subscribe, starts the app and gives a publisher. The topics are orders and users.
+func TestMessages(t *testing.T, open func(t *testing.T, subscribe func(sidecar.Subscriber)) sidecar.Publisher) {
+	in := &inbox{arrivals: map[string][]arrival{}}
+	in.changed = sync.NewCond(&in.mu)
+	publisher := open(t, func(s sidecar.Subscriber) {
+		s.Subscribe(contract.TopicOrders, in.handle)
+		s.Subscribe(contract.TopicUsers, in.handle)
+	})
+	for _, c := range []struct {
+		name string
+		run  func(t *testing.T, p sidecar.Publisher, in *inbox)
+	}{
+		{"every message arrives as it was sent", everyMessage},
+		{"messages of a key keep their order", keyOrder},
+		{"a delivery is repeated until it is done", redelivery},
+		{"what is dropped does not come again", dropped},
+		{"the trace arrives", traceArrives},
+		{"an ended context is an error", func(t *testing.T, p sidecar.Publisher, _ *inbox) {
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			require.Error(t, p.Publish(ctx, contract.TopicOrders, []sidecar.Message{{ID: "x", Data: []byte("{}")}}))
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) { c.run(t, publisher, in) })
+	}
+}
+
+type arrival struct {
+	order int // over all arrivals
+	topic string
+	data  string
+	trace string
+}
+
+// inbox remembers what arrives. Messages say themselves what becomes of them.
+type inbox struct {
+	mu       sync.Mutex
+	changed  *sync.Cond
+	arrivals map[string][]arrival // by id
+	n        int
+}
+
+type payload struct {
+	N       int  `json:"n"`
+	Retries int  `json:"retries,omitempty"`
+	Drop    bool `json:"drop,omitempty"`
+}
+
+func (in *inbox) handle(ctx context.Context, d sidecar.Delivery) sidecar.Outcome {
+	var p payload
+	if json.Unmarshal(d.Data, &p) != nil {
+		return sidecar.Drop
+	}
+	trace, _ := telemetry.TraceOf(ctx)
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.n++
+	in.arrivals[d.ID] = append(in.arrivals[d.ID], arrival{in.n, d.Topic, string(d.Data), trace.ID})
+	in.changed.Broadcast()
+	switch {
+	case p.Drop:
+		return sidecar.Drop
+	case len(in.arrivals[d.ID]) <= p.Retries:
+		return sidecar.Retry
+	}
+	return sidecar.Done
+}
+
+// wait returns the arrivals of a message when there are as many as asked for.
+func (in *inbox) wait(t *testing.T, id string, count int) []arrival {
+	t.Helper()
+	late := time.AfterFunc(patience, func() {
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		in.changed.Broadcast()
+	})
+	defer late.Stop()
+	deadline := time.Now().Add(patience)
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for len(in.arrivals[id]) < count {
+		require.True(t, time.Now().Before(deadline), "%s arrived %d times of %d", id, len(in.arrivals[id]), count)
+		in.changed.Wait()
+	}
+	return append([]arrival(nil), in.arrivals[id]...)
+}
+
+func message(prefix string, n int, key string, p payload) sidecar.Message {
+	p.N = n
+	data, _ := json.Marshal(p)
+	return sidecar.Message{ID: fmt.Sprintf("%s/%d", prefix, n), Key: key, Data: data}
+}
+
+func everyMessage(t *testing.T, p sidecar.Publisher, in *inbox) {
+	next := 0
+	var sent []sidecar.Message
+	for _, size := range []int{1, 250, 0, 2, 100} {
+		var batch []sidecar.Message
+		for range size {
+			batch = append(batch, message("every", next, fmt.Sprint("key", next%7), payload{}))
+			next++
+		}
+		sent = append(sent, batch...)
+		require.NoError(t, p.Publish(t.Context(), contract.TopicOrders, batch))
+	}
+	require.NoError(t, p.Publish(t.Context(), contract.TopicUsers, []sidecar.Message{message("user", 1, "u", payload{})}))
+	for _, m := range sent {
+		a := in.wait(t, m.ID, 1)[0]
+		require.Equal(t, contract.TopicOrders, a.topic)
+		require.JSONEq(t, string(m.Data), a.data)
+	}
+	require.Equal(t, contract.TopicUsers, in.wait(t, "user/1", 1)[0].topic)
+}
+
+func keyOrder(t *testing.T, p sidecar.Publisher, in *inbox) {
+	const n = 300
+	for from := 0; from < n; from += 30 {
+		var batch []sidecar.Message
+		for i := from; i < from+30; i++ {
+			batch = append(batch, message("order", i, fmt.Sprint("key", i%3), payload{}))
+		}
+		require.NoError(t, p.Publish(t.Context(), contract.TopicOrders, batch))
+	}
+	last := map[string]int{}
+	for i := range n {
+		first, key := in.wait(t, fmt.Sprintf("order/%d", i), 1)[0], fmt.Sprint("key", i%3)
+		require.Greater(t, first.order, last[key], "message %d", i)
+		last[key] = first.order
+	}
+}
+
+func redelivery(t *testing.T, p sidecar.Publisher, in *inbox) {
+	require.NoError(t, p.Publish(t.Context(), contract.TopicOrders, []sidecar.Message{
+		message("again", 0, "k", payload{Retries: 2}), message("again", 1, "k", payload{}),
+	}))
+	for _, a := range in.wait(t, "again/0", 3) {
+		require.JSONEq(t, `{"n":0,"retries":2}`, a.data)
+	}
+	in.wait(t, "again/1", 1)
+}
+
+func dropped(t *testing.T, p sidecar.Publisher, in *inbox) {
+	require.NoError(t, p.Publish(t.Context(), contract.TopicOrders, []sidecar.Message{message("drop", 0, "k", payload{Drop: true})}))
+	in.wait(t, "drop/0", 1)
+	require.NoError(t, p.Publish(t.Context(), contract.TopicOrders, []sidecar.Message{message("drop", 1, "k", payload{})}))
+	in.wait(t, "drop/1", 1) // it does not stand in the way
+	require.Len(t, in.wait(t, "drop/0", 1), 1)
+}
+
+func traceArrives(t *testing.T, p sidecar.Publisher, in *inbox) {
+	trace := telemetry.NewTrace("", "")
+	require.NoError(t, p.Publish(telemetry.WithTrace(t.Context(), trace), contract.TopicOrders, []sidecar.Message{message("trace", 0, "k", payload{})}))
+	require.Equal(t, trace.ID, in.wait(t, "trace/0", 1)[0].trace)
+}
