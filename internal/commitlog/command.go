@@ -4,29 +4,39 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
 // command waits for its decision in the queue.
 type command[S any] struct {
-	ctx    context.Context
 	ids    []string
 	decide func(*Tx[S]) error
+	place  atomic.Int32 // waiting, taken or abandoned
 	commit uint64
 	err    error
 	done   chan struct{}
 }
+
+// Where a command is. A waiting one is either taken by the writer or abandoned by its caller, never both:
+// once Do has returned, decide is not called any more.
+const (
+	waiting int32 = iota
+	taken
+	abandoned
+)
 
 // Do decides a command and commits the events it emits, all or none. decide sees the aggregates named in
 // ids (any, if the partition is Resident); it is pure and may be called several times; an error from it
 // refuses the command and is returned as it is. The result is the command's commit, or, without events, the
 // commit at which it was decided.
 //
-// Other errors: ErrUnknown, ErrTooLarge, ErrClosed, ctx's. After ErrUnknown, or when ctx ended, the
-// command may have been committed.
+// Other errors: ErrUnknown (it may have been committed), ErrTooLarge, ErrClosed, ctx's (it was not). A
+// command that is being committed when ctx ends is waited for. decide is not called after Do has returned.
 func (p *Partition[S]) Do(ctx context.Context, ids []string, decide func(*Tx[S]) error) (uint64, error) {
-	c := &command[S]{ctx: ctx, ids: ids, decide: decide, done: make(chan struct{})}
+	c := &command[S]{ids: ids, decide: decide, done: make(chan struct{})}
 	select {
 	case <-p.quit:
 		return 0, ErrClosed
@@ -50,7 +60,11 @@ func (p *Partition[S]) Do(ctx context.Context, ids []string, decide func(*Tx[S])
 			return 0, ErrClosed
 		}
 	case <-ctx.Done():
-		return 0, ctx.Err()
+		if c.place.CompareAndSwap(waiting, abandoned) {
+			return 0, ctx.Err()
+		}
+		<-c.done
+		return c.commit, c.err
 	}
 }
 
@@ -66,15 +80,45 @@ func (p *Partition[S]) Get(ctx context.Context, id string) (state S, seq uint64,
 	if a != nil {
 		return state, seq, nil
 	}
-	var got aggregate[S] // not the results: when ctx ends, the writer may still decide
 	_, err = p.Do(ctx, []string{id}, func(tx *Tx[S]) error {
-		got.state, got.seq = tx.State(id)
+		state, seq = tx.State(id)
+		return nil
+	})
+	return state, seq, err
+}
+
+// GetMany reads aggregates as Get does, those that are not in memory together; those without events are
+// absent from the answer.
+func (p *Partition[S]) GetMany(ctx context.Context, ids []string) (map[string]S, error) {
+	states := make(map[string]S, len(ids))
+	var cold []string
+	p.mu.RLock()
+	for _, id := range ids {
+		if a := p.warm[id]; a == nil {
+			cold = append(cold, id)
+		} else if a.seq > 0 {
+			states[id] = a.state
+		}
+	}
+	p.mu.RUnlock()
+	if len(cold) == 0 {
+		return states, nil
+	}
+	var read map[string]S
+	_, err := p.Do(ctx, cold, func(tx *Tx[S]) error {
+		read = make(map[string]S, len(cold))
+		for _, id := range cold {
+			if s, seq := tx.State(id); seq > 0 {
+				read[id] = s
+			}
+		}
 		return nil
 	})
 	if err != nil {
-		return state, 0, err
+		return nil, err
 	}
-	return got.state, got.seq, nil
+	maps.Copy(states, read)
+	return states, nil
 }
 
 // All calls fn with each aggregate of a Resident partition, in no order, until it returns false.

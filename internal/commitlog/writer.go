@@ -55,7 +55,7 @@ func (p *Partition[S]) gather(batch []*command[S]) []*command[S] {
 
 // process decides and commits the batch and answers its commands; it returns those that did not fit.
 func (p *Partition[S]) process(ctx context.Context, batch []*command[S]) (left []*command[S]) {
-	batch = p.dropEnded(batch)
+	batch = take(batch)
 	for started := time.Now(); len(batch) > 0; {
 		d, err := p.decide(ctx, batch)
 		if err == nil {
@@ -82,15 +82,13 @@ func (p *Partition[S]) process(ctx context.Context, batch []*command[S]) (left [
 	return nil
 }
 
-// dropEnded answers the commands whose callers have gone: deciding them would be waste.
-func (p *Partition[S]) dropEnded(batch []*command[S]) []*command[S] {
+// take leaves out the commands whose callers have gone; the others are now decided whatever happens.
+func take[S any](batch []*command[S]) []*command[S] {
 	kept := batch[:0]
 	for _, c := range batch {
-		if err := c.ctx.Err(); err != nil {
-			c.finish(0, err)
-			continue
+		if c.place.CompareAndSwap(waiting, taken) || c.place.Load() == taken {
+			kept = append(kept, c)
 		}
-		kept = append(kept, c)
 	}
 	return kept
 }

@@ -3,23 +3,20 @@ package service
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/caarlos0/env/v11"
 
-	"haberdash/apps/catalog/internal/stock"
-	"haberdash/internal/commitlog"
-	"haberdash/internal/contract"
 	"haberdash/internal/host"
 	"haberdash/internal/sidecar/daprd"
 )
 
 // Config is what the service reads from its environment, beside what every service does.
 type Config struct {
-	Demo     string `env:"DEMO_CATALOGUE" envDefault:"off"` // on: fill an empty catalogue
-	Location string `env:"STOCK_LOCATION" envDefault:"main"`
+	Demo      string   `env:"DEMO_CATALOGUE" envDefault:"off"` // on: fill an empty catalogue
+	Locations []string `env:"STOCK_LOCATIONS"`                 // see InventoryDeps
 }
 
 // Run wires the service to its sidecar.
@@ -28,46 +25,27 @@ func Run(ctx context.Context, h *host.Host) (func(context.Context) error, error)
 	if err != nil {
 		return nil, err
 	}
+	var s *Service
 	state := h.Sidecar.State(daprd.StateStore)
-	log, err := commitlog.Open(ctx, state, "catalog", "stock."+c.Location, stock.Model(), commitlog.Options{})
-	if err != nil {
-		return nil, err
-	}
-	inventory := stock.NewInventory(stock.NewLedger(log, c.Location))
-	s, err := New(ctx, Deps{
-		State: state, Publisher: h.Sidecar, Stock: shelves{inventory}, Now: time.Now,
-		NewID: func() string { return strings.ToLower(rand.Text()) }, Demo: c.Demo == "on",
+	inventory, err := OpenInventory(ctx, InventoryDeps{
+		State: state, Publisher: h.Sidecar, Invoker: h.Sidecar, Locations: c.Locations, Now: time.Now,
+		KnownSKU: func(_ context.Context, sku string) (bool, error) { return s.HasSKU(sku), nil },
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.Mount(h.API)
-	h.Server.Ready("catalogue", s.Ready)
-	s.Start(ctx)
-
-	work, stop := context.WithCancel(ctx)
-	var done sync.WaitGroup
-	done.Go(func() { log.Publish(work, h.Sidecar, contract.TopicStock) })
-	return func(ctx context.Context) error {
-		stop()
-		done.Wait()
-		if err := s.Close(ctx); err != nil {
-			return err
-		}
-		return log.Close(ctx)
-	}, nil
-}
-
-// shelves is the inventory as the catalogue sees it: what imports count is received at the default
-// location.
-type shelves struct{ *stock.Inventory }
-
-// Receive implements Stock.
-func (s shelves) Receive(ctx context.Context, id string, moves []StockMove) error {
-	main, _ := s.Location("")
-	all := make([]stock.Move, len(moves))
-	for i, m := range moves {
-		all[i] = stock.Move(m)
+	s, err = New(ctx, Deps{
+		State: state, Publisher: h.Sidecar, Stock: inventory, Now: time.Now,
+		NewID: func() string { return strings.ToLower(rand.Text()) }, Demo: c.Demo == "on",
+	})
+	if err != nil {
+		return nil, errors.Join(err, inventory.Close(ctx))
 	}
-	return main.Receive(ctx, id, all)
+	s.Mount(h.API)
+	inventory.Mount(h.API)
+	inventory.Subscribe(h.Events)
+	h.Server.Ready("catalogue", s.Ready)
+	inventory.Start(ctx)
+	s.Start(ctx)
+	return func(ctx context.Context) error { return errors.Join(s.Close(ctx), inventory.Close(ctx)) }, nil
 }

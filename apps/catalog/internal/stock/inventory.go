@@ -260,6 +260,9 @@ func joined(holds []Hold) Hold {
 	all := Hold{Status: Committed}
 	for _, h := range holds {
 		all.Lines, all.Shipped = sum(all.Lines, h.Lines, 1), sum(all.Shipped, h.Shipped, 1)
+		for key, lines := range h.Done {
+			all.Done = with(all.Done, key, sum(all.Done[key], lines, 1))
+		}
 		if h.Status == Released || all.Status == Committed {
 			all.Status = h.Status
 		}
@@ -313,7 +316,7 @@ func (v *Inventory) History(ctx context.Context, sku string, before map[string]u
 			return entries, next, nil
 		}
 		e := pages[latest][0]
-		e.Location, pages[latest] = v.ledgers[latest].location, pages[latest][1:]
+		pages[latest] = pages[latest][1:]
 		entries, next[e.Location] = append(entries, e), e.Seq
 	}
 }

@@ -52,8 +52,8 @@ func (l *Ledger) Receive(ctx context.Context, id string, moves []Move) error {
 func (l *Ledger) Adjust(ctx context.Context, a Adjustment) (Receipt, error) {
 	ids := []string{adjustmentID(a.ID)}
 	for _, m := range a.Moves {
-		if m.Delta > maxQuantity || m.Delta < -maxQuantity {
-			return Receipt{}, fault.New(fault.Invalid, "invalid-quantity", "A change of stock is at most %d.", maxQuantity).WithField("body.delta", "out of range")
+		if m.Delta > MaxQuantity || m.Delta < -MaxQuantity {
+			return Receipt{}, fault.New(fault.Invalid, "invalid-quantity", "A change of stock is at most %d.", MaxQuantity).WithField("body.delta", "out of range")
 		}
 		ids = append(ids, skuID(m.SKU))
 	}
@@ -115,8 +115,8 @@ func checkMove(at Level, m Move) error {
 	case after < at.Reserved:
 		return fault.New(fault.Conflict, "insufficient-stock", "That would take more of %s than is free.", m.SKU).
 			WithField("body.delta", "takes what is reserved or not there").With("sku", m.SKU).With("available", at.Available())
-	case after > maxQuantity:
-		return fault.New(fault.Invalid, "invalid-quantity", "A level is at most %d.", maxQuantity).WithField("body.delta", "out of range")
+	case after > MaxQuantity:
+		return fault.New(fault.Invalid, "invalid-quantity", "A level is at most %d.", MaxQuantity).WithField("body.delta", "out of range")
 	}
 	return nil
 }

@@ -152,6 +152,10 @@ func TestRandomHistories(t *testing.T) {
 			}
 		}
 		wg.Wait()
+		for _, log := range s.logs { // what was given up may still be decided: wait until it is
+			_, err := log.Do(context.Background(), nil, func(*commitlog.Tx[stock.State]) error { return nil })
+			require.NoError(rt, err)
+		}
 		select {
 		case err := <-failed:
 			rt.Fatal(err)

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"haberdash/internal/commitlog"
 )
 
@@ -18,21 +16,17 @@ func (l *Ledger) Level(ctx context.Context, sku string) (level Level, known bool
 
 // Levels reads the free quantities of SKUs; one without movements has none free.
 func (l *Ledger) Levels(ctx context.Context, skus []string) (map[string]int64, error) {
-	free := make([]int64, len(skus))
-	reads, ctx := errgroup.WithContext(ctx)
+	ids := make([]string, len(skus))
 	for i, sku := range skus {
-		reads.Go(func() error { // together, so that those not in memory are loaded by one read
-			s, _, err := l.log.Get(ctx, skuID(sku))
-			free[i] = s.Available()
-			return err
-		})
+		ids[i] = skuID(sku)
 	}
-	if err := reads.Wait(); err != nil {
+	states, err := l.log.GetMany(ctx, ids)
+	if err != nil {
 		return nil, err
 	}
 	out := make(map[string]int64, len(skus))
 	for i, sku := range skus {
-		out[sku] = free[i]
+		out[sku] = states[ids[i]].Available()
 	}
 	return out, nil
 }
@@ -87,12 +81,11 @@ func (l *Ledger) Undecided(ctx context.Context, now time.Time) (map[string]time.
 
 // Entry is one event of a SKU's history. Seq counts the SKU's events at the location.
 type Entry struct {
-	Seq  uint64          `json:"seq"`
-	Type string          `json:"type"`
-	At   time.Time       `json:"at"`
-	Data json.RawMessage `json:"data"`
-
-	Location string `json:"location,omitempty"`
+	Seq      uint64
+	Type     string
+	At       time.Time
+	Data     json.RawMessage
+	Location string
 }
 
 // History lists a SKU's events, newest first: those before sequence number before (0: all).
@@ -103,7 +96,7 @@ func (l *Ledger) History(ctx context.Context, sku string, before uint64, limit i
 	}
 	entries := make([]Entry, len(events))
 	for i, e := range events {
-		entries[i] = Entry{Seq: e.Seq, Type: e.Type, At: e.At, Data: e.Data}
+		entries[i] = Entry{Seq: e.Seq, Type: e.Type, At: e.At, Data: e.Data, Location: l.location}
 	}
 	return entries, nil
 }

@@ -60,6 +60,9 @@ type Hold struct {
 	Done map[string]map[string]int64 `json:"done,omitempty"`
 }
 
+// SKUs lists what is still reserved, sorted.
+func (h Hold) SKUs() []string { return sorted(h.Lines) }
+
 // Receipt is what is kept of an adjustment, under its id.
 type Receipt struct {
 	Fingerprint string           `json:"fingerprint,omitempty"` // of the request
@@ -240,8 +243,8 @@ func sum(a, b map[string]int64, sign int64) map[string]int64 {
 func fold(lines []contract.Line) (map[string]int64, []string, error) {
 	byID := make(map[string]int64, len(lines))
 	for i, l := range lines {
-		if l.Quantity < 1 || l.Quantity > maxQuantity {
-			return nil, nil, fault.New(fault.Invalid, "invalid-quantity", "Quantities are 1 to %d.", maxQuantity).
+		if l.Quantity < 1 || l.Quantity > MaxQuantity {
+			return nil, nil, fault.New(fault.Invalid, "invalid-quantity", "Quantities are 1 to %d.", MaxQuantity).
 				WithField(fmt.Sprintf("body.lines[%d].quantity", i), "out of range")
 		}
 		byID[l.SKU] += l.Quantity
@@ -249,7 +252,7 @@ func fold(lines []contract.Line) (map[string]int64, []string, error) {
 	return byID, sorted(byID), nil
 }
 
-// maxQuantity bounds a line and a level, far from where int64 sums could overflow.
-const maxQuantity = 1_000_000_000
+// MaxQuantity bounds a line, a change and a level, far from where int64 sums could overflow.
+const MaxQuantity = 1_000_000_000
 
 func sorted(lines map[string]int64) []string { return slices.Sorted(maps.Keys(lines)) }

@@ -1,0 +1,126 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"haberdash/apps/catalog/internal/stock"
+	"haberdash/internal/commitlog"
+	"haberdash/internal/contract"
+	"haberdash/internal/sidecar"
+	"haberdash/internal/telemetry"
+)
+
+// DefaultLocation is where stock stands in a shop that names no locations.
+const DefaultLocation = "main"
+
+// warmStock is how many aggregates of a location stay in memory: the levels of a large catalogue and the
+// orders under way. The filter for what is in stock reads all levels.
+const warmStock = 250_000
+
+// InventoryDeps is what the inventory is made of.
+type InventoryDeps struct {
+	State     sidecar.State
+	Publisher sidecar.Publisher // nil: events stay in the log
+	Invoker   sidecar.Invoker
+	// Locations in the order in which they serve, plain words; DefaultLocation if empty. A location that
+	// is added later comes last. One that has reservations must stay.
+	Locations []string
+	// KnownSKU reports whether the catalogue has the SKU; an error is an outage.
+	KnownSKU func(ctx context.Context, sku string) (bool, error)
+	Now      func() time.Time
+	// SweepEvery is how often holds past their time are asked after; 5 s if zero.
+	SweepEvery time.Duration
+}
+
+// Inventory is the edge of the stock: its routes, the events it follows and its work in the background.
+type Inventory struct {
+	deps  InventoryDeps
+	logs  []*commitlog.Partition[stock.State]
+	stock *stock.Inventory
+	work  sync.WaitGroup
+	stop  context.CancelFunc
+}
+
+var _ Stock = (*Inventory)(nil)
+
+// OpenInventory opens the log of every location. Start it then; Close it at the end.
+func OpenInventory(ctx context.Context, d InventoryDeps) (*Inventory, error) {
+	if len(d.Locations) == 0 {
+		d.Locations = []string{DefaultLocation}
+	}
+	if d.SweepEvery == 0 {
+		d.SweepEvery = 5 * time.Second
+	}
+	s := &Inventory{deps: d}
+	var ledgers []*stock.Ledger
+	for _, location := range d.Locations {
+		log, err := commitlog.Open(ctx, d.State, "catalog", "stock-"+location, stock.Model(), commitlog.Options{Now: d.Now, Warm: warmStock})
+		if err != nil {
+			return nil, errors.Join(err, s.Close(ctx))
+		}
+		s.logs, ledgers = append(s.logs, log), append(ledgers, stock.NewLedger(log, location))
+	}
+	s.stock = stock.NewInventory(ledgers[0], ledgers[1:]...)
+	return s, nil
+}
+
+// Start begins the work in the background: publishing the logs' events and the sweep.
+func (s *Inventory) Start(ctx context.Context) {
+	ctx, s.stop = context.WithCancel(ctx)
+	for _, log := range s.logs {
+		if s.deps.Publisher != nil {
+			s.work.Go(func() { log.Publish(ctx, s.deps.Publisher, contract.TopicStock) })
+		}
+	}
+	s.work.Go(func() {
+		tick := time.NewTicker(s.deps.SweepEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				s.Sweep(telemetry.WithTrace(ctx, telemetry.NewTrace("", "")))
+			}
+		}
+	})
+}
+
+// Close ends the work and the logs.
+func (s *Inventory) Close(ctx context.Context) error {
+	if s.stop != nil {
+		s.stop()
+	}
+	s.work.Wait()
+	var failed error
+	for _, log := range s.logs {
+		failed = errors.Join(failed, log.Close(ctx))
+	}
+	return failed
+}
+
+// Mount puts the inventory's operations on an API.
+func (s *Inventory) Mount(api huma.API) {
+	s.mountLevels(api)
+	s.mountReservations(api)
+}
+
+// Receive implements Stock at the default location.
+func (s *Inventory) Receive(ctx context.Context, id string, moves []StockMove) error {
+	at, _ := s.stock.Location("")
+	all := make([]stock.Move, len(moves))
+	for i, m := range moves {
+		all[i] = stock.Move(m)
+	}
+	return at.Receive(ctx, id, all)
+}
+
+// Levels implements Stock over all locations.
+func (s *Inventory) Levels(ctx context.Context, skus []string) (map[string]int64, error) {
+	return s.stock.Levels(ctx, skus)
+}

@@ -1,0 +1,136 @@
+package service
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"haberdash/internal/contract"
+	"haberdash/internal/fault"
+	"haberdash/internal/sidecar"
+	"haberdash/internal/telemetry"
+)
+
+// unknownFor is how long after its time a hold stays whose order nobody has recorded: a placement that is
+// slow comes with its own deadline, far below.
+const unknownFor = time.Minute
+
+// giveUpAfter is how many orders in a row may go without an answer before a sweep ends: then it is not
+// the orders.
+const giveUpAfter = 3
+
+// Sweep asks orders what became of each order whose hold is past its time, and ends the hold as it was
+// decided. Without an answer the hold stays.
+func (s *Inventory) Sweep(ctx context.Context) {
+	now := s.deps.Now()
+	due, err := s.stock.Undecided(ctx, now)
+	if err != nil {
+		telemetry.Log(ctx).Warn().Err(err).Msg("cannot read which holds are past their time")
+		return
+	}
+	ids := make([]string, 0, len(due))
+	for order := range due {
+		ids = append(ids, order)
+	}
+	// In another order each time: a few that cannot be answered must not keep the rest from their turn.
+	rand.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
+	silent := 0
+	for _, order := range ids {
+		if ctx.Err() != nil {
+			return
+		}
+		decision, err := s.decisionOf(ctx, order)
+		if err != nil {
+			telemetry.Log(ctx).Warn().Err(err).Str("order", order).Msg("orders gives no answer, its stock stays held")
+			if silent++; silent == giveUpAfter {
+				return
+			}
+			continue
+		}
+		silent = 0
+		overdue := now.Sub(due[order]) >= unknownFor
+		if err := s.settle(ctx, order, decision, overdue); err != nil {
+			telemetry.Log(ctx).Error().Err(err).Str("order", order).Str("decision", decision).Msg("cannot end a hold as its order was decided")
+		}
+	}
+}
+
+func (s *Inventory) decisionOf(ctx context.Context, order string) (string, error) {
+	var d contract.OrderDecision
+	err := sidecar.Call(ctx, s.deps.Invoker, "orders", http.MethodGet, "/internal/orders/"+url.PathEscape(order)+"/decision", nil, nil, &d)
+	if err == nil && d.OrderID != order {
+		err = errors.New("the answer is about another order")
+	}
+	return d.Decision, err
+}
+
+// settle ends a hold as its order was decided; an order that is still being placed keeps it.
+func (s *Inventory) settle(ctx context.Context, order, decision string, overdue bool) (err error) {
+	switch {
+	case decision == "confirmed":
+		_, err = s.stock.Commit(ctx, order)
+	case decision == "rejected", decision == "cancelled", decision == "unknown" && overdue:
+		_, err = s.stock.Release(ctx, order)
+	}
+	return err
+}
+
+// Subscribe takes the decisions of orders as they are made.
+func (s *Inventory) Subscribe(events sidecar.Subscriber) {
+	events.Subscribe(contract.TopicOrders, s.onOrder)
+}
+
+var decisions = map[string]string{
+	contract.OrderConfirmed: "confirmed", contract.OrderRejected: "rejected", contract.OrderCancelled: "cancelled",
+}
+
+// onOrder is idempotent, and events may come in any order: what is released stays released.
+func (s *Inventory) onOrder(ctx context.Context, d sidecar.Delivery) sidecar.Outcome {
+	var e contract.Event
+	if err := json.Unmarshal(d.Data, &e); err != nil || e.Type == "" {
+		telemetry.Log(ctx).Error().Err(err).Str("event", d.ID).Msg("event of orders is malformed")
+		return sidecar.Drop
+	}
+	decision, ok := decisions[e.Type]
+	if !ok {
+		return sidecar.Done
+	}
+	order, err := orderOf(e)
+	if err != nil {
+		telemetry.Log(ctx).Error().Err(err).Str("event", d.ID).Str("type", e.Type).Msg("event of orders names no order")
+		return sidecar.Drop
+	}
+	err = s.settle(ctx, order, decision, false)
+	switch f := fault.Of(err); {
+	case err == nil:
+		return sidecar.Done
+	case f.Kind == fault.NotFound, f.Kind == fault.Conflict: // no repetition would end otherwise
+		telemetry.Log(ctx).Error().Err(err).Str("order", order).Str("type", e.Type).Msg("an order was decided that holds no stock")
+		return sidecar.Done
+	}
+	telemetry.Log(ctx).Warn().Err(err).Str("order", order).Str("type", e.Type).Msg("cannot take in an order's decision, will try again")
+	return sidecar.Retry
+}
+
+// orderOf names the order of a decision: from the event's data, or, where that only has reasons, from its
+// aggregate.
+func orderOf(e contract.Event) (string, error) {
+	var fact struct {
+		OrderID string `json:"orderId"`
+	}
+	if err := json.Unmarshal(e.Data, &fact); err != nil {
+		return "", err
+	}
+	if fact.OrderID == "" {
+		fact.OrderID = strings.TrimPrefix(e.Aggregate, "order/")
+	}
+	if fact.OrderID == "" {
+		return "", errors.New("no order id")
+	}
+	return fact.OrderID, nil
+}

@@ -1,0 +1,96 @@
+package service
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"haberdash/apps/catalog/internal/stock"
+	"haberdash/internal/contract"
+	"haberdash/internal/fault"
+	"haberdash/internal/httpx"
+)
+
+// mountReservations adds the operations that orders calls, see contract.Reservation. All are idempotent.
+func (s *Inventory) mountReservations(api huma.API) {
+	op := func(id, method, path, summary string) huma.Operation {
+		return huma.Operation{OperationID: id, Method: method, Path: "/internal/reservations/{orderId}" + path, Summary: summary, Tags: []string{"Internal"}}
+	}
+	httpx.Register(api, op("reserve-stock", http.MethodPut, "", "Hold stock for an order: all lines or none"), s.reserve)
+	httpx.Register(api, op("release-stock", http.MethodDelete, "", "Free what an order holds, and hold nothing for it later"), s.release)
+	httpx.Register(api, op("commit-stock", http.MethodPost, "/commit", "Keep an order's hold for good"), s.commit)
+	httpx.Register(api, op("ship-stock", http.MethodPost, "/ship", "Take shipped lines off the shelf"), s.ship)
+	httpx.Register(api, op("return-stock", http.MethodPost, "/return", "Put returned lines back on the shelf"), s.takeBack)
+}
+
+type orderInput struct {
+	OrderID string `path:"orderId" minLength:"1" maxLength:"128"`
+}
+
+type reserveInput struct {
+	orderInput
+	Body contract.ReservationRequest
+}
+
+type shipmentInput struct {
+	orderInput
+	Body contract.ShipmentRequest
+}
+
+type reservationOutput struct{ Body contract.Reservation }
+
+// reserve answers with a released reservation where the order was decided, or refused, before.
+func (s *Inventory) reserve(ctx context.Context, in *reserveInput) (*reservationOutput, error) {
+	for _, l := range in.Body.Lines {
+		err := s.mustKnow(ctx, l.SKU)
+		if fault.Is(err, "unknown-sku") { // a repetition after the product was deleted answers all the same
+			h, ok, holdErr := s.stock.Hold(ctx, in.OrderID)
+			if ok {
+				return reservation(in.OrderID, h, nil)
+			}
+			if holdErr != nil {
+				err = holdErr
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	h, err := s.stock.Reserve(ctx, in.OrderID, in.Body.Lines, in.Body.ExpiresAt)
+	return reservation(in.OrderID, h, err)
+}
+
+func (s *Inventory) release(ctx context.Context, in *orderInput) (*reservationOutput, error) {
+	h, err := s.stock.Release(ctx, in.OrderID)
+	return reservation(in.OrderID, h, err)
+}
+
+func (s *Inventory) commit(ctx context.Context, in *orderInput) (*reservationOutput, error) {
+	h, err := s.stock.Commit(ctx, in.OrderID)
+	return reservation(in.OrderID, h, err)
+}
+
+func (s *Inventory) ship(ctx context.Context, in *shipmentInput) (*reservationOutput, error) {
+	h, err := s.stock.Ship(ctx, in.OrderID, in.Body.ID, in.Body.Lines)
+	return reservation(in.OrderID, h, err)
+}
+
+func (s *Inventory) takeBack(ctx context.Context, in *shipmentInput) (*reservationOutput, error) {
+	h, err := s.stock.Return(ctx, in.OrderID, in.Body.ID, in.Body.Lines)
+	return reservation(in.OrderID, h, err)
+}
+
+func reservation(order string, h stock.Hold, err error) (*reservationOutput, error) {
+	if err != nil {
+		return nil, err
+	}
+	r := contract.Reservation{OrderID: order, Status: h.Status, Lines: []contract.Line{}}
+	for _, sku := range h.SKUs() {
+		r.Lines = append(r.Lines, contract.Line{SKU: sku, Quantity: h.Lines[sku]})
+	}
+	if h.Status == stock.Committed && len(h.Lines) == 0 && len(h.Done) > 0 {
+		r.Status = "shipped"
+	}
+	return &reservationOutput{r}, nil
+}

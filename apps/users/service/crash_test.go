@@ -1,0 +1,117 @@
+package service_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"haberdash/internal/contract"
+	"haberdash/internal/sidecar"
+	"haberdash/internal/sidecar/memory"
+)
+
+// crashing is a store whose process dies after a number of writes.
+type crashing struct {
+	sidecar.State
+	mu     sync.Mutex
+	writes int
+}
+
+var errCrash = errors.New("crashed")
+
+func (c *crashing) step() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.writes--; c.writes < 0 {
+		return errCrash
+	}
+	return nil
+}
+
+func (c *crashing) Create(ctx context.Context, key string, v []byte, o ...sidecar.PutOption) error {
+	if err := c.step(); err != nil {
+		return err
+	}
+	return c.State.Create(ctx, key, v, o...)
+}
+
+func (c *crashing) Put(ctx context.Context, key string, v []byte, etag string, o ...sidecar.PutOption) error {
+	if err := c.step(); err != nil {
+		return err
+	}
+	return c.State.Put(ctx, key, v, etag, o...)
+}
+
+func (c *crashing) Delete(ctx context.Context, key, etag string) error {
+	if err := c.step(); err != nil {
+		return err
+	}
+	return c.State.Delete(ctx, key, etag)
+}
+
+// Whatever write is the last before a crash, the next attempt at the same thing succeeds.
+func TestCrashBetweenAnyTwoWrites(t *testing.T) {
+	t.Parallel()
+	for n := range 8 {
+		t.Run(fmt.Sprintf("register after %d", n), func(t *testing.T) {
+			t.Parallel()
+			store := memory.NewState()
+			whole := newReplica(t, store, nil)
+			dying := &crashing{State: store, writes: 100}
+			broken := newReplica(t, dying, whole)
+			dying.writes = n
+			broken.register("a@example.com", password)
+			broken.mails("")
+			if r := whole.login("a@example.com", password); r.status == 401 {
+				require.Equal(t, 201, whole.register("a@example.com", password).status)
+				require.Equal(t, 200, whole.login("a@example.com", password).status)
+			}
+		})
+		t.Run(fmt.Sprintf("verify after %d", n), func(t *testing.T) {
+			t.Parallel()
+			store := memory.NewState()
+			whole := newReplica(t, store, nil)
+			dying := &crashing{State: store, writes: 100}
+			broken := newReplica(t, dying, whole)
+			first := whole.register("a@example.com", "the first password")
+			whole.mails("") // sent, before the next
+			second := whole.register("a@example.com", "the second password")
+			token := whole.lastMail(contract.UserVerificationRequested).Token
+			dying.writes = n
+			if r := broken.verify(token); r.status != 204 {
+				require.Equal(t, 503, r.status, r.raw)
+				require.Equal(t, 204, whole.verify(token).status)
+			}
+			r := whole.login("a@example.com", "the second password")
+			require.Equal(t, second.str("id"), r.json["user"].(obj)["id"])
+			require.Equal(t, true, r.json["user"].(obj)["emailVerified"])
+			old, err := store.Get(t.Context(), "user/"+first.str("id"))
+			require.NoError(t, err)
+			require.Contains(t, string(old.Value), `"deleted":true`)
+			require.NotContains(t, string(old.Value), "example.com")
+			list := whole.do("GET", "/api/v1/users?q=example.com", whole.administrator(), nil)
+			require.Len(t, list.items(), 1, list.raw)
+		})
+		t.Run(fmt.Sprintf("delete after %d", n), func(t *testing.T) {
+			t.Parallel()
+			store := memory.NewState()
+			whole := newReplica(t, store, nil)
+			dying := &crashing{State: store, writes: 100}
+			broken := newReplica(t, dying, whole)
+			access, _ := whole.signUp("a@example.com")
+			require.Equal(t, 204, whole.verify(whole.lastMail(contract.UserVerificationRequested).Token).status)
+			dying.writes = n
+			if r := broken.do("DELETE", "/api/v1/me", access, nil); n == 0 {
+				require.Equal(t, 503, r.status)
+				require.Equal(t, 204, whole.do("DELETE", "/api/v1/me", access, nil).status)
+			}
+			require.Equal(t, 401, whole.login("a@example.com", password).status)
+			require.Equal(t, 201, whole.register("a@example.com", "a new password").status, "the mailbox is free again")
+			require.Equal(t, 200, whole.login("a@example.com", "a new password").status)
+		})
+	}
+}

@@ -1,0 +1,117 @@
+package daprd_test
+
+import (
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+	"github.com/stretchr/testify/require"
+
+	"haberdash/dapr/launch"
+	"haberdash/internal/httpx"
+	"haberdash/internal/sidecar"
+	"haberdash/internal/sidecar/daprd"
+	"haberdash/internal/sidecar/sidecartest"
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	launch.Leave()
+	os.Exit(code)
+}
+
+// start gives a client of a real sidecar with the components named, such as "state/sqlite".
+func start(t *testing.T, o launch.SidecarOptions, components ...string) *daprd.Client {
+	t.Helper()
+	if o.RunDir == "" {
+		o.RunDir = t.TempDir()
+	}
+	for _, c := range components {
+		o.ResourcesPaths = append(o.ResourcesPaths, filepath.Join("components", filepath.FromSlash(c)))
+	}
+	s, err := launch.StartSidecar(t.Context(), o)
+	require.NoError(t, err)
+	t.Cleanup(s.Stop)
+	c, err := daprd.New(daprd.Options{HTTPPort: s.HTTPPort, GRPCPort: s.GRPCPort})
+	require.NoError(t, err)
+	t.Cleanup(func() { c.Close() })
+	require.NoError(t, c.Wait(t.Context()))
+	return c
+}
+
+// serve runs an app until stop, at the latest until the test's end.
+func serve(t *testing.T, h http.Handler) (port int, stop func()) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	s := &http.Server{Handler: h}
+	go s.Serve(l)
+	t.Cleanup(func() { s.Close() })
+	return l.Addr().(*net.TCPAddr).Port, func() { s.Close() }
+}
+
+func TestStateOnSQLite(t *testing.T) {
+	t.Parallel()
+	sidecartest.TestState(t, func(t *testing.T) sidecar.State {
+		return start(t, launch.SidecarOptions{AppID: "orders"}, "state/sqlite", "secrets/env").State(daprd.StateStore)
+	})
+}
+
+func TestMessagesThroughTheEmbeddedBroker(t *testing.T) {
+	t.Parallel()
+	sidecartest.TestMessages(t, func(t *testing.T, subscribe func(sidecar.Subscriber)) sidecar.Publisher {
+		broker, err := launch.StartBroker(t.Context(), launch.BrokerOptions{RunDir: t.TempDir()})
+		require.NoError(t, err)
+		t.Cleanup(broker.Stop)
+		app := httpx.NewServer(httpx.Options{Log: zerolog.Nop(), Registry: prometheus.NewRegistry()})
+		subscribe(daprd.NewDeliveries(app.Router))
+		port, _ := serve(t, app.Router)
+		return start(t, launch.SidecarOptions{
+			AppID: "notifications", AppPort: port, Env: map[string]string{"KAFKA_BROKERS": broker.Address},
+			ResourcesPaths: []string{filepath.Join("dapr", "resources")},
+		}, "pubsub/embedded", "secrets/env")
+	})
+}
+
+func TestInvoker(t *testing.T) {
+	t.Parallel()
+	var caller sidecar.Invoker
+	var stop func()
+	sidecartest.TestInvoker(t, func(t *testing.T, app http.Handler) sidecar.Invoker {
+		dir := t.TempDir() // sidecars of one directory know each other's names
+		var port int
+		port, stop = serve(t, app)
+		resources := []string{filepath.Join("dapr", "resources")}
+		start(t, launch.SidecarOptions{AppID: sidecartest.App, AppPort: port, RunDir: dir, ResourcesPaths: resources})
+		caller = start(t, launch.SidecarOptions{AppID: "gateway", RunDir: dir, ResourcesPaths: resources})
+		return caller
+	})
+	t.Run("an app that died beside its sidecar is unavailable", func(t *testing.T) {
+		stop()
+		_, err := caller.Invoke(t.Context(), sidecar.Request{App: sidecartest.App, Method: http.MethodGet, Path: "/x"})
+		require.ErrorIs(t, err, sidecar.ErrUnavailable)
+	})
+}
+
+func TestSecretsOfTheEnvironment(t *testing.T) {
+	t.Parallel()
+	sidecartest.TestSecrets(t, func(t *testing.T) sidecar.Secrets {
+		return start(t, launch.SidecarOptions{AppID: "orders", Env: map[string]string{sidecartest.SecretName: sidecartest.SecretValue}}, "secrets/env")
+	})
+}
+
+func TestMailIntoFiles(t *testing.T) {
+	t.Parallel()
+	sidecartest.TestBinder(t, func(t *testing.T) (sidecar.Binder, func(string) []byte) {
+		dir := t.TempDir()
+		return start(t, launch.SidecarOptions{AppID: "notifications", RunDir: dir}, "mail/files"), func(file string) []byte {
+			data, err := os.ReadFile(filepath.Join(dir, "mail", file))
+			require.NoError(t, err)
+			return data
+		}
+	})
+}
