@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"reflect"
 	"strings"
 	"unicode/utf8"
 
@@ -63,6 +64,8 @@ var Bearer = []map[string][]string{{"bearer": {}}}
 // Register adds a typed operation. A fault that the handler returns becomes its problem; any other
 // error is logged and answered as 500 without its text.
 func Register[I, O any](api huma.API, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
+	mustBeVisible(reflect.TypeFor[I](), op.OperationID)
+	mustBeVisible(reflect.TypeFor[O](), op.OperationID)
 	if op.MaxBodyBytes == 0 {
 		op.MaxBodyBytes = MaxBody
 	}
@@ -73,6 +76,16 @@ func Register[I, O any](api huma.API, op huma.Operation, handler func(context.Co
 		}
 		return out, nil
 	})
+}
+
+// mustBeVisible panics for a type that embeds an unexported struct: huma passes over its fields without a
+// word, and a path parameter that is always empty makes one resource of all.
+func mustBeVisible(t reflect.Type, operation string) {
+	for f := range t.Fields() {
+		if f.Anonymous && !f.IsExported() {
+			panic("httpx: " + operation + ": export the embedded " + f.Type.Name() + ", huma does not see its fields")
+		}
+	}
 }
 
 func asStatus(ctx context.Context, err error) error {

@@ -4,10 +4,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -88,7 +86,7 @@ func operations(t *testing.T) map[string]bool {
 
 func TestDocumentedRoutes(t *testing.T) {
 	guest(t)
-	names := slices.Collect(maps.Keys(operations(t)))
+	found := operations(t)
 	for _, needed := range []string{
 		"GET /api/v1/products", "GET /api/v1/products/{}", "GET /api/v1/categories", "POST /api/v1/products/import",
 		"GET /api/v1/stock/{}", "POST /api/v1/stock/{}/adjustments", "POST /api/v1/carts", "GET /api/v1/carts/{}",
@@ -97,7 +95,8 @@ func TestDocumentedRoutes(t *testing.T) {
 		"GET /api/v1/orders", "GET /api/v1/orders/{}", "GET /api/v1/orders/{}/events", "POST /api/v1/auth/register",
 		"POST /api/v1/auth/login", "GET /api/v1/me",
 	} {
-		assert.Contains(t, names, needed)
+		_, ok := found[needed]
+		assert.True(t, ok, "%s is not described", needed)
 	}
 }
 

@@ -39,7 +39,8 @@ func staffOnly(c huma.Context, next func(huma.Context)) {
 	next(c)
 }
 
-type skuInput struct {
+// SKURef names a SKU.
+type SKURef struct {
 	SKU string `path:"sku" minLength:"1" maxLength:"128"`
 }
 
@@ -73,7 +74,7 @@ func showStock(sku string, places []placeView) *stockOutput {
 	return &stockOutput{ETag: `"` + digest(v) + `"`, CacheControl: privateCache, Body: v}
 }
 
-func (s *Inventory) getStock(ctx context.Context, in *skuInput) (*stockOutput, error) {
+func (s *Inventory) getStock(ctx context.Context, in *SKURef) (*stockOutput, error) {
 	places, err := s.places(ctx, in.SKU)
 	if err != nil {
 		return nil, err
@@ -111,7 +112,7 @@ func (s *Inventory) mustKnow(ctx context.Context, sku string) error {
 }
 
 type adjustInput struct {
-	skuInput
+	SKURef
 	Key     string `header:"Idempotency-Key" maxLength:"255" doc:"Unique to this change, among yours; required"`
 	RawBody []byte
 	Body    adjustment
@@ -196,7 +197,7 @@ func fingerprint(sku string, a adjustment) string {
 }
 
 type historyInput struct {
-	skuInput
+	SKURef
 	httpx.Page
 }
 

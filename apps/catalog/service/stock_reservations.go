@@ -24,17 +24,18 @@ func (s *Inventory) mountReservations(api huma.API) {
 	httpx.Register(api, op("return-stock", http.MethodPost, "/return", "Put returned lines back on the shelf"), s.takeBack)
 }
 
-type orderInput struct {
+// ReservationRef names an order's reservation.
+type ReservationRef struct {
 	OrderID string `path:"orderId" minLength:"1" maxLength:"128"`
 }
 
 type reserveInput struct {
-	orderInput
+	ReservationRef
 	Body contract.ReservationRequest
 }
 
 type shipmentInput struct {
-	orderInput
+	ReservationRef
 	Body contract.ShipmentRequest
 }
 
@@ -61,12 +62,12 @@ func (s *Inventory) reserve(ctx context.Context, in *reserveInput) (*reservation
 	return reservation(in.OrderID, h, err)
 }
 
-func (s *Inventory) release(ctx context.Context, in *orderInput) (*reservationOutput, error) {
+func (s *Inventory) release(ctx context.Context, in *ReservationRef) (*reservationOutput, error) {
 	h, err := s.stock.Release(ctx, in.OrderID)
 	return reservation(in.OrderID, h, err)
 }
 
-func (s *Inventory) commit(ctx context.Context, in *orderInput) (*reservationOutput, error) {
+func (s *Inventory) commit(ctx context.Context, in *ReservationRef) (*reservationOutput, error) {
 	h, err := s.stock.Commit(ctx, in.OrderID)
 	return reservation(in.OrderID, h, err)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 
@@ -114,4 +115,40 @@ func TestCrashBetweenAnyTwoWrites(t *testing.T) {
 			require.Equal(t, 200, whole.login("a@example.com", "a new password").status)
 		})
 	}
+}
+
+// meddling lets somebody else act just before the first write of an account.
+type meddling struct {
+	sidecar.State
+	once sync.Once
+	act  func()
+}
+
+func (m *meddling) Create(ctx context.Context, key string, v []byte, o ...sidecar.PutOption) error {
+	if strings.HasPrefix(key, "user/") {
+		m.once.Do(m.act)
+	}
+	return m.State.Create(ctx, key, v, o...)
+}
+
+// The first registration has the claim when a second one, which takes it for crashed, creates the account.
+func TestRegistrationOvertaken(t *testing.T) {
+	t.Parallel()
+	state := memory.NewState()
+	other := newReplica(t, state, nil)
+	var second reply
+	slow := newReplica(t, &meddling{State: state, act: func() { second = other.register("a@example.com", "the second password") }}, other)
+	first := slow.register("a@example.com", "the first password")
+	require.Equal(t, 201, first.status, first.raw)
+	require.Equal(t, 201, second.status, second.raw)
+	require.NotEqual(t, first.str("id"), second.str("id"))
+	require.Equal(t, second.str("id"), other.login("a@example.com", "the second password").json["user"].(obj)["id"])
+	require.Equal(t, 401, other.login("a@example.com", "the first password").status)
+	require.NoError(t, slow.service.Close(t.Context()))
+	for _, mail := range other.mails(contract.UserVerificationRequested) {
+		if mail.UserID == first.str("id") {
+			require.Equal(t, 204, other.verify(mail.Token).status)
+		}
+	}
+	require.Equal(t, first.str("id"), other.login("a@example.com", "the first password").json["user"].(obj)["id"])
 }

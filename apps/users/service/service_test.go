@@ -58,13 +58,18 @@ func newShop(t *testing.T) *shop { return newReplica(t, memory.NewState(), nil) 
 // newReplica makes a service over a given store; of shares clock and mesh if not nil.
 func newReplica(t *testing.T, state sidecar.State, of *shop) *shop {
 	t.Helper()
+	return newReplicaHashing(t, state, of, cheap)
+}
+
+func newReplicaHashing(t *testing.T, state sidecar.State, of *shop, hashing argon2id.Params) *shop {
+	t.Helper()
 	s := &shop{t: t, clock: &clock{t: time.Now()}, state: state, mesh: memory.NewMesh()}
 	if of != nil {
 		s.clock, s.mesh = of.clock, of.mesh
 	}
 	var err error
 	s.service, err = service.New(t.Context(), service.Deps{
-		State: state, Publisher: s.mesh, Secrets: memory.Secrets{"KEY_ENCRYPTION_KEY": "only a test"}, Now: s.clock.now, Hashing: cheap,
+		State: state, Publisher: s.mesh, Secrets: memory.Secrets{"KEY_ENCRYPTION_KEY": "only a test"}, Now: s.clock.now, Hashing: hashing,
 	})
 	require.NoError(t, err)
 	router := chi.NewRouter()

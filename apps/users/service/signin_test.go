@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/internal/contract"
+	"haberdash/internal/sidecar/memory"
 )
 
 func (s *shop) refresh(token string) reply {
@@ -83,7 +84,9 @@ func TestLoginsSlowDownByAddress(t *testing.T) {
 // Parallel guesses at one account are counted one by one.
 func TestParallelGuesses(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	slow := cheap
+	slow.Memory, slow.Iterations = 8<<10, 3 // time enough for the others to arrive meanwhile
+	s := newReplicaHashing(t, memory.NewState(), nil, slow)
 	start := make(chan struct{})
 	statuses := make([]int, 40)
 	var done sync.WaitGroup

@@ -87,7 +87,7 @@ func checkHandle(h string) string {
 	}
 	for i, r := range h {
 		inner := r == '-' || r == '_'
-		if i == 0 && inner || !inner && !unicode.IsDigit(r) && !unicode.IsMark(r) && !unicode.IsLetter(r) || unicode.IsUpper(r) {
+		if i == 0 && inner || !inner && !unicode.IsDigit(r) && !unicode.IsMark(r) && !unicode.IsLetter(r) || unicode.ToLower(r) != r {
 			return "may have small letters, digits, - and _, and begins with a letter or digit"
 		}
 	}

@@ -239,8 +239,12 @@ func sum(a, b map[string]int64, sign int64) map[string]int64 {
 	return out
 }
 
-// fold sums lines by SKU (rule 2) and refuses quantities below one or sums that overflow.
+// fold sums lines by SKU (rule 2). It refuses no lines at all, and quantities below one or so large that
+// sums could overflow.
 func fold(lines []contract.Line) (map[string]int64, []string, error) {
+	if len(lines) == 0 {
+		return nil, nil, fault.BadField("body.lines", "expected at least one line")
+	}
 	byID := make(map[string]int64, len(lines))
 	for i, l := range lines {
 		if l.Quantity < 1 || l.Quantity > MaxQuantity {
