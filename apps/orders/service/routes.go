@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"net/http"
+	"net/mail"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -36,6 +37,14 @@ func (s *Service) Mount(api huma.API) {
 type placeInput struct {
 	Key  string `header:"Idempotency-Key" maxLength:"255" doc:"Unique to this purchase; required"`
 	Body placement
+}
+
+// Resolve refuses what the schema's email format lets through: a display name beside the address.
+func (in *placeInput) Resolve(huma.Context) []error {
+	if a, err := mail.ParseAddress(in.Body.Email); err != nil || a.Address != in.Body.Email {
+		return []error{&huma.ErrorDetail{Location: "body.email", Message: "expected an email address alone", Value: in.Body.Email}}
+	}
+	return nil
 }
 
 type placeOutput struct {

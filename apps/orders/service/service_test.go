@@ -1,6 +1,7 @@
 package service_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -378,6 +379,41 @@ func TestListsArePagedAndOwned(t *testing.T) {
 	assert.Equal(t, http.StatusUnprocessableEntity, w.do(http.MethodGet, "/api/v1/orders?cursor=nonsense", nil, "Test-User", "ada").Code)
 }
 
+func TestStreamFollowsTheOrder(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 5)
+	v := read(t, w.place("k", "c", "tok_visa", "Test-User", "ada"))
+	server := httptest.NewServer(w.handler)
+	t.Cleanup(server.Close)
+	open := func(user string) *http.Response {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/api/v1/orders/"+v.ID+"/stream", nil)
+		require.NoError(t, err)
+		req.Header.Set("Test-User", user)
+		res, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		t.Cleanup(func() { res.Body.Close() })
+		return res
+	}
+	refused := open("eve")
+	assert.Equal(t, http.StatusNotFound, refused.StatusCode)
+	assert.Equal(t, "application/problem+json", refused.Header.Get("Content-Type"))
+	res := open("ada")
+	require.Equal(t, http.StatusOK, res.StatusCode)
+	assert.Equal(t, "text/event-stream", res.Header.Get("Content-Type"))
+	lines := bufio.NewScanner(res.Body)
+	next := func() (data string) {
+		for lines.Scan() {
+			if text, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
+				return text
+			}
+		}
+		return ""
+	}
+	assert.Contains(t, next(), `"status":"confirmed"`)
+	require.Equal(t, http.StatusOK, w.do(http.MethodPost, "/api/v1/orders/"+v.ID+"/cancel", nil, "Test-User", "ada").Code)
+	assert.Contains(t, next(), `"status":"cancelled"`)
+}
+
 func TestBadBodiesNameTheField(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 5)
@@ -389,6 +425,8 @@ func TestBadBodiesNameTheField(t *testing.T) {
 		"wrong type":     {`{"cartId":7}`, "body.cartId", 422},
 		"bad country": {`{"cartId":"c","email":"a@example.com","payment":{"method":"card","token":"t"},
 			"shippingAddress":{"name":"A","line1":"1","city":"B","postalCode":"1","country":"Germany"}}`, "body.shippingAddress.country", 422},
+		"a name beside the address": {`{"cartId":"c","email":"Ada <a@example.com>","payment":{"method":"card","token":"t"},
+			"shippingAddress":{"name":"A","line1":"1","city":"B","postalCode":"1","country":"DE"}}`, "body.email", 422},
 		"bad method": {`{"cartId":"c","email":"a@example.com","payment":{"method":"cash","token":"t"},
 			"shippingAddress":{"name":"A","line1":"1","city":"B","postalCode":"1","country":"DE"}}`, "body.payment.method", 422},
 		"not JSON":      {`{`, "body", 400},
