@@ -26,6 +26,8 @@ func (s *Inventory) mountLevels(api huma.API) {
 	}
 	httpx.Register(api, op("get-stock", http.MethodGet, "/api/v1/stock/{sku}", "Read a SKU's stock"), s.getStock)
 	httpx.Register(api, op("adjust-stock", http.MethodPost, "/api/v1/stock/{sku}/adjustments", "Change a SKU's stock", 400, 409), s.adjustStock)
+	// RawBody is for Resolve; it is no second media type.
+	delete(api.OpenAPI().Paths["/api/v1/stock/{sku}/adjustments"].Post.RequestBody.Content, "application/octet-stream")
 	httpx.Register(api, op("get-stock-history", http.MethodGet, "/api/v1/stock/{sku}/history", "Read what happened to a SKU's stock, newest first"), s.stockHistory)
 }
 

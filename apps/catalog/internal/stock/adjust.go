@@ -47,7 +47,7 @@ func (l *Ledger) Adjust(ctx context.Context, a Adjustment) (Receipt, error) {
 			receipt.Replayed = true
 			return sameRequest(a, receipt)
 		}
-		levels := map[string]Level{}
+		receipt = Receipt{Fingerprint: a.Fingerprint, Note: a.Note}
 		for _, m := range a.Moves {
 			s, _ := tx.State(skuID(m.SKU))
 			if err := checkMove(s.Level, m); err != nil {
@@ -60,10 +60,10 @@ func (l *Ledger) Adjust(ctx context.Context, a Adjustment) (Receipt, error) {
 			if m.Delta != 0 {
 				tx.Emit(skuID(m.SKU), event, move{Quantity: m.Delta, Reason: m.Reason, ID: a.ID})
 			}
-			s, _ = tx.State(skuID(m.SKU))
-			levels[m.SKU] = s.Level
+			if s, _ = tx.State(skuID(m.SKU)); a.Fingerprint != "" { // else nobody asks for the answer again
+				receipt.Levels = with(receipt.Levels, m.SKU, s.Level)
+			}
 		}
-		receipt = Receipt{Fingerprint: a.Fingerprint, Levels: levels, Note: a.Note}
 		tx.Note(adjustmentID(a.ID), marked, receipt)
 		return nil
 	})

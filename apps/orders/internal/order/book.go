@@ -97,6 +97,7 @@ func (b *Book) Reject(ctx context.Context, id string, why Rejection) (Order, uin
 		default:
 			return invalid(o)
 		}
+		why.OrderID = id
 		tx.Emit(orderID(id), contract.OrderRejected, why)
 		tx.Note(openID, openDropped, entry{id})
 		tx.Note(listOfStatus(Rejected), listed, entry{id})

@@ -64,9 +64,10 @@ const (
 
 // Rejection says why an order was rejected.
 type Rejection struct {
-	Reason string                    `json:"reason"`
-	Code   string                    `json:"code,omitempty"`  // of a declined payment
-	Lines  []contract.OutOfStockLine `json:"lines,omitempty"` // that were short
+	OrderID string                    `json:"orderId"`
+	Reason  string                    `json:"reason"`
+	Code    string                    `json:"code,omitempty"`  // of a declined payment
+	Lines   []contract.OutOfStockLine `json:"lines,omitempty"` // that were short
 }
 
 // Payment is what the order knows of its money. Amounts are of the order's currency.
