@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/validation"
 
 	"haberdash/internal/fault"
 )
@@ -125,7 +126,7 @@ func problemOf(status int, msg string, errs ...error) huma.StatusError {
 		var d huma.ErrorDetailer
 		if errors.As(err, &d) {
 			detail := d.ErrorDetail()
-			f = f.WithField(detail.Location, detail.Message)
+			f = f.WithField(locate(detail), detail.Message)
 		} else if err != nil {
 			f = f.WithField("body", err.Error())
 		}
@@ -137,6 +138,19 @@ func problemOf(status int, msg string, errs ...error) huma.StatusError {
 	p.Status, p.Title = status, http.StatusText(status)
 	return p
 }
+
+// locate blames a missing member itself: huma blames the object that lacks it and names the member in the
+// message only.
+func locate(d *huma.ErrorDetail) string {
+	name, ok := strings.CutPrefix(d.Message, missingBefore)
+	if name, after := strings.CutSuffix(name, missingAfter); ok && after {
+		return d.Location + "." + name
+	}
+	return d.Location
+}
+
+// Huma's message for a missing member, around its name.
+var missingBefore, missingAfter, _ = strings.Cut(validation.MsgExpectedRequiredProperty, "%s")
 
 func typeOf(status int) string {
 	switch status {

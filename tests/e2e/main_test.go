@@ -25,7 +25,11 @@ import (
 var (
 	theShop   *launch.Shop
 	theClient *shop.Client
-	asAdmin   func() (*shop.Client, error)
+	admin     struct {
+		sync.Mutex
+		client *shop.Client
+		since  time.Time
+	}
 )
 
 func TestMain(m *testing.M) {
@@ -51,7 +55,6 @@ func run(m *testing.M) int {
 		return 1
 	}
 	theClient = newClient(theShop)
-	asAdmin = sync.OnceValues(func() (*shop.Client, error) { return theClient.AsAdmin(context.Background()) })
 	code := m.Run()
 	if code != 0 {
 		quoteLogs(theShop)
@@ -126,12 +129,17 @@ func guest(t *testing.T) *shop.Client {
 	return theClient
 }
 
-// staff is the administrator, signed in once for all tests.
+// staff is the administrator, signed in for all tests together, and again before the token expires.
 func staff(t *testing.T) *shop.Client {
 	t.Helper()
-	c, err := asAdmin()
-	require.NoError(t, err)
-	return c
+	admin.Lock()
+	defer admin.Unlock()
+	if time.Since(admin.since) > 4*time.Minute {
+		c, err := theClient.AsAdmin(t.Context())
+		require.NoError(t, err)
+		admin.client, admin.since = c, time.Now()
+	}
+	return admin.client
 }
 
 // customer registers somebody new.

@@ -28,6 +28,7 @@ func TestReadmePurchase(t *testing.T) {
 	sh.Dir = t.TempDir()
 	out, err := sh.CombinedOutput()
 	require.NoError(t, err, "%s", out)
+	t.Logf("%s", out)
 	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
 	require.Contains(t, lines[len(lines)-1], `"status":"confirmed"`, "%s", out)
 }

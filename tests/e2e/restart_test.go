@@ -31,10 +31,10 @@ func TestShopSurvivesRestartsAndKills(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = s.Stop(context.Background()) })
 	c := newClient(s)
-	admin, err := c.AsAdmin(ctx)
+	boss, err := c.AsAdmin(ctx)
 	require.NoError(t, err)
 	const there = 50
-	sku := importStock(t, admin, there)
+	sku := importStock(t, boss, there)
 	bought := []purchase{insist(t, c, sku)}
 	confirmation(t, s.MailDir(), bought[0].order.Email, bought[0].order.Number)
 
@@ -58,7 +58,7 @@ func TestShopSurvivesRestartsAndKills(t *testing.T) {
 		t.Logf("%s was killed: the shop sells again", victim)
 	}
 
-	admin, err = c.AsAdmin(ctx)
+	boss, err = c.AsAdmin(ctx)
 	require.NoError(t, err)
 	for _, b := range bought {
 		order, err := c.Order(ctx, b.order.ID, b.order.AccessToken)
@@ -67,7 +67,7 @@ func TestShopSurvivesRestartsAndKills(t *testing.T) {
 		require.Equal(t, order.Total, order.Payment.Authorized)
 		confirmation(t, s.MailDir(), b.body.Email, order.Number) // one mail each
 	}
-	stock, err := admin.Stock(ctx, sku)
+	stock, err := boss.Stock(ctx, sku)
 	require.NoError(t, err)
 	n := int64(len(bought))
 	require.Equal(t, shop.Stock{SKU: sku, OnHand: there, Reserved: n, Available: there - n}, stock)

@@ -70,7 +70,7 @@ func TestAQuoteNeedsGoodsAtThePriceThatWasShown(t *testing.T) {
 	s.stopSelling("hat")
 	r, _ = s.quote("", a.Cart.ID, "")
 	s.refused(r, 409, "cart-changed", "")
-	s.refused(s.do("", "POST", "/internal/quotes", "", `{"cartId":"x"}`), 422, "invalid-request", "body")
+	s.refused(s.do("", "POST", "/internal/quotes", "", `{"cartId":"x"}`), 422, "invalid-request", "body.shippingAddress")
 }
 
 func (s *shop) deliver(event contract.Event) sidecar.Outcome {

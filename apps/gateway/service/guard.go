@@ -22,8 +22,12 @@ func guard(next http.Handler) http.Handler {
 			httpx.WriteProblem(w, fault.New(fault.Malformed, "malformed-request", "The address is not well-formed.").WithField("path", what))
 			return
 		}
-		if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
-			httpx.WriteProblem(w, fault.New(fault.Malformed, "malformed-request", "The query is not well-formed.").WithField("query", "is not key=value pairs, percent-encoded"))
+		if err := checkQuery(r.URL.RawQuery); err != nil {
+			httpx.WriteProblem(w, err)
+			return
+		}
+		if path := r.URL.Path; path != "/" && strings.HasSuffix(path, "/") {
+			httpx.NotFound(w, r) // the sidecar drops the slash: routed here as one address, it would arrive as another
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -78,6 +82,22 @@ func odd(path string, depth int) string {
 		}
 	}
 	return ""
+}
+
+func checkQuery(raw string) error {
+	query, err := url.ParseQuery(raw)
+	if err != nil {
+		return fault.New(fault.Malformed, "malformed-request", "The query is not well-formed.").WithField("query", "is not key=value pairs, percent-encoded")
+	}
+	for name, values := range query {
+		if !utf8.ValidString(name) {
+			return fault.BadField("query", "is not UTF-8")
+		}
+		if !utf8.ValidString(strings.Join(values, "")) {
+			return fault.BadField("query."+name, "is not UTF-8")
+		}
+	}
+	return nil
 }
 
 // secure sets the headers that keep a browser from taking an answer for a page.

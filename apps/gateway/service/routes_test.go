@@ -41,7 +41,7 @@ func TestWhatIsNotRoutedIsNotThere(t *testing.T) {
 	s := open(t, service.Config{})
 	joinEcho(s)
 	for _, path := range []string{
-		"/internal/quotes", "/internal", "/events/orders", "/api/v1", "/api/v1/", "/api/v1/productsX", "/api/v1/%70roducts",
+		"/internal/quotes", "/internal", "/events/orders", "/api/v1", "/api/v1/", "/api/v1/orders/", "/api/v1/carts/", "/docs/", "/api/v1/productsX", "/api/v1/%70roducts",
 		"/API/V1/products", "/api/v1/internal/x", "/api/v2/products", "/.well-known/other", "/feed/0", "/v1.0/invoke/cart/method/x",
 		"/catalog/readyz", "/api/v1/metrics", "/dapr/config", "/openapi.yaml", "/openapi-3.0.json", "/catalog/openapi.json",
 	} {
@@ -69,6 +69,9 @@ func TestAmbiguousAddressesAreRefused(t *testing.T) {
 	}
 	requireProblem(t, http.StatusBadRequest, "malformed-request", s.ask("GET", "/api/v1/products?q=%zz", ""))
 	requireProblem(t, http.StatusBadRequest, "malformed-request", s.ask("GET", "/api/v1/products?a=1;b=2", ""))
+	p := requireProblem(t, http.StatusUnprocessableEntity, "invalid-request", s.ask("GET", "/api/v1/products?q=%ff", ""))
+	require.Equal(t, []any{map[string]any{"location": "query.q", "message": "is not UTF-8"}}, p["errors"])
+	requireProblem(t, http.StatusUnprocessableEntity, "invalid-request", s.ask("GET", "/api/v1/products?%ff=q", ""))
 }
 
 func TestPrivateHeadersDoNotPass(t *testing.T) {

@@ -422,6 +422,7 @@ func TestBadBodiesNameTheField(t *testing.T) {
 		status         int
 	}{
 		"unknown member": {`{"cartId":"c","surprise":1}`, "body.surprise", 422},
+		"missing member": {`{"email":"a@example.com"}`, "body.cartId", 422},
 		"wrong type":     {`{"cartId":7}`, "body.cartId", 422},
 		"bad country": {`{"cartId":"c","email":"a@example.com","payment":{"method":"card","token":"t"},
 			"shippingAddress":{"name":"A","line1":"1","city":"B","postalCode":"1","country":"Germany"}}`, "body.shippingAddress.country", 422},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	"haberdash/internal/identity"
 	"haberdash/internal/sidecar"
@@ -18,7 +19,9 @@ var _ sidecar.Invoker = (*Client)(nil)
 // app's id in a header, streamed both ways.
 func (c *Client) Invoke(ctx context.Context, r sidecar.Request) (*sidecar.Response, error) {
 	ctx, cancel := c.boundInvoke(ctx, r.Unbounded)
-	target := c.base + r.Path
+	// daprd decodes the path once on its way, and would deliver "50%25" as a broken address and "%2e%2e" as
+	// a way out of it. Encoded once more, it arrives as it was.
+	target := c.base + strings.ReplaceAll(r.Path, "%", "%25")
 	if len(r.Query) > 0 {
 		target += "?" + r.Query.Encode()
 	}

@@ -19,13 +19,13 @@ func put(x *Index, p product.Product) {
 	x.Apply(product.Change{Product: &p, Seq: 1, Event: commitlog.Event{Aggregate: p.ID}})
 }
 
-func put2(x *Index, c product.Category) { x.Apply(product.Change{Category: &c, Seq: 1}) }
+func putCategory(x *Index, c product.Category) { x.Apply(product.Change{Category: &c, Seq: 1}) }
 
 func fill(t *rapid.T) *Index {
 	x := New()
-	put2(x, product.Category{Handle: "top", Name: "Top"})
-	put2(x, product.Category{Handle: "a", Name: "A", Parent: "top"})
-	put2(x, product.Category{Handle: "b", Name: "B", Parent: "top"})
+	putCategory(x, product.Category{Handle: "top", Name: "Top"})
+	putCategory(x, product.Category{Handle: "a", Name: "A", Parent: "top"})
+	putCategory(x, product.Category{Handle: "b", Name: "B", Parent: "top"})
 	for i := range rapid.IntRange(0, 40).Draw(t, "products") {
 		p := product.Product{
 			ID: fmt.Sprint("id", i), Handle: fmt.Sprint("h", i), Status: rapid.SampledFrom([]string{product.Active, product.Draft}).Draw(t, "status"),
@@ -123,10 +123,10 @@ func TestFacetsTellTheTruth(t *testing.T) {
 func TestTreeCountsEachProductOnce(t *testing.T) {
 	t.Parallel()
 	x := New()
-	put2(x, product.Category{Handle: "b", Name: "b", Parent: "top"})
-	put2(x, product.Category{Handle: "top", Name: "Top"})
-	put2(x, product.Category{Handle: "a", Name: "A", Parent: "top"})
-	put2(x, product.Category{Handle: "lost", Name: "Lost", Parent: "deleted"})
+	putCategory(x, product.Category{Handle: "b", Name: "b", Parent: "top"})
+	putCategory(x, product.Category{Handle: "top", Name: "Top"})
+	putCategory(x, product.Category{Handle: "a", Name: "A", Parent: "top"})
+	putCategory(x, product.Category{Handle: "lost", Name: "Lost", Parent: "deleted"})
 	v := []product.Variant{{SKU: "1", Price: money.New(1, "EUR")}}
 	put(x, product.Product{ID: "1", Handle: "1", Status: product.Active, Categories: []string{"a", "b", "deleted"}, Variants: v})
 	put(x, product.Product{ID: "2", Handle: "2", Status: product.Draft, Categories: []string{"a"}, Variants: v})

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
+	"unicode"
 
 	"haberdash/internal/commitlog"
 	"haberdash/internal/fault"
@@ -156,4 +158,32 @@ func ensureCategories(tx *commitlog.Tx[State], wanted []Category) {
 		}
 		tx.Emit(categoryID(c.Handle), CategoryCreated, c)
 	}
+}
+
+// categoryName makes a name of a handle, for a category that an import mentions and nobody named.
+func categoryName(handle string) string {
+	words := strings.FieldsFunc(handle, func(r rune) bool { return r == '-' || r == '_' })
+	if len(words) == 0 {
+		return handle
+	}
+	name := []rune(strings.Join(words, " "))
+	name[0] = unicode.ToUpper(name[0])
+	return string(name)
+}
+
+// wanted lists the categories an item needs, parents first: those it describes, then those it names.
+func (it Item) wanted() []Category {
+	all := slices.Clone(it.Categories)
+	if it.Whole != nil {
+		known := map[string]bool{}
+		for _, c := range all {
+			known[c.Handle] = true
+		}
+		for _, handle := range it.Whole.Categories {
+			if !known[handle] {
+				all = append(all, Category{Handle: handle, Name: categoryName(handle)})
+			}
+		}
+	}
+	return all
 }

@@ -174,3 +174,10 @@ func TestLargeBatchesAreSplit(t *testing.T) {
 	assert.Equal(t, Report{Created: 60}, r)
 	assert.Greater(t, c.log.Head(), uint64(1))
 }
+
+func TestCategoryNamesOfHandles(t *testing.T) {
+	t.Parallel()
+	for handle, name := range map[string]string{"felt-hats": "Felt hats", "été": "Été", "-": "-"} {
+		assert.Equal(t, name, categoryName(handle))
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"haberdash/internal/money"
 )
@@ -220,33 +219,6 @@ func (p *Product) addOptionValues() {
 		}
 		p.Options[i] = Option{o.Name, values}
 	}
-}
-
-// categoryName makes a name of a handle, for a category that an import mentions and nobody named.
-func categoryName(handle string) string {
-	words := strings.FieldsFunc(handle, func(r rune) bool { return r == '-' || r == '_' })
-	if len(words) == 0 {
-		return handle
-	}
-	words[0] = strings.ToUpper(words[0][:1]) + words[0][1:]
-	return strings.Join(words, " ")
-}
-
-// wanted lists the categories an item needs, parents first: those it describes, then those it names.
-func (it Item) wanted() []Category {
-	all := slices.Clone(it.Categories)
-	if it.Whole != nil {
-		known := map[string]bool{}
-		for _, c := range all {
-			known[c.Handle] = true
-		}
-		for _, handle := range it.Whole.Categories {
-			if !known[handle] {
-				all = append(all, Category{Handle: handle, Name: categoryName(handle)})
-			}
-		}
-	}
-	return all
 }
 
 // clone copies what merge and check may change in place, so that deciding twice decides the same.
