@@ -93,7 +93,7 @@ func checkQuery(raw string) error {
 		if !utf8.ValidString(name) {
 			return fault.BadField("query", "is not UTF-8")
 		}
-		if !utf8.ValidString(strings.Join(values, "")) {
+		if !utf8.ValidString(strings.Join(values, " ")) {
 			return fault.BadField("query."+name, "is not UTF-8")
 		}
 	}
