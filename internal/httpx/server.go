@@ -89,7 +89,7 @@ func (s *Server) Run(ctx context.Context) error {
 		return fmt.Errorf("listen on %s: %w", s.address, err)
 	}
 	server := &http.Server{
-		Handler: s.Router, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 2 * time.Minute,
+		Handler: s.Router, ReadHeaderTimeout: 5 * time.Second, // no ReadTimeout: it would end streams and imports; the gateway bounds bodies
 		WriteTimeout: s.write, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
 		BaseContext: func(net.Listener) context.Context { return s.log.WithContext(context.Background()) },
 	}

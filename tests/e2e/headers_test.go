@@ -100,6 +100,18 @@ func TestConditionalChanges(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, cart, after)
 
+	page, err := c.Product(ctx, strings.ToLower(sku))
+	require.NoError(t, err)
+	for _, method := range []string{http.MethodPut, http.MethodDelete} {
+		r := shop.Request{Method: method, Path: "/api/v1/products/" + page.ID}
+		if method == http.MethodPut {
+			r.Body = productBody
+		}
+		require.Equal(t, http.StatusPreconditionRequired, refused(t, staff(t), r, "header.If-Match").Status, method)
+		r.Header = map[string]string{"If-Match": `"stale"`}
+		require.Equal(t, http.StatusPreconditionFailed, refused(t, staff(t), r, "").Status, method)
+	}
+
 	// Of two who change the same version, one loses.
 	errs := make([]error, 8)
 	together(len(errs), func(i int) { _, errs[i] = c.SetItem(ctx, cart, sku, int64(i+2)) })

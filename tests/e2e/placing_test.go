@@ -225,3 +225,29 @@ func TestNothingIsOversold(t *testing.T) {
 	require.Equal(t, string(answers[refused].Body), string(again.Body))
 	require.Equal(t, "true", again.Header.Get("Idempotent-Replayed"))
 }
+
+func TestCancelledOrderFreesStockAndMoney(t *testing.T) {
+	c, ctx := guest(t), t.Context()
+	sku := stocked(t, 2)
+	order, err := c.Checkout(ctx, cartOf(t, c, sku), shop.Visa, shop.NewKey())
+	require.NoError(t, err)
+	cancel := shop.Request{Method: http.MethodPost, Path: "/api/v1/orders/" + order.ID + "/cancel"}
+	require.Equal(t, http.StatusNotFound, refused(t, c, cancel, "").Status)
+	cancel.Header = map[string]string{"X-Order-Token": order.AccessToken}
+	a, err := c.Do(ctx, cancel)
+	require.NoError(t, err)
+	require.NoError(t, a.Decode(nil))
+	require.EventuallyWithT(t, func(collect *assert.CollectT) {
+		read, err := c.Order(ctx, order.ID, order.AccessToken)
+		require.NoError(collect, err)
+		require.Equal(collect, "cancelled", read.Status)
+		require.Equal(collect, "voided", read.Payment.Status)
+		require.Equal(collect, int64(0), read.Payment.Authorized.Amount, "authorised money of a closed order is zero")
+		stock, err := staff(t).Stock(ctx, sku)
+		require.NoError(collect, err)
+		require.Equal(collect, shop.Stock{SKU: sku, OnHand: 2, Available: 2}, stock)
+	}, soon, tick)
+	p := problem(t, refused(t, c, cancel, ""), http.StatusConflict, "invalid-transition")
+	var status string
+	require.NoError(t, p.Member("status", &status))
+}

@@ -25,7 +25,7 @@ type rolesInput struct {
 	IDInput
 	IfMatch string `header:"If-Match" maxLength:"256"`
 	Body    struct {
-		Roles []string `json:"roles" minItems:"1" maxItems:"3" uniqueItems:"true" nullable:"false" enum:"customer,staff,admin" doc:"All roles that the user is to have"`
+		Roles []string `json:"roles" minItems:"1" maxItems:"3" nullable:"false" enum:"customer,staff,admin" doc:"All roles that the user is to have"`
 	}
 }
 
