@@ -234,9 +234,11 @@ func TestCancelledOrderFreesStockAndMoney(t *testing.T) {
 	cancel := shop.Request{Method: http.MethodPost, Path: "/api/v1/orders/" + order.ID + "/cancel"}
 	require.Equal(t, http.StatusNotFound, refused(t, c, cancel, "").Status)
 	cancel.Header = map[string]string{"X-Order-Token": order.AccessToken}
-	a, err := c.Do(ctx, cancel)
-	require.NoError(t, err)
-	require.NoError(t, a.Decode(nil))
+	for range 2 { // a repetition changes nothing
+		a, err := c.Do(ctx, cancel)
+		require.NoError(t, err)
+		require.NoError(t, a.Decode(nil))
+	}
 	require.EventuallyWithT(t, func(collect *assert.CollectT) {
 		read, err := c.Order(ctx, order.ID, order.AccessToken)
 		require.NoError(collect, err)
@@ -247,7 +249,4 @@ func TestCancelledOrderFreesStockAndMoney(t *testing.T) {
 		require.NoError(collect, err)
 		require.Equal(collect, shop.Stock{SKU: sku, OnHand: 2, Available: 2}, stock)
 	}, soon, tick)
-	p := problem(t, refused(t, c, cancel, ""), http.StatusConflict, "invalid-transition")
-	var status string
-	require.NoError(t, p.Member("status", &status))
 }

@@ -157,6 +157,9 @@ func (a *Account) SetRoles(by string, roles []string) error {
 	if len(set) == 0 {
 		return fault.BadField("body.roles", "must name at least one role")
 	}
+	if len(set) < len(roles) {
+		return fault.BadField("body.roles", "must not name a role twice")
+	}
 	if by == a.s.ID && a.Has(Admin) && !slices.Contains(set, Admin) {
 		return fault.New(fault.Conflict, "own-role", "Another administrator has to take this role from you.")
 	}
