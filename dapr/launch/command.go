@@ -90,7 +90,7 @@ func Down(ctx context.Context, o Options) (bool, error) {
 		return was, err
 	}
 	o.PortBase, o.GatewayPort = st.PortBase, st.GatewayPort
-	for _, p := range o.ports(file) {
+	for _, p := range o.ports(file.render(o)) {
 		if !bindable(p.Port) {
 			return was, fmt.Errorf("everything is stopped, but port %d (%s) is in use%s", p.Port, p.For, holder(p.Port))
 		}

@@ -84,10 +84,10 @@ func (s *Shop) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := checkFree(s.opts.ports(file)); err != nil {
+	s.file = file.render(s.opts)
+	if err := checkFree(s.opts.ports(s.file)); err != nil {
 		return err
 	}
-	s.file = file.render(s.opts)
 	if s.tools, err = EnsureTools(ctx, s.opts.Root, s.opts.System, s.opts.Log); err != nil {
 		return err
 	}

@@ -29,7 +29,11 @@ func importFile(ctx context.Context, o launch.Options, args []string) error {
 		return err
 	}
 	defer file.Close()
-	st, err := launch.ReadState(o.RunDir)
+	dir, err := launch.RunDirOf(o)
+	if err != nil {
+		return err
+	}
+	st, err := launch.ReadState(dir)
 	if err != nil {
 		return err
 	}
@@ -37,7 +41,7 @@ func importFile(ctx context.Context, o launch.Options, args []string) error {
 		return errors.New("the shop is not running: make up")
 	}
 	base := fmt.Sprintf("http://127.0.0.1:%d", st.GatewayPort)
-	token, err := signIn(ctx, base, o.RunDir)
+	token, err := signIn(ctx, base, dir)
 	if err != nil {
 		return err
 	}

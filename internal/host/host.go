@@ -62,6 +62,10 @@ type options struct{ public bool }
 // Public lets everyone in, not only the sidecar. The host then has no Routes and no API of its own.
 func Public(o *options) { o.public = true }
 
+// lastWords is how long a service that failed stays to be read: `dapr run` drops what an app wrote right
+// before it exited, because it waits for the process before it has emptied its pipes.
+const lastWords = 200 * time.Millisecond
+
 // Main runs a service until SIGTERM or SIGINT and exits the process: 0 after a clean end, 1 otherwise.
 // wire mounts routes and starts the service's own work, which ends with ctx; what it returns as closing,
 // if anything, runs after the drain.
@@ -74,6 +78,7 @@ func Main(app string, wire func(ctx context.Context, h *Host) (closing func(cont
 	defer stop()
 	if err := run(ctx, app, o, wire); err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", app, err)
+		time.Sleep(lastWords)
 		os.Exit(1)
 	}
 }

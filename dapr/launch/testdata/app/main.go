@@ -11,11 +11,13 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+	"time"
 )
 
 func main() {
 	if os.Getenv("CRASH") == os.Getenv("APP_ID") {
 		fmt.Println("cannot find the meaning of it all")
+		time.Sleep(200 * time.Millisecond) // as internal/host does: dapr run drops the last words otherwise
 		os.Exit(3)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
