@@ -82,6 +82,7 @@ type Partition[S any] struct {
 	mu          sync.RWMutex // guards what follows; head and the aggregates' states are changed by the writer alone
 	head        uint64
 	warm        map[string]*aggregate[S]
+	recent      []Commit // the last commits, oldest first, for those who tail the log
 	subscribers []func(Commit)
 	changed     chan struct{} // closed and replaced at each commit
 }

@@ -15,6 +15,10 @@ type cursor struct {
 	Commit uint64 `json:"n"`
 }
 
+// linger is how long the publisher lets commits gather before it publishes: one bulk publish serves many,
+// and the request that made the commit has the processor first.
+const linger = 20 * time.Millisecond
+
 // cursorEvery bounds how often the publisher stores its cursor: a crash repeats what came after.
 const cursorEvery = 200 * time.Millisecond
 
@@ -38,6 +42,9 @@ func (p *Partition[S]) Publish(ctx context.Context, to sidecar.Publisher, topic 
 	for {
 		grown := p.Changed()
 		for at.Commit < p.Head() {
+			if !p.pausing(ctx, linger) {
+				break
+			}
 			n, err := p.publishSome(ctx, to, topic, at.Commit+1)
 			if err != nil {
 				wait = pause(wait)
@@ -74,7 +81,7 @@ func (p *Partition[S]) Publish(ctx context.Context, to sidecar.Publisher, topic 
 }
 
 func (p *Partition[S]) publishSome(ctx context.Context, to sidecar.Publisher, topic string, from uint64) (uint64, error) {
-	commits, err := p.read(ctx, from, readAhead)
+	commits, err := p.tail(ctx, from, readAhead)
 	if err != nil || len(commits) == 0 {
 		return from - 1, err
 	}
@@ -140,6 +147,11 @@ func (p *Partition[S]) storeCursor(ctx context.Context, key string, at cursor) {
 // outage logs and waits; false means that the work is to end.
 func (p *Partition[S]) outage(ctx context.Context, err error, msg string, wait time.Duration) bool {
 	telemetry.Log(ctx).Warn().Err(err).Str("partition", p.name).Msg(msg)
+	return p.pausing(ctx, wait)
+}
+
+// pausing waits; false means that the work is to end.
+func (p *Partition[S]) pausing(ctx context.Context, wait time.Duration) bool {
 	select {
 	case <-time.After(wait):
 		return true

@@ -19,6 +19,22 @@ func (p *Partition[S]) read(ctx context.Context, from uint64, max int) ([]Commit
 	return readLog(ctx, p.store, p.name, from, max)
 }
 
+// tail gives commits from number from on, at most max and none beyond the head, from memory if it has them.
+func (p *Partition[S]) tail(ctx context.Context, from uint64, max int) ([]Commit, error) {
+	p.mu.RLock()
+	head, recent := p.head, p.recent
+	p.mu.RUnlock()
+	if from > head {
+		return nil, nil
+	}
+	max = int(min(uint64(max), head-from+1))
+	if len(recent) > 0 && recent[0].N <= from {
+		start := int(from - recent[0].N)
+		return recent[start : start+max], nil
+	}
+	return p.read(ctx, from, max)
+}
+
 func readLog(ctx context.Context, store sidecar.State, partition string, from uint64, max int) ([]Commit, error) {
 	keys := make([]string, max)
 	for i := range keys {

@@ -199,9 +199,17 @@ func (p *Partition[S]) advance(c Commit, changed map[string]*aggregate[S]) {
 	p.mu.Unlock()
 }
 
+// recentCommits is how many commits at least stay in memory for who tails the log: a tail that keeps up
+// reads nothing from the store.
+const recentCommits = 32
+
 // announce moves the head and tells the subscribers; p.mu is held.
 func (p *Partition[S]) announce(c Commit) {
 	p.head = c.N
+	if len(p.recent) >= 2*recentCommits {
+		p.recent = append([]Commit(nil), p.recent[recentCommits:]...)
+	}
+	p.recent = append(p.recent, c)
 	for _, fn := range p.subscribers {
 		fn(c)
 	}

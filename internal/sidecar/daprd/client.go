@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	dapr "github.com/dapr/go-sdk/client"
@@ -32,6 +33,9 @@ type Client struct {
 	http *http.Client
 	base string // of the HTTP API
 	opts Options
+
+	mu     sync.Mutex
+	states map[string]*State
 }
 
 // Options of a Client.
@@ -71,7 +75,8 @@ func New(o Options) (*Client, error) {
 		DialContext: (&net.Dialer{Timeout: 2 * time.Second}).DialContext,
 	}
 	return &Client{
-		conn: conn, dapr: dapr.NewClientWithConnection(conn), opts: o,
+		states: map[string]*State{},
+		conn:   conn, dapr: dapr.NewClientWithConnection(conn), opts: o,
 		http: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 		base: fmt.Sprintf("http://127.0.0.1:%d", o.HTTPPort),
 	}, nil

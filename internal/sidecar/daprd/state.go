@@ -21,10 +21,23 @@ type State struct {
 
 	kindMu sync.Mutex
 	kind   string // the component's type, once known
+
+	writer chan struct{} // holds a token while somebody writes to a store with one writer
 }
 
 // State gives a state store of the sidecar.
-func (c *Client) State(store string) *State { return &State{c: c, store: store} }
+func (c *Client) State(store string) *State {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.states[store] == nil {
+		c.states[store] = newState(c, store)
+	}
+	return c.states[store]
+}
+
+func newState(c *Client, store string) *State {
+	return &State{c: c, store: store, writer: make(chan struct{}, 1)}
+}
 
 var _ sidecar.State = (*State)(nil)
 
@@ -130,6 +143,11 @@ func (s *State) Put(ctx context.Context, key string, value []byte, etag string, 
 func (s *State) save(ctx context.Context, key string, value []byte, etag *dapr.ETag, mode dapr.StateConcurrency, opts []sidecar.PutOption) error {
 	ctx, cancel := s.c.bound(ctx)
 	defer cancel()
+	done, err := s.turn(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	return s.c.dapr.SaveBulkState(ctx, s.store, &dapr.SetStateItem{
 		Key: key, Value: value, Etag: etag, Metadata: lifetime(sidecar.Options(opts).TTL),
 		Options: &dapr.StateOptions{Concurrency: mode, Consistency: dapr.StateConsistencyStrong},
@@ -182,7 +200,12 @@ func (s *State) putAll(ctx context.Context, items []sidecar.Item, mode func(item
 func (s *State) saveMany(ctx context.Context, batch []*dapr.SetStateItem) error {
 	ctx, cancel := s.c.bound(ctx)
 	defer cancel()
-	if !s.transactional(ctx) {
+	done, err := s.turn(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if kind := s.kindOf(ctx); kind != sqlite && kind != "state.postgresql" {
 		return s.c.dapr.SaveBulkState(ctx, s.store, batch...)
 	}
 	ops := make([]*dapr.StateOperation, len(batch))
@@ -192,14 +215,30 @@ func (s *State) saveMany(ctx context.Context, batch []*dapr.SetStateItem) error 
 	return s.c.dapr.ExecuteStateTransaction(ctx, s.store, nil, ops)
 }
 
-// transactional asks the sidecar once what kind of store this is.
-func (s *State) transactional(ctx context.Context) bool {
+const sqlite = "state.sqlite"
+
+// turn waits for this writer's turn. SQLite takes one writer at a time; others sleep and try again, up to
+// seconds under load, so the queue is better kept here. Other stores take all at once.
+func (s *State) turn(ctx context.Context) (done func(), err error) {
+	if s.kindOf(ctx) != sqlite {
+		return func() {}, nil
+	}
+	select {
+	case s.writer <- struct{}{}:
+		return func() { <-s.writer }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// kindOf asks the sidecar once what kind of store this is; empty as long as it does not say.
+func (s *State) kindOf(ctx context.Context) string {
 	s.kindMu.Lock()
 	defer s.kindMu.Unlock()
 	if s.kind == "" {
 		meta, err := s.c.dapr.GetMetadata(ctx)
 		if err != nil {
-			return false
+			return ""
 		}
 		for _, c := range meta.RegisteredComponents {
 			if c.Name == s.store {
@@ -207,20 +246,25 @@ func (s *State) transactional(ctx context.Context) bool {
 			}
 		}
 	}
-	return s.kind == "state.sqlite" || s.kind == "state.postgresql"
+	return s.kind
 }
 
 // Delete implements sidecar.State.
 func (s *State) Delete(ctx context.Context, key, etag string) error {
 	bounded, cancel := s.c.bound(ctx)
 	defer cancel()
+	done, err := s.turn(bounded)
+	if err != nil {
+		return err
+	}
+	defer done()
 	if etag == "" {
 		if err := s.c.dapr.DeleteState(bounded, s.store, key, nil); err != nil {
 			return fmt.Errorf("delete %s: %w", key, err)
 		}
 		return nil
 	}
-	err := s.c.dapr.DeleteStateWithETag(bounded, s.store, key, &dapr.ETag{Value: etag}, nil,
+	err = s.c.dapr.DeleteStateWithETag(bounded, s.store, key, &dapr.ETag{Value: etag}, nil,
 		&dapr.StateOptions{Concurrency: dapr.StateConcurrencyFirstWrite, Consistency: dapr.StateConsistencyStrong})
 	if err == nil {
 		return nil
