@@ -16,7 +16,6 @@ import (
 	"haberdash/internal/contract"
 	"haberdash/internal/fault"
 	"haberdash/internal/identity"
-	"haberdash/internal/money"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
 )
@@ -42,6 +41,14 @@ func (p placement) fingerprint() string {
 	sum := sha256.Sum256(canonical)
 	return hex.EncodeToString(sum[:])
 }
+
+// attempt tells whether a placed order is driven for the first time.
+type attempt int
+
+const (
+	first attempt = iota
+	again
+)
 
 // outcome is what a placement answers with.
 type outcome struct {
@@ -87,7 +94,7 @@ func (s *Service) place(ctx context.Context, key string, p placement) (outcome, 
 	if !created { // another replica was faster
 		return s.replay(ctx, o, version, p)
 	}
-	return s.drive(ctx, o, version, false)
+	return s.drive(ctx, o, version, first)
 }
 
 func (s *Service) fact(ctx context.Context, id string, p placement, q contract.Quote) contract.OrderFact {
@@ -118,7 +125,7 @@ func (s *Service) replay(ctx context.Context, o order.Order, version uint64, p p
 	if s.Now().Sub(o.PlacedAt) < s.ProviderPatience { // another replica may be at it
 		return outcome{}, inProgress()
 	}
-	return s.drive(ctx, o, version, true)
+	return s.drive(ctx, o, version, again)
 }
 
 func inProgress() error {
@@ -127,10 +134,11 @@ func inProgress() error {
 
 // drive takes a placed order to its decision. Each step is idempotent by the order's id, so it can be
 // repeated from the start after any crash, also by two processes at once: the log takes one decision.
-func (s *Service) drive(ctx context.Context, o order.Order, version uint64, replayed bool) (outcome, error) {
+func (s *Service) drive(ctx context.Context, o order.Order, version uint64, try attempt) (outcome, error) {
+	replayed := try == again
 	// The buyer may hang up; the order goes on all the same.
 	ctx = context.WithoutCancel(ctx)
-	decided, version, err := s.decide(ctx, o, version)
+	decided, version, err := s.decide(ctx, o, version, try)
 	switch {
 	case errors.Is(err, payment.ErrNoAnswer), errors.Is(err, payment.ErrProvider):
 		telemetry.Log(ctx).Warn().Err(err).Str("order", o.OrderID).Msg("payment provider silent, order stays open")
@@ -142,11 +150,11 @@ func (s *Service) drive(ctx context.Context, o order.Order, version uint64, repl
 }
 
 // decide reserves, authorises and commits the decision.
-func (s *Service) decide(ctx context.Context, o order.Order, version uint64) (order.Order, uint64, error) {
+func (s *Service) decide(ctx context.Context, o order.Order, version uint64, try attempt) (order.Order, uint64, error) {
 	if err := s.reserve(ctx, o); err != nil {
 		var f *fault.Error
 		if errors.As(err, &f) && (f.Type == "out-of-stock" || f.Type == "unknown-sku" || f.Type == "invalid-transition") {
-			return s.reject(ctx, o, order.Rejection{Reason: order.OutOfStock, Lines: shortLines(f)})
+			return s.reject(ctx, o, order.Rejection{Reason: order.OutOfStock, Lines: shortLines(f)}, try)
 		}
 		// Any other refusal is not the buyer's: the order stays open, recovery goes on with it.
 		return o, version, fault.New(fault.Unavailable, "unavailable", "The stock does not answer just now. Repeat the request.").After(time.Second).Because(err)
@@ -157,11 +165,11 @@ func (s *Service) decide(ctx context.Context, o order.Order, version uint64) (or
 	case err == nil:
 		return s.Book.Confirm(ctx, o.OrderID, auth.ID, auth.Amount, s.guestToken(o))
 	case errors.As(err, &declined):
-		return s.reject(ctx, o, order.Rejection{Reason: order.PaymentDeclines, Code: declined.Code})
+		return s.reject(ctx, o, order.Rejection{Reason: order.PaymentDeclines, Code: declined.Code}, try)
 	case errors.Is(err, payment.ErrVoided):
-		return s.reject(ctx, o, order.Rejection{Reason: order.Expired})
+		return s.reject(ctx, o, order.Rejection{Reason: order.Expired}, try)
 	case s.Now().Sub(o.PlacedAt) > s.GiveUp:
-		return s.reject(ctx, o, order.Rejection{Reason: order.Expired})
+		return s.reject(ctx, o, order.Rejection{Reason: order.Expired}, try)
 	}
 	return o, version, err
 }
@@ -210,18 +218,24 @@ func (s *Service) authorise(ctx context.Context, o order.Order) (payment.Authori
 
 // reject leaves nothing behind before it records the rejection: the payment's key is closed for good, then
 // the stock is free. A crash in between is taken up by recovery, which comes to the same end.
-func (s *Service) reject(ctx context.Context, o order.Order, why order.Rejection) (order.Order, uint64, error) {
-	if why.Reason == order.Expired {
+func (s *Service) reject(ctx context.Context, o order.Order, why order.Rejection, try attempt) (order.Order, uint64, error) {
+	// The first attempt asks for money only when it has the goods; an earlier one may have got it.
+	nothingHeld := why.Reason == order.OutOfStock && try == first
+	if why.Reason != order.PaymentDeclines && !nothingHeld {
 		left, err := s.Payments.Void(ctx, o.OrderID)
 		if err != nil {
 			return o, 0, err
 		}
-		if left.Captured != (money.Money{}) && left.Captured.Amount != 0 {
+		if left.Captured.Amount != 0 {
 			return o, 0, fmt.Errorf("order %s: captured before it was confirmed", o.OrderID)
 		}
 	}
-	if err := s.release(ctx, o.OrderID); err != nil {
-		return o, 0, err
+	// Should a late copy of a refused request reserve after all, catalog frees it when it hears of the
+	// rejection, or asks after it.
+	if !nothingHeld {
+		if err := s.release(ctx, o.OrderID); err != nil {
+			return o, 0, err
+		}
 	}
 	return s.Book.Reject(ctx, o.OrderID, why)
 }

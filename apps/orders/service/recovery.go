@@ -36,7 +36,7 @@ func (s *Service) takeUp(ctx context.Context, id string) error {
 	}
 	switch o.Status {
 	case order.Placing:
-		_, _, err = s.decide(ctx, o, version)
+		_, _, err = s.decide(ctx, o, version, again)
 	case order.Cancelled:
 		_, _, err = s.settleCancelled(ctx, o)
 	}

@@ -312,6 +312,27 @@ func TestRecoveryDecidesWhatACrashLeft(t *testing.T) {
 	assert.Equal(t, int64(4), w.stock)
 }
 
+// A provider that answered while nobody listened, and stock that was given to somebody else meanwhile: the
+// money goes back.
+func TestRecoveryVoidsWhatItCannotServe(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	rec := w.place("k", "c", "tok_timeout", "Test-User", "ada") // recorded by the provider, answered to nobody
+	require.Equal(t, http.StatusAccepted, rec.Code)
+	id := read(t, rec).ID
+	w.mu.Lock()
+	delete(w.holds, id)
+	w.stock = 0
+	w.mu.Unlock()
+	w.advance(time.Second)
+	again := w.place("k", "c", "tok_timeout", "Test-User", "ada")
+	assert.Equal(t, http.StatusConflict, again.Code, again.Body.String())
+	a, found, err := w.sandbox.Find(t.Context(), id)
+	require.NoError(t, err)
+	require.True(t, found)
+	assert.Equal(t, payment.Voided, a.Status)
+}
+
 func TestCancel(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 5)
