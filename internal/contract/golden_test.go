@@ -1,0 +1,93 @@
+package contract_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"haberdash/internal/contract"
+	"haberdash/internal/money"
+)
+
+var update = flag.Bool("update", false, "write the golden files: only when a shape is meant to change")
+
+var (
+	at      = time.Date(2026, 11, 23, 12, 30, 0, 0, time.UTC)
+	eur     = func(n int64) money.Money { return money.New(n, "EUR") }
+	address = contract.Address{Name: "Ada Byron", Line1: "1 Street", Line2: "rear", City: "Berlin", Region: "BE", PostalCode: "10117", Country: "DE"}
+	line    = contract.OrderLine{SKU: "HAT-M", Title: "Hat – M", Quantity: 2, UnitPrice: eur(1000), Total: eur(2000)}
+)
+
+// samples have every member set: one that is renamed, dropped or retyped changes its file.
+var samples = map[string]any{
+	"event": contract.Event{ID: contract.EventID("orders", "orders", 7, 1), Type: contract.OrderConfirmed, Source: "orders", Partition: "orders",
+		Commit: 7, Index: 1, Aggregate: "order/o1", Seq: 4, At: at, Data: json.RawMessage(`{"orderId":"o1"}`)},
+	"order-fact": contract.OrderFact{OrderID: "o1", Number: "H10001", Customer: "u1", Email: "ada@example.test", AccessToken: "token",
+		CartID: "c1", CartVersion: 3, Lines: []contract.OrderLine{line}, Subtotal: eur(2000), Discount: eur(200), Shipping: eur(490),
+		Tax: eur(435), Total: eur(2725), ShippingAddress: address},
+	"user-mail":        contract.UserMail{UserID: "u1", Email: "ada@example.test", Name: "Ada", Token: "token"},
+	"variants-request": contract.VariantsRequest{SKUs: []string{"HAT-M"}},
+	"variants-reply": contract.VariantsReply{Variants: []contract.Variant{{SKU: "HAT-M", ProductID: "p1", Handle: "hat", Title: "Hat – M",
+		Image: "/media/hat.svg", Price: eur(1000), Available: 5, Taxable: true, ShippedGoods: true, Grams: 120}}},
+	"quote-request": contract.QuoteRequest{CartID: "c1", ShippingAddress: address, ShippingOption: "standard"},
+	"quote": contract.Quote{CartID: "c1", CartVersion: 3, Lines: []contract.QuoteLine{{SKU: "HAT-M", Title: "Hat – M", Quantity: 2,
+		UnitPrice: eur(1000), Discount: eur(200), Tax: eur(342), Total: eur(2000)}}, Subtotal: eur(2000), Discount: eur(200), Shipping: eur(490),
+		ShippingTax: eur(93), Tax: eur(435), Total: eur(2725), ShippingOption: "standard", Coupons: []string{"WELCOME10"}},
+	"reservation-request": contract.ReservationRequest{Lines: []contract.Line{{SKU: "HAT-M", Quantity: 2}}, ExpiresAt: at},
+	"shipment-request":    contract.ShipmentRequest{ID: "f1", Lines: []contract.Line{{SKU: "HAT-M", Quantity: 2}}},
+	"reservation":         contract.Reservation{OrderID: "o1", Status: "held", Lines: []contract.Line{{SKU: "HAT-M", Quantity: 2}}},
+	"out-of-stock-line":   contract.OutOfStockLine{SKU: "HAT-M", Requested: 2, Available: 1},
+	"price-changed-line":  contract.PriceChangedLine{SKU: "HAT-M", Was: eur(1000), Now: eur(1100)},
+	"order-decision":      contract.OrderDecision{OrderID: "o1", Decision: "confirmed"},
+}
+
+func TestShapesAreFrozen(t *testing.T) {
+	t.Parallel()
+	for name, sample := range samples {
+		got, err := json.MarshalIndent(sample, "", "  ")
+		require.NoError(t, err)
+		path := filepath.Join("testdata", name+".json")
+		if *update {
+			require.NoError(t, os.MkdirAll("testdata", 0o755))
+			require.NoError(t, os.WriteFile(path, append(got, '\n'), 0o644))
+		}
+		want, err := os.ReadFile(path)
+		require.NoError(t, err)
+		assert.Equal(t, string(bytes.TrimSpace(want)), string(got), name)
+
+		back := reflect.New(reflect.TypeOf(sample))
+		require.NoError(t, json.Unmarshal(want, back.Interface()))
+		again, err := json.MarshalIndent(back.Elem().Interface(), "", "  ")
+		require.NoError(t, err)
+		assert.Equal(t, string(got), string(again), "%s survives a round trip", name)
+	}
+}
+
+func TestSamplesSetEveryMember(t *testing.T) {
+	t.Parallel()
+	for name, sample := range samples {
+		v := reflect.ValueOf(sample)
+		for i := range v.NumField() {
+			if v.Field(i).IsZero() {
+				t.Errorf("%s leaves %s empty", name, v.Type().Field(i).Name)
+			}
+		}
+	}
+}
+
+func TestEveryTopicHasDeadLetters(t *testing.T) {
+	t.Parallel()
+	topics := contract.Topics()
+	for _, topic := range []string{contract.TopicOrders, contract.TopicStock, contract.TopicCatalog, contract.TopicUsers} {
+		assert.Contains(t, topics, topic)
+		assert.Contains(t, topics, contract.DeadLetters(topic))
+	}
+}
