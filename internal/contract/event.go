@@ -15,7 +15,7 @@ type Event struct {
 	Partition string          `json:"partition"` // of the source's log
 	Commit    uint64          `json:"commit"`    // from 1
 	Index     int             `json:"index"`     // within the commit, from 0
-	Aggregate string          `json:"aggregate"` // id of the order, SKU, product …
+	Aggregate string          `json:"aggregate"` // kind and id, such as "order/<id>" or "sku/<SKU>"
 	Seq       uint64          `json:"seq"`       // within the aggregate, from 1
 	At        time.Time       `json:"at"`        // UTC
 	Data      json.RawMessage `json:"data"`

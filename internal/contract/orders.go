@@ -2,7 +2,7 @@ package contract
 
 import "haberdash/internal/money"
 
-// Types of the events on TopicOrders that others may rely on. The aggregate is the order's id. The data of a
+// Types of the events on TopicOrders that others may rely on. The aggregate is "order/<id>". The data of a
 // placed and of a confirmed order is an OrderFact, of the others an object with at least "orderId".
 const (
 	OrderPlaced    = "order.placed"
