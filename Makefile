@@ -36,6 +36,10 @@ clean: $(SHOP) ## stop it and remove its data
 import: $(SHOP) ## send a catalogue file to the running shop: FILE=products.csv
 	@$(SHOP) import "$(FILE)"
 
+.PHONY: tools
+tools: $(SHOP) ## build Dapr's programs and the broker, once, into the user's cache
+	@$(SHOP) tools
+
 .PHONY: backing
 backing: $(SHOP) ## start only what dapr run -f dapr/apps.yaml needs
 	@$(SHOP) backing
@@ -49,7 +53,7 @@ $(SHOP):
 
 # Tests that start shops are few at a time: each is a dozen processes.
 .PHONY: test
-test: ## all tests that need nothing but Go
+test: tools ## all tests that need nothing but Go
 	go vet ./...
 	go test -timeout 10m -p 2 ./...
 

@@ -21,6 +21,7 @@ const usage = `usage: shop COMMAND
   status       what runs, where, and how much memory it takes
   logs [APP]   print the logs; -f follows
   import FILE  send a catalogue file (.csv, .ndjson) to the running shop
+  tools        build Dapr's programs and the broker into the cache
 `
 
 func main() {
@@ -44,7 +45,7 @@ func run(ctx context.Context, args []string) error {
 	}
 	commands := map[string]func(context.Context, launch.Options, []string) error{
 		"up": up, "backing": backing, "supervise": supervise,
-		"down": down, "clean": clean, "status": status, "logs": logs, "import": importFile,
+		"down": down, "clean": clean, "status": status, "logs": logs, "import": importFile, "tools": tools,
 	}
 	do := commands[args[0]]
 	if do == nil {

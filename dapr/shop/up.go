@@ -25,6 +25,16 @@ func backing(ctx context.Context, o launch.Options, _ []string) error {
 }
 
 // start builds, hands over to a supervisor in a session of its own, and waits for its word.
+// tools builds what a shop needs beside its apps, once: later starts and all tests find it.
+func tools(ctx context.Context, o launch.Options, _ []string) error {
+	root, err := launch.FindRoot()
+	if err != nil {
+		return err
+	}
+	_, err = launch.EnsureTools(ctx, root, o.System, os.Stdout)
+	return err
+}
+
 func start(ctx context.Context, o launch.Options) error {
 	began := time.Now()
 	dir, err := launch.Build(ctx, o)
