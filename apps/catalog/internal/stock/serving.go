@@ -54,14 +54,35 @@ func (v *Inventory) giveUp(ctx context.Context, order string, wanted, left map[s
 	return h, err
 }
 
-// Commit keeps an order's holds for good. Problems: not-found (404), invalid-transition (409).
+// Commit keeps an order's holds for good. Problems: not-found (404), invalid-transition (409) when it was
+// released, or when a reservation over several locations was interrupted and is not complete.
 func (v *Inventory) Commit(ctx context.Context, order string) (Hold, error) {
+	if len(v.ledgers) > 1 {
+		holds, err := v.holds(ctx, order)
+		if err != nil {
+			return Hold{}, err
+		}
+		if v.interrupted(holds) {
+			return Hold{}, refused("Not all of the order is reserved.", joined(slices.Collect(maps.Values(holds))))
+		}
+	}
 	return v.each(ctx, order, func(l *Ledger, all Hold) (Hold, error) {
 		if all.Status == Released { // somewhere: then nowhere may it be kept
 			return Hold{}, refused("The hold was released.", all)
 		}
 		return l.Commit(ctx, order)
 	})
+}
+
+// interrupted reports whether the last location that holds something left a rest to a further one.
+func (v *Inventory) interrupted(holds map[*Ledger]Hold) bool {
+	rest := false
+	for _, l := range v.ledgers {
+		if h, part := holds[l]; part {
+			rest = h.Status == Held && len(h.Rest) > 0
+		}
+	}
+	return rest
 }
 
 // Release frees what an order still holds, and makes a late reservation of it impossible, everywhere.
