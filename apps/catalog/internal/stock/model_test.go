@@ -192,9 +192,17 @@ func (s *shop) finish(rt *rapid.T) {
 			require.LessOrEqual(rt, n+after.Lines[sku], total(wanted(order))[sku])
 		}
 		if after.Status == stock.Held {
-			require.Equal(rt, total(wanted(order)), after.Lines, "all lines, once")
+			require.Equal(rt, total(wanted(order)), after.Lines, "all lines, once: %+v", s.dump(order))
 		}
 	}
+}
+
+func (s *shop) dump(order string) (all []string) {
+	for i, l := range s.ledgers[0] {
+		h, ok, err := l.Hold(context.Background(), order)
+		all = append(all, fmt.Sprintf("%s: %v %v %+v", s.locations[i], ok, err, h))
+	}
+	return all
 }
 
 func total(lines []contract.Line) map[string]int64 {

@@ -103,6 +103,13 @@ func (v *Inventory) Ship(ctx context.Context, order, id string, lines []contract
 	if len(v.ledgers) == 1 {
 		return v.ledgers[0].Ship(ctx, order, id, lines)
 	}
+	// A commit that was interrupted has kept only some: nothing leaves before all is kept.
+	if all, _, err := v.Hold(ctx, order); err != nil || all.Status == Held {
+		if err == nil {
+			err = refused("Only what is committed can be shipped.", all)
+		}
+		return Hold{}, err
+	}
 	return v.spread(ctx, order, shipmentID(id), lines, func(h Hold) map[string]int64 { return h.Lines },
 		func(l *Ledger, share []contract.Line) (Hold, error) { return l.Ship(ctx, order, id, share) })
 }
