@@ -38,6 +38,11 @@ func (p *Partition[S]) Publish(ctx context.Context, to sidecar.Publisher, topic 
 		}
 	}
 	stored, storedAt := at.Commit, time.Now()
+	defer func() {
+		if stored < at.Commit {
+			p.storeCursor(ctx, key, at, stored)
+		}
+	}()
 	wait := time.Duration(0)
 	for {
 		grown := p.Changed()
@@ -55,8 +60,7 @@ func (p *Partition[S]) Publish(ctx context.Context, to sidecar.Publisher, topic 
 			}
 			wait, at.Commit = 0, n
 			if time.Since(storedAt) > cursorEvery {
-				p.storeCursor(ctx, key, at)
-				stored, storedAt = at.Commit, time.Now()
+				stored, storedAt = p.storeCursor(ctx, key, at, stored), time.Now()
 			}
 		}
 		if stored < at.Commit {
@@ -67,8 +71,7 @@ func (p *Partition[S]) Publish(ctx context.Context, to sidecar.Publisher, topic 
 			case <-ctx.Done():
 			case <-p.quit:
 			}
-			p.storeCursor(context.WithoutCancel(ctx), key, at)
-			stored, storedAt = at.Commit, time.Now()
+			stored, storedAt = p.storeCursor(ctx, key, at, stored), time.Now()
 		}
 		select {
 		case <-grown:
@@ -137,11 +140,18 @@ func (p *Partition[S]) Changed() <-chan struct{} {
 	return p.changed
 }
 
-func (p *Partition[S]) storeCursor(ctx context.Context, key string, at cursor) {
-	value, _ := json.Marshal(at)
-	if err := p.store.Put(ctx, key, value, ""); err != nil {
-		telemetry.Log(ctx).Warn().Err(err).Str("partition", p.name).Msg("cannot store the publisher's cursor, events may repeat")
+// storeCursor gives the commit up to which the cursor is stored now. It outlives ctx: a clean end repeats
+// nothing.
+func (p *Partition[S]) storeCursor(ctx context.Context, key string, at cursor, stored uint64) uint64 {
+	value, err := json.Marshal(at)
+	if err == nil {
+		err = p.store.Put(context.WithoutCancel(ctx), key, value, "")
 	}
+	if err != nil {
+		telemetry.Log(ctx).Warn().Err(err).Str("partition", p.name).Msg("cannot store the publisher's cursor, events may repeat")
+		return stored
+	}
+	return at.Commit
 }
 
 // outage logs and waits; false means that the work is to end.
