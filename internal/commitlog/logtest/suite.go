@@ -176,10 +176,29 @@ func Test(t *testing.T, open func(t *testing.T) sidecar.State) {
 		t.Parallel()
 		p := start(t, "group", commitlog.Options{Patience: 20 * time.Second})
 		defer p.Close(ctx)
+		// While one command keeps the writer busy, the others gather.
 		var wg sync.WaitGroup
+		busy, release := make(chan struct{}), make(chan struct{})
+		var once sync.Once
+		wg.Go(func() {
+			_, err := p.Do(ctx, []string{"first"}, func(*commitlog.Tx[Counter]) error {
+				once.Do(func() { close(busy) })
+				<-release
+				return nil
+			})
+			assert.NoError(t, err)
+		})
+		<-busy
+		var arrived sync.WaitGroup
 		for i := range 200 {
-			wg.Go(func() { assert.NoError(t, add(ctx, p, fmt.Sprint("c", i), "k", 1)) })
+			arrived.Add(1)
+			wg.Go(func() {
+				arrived.Done()
+				assert.NoError(t, add(ctx, p, fmt.Sprint("c", i), "k", 1))
+			})
 		}
+		arrived.Wait()
+		close(release)
 		wg.Wait()
 		assert.Less(t, p.Head(), uint64(200))
 	})
