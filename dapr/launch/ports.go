@@ -48,12 +48,29 @@ type usedPort struct {
 // checkFree names the first port that is taken, by whom, and the variable that changes it.
 func checkFree(ports []usedPort) error {
 	for _, p := range ports {
-		if bindable(p.Port) {
+		if free(p.Port) {
 			continue
 		}
 		return fmt.Errorf("port %d (%s) is in use%s: set %s to another one", p.Port, p.For, holder(p.Port), p.Variable)
 	}
 	return nil
+}
+
+// lookAgain is for how long a port that cannot be bound is tried again.
+const lookAgain = 500 * time.Millisecond
+
+// free reports whether the port can be bound, now or in a moment: a process that this one starts at the
+// same time holds a copy of every open socket, those of an earlier look too, until it has become the
+// program that it is to be.
+func free(port int) bool {
+	for deadline := time.Now().Add(lookAgain); ; time.Sleep(10 * time.Millisecond) {
+		if bindable(port) {
+			return true
+		}
+		if time.Now().After(deadline) {
+			return false
+		}
+	}
 }
 
 // bindable tries the loopback address and the wildcard: the dapr CLI insists on the latter.
@@ -123,7 +140,7 @@ func takeBlock() (*portBlock, error) {
 
 func blockFree(base int) bool {
 	for p := base; p < base+blockSize; p++ {
-		if !bindable(p) {
+		if !bindable(p) { // there are other blocks: no second look
 			return false
 		}
 	}
