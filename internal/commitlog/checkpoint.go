@@ -50,7 +50,7 @@ func (p *Partition[S]) load(ctx context.Context, ids []string) error {
 // writeCheckpoint writes the documents that are behind, then the checkpoint. A document is never
 // replaced by an older one, whichever process writes it: it is read first and written on condition.
 func (p *Partition[S]) writeCheckpoint(ctx context.Context) error {
-	head, dirty := p.dirty()
+	now, dirty := p.dirty()
 	if len(dirty) == 0 {
 		return nil
 	}
@@ -59,13 +59,13 @@ func (p *Partition[S]) writeCheckpoint(ctx context.Context) error {
 	for id := range dirty {
 		ids, keys = append(ids, id), append(keys, docKey(p.name, id))
 	}
-	now, err := p.store.GetMany(ctx, keys)
+	stored, err := p.store.GetMany(ctx, keys)
 	if err != nil {
 		return err
 	}
 	var writes []sidecar.Item
 	for i, id := range ids {
-		item, a := now[keys[i]], dirty[id]
+		item, a := stored[keys[i]], dirty[id]
 		if item.Found() {
 			var d document
 			if err := json.Unmarshal(item.Value, &d); err == nil && d.Seq >= a.seq {
@@ -85,7 +85,7 @@ func (p *Partition[S]) writeCheckpoint(ctx context.Context) error {
 	if err := p.store.PutManyIf(ctx, writes); err != nil {
 		return err
 	}
-	value, err := json.Marshal(checkpoint{Commit: head})
+	value, err := json.Marshal(now)
 	if err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (p *Partition[S]) writeCheckpoint(ctx context.Context) error {
 	return nil
 }
 
-func (p *Partition[S]) dirty() (head uint64, dirty map[string]*aggregate[S]) {
+func (p *Partition[S]) dirty() (now checkpoint, dirty map[string]*aggregate[S]) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	dirty = map[string]*aggregate[S]{}
@@ -105,7 +105,7 @@ func (p *Partition[S]) dirty() (head uint64, dirty map[string]*aggregate[S]) {
 			dirty[id] = a
 		}
 	}
-	return p.head, dirty
+	return checkpoint{p.head, p.published}, dirty
 }
 
 // clean marks what was written, unless it has changed meanwhile (then another value stands there).

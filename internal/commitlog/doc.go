@@ -48,8 +48,9 @@
 // # The outbox
 //
 // The log is the outbox: a Publisher tails it and publishes each event after its commit, in order, at
-// least once, with an id derived from its place. It is the feed, too: Partition.Read pages through it, for
-// consumers that found a gap.
+// least once, with an id derived from its place and with its position: published events of a partition are
+// numbered 1, 2, 3 … without a gap. Each commit says how many events were published before it, so the numbers
+// are part of the log. It is the feed, too: Partition.Read pages through it, for consumers that found a gap.
 //
 // # The guarantee
 //

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"time"
 
+	"haberdash/internal/contract"
 	"haberdash/internal/fault"
 )
 
@@ -46,7 +47,36 @@ func (e Event) Decode(v any) error {
 type Commit struct {
 	N      uint64  `json:"-"` // from the key
 	Writer string  `json:"w"` // unique to one attempt to commit: tells one's own put from another's
+	Before uint64  `json:"b"` // how many events the log had published before: see Published
 	Events []Event `json:"e"`
+}
+
+// Published gives the commit's events that are not Internal, as other services see them. Their positions
+// follow from Before, so every reader computes the same ones, whatever it has read before.
+func (c Commit) Published(service, partition string) []contract.Event {
+	var published []contract.Event
+	for i, e := range c.Events {
+		if e.Internal {
+			continue
+		}
+		published = append(published, contract.Event{
+			ID: contract.EventID(service, partition, c.N, i), Type: e.Type, Source: service, Partition: partition,
+			Commit: c.N, Index: i, Position: c.Before + uint64(len(published)) + 1,
+			Aggregate: e.Aggregate, Seq: e.Seq, At: e.At, Data: e.Data,
+		})
+	}
+	return published
+}
+
+// after is the number of events that the log has published up to and with the commit.
+func (c Commit) after() uint64 {
+	n := c.Before
+	for _, e := range c.Events {
+		if !e.Internal {
+			n++
+		}
+	}
+	return n
 }
 
 // record of an aggregate's document.
@@ -57,7 +87,8 @@ type document struct {
 }
 
 type checkpoint struct {
-	Commit uint64 `json:"n"` // every document includes the log up to here
+	Commit    uint64 `json:"n"` // every document includes the log up to here
+	Published uint64 `json:"p"` // events published up to here: where the next commit's positions begin
 }
 
 func logKey(partition string, n uint64) string { return fmt.Sprintf("log/%s/%d", partition, n) }

@@ -81,6 +81,7 @@ type Partition[S any] struct {
 
 	mu          sync.RWMutex // guards what follows; head and the aggregates' states are changed by the writer alone
 	head        uint64
+	published   uint64 // events published up to head
 	warm        map[string]*aggregate[S]
 	recent      []Commit // the last commits, oldest first, for those who tail the log
 	subscribers []func(Commit)
@@ -118,6 +119,13 @@ func (p *Partition[S]) Head() uint64 {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	return p.head
+}
+
+// Published is how many events the log has published up to its head: the position of the last one.
+func (p *Partition[S]) Published() uint64 {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.published
 }
 
 // Subscribe calls fn with every commit from the next on, in order and before the command that made it

@@ -25,6 +25,10 @@ const cursorEvery = 200 * time.Millisecond
 // Publish tails the log from the stored cursor and publishes each event that is not Internal to topic,
 // after its commit, in order, at least once. It returns when ctx ends or the partition closes; outages are
 // waited out.
+//
+// The broker's key is the log partition, not the aggregate: a consumer's cursor counts a log partition's
+// events, so they must arrive in that order. By aggregate, a broker would spread one log over its
+// partitions and interleave them, and gaps would be the rule. What scales is the number of logs.
 func (p *Partition[S]) Publish(ctx context.Context, to sidecar.Publisher, topic string) {
 	var at cursor
 	key := cursorKey(p.name, "publisher-"+topic)
@@ -90,15 +94,12 @@ func (p *Partition[S]) publishSome(ctx context.Context, to sidecar.Publisher, to
 	}
 	var messages []sidecar.Message
 	for _, c := range commits {
-		for i, e := range c.Events {
-			if e.Internal {
-				continue
-			}
-			data, err := json.Marshal(p.envelope(c.N, i, e))
+		for _, e := range c.Published(p.service, p.name) {
+			data, err := json.Marshal(e)
 			if err != nil {
 				return from - 1, err
 			}
-			messages = append(messages, sidecar.Message{ID: contract.EventID(p.service, p.name, c.N, i), Key: e.Aggregate, Data: data})
+			messages = append(messages, sidecar.Message{ID: e.ID, Key: p.name, Data: data})
 		}
 	}
 	if len(messages) > 0 {
@@ -109,13 +110,6 @@ func (p *Partition[S]) publishSome(ctx context.Context, to sidecar.Publisher, to
 	return commits[len(commits)-1].N, nil
 }
 
-func (p *Partition[S]) envelope(n uint64, i int, e Event) contract.Event {
-	return contract.Event{
-		ID: contract.EventID(p.service, p.name, n, i), Type: e.Type, Source: p.service, Partition: p.name,
-		Commit: n, Index: i, Aggregate: e.Aggregate, Seq: e.Seq, At: e.At, Data: e.Data,
-	}
-}
-
 // Feed gives the published events of the commits from number from on, for consumers that found a gap; next
 // is where to go on.
 func (p *Partition[S]) Feed(ctx context.Context, from uint64, max int) (events []contract.Event, next uint64, err error) {
@@ -124,11 +118,7 @@ func (p *Partition[S]) Feed(ctx context.Context, from uint64, max int) (events [
 		return nil, from, err
 	}
 	for _, c := range commits {
-		for i, e := range c.Events {
-			if !e.Internal {
-				events = append(events, p.envelope(c.N, i, e))
-			}
-		}
+		events = append(events, c.Published(p.service, p.name)...)
 	}
 	return events, from + uint64(len(commits)), nil
 }

@@ -66,7 +66,7 @@ func (p *Partition[S]) recover(ctx context.Context) error {
 		if err := getJSON(ctx, p.store, checkpointKey(p.name), &c); err != nil {
 			return err
 		}
-		p.head = c.Commit
+		p.head, p.published = c.Commit, c.Published
 	}
 	for {
 		more, err := p.catchUp(ctx, readAhead)
@@ -127,6 +127,9 @@ func (p *Partition[S]) cold(commits []Commit) []string {
 
 // apply takes a commit of another writer, or of the past, into memory; p.mu is held.
 func (p *Partition[S]) apply(c Commit) error {
+	if c.Before != p.published {
+		return fmt.Errorf("%w: commit %d of %s follows %d published events, and counts %d", ErrCorrupt, c.N, p.name, p.published, c.Before)
+	}
 	for _, e := range c.Events {
 		a := p.warm[e.Aggregate]
 		if a == nil {

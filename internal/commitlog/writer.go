@@ -153,7 +153,7 @@ func (p *Partition[S]) settle(ctx context.Context, d *decision[S]) (bool, error)
 			return false, nil
 		}
 	} else {
-		c := Commit{N: d.head + 1, Writer: rand.Text(), Events: d.events}
+		c := Commit{N: d.head + 1, Writer: rand.Text(), Before: p.published, Events: d.events}
 		won, err := p.put(ctx, c)
 		if err != nil {
 			return false, err
@@ -205,7 +205,7 @@ const recentCommits = 32
 
 // announce moves the head and tells the subscribers; p.mu is held.
 func (p *Partition[S]) announce(c Commit) {
-	p.head = c.N
+	p.head, p.published = c.N, c.after()
 	if len(p.recent) >= 2*recentCommits {
 		p.recent = append([]Commit(nil), p.recent[recentCommits:]...)
 	}

@@ -6,8 +6,10 @@ import (
 	"time"
 )
 
-// Event is the envelope of every event on a topic and in a feed. Events of one aggregate have the
-// sequence numbers 1, 2, 3 …; a partition's events are ordered by (Commit, Index).
+// Event is the envelope of every event on a topic and in a feed. Events of one aggregate have ascending
+// sequence numbers; those of one source and partition have the positions 1, 2, 3 … without a gap, so that
+// a consumer sees what it has missed. Of a source without a log (users) Partition, Commit and Position are
+// empty: there an event is known by its id alone.
 type Event struct {
 	ID        string          `json:"id"`        // service/partition/commit/index
 	Type      string          `json:"type"`      // such as "order.confirmed"
@@ -15,6 +17,7 @@ type Event struct {
 	Partition string          `json:"partition"` // of the source's log
 	Commit    uint64          `json:"commit"`    // from 1
 	Index     int             `json:"index"`     // within the commit, from 0
+	Position  uint64          `json:"position"`  // among the partition's published events, from 1
 	Aggregate string          `json:"aggregate"` // kind and id, such as "order/<id>" or "sku/<SKU>"
 	Seq       uint64          `json:"seq"`       // within the aggregate, from 1
 	At        time.Time       `json:"at"`        // UTC

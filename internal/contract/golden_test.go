@@ -29,7 +29,7 @@ var (
 // samples have every member set: one that is renamed, dropped or retyped changes its file.
 var samples = map[string]any{
 	"event": contract.Event{ID: contract.EventID("orders", "orders", 7, 1), Type: contract.OrderConfirmed, Source: "orders", Partition: "orders",
-		Commit: 7, Index: 1, Aggregate: "order/o1", Seq: 4, At: at, Data: json.RawMessage(`{"orderId":"o1"}`)},
+		Commit: 7, Index: 1, Position: 12, Aggregate: "order/o1", Seq: 4, At: at, Data: json.RawMessage(`{"orderId":"o1"}`)},
 	"order-fact": contract.OrderFact{OrderID: "o1", Number: "H10001", Customer: "u1", Email: "ada@example.test", AccessToken: "token",
 		CartID: "c1", CartVersion: 3, Lines: []contract.OrderLine{line}, Subtotal: eur(2000), Discount: eur(200), Shipping: eur(490),
 		Tax: eur(435), Total: eur(2725), ShippingAddress: address},

@@ -61,14 +61,22 @@ func add(ctx context.Context, p *commitlog.Partition[Counter], id, key string, n
 	return err
 }
 
+type suite struct{ store sidecar.State }
+
+func (s suite) start(t *testing.T, name string, o commitlog.Options) *commitlog.Partition[Counter] {
+	p, err := commitlog.Open(context.Background(), s.store, "test", name, model(), o)
+	require.NoError(t, err)
+	return p
+}
+
 // Test runs the suite. open gives a store; logs of one run do not meet those of another.
 func Test(t *testing.T, open func(t *testing.T) sidecar.State) {
-	store := open(t)
-	ctx := t.Context()
-	start := func(t *testing.T, name string, o commitlog.Options) *commitlog.Partition[Counter] {
-		p, err := commitlog.Open(ctx, store, "test", name, model(), o)
-		require.NoError(t, err)
-		return p
+	s := suite{open(t)}
+	ctx, start := t.Context(), s.start
+	for name, run := range map[string]func(*testing.T){
+		"published events are numbered without a gap": s.positions,
+	} {
+		t.Run(name, func(t *testing.T) { t.Parallel(); run(t) })
 	}
 
 	t.Run("events survive a restart with and without documents", func(t *testing.T) {
