@@ -221,8 +221,8 @@ func (s *Service) authorise(ctx context.Context, o order.Order) (payment.Authori
 func (s *Service) reject(ctx context.Context, o order.Order, why order.Rejection, try attempt) (order.Order, uint64, error) {
 	// The first attempt asks for money only when it has the goods; an earlier one may have got it.
 	nothingHeld := why.Reason == order.OutOfStock && try == first
-	if why.Reason != order.PaymentDeclines && !nothingHeld {
-		left, err := s.Payments.Void(ctx, o.OrderID)
+	if why.Reason != order.PaymentDeclines && !nothingHeld && o.Total.Amount > 0 {
+		left, err := s.Payments.Void(ctx, o.OrderID, o.Total, o.Payment.Authorisation)
 		if err != nil {
 			return o, 0, err
 		}

@@ -47,7 +47,7 @@ func (s *Service) takeUp(ctx context.Context, id string) error {
 // catalog, from the event; asking here too makes it quick.
 func (s *Service) settleCancelled(ctx context.Context, o order.Order) (order.Order, uint64, error) {
 	if o.Total.Amount > 0 {
-		if _, err := s.Payments.Void(ctx, o.OrderID); err != nil {
+		if _, err := s.Payments.Void(ctx, o.OrderID, o.Total, o.Payment.Authorisation); err != nil {
 			return o, 0, err
 		}
 	}

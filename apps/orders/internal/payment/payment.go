@@ -40,19 +40,18 @@ type Provider interface {
 	// Errors: *Declined (the answer has the authorisation all the same; final for this key); ErrVoided
 	// (the key was voided, before or after an authorisation; the answer has the state); ErrKeyReused
 	// (the key came before with another amount or token).
+	//
+	// A provider may forget a key KeyLife after its first use, and with it what became of it. Void what
+	// is older instead.
 	Authorise(ctx context.Context, key string, amount money.Money, token string) (Authorisation, error)
-
-	// Find gives what the provider knows under the order's key, in whatever status; that is no error.
-	// False means that nothing has been decided under it so far. It does not mean that nothing will be:
-	// an attempt may still be on its way. Only Void closes a key.
-	Find(ctx context.Context, key string) (Authorisation, bool, error)
 
 	// Capture takes a positive part of an authorisation, in its currency. key is the capture's own, used
 	// for no other capture or refund; a repetition answers with the first capture, even when the rest
 	// has been voided since. After a refusal take a new key.
 	//
 	// Errors: ErrNotFound (no such authorisation); *Declined, ErrVoided (its status); ErrExceeds (more
-	// than is left of it); ErrKeyReused (the key came before with another amount, or for a refund).
+	// than is left of it); ErrWholeOnly (less than the whole, of a card that is captured once: the rest
+	// would be lost); ErrKeyReused (the key came before with another amount, or for a refund).
 	Capture(ctx context.Context, key, authorisationID string, amount money.Money) (Movement, error)
 
 	// Void releases what is authorised and not captured under the order's key, for good. Afterwards
@@ -60,7 +59,14 @@ type Provider interface {
 	// answer is what is left: Captured may be more than zero, and then is for Refund. A declined or
 	// wholly captured authorisation stays as it is, without error. A key under which nothing was
 	// authorised is marked Voided, so that an attempt still on its way is refused.
-	Void(ctx context.Context, key string) (Authorisation, error)
+	//
+	// amount is what was, or would have been, authorised: a provider may have to repeat the attempt to
+	// learn of it, or to close the key against it. authorisationID is the ID that Authorise answered;
+	// empty if it never did.
+	//
+	// Errors: ErrKeyReused (the key came with another amount); ErrNotFound (no such authorisation under
+	// this key).
+	Void(ctx context.Context, key string, amount money.Money, authorisationID string) (Authorisation, error)
 
 	// Refund gives back a positive part of what was captured, in its currency, voided rest or not. key
 	// is as for Capture.
@@ -68,6 +74,10 @@ type Provider interface {
 	// Errors: ErrNotFound; ErrExceeds (more than was captured and not yet refunded); ErrKeyReused.
 	Refund(ctx context.Context, key, authorisationID string, amount money.Money) (Movement, error)
 }
+
+// KeyLife is how long at least a provider knows an order's key: Stripe's 24 hours, less an hour for
+// clocks that differ.
+const KeyLife = 23 * time.Hour
 
 // Status is what became of an authorisation.
 type Status string
@@ -131,12 +141,14 @@ var (
 	ErrVoided    = errors.New("payment: voided")
 	ErrNotFound  = errors.New("payment: no such authorisation")
 	ErrExceeds   = errors.New("payment: more than is left")
+	ErrWholeOnly = errors.New("payment: can be captured only once, and wholly")
 )
 
 // maxKey leaves room for an adapter's prefix below Stripe's limit of 255 characters.
 const maxKey = 200
 
-func checkKey(key string) error {
+// CheckKey returns ErrInvalid for what is no key.
+func CheckKey(key string) error {
 	if key == "" || len(key) > maxKey {
 		return fmt.Errorf("%w: a key of %d bytes", ErrInvalid, len(key))
 	}
@@ -148,7 +160,8 @@ func checkKey(key string) error {
 	return nil
 }
 
-func checkAmount(m money.Money) error {
+// CheckAmount returns ErrInvalid for what is no amount to move.
+func CheckAmount(m money.Money) error {
 	if m.Amount <= 0 || !money.Known(m.Currency) {
 		return fmt.Errorf("%w: %s", ErrInvalid, m)
 	}

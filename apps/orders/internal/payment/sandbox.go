@@ -22,6 +22,7 @@ const (
 	TokenSlow              = "tok_slow"               // succeeds at once, but the first attempt hears of it after SlowAnswer
 	TokenTimeout           = "tok_timeout"            // succeeds, but the first attempt never hears of it
 	TokenError             = "tok_error"              // fails twice with ErrProvider, then succeeds
+	TokenSingleCapture     = "tok_single_capture"     // succeeds, and is captured wholly or not at all
 )
 
 // SlowAnswer is how long TokenSlow takes.
@@ -61,7 +62,7 @@ func Sleep(ctx context.Context, d time.Duration) error {
 type record struct {
 	Status      Status      `json:"status,omitempty"` // empty while TokenError fails
 	Token       string      `json:"token,omitempty"`
-	Amount      money.Money `json:"amount,omitzero"` // zero: no attempt arrived
+	Amount      money.Money `json:"amount,omitzero"`
 	Captured    money.Money `json:"captured,omitzero"`
 	Refunded    money.Money `json:"refunded,omitzero"`
 	DeclineCode string      `json:"declineCode,omitempty"`
@@ -88,7 +89,20 @@ const (
 
 const idPrefix = "sandbox_"
 
-func (r record) arrived() bool { return r.Amount.Amount > 0 }
+// arrived reports whether an attempt did, and so whether Token means something.
+func (r record) arrived() bool { return r.Decider != "" || len(r.Failed) > 0 }
+
+// fix binds the key to the first amount that comes with it.
+func (r *record) fix(amount money.Money) error {
+	if r.Amount.Amount == 0 {
+		r.Amount = amount
+		r.Captured, r.Refunded = money.New(0, amount.Currency), money.New(0, amount.Currency)
+	}
+	if r.Amount != amount {
+		return ErrKeyReused
+	}
+	return nil
+}
 
 func (r record) authorisation(key string) Authorisation {
 	a := Authorisation{
@@ -114,19 +128,18 @@ func (r record) refusal() error {
 
 // Authorise implements Provider.
 func (s *Sandbox) Authorise(ctx context.Context, key string, amount money.Money, token string) (Authorisation, error) {
-	if err := errors.Join(checkKey(key), checkAmount(amount)); err != nil {
+	if err := errors.Join(CheckKey(key), CheckAmount(amount)); err != nil {
 		return Authorisation{}, err
 	}
 	attempt := rand.Text()
 	r, err := s.change(ctx, key, func(r *record) (bool, error) {
 		switch {
-		case r.arrived() && (r.Amount != amount || r.Token != token):
+		case r.fix(amount) != nil || r.arrived() && r.Token != token:
 			return false, fmt.Errorf("%w: %s", ErrKeyReused, key)
 		case r.Status != "" || slices.Contains(r.Failed, attempt):
 			return false, nil
 		}
-		r.Token, r.Amount = token, amount
-		r.Captured, r.Refunded = money.New(0, amount.Currency), money.New(0, amount.Currency)
+		r.Token = token
 		if token == TokenError && len(r.Failed) < tokenErrors {
 			r.Failed = append(r.Failed, attempt)
 			return true, nil
@@ -151,7 +164,7 @@ func (s *Sandbox) Authorise(ctx context.Context, key string, amount money.Money,
 
 func outcome(token string) (Status, string) {
 	switch token {
-	case TokenVisa, TokenSlow, TokenTimeout, TokenError:
+	case TokenVisa, TokenSlow, TokenTimeout, TokenError, TokenSingleCapture:
 		return Authorised, ""
 	case TokenDeclined:
 		return Refused, CardDeclined
@@ -178,9 +191,10 @@ func (s *Sandbox) delay(ctx context.Context, key string, r record) (record, erro
 	return r, nil
 }
 
-// Find implements Provider.
+// Find gives what is known under the order's key, in whatever status. False means that nothing has been
+// decided under it so far; an attempt may still be on its way.
 func (s *Sandbox) Find(ctx context.Context, key string) (Authorisation, bool, error) {
-	if err := checkKey(key); err != nil {
+	if err := CheckKey(key); err != nil {
 		return Authorisation{}, false, err
 	}
 	r, _, err := s.read(ctx, key)
@@ -198,6 +212,9 @@ func (s *Sandbox) Capture(ctx context.Context, key, authorisationID string, amou
 		}
 		if err := fits(amount, r.Amount, r.Captured); err != nil {
 			return err
+		}
+		if r.Token == TokenSingleCapture && amount != r.Amount {
+			return fmt.Errorf("%w: %s of %s", ErrWholeOnly, amount, r.Amount)
 		}
 		r.Captured.Amount += amount.Amount
 		if r.Captured == r.Amount {
@@ -235,11 +252,11 @@ func fits(amount, whole, used money.Money) error {
 
 // move records a movement once; book decides it and adds it to the sums.
 func (s *Sandbox) move(ctx context.Context, kind, key, authorisationID string, amount money.Money, book func(*record) error) (Movement, error) {
-	if err := errors.Join(checkKey(key), checkAmount(amount)); err != nil {
+	if err := errors.Join(CheckKey(key), CheckAmount(amount)); err != nil {
 		return Movement{}, err
 	}
 	order, ours := strings.CutPrefix(authorisationID, idPrefix)
-	if !ours || checkKey(order) != nil {
+	if !ours || CheckKey(order) != nil {
 		return Movement{}, fmt.Errorf("%w: %q", ErrNotFound, authorisationID)
 	}
 	var m movement
@@ -270,11 +287,17 @@ func (s *Sandbox) move(ctx context.Context, kind, key, authorisationID string, a
 }
 
 // Void implements Provider.
-func (s *Sandbox) Void(ctx context.Context, key string) (Authorisation, error) {
-	if err := checkKey(key); err != nil {
+func (s *Sandbox) Void(ctx context.Context, key string, amount money.Money, authorisationID string) (Authorisation, error) {
+	if err := errors.Join(CheckKey(key), CheckAmount(amount)); err != nil {
 		return Authorisation{}, err
 	}
 	r, err := s.change(ctx, key, func(r *record) (bool, error) {
+		if authorisationID != "" && (r.Decider == "" || authorisationID != idPrefix+key) {
+			return false, fmt.Errorf("%w: %q under %s", ErrNotFound, authorisationID, key)
+		}
+		if err := r.fix(amount); err != nil {
+			return false, fmt.Errorf("%w: %s", err, key)
+		}
 		switch r.Status {
 		case "":
 			r.At = s.time()

@@ -36,6 +36,7 @@ func conform(t *testing.T, state sidecar.State) {
 			return payment.NewSandbox(state, time.Now, payment.Sleep)
 		},
 		Approved: payment.TokenVisa, Declined: payment.TokenDeclined, DeclineCode: payment.CardDeclined,
+		WholeOnly: payment.TokenSingleCapture,
 	})
 }
 
@@ -139,7 +140,7 @@ func TestSlowTokenVoidedWhileItWaits(t *testing.T) {
 	t.Parallel()
 	state := memory.NewState()
 	s := payment.NewSandbox(state, time.Now, func(ctx context.Context, _ time.Duration) error {
-		_, err := sandbox(state).Void(ctx, "order")
+		_, err := sandbox(state).Void(ctx, "order", price, "")
 		return err
 	})
 	got, err := s.Authorise(t.Context(), "order", price, payment.TokenSlow)
@@ -187,7 +188,7 @@ func TestErrorTokenVoidedBetween(t *testing.T) {
 	s, ctx := sandbox(memory.NewState()), t.Context()
 	_, err := s.Authorise(ctx, "order", price, payment.TokenError)
 	require.ErrorIs(t, err, payment.ErrProvider)
-	_, err = s.Void(ctx, "order")
+	_, err = s.Void(ctx, "order", price, "")
 	require.NoError(t, err)
 	for range 3 {
 		_, err = s.Authorise(ctx, "order", price, payment.TokenError)
@@ -306,7 +307,7 @@ func TestAnAttemptKnowsItsOvertakenWrite(t *testing.T) {
 func TestGuessedIDsMoveNothing(t *testing.T) {
 	t.Parallel()
 	s, ctx := sandbox(memory.NewState()), t.Context()
-	_, err := s.Void(ctx, "voided")
+	_, err := s.Void(ctx, "voided", price, "")
 	require.NoError(t, err)
 	_, err = s.Authorise(ctx, "failed", price, payment.TokenError)
 	require.ErrorIs(t, err, payment.ErrProvider)
