@@ -1,0 +1,98 @@
+package memory_test
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"haberdash/internal/sidecar"
+	"haberdash/internal/sidecar/memory"
+	"haberdash/internal/sidecar/sidecartest"
+)
+
+// running runs an engine until the test's end.
+func running(t *testing.T, register func(sidecar.WorkflowHost)) *memory.Workflows {
+	t.Helper()
+	e := memory.NewWorkflows()
+	register(e)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- e.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		require.NoError(t, <-done)
+	})
+	return e
+}
+
+func TestWorkflows(t *testing.T) {
+	t.Parallel()
+	sidecartest.TestWorkflows(t, func(t *testing.T, register func(sidecar.WorkflowHost)) sidecartest.Engine {
+		e := running(t, register)
+		return sidecartest.Engine{Workflows: e, Crashes: map[string]func(*testing.T){
+			"the worker": func(*testing.T) { e.Crash() },
+		}}
+	})
+}
+
+func TestWorkflowClockGoesForward(t *testing.T) {
+	t.Parallel()
+	tried := make(chan bool)
+	e := running(t, func(h sidecar.WorkflowHost) {
+		h.Activity("once", func(context.Context, json.RawMessage) (any, error) {
+			if first := <-tried; first {
+				return nil, context.DeadlineExceeded
+			}
+			return nil, nil
+		})
+		h.Workflow("month", func(w sidecar.WorkflowContext) error {
+			if err := w.Call("once", nil, nil, sidecar.RetryPolicy{First: time.Hour}); err != nil {
+				return err
+			}
+			_, err := w.Wait("never", 30*24*time.Hour)
+			return err
+		})
+	})
+	require.NoError(t, e.Start(t.Context(), "month", "m", nil))
+	tried <- true
+	for done := false; !done; {
+		e.Advance(time.Hour) // until the failure was noticed, and then an hour more
+		select {
+		case tried <- false:
+			done = true
+		case <-time.After(time.Millisecond):
+		}
+	}
+	require.Eventually(t, func() bool {
+		e.Advance(30 * 24 * time.Hour)
+		status, err := e.Status(t.Context(), "m")
+		return err == nil && status == sidecar.Completed
+	}, 10*time.Second, time.Millisecond)
+}
+
+func TestWorkflowsThatAreNotDeterministicFail(t *testing.T) {
+	t.Parallel()
+	runs := 0
+	e := running(t, func(h sidecar.WorkflowHost) {
+		h.Activity("a", func(context.Context, json.RawMessage) (any, error) { return nil, nil })
+		h.Activity("b", func(context.Context, json.RawMessage) (any, error) { return nil, nil })
+		h.Workflow("fickle", func(w sidecar.WorkflowContext) error {
+			runs++
+			return w.Call(map[bool]string{true: "a", false: "b"}[runs == 1], nil, nil, sidecar.RetryPolicy{})
+		})
+		h.Workflow("forgetful", func(w sidecar.WorkflowContext) error {
+			if runs++; runs > 3 {
+				return nil
+			}
+			return w.Call("a", nil, nil, sidecar.RetryPolicy{})
+		})
+	})
+	for _, name := range []string{"fickle", "forgetful"} {
+		require.NoError(t, e.Start(t.Context(), name, name, nil))
+		require.Eventually(t, func() bool { return e.Failure(name) != nil }, 10*time.Second, time.Millisecond)
+		require.ErrorContains(t, e.Failure(name), "not deterministic")
+	}
+}
