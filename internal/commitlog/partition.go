@@ -73,6 +73,7 @@ type Partition[S any] struct {
 	store         sidecar.State
 	model         Model[S]
 	opts          Options
+	marks         marks
 
 	queue chan *command[S]
 	quit  chan struct{} // closed by Close

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"time"
 
-	"haberdash/internal/contract"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
 )
@@ -108,19 +107,6 @@ func (p *Partition[S]) publishSome(ctx context.Context, to sidecar.Publisher, to
 		}
 	}
 	return commits[len(commits)-1].N, nil
-}
-
-// Feed gives the published events of the commits from number from on, for consumers that found a gap; next
-// is where to go on.
-func (p *Partition[S]) Feed(ctx context.Context, from uint64, max int) (events []contract.Event, next uint64, err error) {
-	commits, err := p.Read(ctx, from, max)
-	if err != nil {
-		return nil, from, err
-	}
-	for _, c := range commits {
-		events = append(events, c.Published(p.service, p.name)...)
-	}
-	return events, from + uint64(len(commits)), nil
 }
 
 // Changed is closed when the partition grows next.

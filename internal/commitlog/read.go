@@ -19,6 +19,18 @@ func (p *Partition[S]) read(ctx context.Context, from uint64, max int) ([]Commit
 	return readLog(ctx, p.store, p.name, from, max)
 }
 
+// one reads a commit that is known to be there.
+func (p *Partition[S]) one(ctx context.Context, n uint64) (Commit, error) {
+	commits, err := p.read(ctx, n, 1)
+	if err == nil && len(commits) == 0 {
+		err = fmt.Errorf("%w: %s is missing", ErrCorrupt, logKey(p.name, n))
+	}
+	if err != nil {
+		return Commit{}, err
+	}
+	return commits[0], nil
+}
+
 // tail gives commits from number from on, at most max and none beyond the head, from memory if it has them.
 func (p *Partition[S]) tail(ctx context.Context, from uint64, max int) ([]Commit, error) {
 	p.mu.RLock()
@@ -167,16 +179,13 @@ func (p *Partition[S]) History(ctx context.Context, id string, before uint64, li
 	}
 	var events []Event
 	for n := last; n > 0 && len(events) < limit; {
-		commits, err := p.read(ctx, n, 1)
+		c, err := p.one(ctx, n)
 		if err != nil {
 			return nil, err
 		}
-		if len(commits) == 0 {
-			return nil, fmt.Errorf("%w: %s is missing", ErrCorrupt, logKey(p.name, n))
-		}
 		prev := uint64(0)
-		for i := len(commits[0].Events) - 1; i >= 0; i-- {
-			e := commits[0].Events[i]
+		for i := len(c.Events) - 1; i >= 0; i-- {
+			e := c.Events[i]
 			if e.Aggregate != id {
 				continue
 			}

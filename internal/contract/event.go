@@ -24,6 +24,14 @@ type Event struct {
 	Data      json.RawMessage `json:"data"`
 }
 
+// FeedPage is a part of a log's published events: GET /feed/{partition}?from=&max= of the source. Next is the
+// position to go on from, Head that of the last event published.
+type FeedPage struct {
+	Events []Event `json:"events" nullable:"false"`
+	Next   uint64  `json:"next"`
+	Head   uint64  `json:"head"`
+}
+
 // EventID derives an event's id from its place in the log.
 func EventID(source, partition string, commit uint64, index int) string {
 	return fmt.Sprintf("%s/%s/%d/%d", source, partition, commit, index)

@@ -23,13 +23,15 @@ var (
 	at      = time.Date(2026, 11, 23, 12, 30, 0, 0, time.UTC)
 	eur     = func(n int64) money.Money { return money.New(n, "EUR") }
 	address = contract.Address{Name: "Ada Byron", Line1: "1 Street", Line2: "rear", City: "Berlin", Region: "BE", PostalCode: "10117", Country: "DE"}
-	line    = contract.OrderLine{SKU: "HAT-M", Title: "Hat – M", Quantity: 2, UnitPrice: eur(1000), Total: eur(2000)}
+	event   = contract.Event{ID: contract.EventID("orders", "orders", 7, 1), Type: contract.OrderConfirmed, Source: "orders", Partition: "orders",
+		Commit: 7, Index: 1, Position: 12, Aggregate: "order/o1", Seq: 4, At: at, Data: json.RawMessage(`{"orderId":"o1"}`)}
+	line = contract.OrderLine{SKU: "HAT-M", Title: "Hat – M", Quantity: 2, UnitPrice: eur(1000), Total: eur(2000)}
 )
 
 // samples have every member set: one that is renamed, dropped or retyped changes its file.
 var samples = map[string]any{
-	"event": contract.Event{ID: contract.EventID("orders", "orders", 7, 1), Type: contract.OrderConfirmed, Source: "orders", Partition: "orders",
-		Commit: 7, Index: 1, Position: 12, Aggregate: "order/o1", Seq: 4, At: at, Data: json.RawMessage(`{"orderId":"o1"}`)},
+	"event":     event,
+	"feed-page": contract.FeedPage{Events: []contract.Event{event}, Next: 13, Head: 20},
 	"order-fact": contract.OrderFact{OrderID: "o1", Number: "H10001", Customer: "u1", Email: "ada@example.test", AccessToken: "token",
 		CartID: "c1", CartVersion: 3, Lines: []contract.OrderLine{line}, Subtotal: eur(2000), Discount: eur(200), Shipping: eur(490),
 		Tax: eur(435), Total: eur(2725), ShippingAddress: address},

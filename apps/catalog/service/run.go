@@ -9,6 +9,7 @@ import (
 
 	"github.com/caarlos0/env/v11"
 
+	"haberdash/internal/commitlog/logapi"
 	"haberdash/internal/host"
 	"haberdash/internal/sidecar/daprd"
 )
@@ -43,6 +44,7 @@ func Run(ctx context.Context, h *host.Host) (func(context.Context) error, error)
 	}
 	s.Mount(h.API)
 	inventory.Mount(h.API)
+	logapi.MountFeed(h.API, append(inventory.feeds(), s.log)...)
 	inventory.Subscribe(h.Events)
 	h.Server.Ready("catalogue", s.Ready)
 	inventory.Start(ctx)

@@ -10,6 +10,7 @@ import (
 
 	"haberdash/apps/catalog/internal/stock"
 	"haberdash/internal/commitlog"
+	"haberdash/internal/commitlog/logapi"
 	"haberdash/internal/contract"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
@@ -67,6 +68,13 @@ func OpenInventory(ctx context.Context, d InventoryDeps) (*Inventory, error) {
 	}
 	s.stock = stock.NewInventory(ledgers[0], ledgers[1:]...)
 	return s, nil
+}
+
+func (s *Inventory) feeds() (logs []logapi.Log) {
+	for _, log := range s.logs {
+		logs = append(logs, log)
+	}
+	return logs
 }
 
 // Start begins the work in the background: publishing the logs' events and the sweep.

@@ -74,7 +74,8 @@ func Test(t *testing.T, open func(t *testing.T) sidecar.State) {
 	s := suite{open(t)}
 	ctx, start := t.Context(), s.start
 	for name, run := range map[string]func(*testing.T){
-		"published events are numbered without a gap": s.positions,
+		"published events are numbered without a gap":            s.positions,
+		"the feed gives every event by its position, to anybody": s.feeds,
 	} {
 		t.Run(name, func(t *testing.T) { t.Parallel(); run(t) })
 	}

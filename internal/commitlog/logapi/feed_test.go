@@ -1,0 +1,81 @@
+package logapi_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/rs/zerolog"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"haberdash/internal/commitlog/logapi"
+	"haberdash/internal/contract"
+	"haberdash/internal/fault"
+	"haberdash/internal/httpx"
+	"haberdash/internal/identity"
+	"haberdash/internal/sidecar/memory"
+)
+
+// app joins a mesh with what mount puts on its API. Callers are who the test's header says.
+func app(mesh *memory.Mesh, name string) *chi.Mux {
+	router := chi.NewRouter()
+	router.Use(httpx.Trace(zerolog.Nop()), httpx.Recover, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if role := r.Header.Get("Test-Role"); role != "" {
+				r = r.WithContext(identity.With(r.Context(), identity.Caller{UserID: "u", Roles: []string{role}}, "token"))
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
+	mesh.Join(name, router)
+	return router
+}
+
+// book is a log of n events.
+type book struct {
+	name string
+	n    uint64
+	err  error
+}
+
+func (b *book) Name() string { return b.name }
+
+func (b *book) Feed(_ context.Context, from uint64, limit int) (contract.FeedPage, error) {
+	page := contract.FeedPage{Events: []contract.Event{}, Next: from, Head: b.n}
+	for ; page.Next <= b.n && len(page.Events) < limit; page.Next++ {
+		page.Events = append(page.Events, contract.Event{Partition: b.name, Position: page.Next})
+	}
+	return page, b.err
+}
+
+func TestFeedsAreFetchedByPosition(t *testing.T) {
+	t.Parallel()
+	mesh := memory.NewMesh()
+	main, other := &book{name: "stock-main", n: 1500}, &book{name: "stock-a b", n: 1}
+	logapi.MountFeed(httpx.NewAPI(app(mesh, "catalog"), "test"), main, other)
+	fetch := logapi.Fetch(mesh)
+	page, err := fetch(t.Context(), "catalog", "stock-main", 3, 2)
+	require.NoError(t, err)
+	assert.Equal(t, uint64(5), page.Next)
+	assert.Equal(t, uint64(1500), page.Head)
+	require.Len(t, page.Events, 2)
+	assert.Equal(t, uint64(3), page.Events[0].Position)
+
+	page, err = fetch(t.Context(), "catalog", "stock-main", 1, 5000)
+	require.NoError(t, err)
+	assert.Len(t, page.Events, 1000, "as many as one page takes")
+	page, err = fetch(t.Context(), "catalog", "stock-a b", 2, 5)
+	require.NoError(t, err)
+	assert.Equal(t, contract.FeedPage{Events: []contract.Event{}, Next: 2, Head: 1}, page)
+
+	_, err = fetch(t.Context(), "catalog", "orders", 1, 1)
+	assert.True(t, fault.Is(err, "not-found"), "%v", err)
+	_, err = fetch(t.Context(), "catalog", "stock-main", 0, 1)
+	assert.True(t, fault.Is(err, "invalid-request"), "%v", err)
+	main.err = errors.New("disk on fire")
+	_, err = fetch(t.Context(), "catalog", "stock-main", 1, 1)
+	assert.True(t, fault.Is(err, "unavailable"), "%v", err)
+}
