@@ -14,6 +14,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"haberdash/internal/telemetry"
 )
 
 // Errors of the ports; compare with errors.Is. Any other error of a write means that its outcome is
@@ -100,13 +102,31 @@ const (
 
 // Delivery is a message that arrived. It may arrive again, late, or out of order.
 type Delivery struct {
-	ID    string
-	Topic string
-	Data  []byte
+	ID          string
+	Topic       string
+	Data        []byte
+	TraceParent string // of the publisher's trace, empty if it had none
 }
 
-// Handler handles the deliveries of one subscription.
-type Handler func(context.Context, Delivery) Outcome
+// Within continues the delivery's trace in ctx.
+func (d Delivery) Within(ctx context.Context) context.Context {
+	return telemetry.WithTrace(ctx, telemetry.NewTrace(d.TraceParent, ""))
+}
+
+// Handler handles deliveries of one subscription that arrived together, at least one, in the order in which
+// they came, and says of each what became of it. One without an answer is sent again.
+type Handler func(context.Context, []Delivery) []Outcome
+
+// Each makes a Handler that takes deliveries one by one, each within its own trace.
+func Each(h func(context.Context, Delivery) Outcome) Handler {
+	return func(ctx context.Context, deliveries []Delivery) []Outcome {
+		outcomes := make([]Outcome, len(deliveries))
+		for i, d := range deliveries {
+			outcomes[i] = h(d.Within(ctx), d)
+		}
+		return outcomes
+	}
+}
 
 // Subscriber takes handlers for topics. Register all before the service starts.
 type Subscriber interface {

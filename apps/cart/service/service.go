@@ -36,7 +36,7 @@ func New(d Deps) *Service {
 
 // Listen subscribes the service to the events it lives on.
 func (s *Service) Listen(events sidecar.Subscriber) {
-	events.Subscribe(contract.TopicOrders, s.ordered)
+	events.Subscribe(contract.TopicOrders, sidecar.Each(s.ordered))
 }
 
 // Mount puts the service's operations on an API.

@@ -82,7 +82,7 @@ func (s *Inventory) settle(ctx context.Context, order, decision string, overdue 
 
 // Subscribe takes the decisions of orders as they are made.
 func (s *Inventory) Subscribe(events sidecar.Subscriber) {
-	events.Subscribe(contract.TopicOrders, s.onOrder)
+	events.Subscribe(contract.TopicOrders, sidecar.Each(s.onOrder))
 }
 
 var decisions = map[string]string{

@@ -442,11 +442,11 @@ func TestOutcomesOfDeliveries(t *testing.T) {
 		`nonsense`: sidecar.Drop, `{}`: sidecar.Drop, `{"type":"order.confirmed","data":{}}`: sidecar.Drop, `{"type":"order.rejected"}`: sidecar.Drop,
 		`{"type":"order.placed"}`: sidecar.Done, `{"type":"order.confirmed","data":{"orderId":"x"}}`: sidecar.Done,
 	} {
-		assert.Equal(t, want, o.handler(t.Context(), sidecar.Delivery{Data: []byte(data)}), data)
+		assert.Equal(t, want, o.handler(t.Context(), []sidecar.Delivery{{Data: []byte(data)}})[0], data)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	assert.Equal(t, sidecar.Retry, o.handler(ctx, sidecar.Delivery{Data: []byte(`{"type":"order.rejected","data":{"orderId":"y"}}`)}), "an outage")
+	assert.Equal(t, sidecar.Retry, o.handler(ctx, []sidecar.Delivery{{Data: []byte(`{"type":"order.rejected","data":{"orderId":"y"}}`)}})[0], "an outage")
 }
 
 func TestInventoryPublishesAndSweepsUntilClosed(t *testing.T) {

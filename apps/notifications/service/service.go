@@ -38,8 +38,8 @@ func New(d Deps) *Service { return &Service{Deps: d} }
 
 // Listen subscribes the service to the events it writes about.
 func (s *Service) Listen(events sidecar.Subscriber) {
-	events.Subscribe(contract.TopicOrders, s.handle)
-	events.Subscribe(contract.TopicUsers, s.handle)
+	events.Subscribe(contract.TopicOrders, sidecar.Each(s.handle))
+	events.Subscribe(contract.TopicUsers, sidecar.Each(s.handle))
 }
 
 // errBadData says that an event makes no letter and never will.

@@ -56,7 +56,7 @@ type entryStatus struct {
 
 var words = map[sidecar.Outcome]string{sidecar.Done: "SUCCESS", sidecar.Retry: "RETRY", sidecar.Drop: "DROP"}
 
-// deliver hands a body to the handler, event by event in the order given, and makes the reply.
+// deliver hands a body to the handler, a batch at once, and makes the reply.
 func deliver(ctx context.Context, topic string, body []byte, h sidecar.Handler) any {
 	var b bulk
 	if err := json.Unmarshal(body, &b); err != nil {
@@ -68,18 +68,35 @@ func deliver(ctx context.Context, topic string, body []byte, h sidecar.Handler) 
 		if err := json.Unmarshal(body, &e); err != nil {
 			return map[string]string{"status": words[sidecar.Drop]}
 		}
-		return map[string]string{"status": words[one(ctx, topic, e, h)]}
+		return map[string]string{"status": handle(ctx, h, []sidecar.Delivery{delivery(topic, e)})[0]}
 	}
-	statuses := make([]entryStatus, len(b.Entries))
+	deliveries, statuses := make([]sidecar.Delivery, len(b.Entries)), make([]entryStatus, len(b.Entries))
 	for i, entry := range b.Entries {
-		statuses[i] = entryStatus{entry.EntryID, words[one(ctx, topic, entry.Event, h)]}
+		deliveries[i] = delivery(topic, entry.Event)
+	}
+	for i, word := range handle(ctx, h, deliveries) {
+		statuses[i] = entryStatus{b.Entries[i].EntryID, word}
 	}
 	return map[string]any{"statuses": statuses}
 }
 
-func one(ctx context.Context, topic string, e cloudEvent, h sidecar.Handler) sidecar.Outcome {
-	ctx = telemetry.WithTrace(ctx, telemetry.NewTrace(e.TraceParent, ""))
-	return h(ctx, sidecar.Delivery{ID: e.ID, Topic: topic, Data: e.Data})
+func delivery(topic string, e cloudEvent) sidecar.Delivery {
+	return sidecar.Delivery{ID: e.ID, Topic: topic, Data: e.Data, TraceParent: e.TraceParent}
+}
+
+func handle(ctx context.Context, h sidecar.Handler, deliveries []sidecar.Delivery) []string {
+	said := make([]string, len(deliveries))
+	if len(deliveries) == 0 {
+		return said
+	}
+	outcomes := h(ctx, deliveries)
+	for i := range said {
+		said[i] = words[sidecar.Retry]
+		if i < len(outcomes) {
+			said[i] = words[outcomes[i]]
+		}
+	}
+	return said
 }
 
 func reply(w http.ResponseWriter, v any) {

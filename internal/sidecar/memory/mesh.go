@@ -101,20 +101,36 @@ func (m *Mesh) Publish(ctx context.Context, topic string, messages []sidecar.Mes
 	m.sent[topic] = append(m.sent[topic], messages...)
 	handlers := append([]sidecar.Handler(nil), m.handlers[topic]...)
 	m.mu.Unlock()
-	arrival := context.Context(wire{ctx})
+	trace := ""
 	if t, ok := telemetry.TraceOf(ctx); ok {
-		arrival = telemetry.WithTrace(arrival, telemetry.NewTrace(t.Parent(), ""))
+		trace = t.Parent()
 	}
-	for _, msg := range messages {
-		for _, h := range handlers {
-			for range attempts {
-				if h(arrival, sidecar.Delivery{ID: msg.ID, Topic: topic, Data: clone(msg.Data)}) != sidecar.Retry {
-					break
-				}
+	for _, h := range handlers {
+		var pending []sidecar.Delivery
+		for _, msg := range messages {
+			pending = append(pending, sidecar.Delivery{ID: msg.ID, Topic: topic, Data: clone(msg.Data), TraceParent: trace})
+		}
+		for range attempts {
+			if pending = deliver(wire{ctx}, h, pending); len(pending) == 0 {
+				break
 			}
 		}
 	}
 	return nil
+}
+
+// deliver hands a batch to a handler and gives what is to be sent again.
+func deliver(ctx context.Context, h sidecar.Handler, batch []sidecar.Delivery) (again []sidecar.Delivery) {
+	if len(batch) == 0 {
+		return nil
+	}
+	outcomes := h(ctx, slices.Clone(batch))
+	for i, d := range batch {
+		if i >= len(outcomes) || outcomes[i] == sidecar.Retry {
+			again = append(again, d)
+		}
+	}
+	return again
 }
 
 // Sent lists what was published to a topic.

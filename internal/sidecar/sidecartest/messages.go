@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -24,8 +25,14 @@ func TestMessages(t *testing.T, open func(t *testing.T, subscribe func(sidecar.S
 	in := &inbox{arrivals: map[string][]arrival{}}
 	in.changed = sync.NewCond(&in.mu)
 	publisher := open(t, func(s sidecar.Subscriber) {
-		s.Subscribe(contract.TopicOrders, in.handle)
-		s.Subscribe(contract.TopicUsers, in.handle)
+		s.Subscribe(contract.TopicOrders, func(ctx context.Context, deliveries []sidecar.Delivery) []sidecar.Outcome {
+			outcomes := sidecar.Each(in.handle)(ctx, deliveries)
+			if i := slices.Index(outcomes, silent); i >= 0 {
+				return outcomes[:i]
+			}
+			return outcomes
+		})
+		s.Subscribe(contract.TopicUsers, sidecar.Each(in.handle))
 	})
 	for _, c := range []struct {
 		name string
@@ -35,6 +42,8 @@ func TestMessages(t *testing.T, open func(t *testing.T, subscribe func(sidecar.S
 		{"messages of a key keep their order", keyOrder},
 		{"a delivery is repeated until it is done", redelivery},
 		{"what is dropped does not come again", dropped},
+		{"messages that arrive together end each in its own way", together},
+		{"what a handler says nothing of is repeated", unanswered},
 		{"the trace arrives", traceArrives},
 		{"an ended context is an error", func(t *testing.T, p sidecar.Publisher, _ *inbox) {
 			ctx, cancel := context.WithCancel(t.Context())
@@ -65,7 +74,10 @@ type payload struct {
 	N       int  `json:"n"`
 	Retries int  `json:"retries,omitempty"`
 	Drop    bool `json:"drop,omitempty"`
+	Silent  bool `json:"silent,omitempty"` // the first time there is no answer
 }
+
+const silent sidecar.Outcome = -1
 
 func (in *inbox) handle(ctx context.Context, d sidecar.Delivery) sidecar.Outcome {
 	var p payload
@@ -81,6 +93,8 @@ func (in *inbox) handle(ctx context.Context, d sidecar.Delivery) sidecar.Outcome
 	switch {
 	case p.Drop:
 		return sidecar.Drop
+	case p.Silent && len(in.arrivals[d.ID]) == 1:
+		return silent
 	case len(in.arrivals[d.ID]) <= p.Retries:
 		return sidecar.Retry
 	}
@@ -166,6 +180,26 @@ func dropped(t *testing.T, p sidecar.Publisher, in *inbox) {
 	require.NoError(t, p.Publish(t.Context(), contract.TopicOrders, []sidecar.Message{message("drop", 1, "k", payload{})}))
 	in.wait(t, "drop/1", 1) // it does not stand in the way
 	require.Len(t, in.wait(t, "drop/0", 1), 1)
+}
+
+func together(t *testing.T, p sidecar.Publisher, in *inbox) {
+	var batch []sidecar.Message
+	for i := range 60 {
+		batch = append(batch, message("together", i, "k", payload{Retries: i % 3, Drop: i%10 == 9}))
+	}
+	require.NoError(t, p.Publish(t.Context(), contract.TopicOrders, batch))
+	for i, m := range batch {
+		if i%10 == 9 {
+			in.wait(t, m.ID, 1)
+		} else {
+			in.wait(t, m.ID, 1+i%3)
+		}
+	}
+}
+
+func unanswered(t *testing.T, p sidecar.Publisher, in *inbox) {
+	require.NoError(t, p.Publish(t.Context(), contract.TopicOrders, []sidecar.Message{message("silent", 0, "k", payload{Silent: true})}))
+	in.wait(t, "silent/0", 2)
 }
 
 func traceArrives(t *testing.T, p sidecar.Publisher, in *inbox) {
