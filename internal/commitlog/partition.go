@@ -160,8 +160,19 @@ func (p *Partition[S]) Close(ctx context.Context) error {
 	if p.opts.Resident {
 		return nil
 	}
-	return p.writeCheckpoint(ctx)
+	var err error
+	for attempt := range lastCheckpoints {
+		time.Sleep(time.Duration(attempt) * 20 * time.Millisecond)
+		if err = p.writeCheckpoint(ctx); err == nil {
+			break
+		}
+	}
+	return err
 }
+
+// lastCheckpoints is how often the checkpoint at the end is tried: another process that writes the same
+// documents at the same moment makes one fail.
+const lastCheckpoints = 5
 
 // checkpoints writes documents behind the log until the partition closes.
 func (p *Partition[S]) checkpoints(ctx context.Context) {
