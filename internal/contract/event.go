@@ -32,6 +32,17 @@ type FeedPage struct {
 	Head   uint64  `json:"head"`
 }
 
+// Cursor is how far an app has come in another app's log: an element of the list GET /internal/consumers. What
+// was not applied up to the position is parked, in the app's dead letters.
+type Cursor struct {
+	Source    string `json:"source"`
+	Partition string `json:"partition"`
+	Position  uint64 `json:"position"`
+	Applied   uint64 `json:"applied"` // events handled or passed over, each counted once
+	Parked    uint64 `json:"parked"`  // events parked so far, whatever became of them since
+	Head      uint64 `json:"head"`    // of the log, when it was asked last; 0 if it was not
+}
+
 // EventID derives an event's id from its place in the log.
 func EventID(source, partition string, commit uint64, index int) string {
 	return fmt.Sprintf("%s/%s/%d/%d", source, partition, commit, index)

@@ -25,7 +25,7 @@ var (
 	address = contract.Address{Name: "Ada Byron", Line1: "1 Street", Line2: "rear", City: "Berlin", Region: "BE", PostalCode: "10117", Country: "DE"}
 	event   = contract.Event{ID: contract.EventID("orders", "orders", 7, 1), Type: contract.OrderConfirmed, Source: "orders", Partition: "orders",
 		Commit: 7, Index: 1, Position: 12, Aggregate: "order/o1", Seq: 4, At: at, Data: json.RawMessage(`{"orderId":"o1"}`)}
-	line = contract.OrderLine{SKU: "HAT-M", Title: "Hat – M", Quantity: 2, UnitPrice: eur(1000), Total: eur(2000)}
+	line = contract.OrderLine{SKU: "HAT-M", Title: "Hat – M", Quantity: 2, UnitPrice: eur(1000), Total: eur(2000), Discount: eur(200), Tax: eur(342)}
 )
 
 // samples have every member set: one that is renamed, dropped or retyped changes its file.
@@ -35,6 +35,8 @@ var samples = map[string]any{
 	"order-fact": contract.OrderFact{OrderID: "o1", Number: "H10001", Customer: "u1", Email: "ada@example.test", AccessToken: "token",
 		CartID: "c1", CartVersion: 3, Lines: []contract.OrderLine{line}, Subtotal: eur(2000), Discount: eur(200), Shipping: eur(490),
 		Tax: eur(435), Total: eur(2725), ShippingAddress: address},
+	"shipment-fact": contract.ShipmentFact{OrderID: "o1", Number: "H10001", Customer: "u1", Email: "ada@example.test", ID: "f1", Carrier: "DHL",
+		TrackingNumber: "JJD1", Lines: []contract.Line{{SKU: "HAT-M", Quantity: 2}}},
 	"user-mail":        contract.UserMail{UserID: "u1", Email: "ada@example.test", Name: "Ada", Token: "token"},
 	"variants-request": contract.VariantsRequest{SKUs: []string{"HAT-M"}},
 	"variants-reply": contract.VariantsReply{Variants: []contract.Variant{{SKU: "HAT-M", ProductID: "p1", Handle: "hat", Title: "Hat – M",

@@ -9,6 +9,9 @@ const (
 	OrderConfirmed = "order.confirmed"
 	OrderRejected  = "order.rejected"
 	OrderCancelled = "order.cancelled"
+
+	// FulfilmentShipped: a parcel has left. Its data is a ShipmentFact.
+	FulfilmentShipped = "fulfilment.shipped"
 )
 
 // OrderFact is what other services learn of an order from its confirmation.
@@ -29,13 +32,27 @@ type OrderFact struct {
 	ShippingAddress Address     `json:"shippingAddress"`
 }
 
-// OrderLine is a line of an order: total = quantity × unitPrice.
+// OrderLine is a line of an order: total = quantity × unitPrice; the buyer pays total − discount + tax for it.
 type OrderLine struct {
 	SKU       string      `json:"sku"`
 	Title     string      `json:"title"`
 	Quantity  int64       `json:"quantity"`
 	UnitPrice money.Money `json:"unitPrice"`
 	Total     money.Money `json:"total"`
+	Discount  money.Money `json:"discount" doc:"The line's share of the order's discount"`
+	Tax       money.Money `json:"tax"`
+}
+
+// ShipmentFact is what other services learn of a parcel.
+type ShipmentFact struct {
+	OrderID        string `json:"orderId"`
+	Number         string `json:"number"`
+	Customer       string `json:"customer,omitempty"`
+	Email          string `json:"email"`
+	ID             string `json:"id"` // of the fulfilment
+	Carrier        string `json:"carrier"`
+	TrackingNumber string `json:"trackingNumber"`
+	Lines          []Line `json:"lines"`
 }
 
 // Types of the events on TopicUsers. Their data is a UserMail.

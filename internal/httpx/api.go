@@ -17,6 +17,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"haberdash/internal/fault"
+	"haberdash/internal/identity"
 	"haberdash/internal/telemetry"
 )
 
@@ -85,6 +86,18 @@ func mustBeVisible(t reflect.Type, operation string) {
 		if f.Anonymous && !f.IsExported() {
 			panic("httpx: " + operation + ": export the embedded " + f.Type.Name() + ", huma does not see its fields")
 		}
+	}
+}
+
+// Only refuses callers without the role before their input is looked at: 401 or 403.
+func Only(role string) func(huma.Context, func(huma.Context)) {
+	return func(c huma.Context, next func(huma.Context)) {
+		if _, err := identity.Require(c.Context(), role); err != nil {
+			_, w := humachi.Unwrap(c)
+			WriteProblem(w, err)
+			return
+		}
+		next(c)
 	}
 }
 

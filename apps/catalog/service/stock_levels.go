@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 
 	"haberdash/apps/catalog/internal/stock"
 	"haberdash/internal/fault"
@@ -22,23 +21,13 @@ import (
 func (s *Inventory) mountLevels(api huma.API) {
 	op := func(id, method, path, summary string, errors ...int) huma.Operation {
 		return huma.Operation{OperationID: id, Method: method, Path: path, Summary: summary, Tags: []string{"Stock"},
-			Security: httpx.Bearer, Errors: append([]int{401, 403, 404, 422, 503}, errors...), Middlewares: huma.Middlewares{staffOnly}}
+			Security: httpx.Bearer, Errors: append([]int{401, 403, 404, 422, 503}, errors...), Middlewares: huma.Middlewares{httpx.Only(identity.Staff)}}
 	}
 	httpx.Register(api, op("get-stock", http.MethodGet, "/api/v1/stock/{sku}", "Read a SKU's stock"), s.getStock)
 	httpx.Register(api, op("adjust-stock", http.MethodPost, "/api/v1/stock/{sku}/adjustments", "Change a SKU's stock", 400, 409), s.adjustStock)
 	// RawBody is for Resolve; it is no second media type.
 	delete(api.OpenAPI().Paths["/api/v1/stock/{sku}/adjustments"].Post.RequestBody.Content, "application/octet-stream")
 	httpx.Register(api, op("get-stock-history", http.MethodGet, "/api/v1/stock/{sku}/history", "Read what happened to a SKU's stock, newest first"), s.stockHistory)
-}
-
-// staffOnly refuses others before their input is looked at.
-func staffOnly(c huma.Context, next func(huma.Context)) {
-	if _, err := identity.Require(c.Context(), identity.Staff); err != nil {
-		_, w := humachi.Unwrap(c)
-		httpx.WriteProblem(w, err)
-		return
-	}
-	next(c)
 }
 
 // SKURef names a SKU.

@@ -6,9 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
-	"net/url"
 	"time"
 
 	"haberdash/apps/orders/internal/order"
@@ -33,22 +31,17 @@ type placement struct {
 }
 
 // fingerprint identifies the request whatever the order of its members or its white space.
-func (p placement) fingerprint() string {
-	canonical, err := json.Marshal(p)
+func (p placement) fingerprint() string { return fingerprint(p) }
+
+// fingerprint is a digest of a request body as it was understood.
+func fingerprint(body any) string {
+	canonical, err := json.Marshal(body)
 	if err != nil {
-		panic(err) // a plain struct of strings
+		panic(err) // plain structs of strings and numbers
 	}
 	sum := sha256.Sum256(canonical)
 	return hex.EncodeToString(sum[:])
 }
-
-// attempt tells whether a placed order is driven for the first time.
-type attempt int
-
-const (
-	first attempt = iota
-	again
-)
 
 // outcome is what a placement answers with.
 type outcome struct {
@@ -70,30 +63,36 @@ func callerScope(ctx context.Context, p placement) string {
 // read, invocations of cart and catalog in sequence, three log commits (two here, one in catalog) and the
 // provider's own time.
 func (s *Service) place(ctx context.Context, key string, p placement) (outcome, error) {
+	s.placing.Add(1)
+	defer s.placing.Add(-1)
 	id := s.orderID(callerScope(ctx, p), key)
 	if existing, version, err := s.Book.Get(ctx, id); err == nil {
 		return s.replay(ctx, existing, version, p)
 	} else if !fault.Is(err, "not-found") {
 		return outcome{}, err
 	}
-	if _, busy := s.running.LoadOrStore(id, struct{}{}); busy {
+	done, mine := s.take(id)
+	if !mine {
 		return outcome{}, inProgress()
 	}
-	defer s.running.Delete(id)
-
+	defer done()
+	if found, err := s.refusedBefore(ctx, id, p); err != nil {
+		return outcome{replayed: found}, err
+	}
 	var quote contract.Quote
 	err := sidecar.Call(ctx, s.Invoker, "cart", http.MethodPost, "/internal/quotes", nil,
 		contract.QuoteRequest{CartID: p.CartID, ShippingAddress: p.ShippingAddress, ShippingOption: p.ShippingOption}, &quote)
 	if err != nil {
-		return outcome{}, err
+		return outcome{}, s.refuse(ctx, id, p, err)
 	}
 	o, version, created, err := s.Book.Place(ctx, s.fact(ctx, id, p, quote), order.Request{Fingerprint: p.fingerprint(), Token: p.Payment.Token})
 	if err != nil {
-		return outcome{}, err
+		return outcome{}, s.refuse(ctx, id, p, err)
 	}
 	if !created { // another replica was faster
 		return s.replay(ctx, o, version, p)
 	}
+	reached(afterPlace)
 	return s.drive(ctx, o, version, first)
 }
 
@@ -103,7 +102,8 @@ func (s *Service) fact(ctx context.Context, id string, p placement, q contract.Q
 		Subtotal: q.Subtotal, Discount: q.Discount, Shipping: q.Shipping, Tax: q.Tax, Total: q.Total, ShippingAddress: p.ShippingAddress,
 	}
 	for _, l := range q.Lines {
-		fact.Lines = append(fact.Lines, contract.OrderLine{SKU: l.SKU, Title: l.Title, Quantity: l.Quantity, UnitPrice: l.UnitPrice, Total: l.Total})
+		fact.Lines = append(fact.Lines, contract.OrderLine{SKU: l.SKU, Title: l.Title, Quantity: l.Quantity,
+			UnitPrice: l.UnitPrice, Total: l.Total, Discount: l.Discount, Tax: l.Tax})
 	}
 	return fact
 }
@@ -117,11 +117,11 @@ func (s *Service) replay(ctx context.Context, o order.Order, version uint64, p p
 	if o.Status != order.Placing {
 		return answer(o, version, true)
 	}
-	_, busy := s.running.LoadOrStore(o.OrderID, struct{}{})
-	if busy {
+	done, mine := s.take(o.OrderID)
+	if !mine {
 		return outcome{}, inProgress()
 	}
-	defer s.running.Delete(o.OrderID)
+	defer done()
 	if s.Now().Sub(o.PlacedAt) < s.ProviderPatience { // another replica may be at it
 		return outcome{}, inProgress()
 	}
@@ -146,121 +146,8 @@ func (s *Service) drive(ctx context.Context, o order.Order, version uint64, try 
 	case err != nil:
 		return outcome{}, err
 	}
+	reached(afterDecision)
 	return answer(decided, version, replayed)
-}
-
-// decide reserves, authorises and commits the decision.
-func (s *Service) decide(ctx context.Context, o order.Order, version uint64, try attempt) (order.Order, uint64, error) {
-	if err := s.reserve(ctx, o); err != nil {
-		var f *fault.Error
-		if errors.As(err, &f) && (f.Type == "out-of-stock" || f.Type == "unknown-sku" || f.Type == "invalid-transition") {
-			return s.reject(ctx, o, order.Rejection{Reason: order.OutOfStock, Lines: shortLines(f)}, try)
-		}
-		// Any other refusal is not the buyer's: the order stays open, recovery goes on with it.
-		return o, version, fault.New(fault.Unavailable, "unavailable", "The stock does not answer just now. Repeat the request.").After(time.Second).Because(err)
-	}
-	auth, err := s.authorise(ctx, o)
-	var declined *payment.Declined
-	switch {
-	case err == nil:
-		return s.Book.Confirm(ctx, o.OrderID, auth.ID, auth.Amount, s.guestToken(o))
-	case errors.As(err, &declined):
-		return s.reject(ctx, o, order.Rejection{Reason: order.PaymentDeclines, Code: declined.Code}, try)
-	case errors.Is(err, payment.ErrVoided):
-		return s.reject(ctx, o, order.Rejection{Reason: order.Expired}, try)
-	case s.Now().Sub(o.PlacedAt) > s.GiveUp:
-		return s.reject(ctx, o, order.Rejection{Reason: order.Expired}, try)
-	}
-	return o, version, err
-}
-
-// reserve holds the order's stock. A hold that was released meanwhile answers invalid-transition.
-func (s *Service) reserve(ctx context.Context, o order.Order) error {
-	lines := make([]contract.Line, len(o.Lines))
-	for i, l := range o.Lines {
-		lines[i] = contract.Line{SKU: l.SKU, Quantity: l.Quantity}
-	}
-	var held contract.Reservation
-	err := sidecar.Call(ctx, s.Invoker, "catalog", http.MethodPut, reservationPath(o.OrderID), nil,
-		contract.ReservationRequest{Lines: lines, ExpiresAt: s.Now().Add(15 * time.Minute).UTC()}, &held)
-	if err == nil && held.Status == "released" {
-		return fault.New(fault.Conflict, "invalid-transition", "The reservation was released.")
-	}
-	return err
-}
-
-func reservationPath(orderID string) string {
-	return "/internal/reservations/" + url.PathEscape(orderID)
-}
-
-// retryEvery is the pause between attempts at a provider that fails, doubled each time.
-const retryEvery = 100 * time.Millisecond
-
-// authorise asks the provider until it answers or patience ends. A free order needs no money.
-func (s *Service) authorise(ctx context.Context, o order.Order) (payment.Authorisation, error) {
-	if o.Total.Amount == 0 {
-		return payment.Authorisation{ID: "free", Amount: o.Total, Status: payment.Authorised}, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, s.ProviderPatience)
-	defer cancel()
-	for wait := retryEvery; ; wait *= 2 {
-		auth, err := s.Payments.Authorise(ctx, o.OrderID, o.Total, o.Request.Token)
-		if !errors.Is(err, payment.ErrProvider) {
-			return auth, err
-		}
-		select {
-		case <-ctx.Done():
-			return auth, err
-		case <-time.After(wait):
-		}
-	}
-}
-
-// reject leaves nothing behind before it records the rejection: the payment's key is closed for good, then
-// the stock is free. A crash in between is taken up by recovery, which comes to the same end.
-func (s *Service) reject(ctx context.Context, o order.Order, why order.Rejection, try attempt) (order.Order, uint64, error) {
-	// The first attempt asks for money only when it has the goods; an earlier one may have got it.
-	nothingHeld := why.Reason == order.OutOfStock && try == first
-	if why.Reason != order.PaymentDeclines && !nothingHeld && o.Total.Amount > 0 {
-		left, err := s.Payments.Void(ctx, o.OrderID, o.Total, o.Payment.Authorisation)
-		if err != nil {
-			return o, 0, err
-		}
-		if left.Captured.Amount != 0 {
-			return o, 0, fmt.Errorf("order %s: captured before it was confirmed", o.OrderID)
-		}
-	}
-	// Should a late copy of a refused request reserve after all, catalog frees it when it hears of the
-	// rejection, or asks after it.
-	if !nothingHeld {
-		if err := s.release(ctx, o.OrderID); err != nil {
-			return o, 0, err
-		}
-	}
-	return s.Book.Reject(ctx, o.OrderID, why)
-}
-
-func (s *Service) release(ctx context.Context, orderID string) error {
-	return sidecar.Call(ctx, s.Invoker, "catalog", http.MethodDelete, reservationPath(orderID), nil, nil, nil)
-}
-
-func (s *Service) guestToken(o order.Order) string {
-	if o.Customer != "" {
-		return ""
-	}
-	return s.accessToken(o.OrderID)
-}
-
-func shortLines(f *fault.Error) []contract.OutOfStockLine {
-	var lines []contract.OutOfStockLine
-	raw, err := json.Marshal(f.Members["lines"])
-	if err == nil {
-		err = json.Unmarshal(raw, &lines)
-	}
-	if err != nil || lines == nil {
-		return []contract.OutOfStockLine{}
-	}
-	return lines
 }
 
 // answer gives a decided order's outcome: a rejected one is a problem.

@@ -27,11 +27,11 @@ func (s *Service) Mount(api huma.API) {
 		Summary: "Read an order", Errors: []int{401, 404}}, s.getOrder)
 	httpx.Register(api, huma.Operation{OperationID: "get-order-events", Method: http.MethodGet, Path: "/api/v1/orders/{id}/events", Tags: tags,
 		Summary: "Read an order's history", Errors: []int{401, 404}}, s.getEvents)
-	httpx.Register(api, huma.Operation{OperationID: "cancel-order", Method: http.MethodPost, Path: "/api/v1/orders/{id}/cancel", Tags: tags,
-		Summary: "Cancel an order before it is shipped", Errors: []int{401, 404, 409}}, s.cancelOrder)
 	httpx.Register(api, huma.Operation{OperationID: "internal-order-decision", Method: http.MethodGet, Path: "/internal/orders/{id}/decision",
 		Tags: []string{"Internal"}, Summary: "What became of an order"}, s.getDecision)
 	s.mountStream(api)
+	s.mountCustomer(api)
+	s.mountStaff(api)
 }
 
 type placeInput struct {
@@ -67,7 +67,10 @@ func (s *Service) postOrder(ctx context.Context, in *placeInput) (*placeOutput, 
 		}
 		return nil, err
 	}
-	v := s.firstAnswer(out.order, out.version)
+	v, err := s.firstAnswer(ctx, out.order, out.version)
+	if err != nil {
+		return nil, err
+	}
 	reply := &placeOutput{Status: http.StatusCreated, ETag: etag(v.Version), Location: "/api/v1/orders/" + v.ID, Body: v}
 	if out.order.Status == order.Placing {
 		reply.Status = http.StatusAccepted
@@ -176,32 +179,6 @@ func (s *Service) getEvents(ctx context.Context, in *OrderRef) (*eventsOutput, e
 	return &eventsOutput{Cache: "private, no-cache", Body: facts}, nil
 }
 
-type cancelInput struct {
-	OrderRef
-	Body *struct {
-		Reason string `json:"reason,omitempty" maxLength:"500"`
-	} `required:"false"`
-}
-
-func (s *Service) cancelOrder(ctx context.Context, in *cancelInput) (*orderOutput, error) {
-	if _, _, err := s.read(ctx, in.OrderRef); err != nil {
-		return nil, err
-	}
-	reason := ""
-	if in.Body != nil {
-		reason = in.Body.Reason
-	}
-	o, version, err := s.Book.Cancel(ctx, in.ID, reason)
-	if err != nil {
-		return nil, err
-	}
-	// Recovery voids it if this does not: the cancellation stands either way.
-	if settled, v, err := s.settleCancelled(context.WithoutCancel(ctx), o); err == nil {
-		o, version = settled, v
-	}
-	return &orderOutput{ETag: etag(version), Cache: "private, no-cache", Body: view(o, version)}, nil
-}
-
 type decisionInput struct {
 	ID string `path:"id" minLength:"1" maxLength:"64"`
 }
@@ -214,8 +191,12 @@ func (s *Service) getDecision(ctx context.Context, in *decisionInput) (*decision
 	if err != nil && !fault.Is(err, "not-found") {
 		return nil, err
 	}
-	if err == nil {
+	switch {
+	case err != nil:
+	case o.Status == order.Placing, o.Status == order.Rejected, o.Status == order.Cancelled:
 		reply.Decision = string(o.Status)
+	default:
+		reply.Decision = string(order.Confirmed)
 	}
 	return &decisionOutput{reply}, nil
 }

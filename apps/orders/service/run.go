@@ -2,8 +2,11 @@ package service
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
+
+	"github.com/caarlos0/env/v11"
 
 	"haberdash/apps/orders/internal/order"
 	"haberdash/apps/orders/internal/payment"
@@ -13,8 +16,17 @@ import (
 	"haberdash/internal/sidecar/daprd"
 )
 
+// Config is what the service reads from its environment.
+type Config struct {
+	Times
+}
+
 // Run wires the service to its sidecar.
 func Run(ctx context.Context, h *host.Host) (func(context.Context) error, error) {
+	config, err := env.ParseAs[Config]()
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
 	secret, err := h.Sidecar.Secret(ctx, "ID_KEY")
 	if err != nil {
 		return nil, err
@@ -24,15 +36,26 @@ func Run(ctx context.Context, h *host.Host) (func(context.Context) error, error)
 	if err != nil {
 		return nil, err
 	}
+	workflows := h.Sidecar.Workflows(daprd.WorkflowOptions{})
 	s := New(Deps{
-		Book: order.NewBook(log), Payments: payment.NewSandbox(state, time.Now, payment.Sleep),
-		Invoker: h.Sidecar, Secret: []byte(secret), Now: time.Now,
+		Book: order.NewBook(log), Payments: payment.NewSandbox(state, time.Now, payment.Sleep), State: state,
+		Invoker: h.Sidecar, Workflows: workflows, Secret: []byte(secret), Now: time.Now, Times: config.Times,
 	})
+	s.Host(workflows)
 	s.Mount(h.API)
 	work, stop := context.WithCancel(ctx)
 	var done sync.WaitGroup
 	done.Go(func() { log.Publish(work, h.Sidecar, contract.TopicOrders) })
-	done.Go(func() { s.Recover(work) })
+	done.Go(func() {
+		if err := workflows.Run(work); err != nil {
+			h.Fail(fmt.Errorf("workflows: %w", err))
+		}
+	})
+	done.Go(func() {
+		if err := s.Follow(work); err != nil {
+			h.Fail(fmt.Errorf("lifecycles: %w", err))
+		}
+	})
 	return func(ctx context.Context) error {
 		stop()
 		done.Wait()

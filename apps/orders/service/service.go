@@ -1,14 +1,16 @@
-// Package service is the edge of orders: wiring, routes, placement and its recovery.
+// Package service is the edge of orders: wiring, routes, placement, and the lifecycle that
+// stands behind it.
 package service
 
 import (
-	"context"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/hex"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"haberdash/apps/orders/internal/order"
@@ -18,38 +20,56 @@ import (
 
 // Deps are what the service stands on.
 type Deps struct {
-	Book     *order.Book
-	Payments payment.Provider
-	Invoker  sidecar.Invoker
-	Secret   []byte // keys the order ids and the guests' access tokens
-	Now      func() time.Time
+	Book      *order.Book
+	Payments  payment.Provider
+	Invoker   sidecar.Invoker
+	State     sidecar.State // for refusals, see refusals.go
+	Workflows sidecar.Workflows
+	Secret    []byte // keys the order ids and the guests' access tokens
+	Now       func() time.Time
+	Times
+}
 
-	// ProviderPatience is how long a buyer waits for the payment provider; 5 s if zero.
-	ProviderPatience time.Duration
-	// Deadline is the age at which an undecided order is taken up by recovery; 10 s if zero.
-	Deadline time.Duration
-	// GiveUp is the age at which an order without an answer from the provider is rejected; 15 min if zero.
-	GiveUp time.Duration
+// Times are the service's patience.
+type Times struct {
+	// ProviderPatience is how long a buyer waits for the payment provider.
+	ProviderPatience time.Duration `env:"PROVIDER_PATIENCE" envDefault:"5s"`
+	// Deadline is the age at which an undecided order is taken up by its lifecycle.
+	Deadline time.Duration `env:"ORDER_DEADLINE" envDefault:"10s"`
+	// GiveUp is the age at which an order without an answer from the provider is rejected.
+	GiveUp time.Duration `env:"ORDER_GIVE_UP" envDefault:"15m"`
+	// HoldFor is how long goods are held before catalog asks what became of the order.
+	HoldFor time.Duration `env:"RESERVATION_TIME" envDefault:"15m"`
+	// AuthorisationLife is how long an authorisation can be captured. Stripe's last 7 days for most cards;
+	// what is not shipped by then is cancelled.
+	AuthorisationLife time.Duration `env:"AUTHORIZATION_LIFE" envDefault:"160h"`
+	// ReturnsFor is how long after its last change an order that arrived is watched.
+	ReturnsFor time.Duration `env:"RETURNS_FOR" envDefault:"720h"`
 }
 
 // Service places orders and keeps them.
 type Service struct {
 	Deps
-	running sync.Map // order id → struct{}: placements under way in this process
+	running sync.Map     // order id → struct{}: orders that this process is working on
+	placing atomic.Int64 // requests to place an order that are under way here
 }
 
-// New makes the service; see Mount and Recover.
-func New(d Deps) *Service {
-	if d.ProviderPatience == 0 {
-		d.ProviderPatience = 5 * time.Second
+// New makes the service; see Mount, Host and Follow.
+func New(d Deps) *Service { return &Service{Deps: d} }
+
+// Host registers the lifecycle of orders.
+func (s *Service) Host(w sidecar.WorkflowHost) {
+	w.Workflow(lifecycleName, s.lifecycle)
+	w.Activity(settleName, s.settleOrder)
+}
+
+// take claims an order for this caller; mine is false while another one in this process works on it. It
+// saves work, no more: every step may be done twice.
+func (s *Service) take(id string) (done func(), mine bool) {
+	if _, busy := s.running.LoadOrStore(id, struct{}{}); busy {
+		return nil, false
 	}
-	if d.Deadline == 0 {
-		d.Deadline = 10 * time.Second
-	}
-	if d.GiveUp == 0 {
-		d.GiveUp = 15 * time.Minute
-	}
-	return &Service{Deps: d}
+	return func() { s.running.Delete(id) }, true
 }
 
 // idEncoding is lower-case base32: safe in paths, keys and mails.
@@ -60,6 +80,8 @@ var idEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadd
 func (s *Service) orderID(caller, key string) string {
 	return idEncoding.EncodeToString(s.mac("order", caller, key)[:20])
 }
+
+func newPartID() string { return strings.ToLower(rand.Text()) }
 
 // accessToken lets a guest read the order; it is derived, not stored.
 func (s *Service) accessToken(orderID string) string {
@@ -74,19 +96,4 @@ func (s *Service) mac(parts ...string) []byte {
 		h.Write([]byte(strings.ToValidUTF8(p, "?")))
 	}
 	return h.Sum(nil)
-}
-
-// Recover takes up orders that were left open (by a crash, an outage, or a silent provider) until ctx
-// ends.
-func (s *Service) Recover(ctx context.Context) {
-	tick := time.NewTicker(min(s.Deadline/5, 2*time.Second))
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			s.recoverOnce(ctx)
-		}
-	}
 }

@@ -40,11 +40,14 @@ type world struct {
 	book    *order.Book
 	service *service.Service
 	sandbox *payment.Sandbox
+	flows   *memory.Workflows
 	quoted  atomic.Int64
 
 	mu    sync.Mutex
 	stock int64
 	holds map[string]int64
+	kept  map[string]bool            // committed
+	moves map[string][]contract.Line // shipments and returns, by their id
 	down  map[string]bool
 	clock time.Duration
 }
@@ -55,10 +58,18 @@ func (w *world) now() time.Time {
 	return time.Now().Add(w.clock)
 }
 
-func (w *world) advance(d time.Duration) { w.mu.Lock(); w.clock += d; w.mu.Unlock() }
+func (w *world) advance(d time.Duration) {
+	w.mu.Lock()
+	w.clock += d
+	w.mu.Unlock()
+	w.flows.Advance(d)
+}
+
+func (w *world) fails(app string, down bool) { w.mu.Lock(); w.down[app] = down; w.mu.Unlock() }
 
 func newWorld(t *testing.T, stock int64) *world {
-	w := &world{t: t, state: memory.NewState(), mesh: memory.NewMesh(), stock: stock, holds: map[string]int64{}, down: map[string]bool{}}
+	w := &world{t: t, state: memory.NewState(), mesh: memory.NewMesh(), stock: stock, holds: map[string]int64{}, kept: map[string]bool{},
+		moves: map[string][]contract.Line{}, down: map[string]bool{}, flows: memory.NewWorkflows()}
 	w.mesh.Join("cart", http.HandlerFunc(w.cart))
 	w.mesh.Join("catalog", http.HandlerFunc(w.catalog))
 	w.start()
@@ -73,8 +84,9 @@ func (w *world) start() {
 	w.book = order.NewBook(log)
 	instant := func(ctx context.Context, d time.Duration) error { return ctx.Err() }
 	w.sandbox = payment.NewSandbox(w.state, w.now, instant)
-	w.service = service.New(service.Deps{Book: w.book, Payments: w.sandbox, Invoker: w.mesh, Secret: []byte("test"), Now: w.now,
-		ProviderPatience: 700 * time.Millisecond, Deadline: 20 * time.Millisecond})
+	w.service = service.New(service.Deps{Book: w.book, Payments: w.sandbox, Invoker: w.mesh, State: w.state,
+		Workflows: w.flows, Secret: []byte("test"), Now: w.now, Times: service.Times{ProviderPatience: 700 * time.Millisecond,
+			Deadline: 20 * time.Millisecond, GiveUp: 15 * time.Minute, HoldFor: 15 * time.Minute, AuthorisationLife: 100 * time.Hour, ReturnsFor: 720 * time.Hour}})
 	router := chi.NewRouter()
 	router.Use(func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -89,8 +101,18 @@ func (w *world) start() {
 	w.handler = router
 }
 
+// live gives orders their lifecycles until the end of the test.
+func (w *world) live() {
+	w.service.Host(w.flows)
+	ctx, stop := context.WithCancel(w.t.Context())
+	var work sync.WaitGroup
+	work.Go(func() { assert.NoError(w.t, w.flows.Run(ctx)) })
+	work.Go(func() { assert.NoError(w.t, w.service.Follow(ctx)) })
+	w.t.Cleanup(func() { stop(); work.Wait() })
+}
+
 func (w *world) cart(rw http.ResponseWriter, r *http.Request) {
-	w.quoted.Add(1)
+	version := w.quoted.Add(1) // the cart is another one each time, as after an order
 	var q contract.QuoteRequest
 	json.NewDecoder(r.Body).Decode(&q)
 	if q.CartID == "empty" {
@@ -98,7 +120,7 @@ func (w *world) cart(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	eur := func(n int64) money.Money { return money.New(n, "EUR") }
-	json.NewEncoder(rw).Encode(contract.Quote{CartID: q.CartID, CartVersion: 3,
+	json.NewEncoder(rw).Encode(contract.Quote{CartID: q.CartID, CartVersion: version,
 		Lines:    []contract.QuoteLine{{SKU: "HAT", Title: "Hat", Quantity: 1, UnitPrice: eur(1000), Total: eur(1000)}},
 		Subtotal: eur(1000), Discount: eur(0), Shipping: eur(500), Tax: eur(190), Total: eur(1690), ShippingOption: "standard"})
 }
@@ -110,9 +132,19 @@ func (w *world) catalog(rw http.ResponseWriter, r *http.Request) {
 		rw.WriteHeader(http.StatusBadGateway)
 		return
 	}
-	id := strings.TrimPrefix(r.URL.Path, "/internal/reservations/")
-	switch r.Method {
-	case http.MethodPut:
+	id, action, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/internal/reservations/"), "/")
+	switch {
+	case action == "commit":
+		w.kept[id] = true
+	case action == "ship", action == "return":
+		var s contract.ShipmentRequest
+		json.NewDecoder(r.Body).Decode(&s)
+		if action == "ship" && !w.kept[id] {
+			httpx.WriteProblem(rw, fault.New(fault.Conflict, "invalid-transition", "Not committed."))
+			return
+		}
+		w.moves[action+"/"+s.ID] = s.Lines
+	case r.Method == http.MethodPut:
 		if _, held := w.holds[id]; !held {
 			if w.stock < 1 {
 				httpx.WriteProblem(rw, fault.New(fault.Conflict, "out-of-stock", "No.").With("lines", []contract.OutOfStockLine{{SKU: "HAT", Requested: 1}}))
@@ -121,7 +153,7 @@ func (w *world) catalog(rw http.ResponseWriter, r *http.Request) {
 			w.stock--
 			w.holds[id] = 1
 		}
-	case http.MethodDelete:
+	case r.Method == http.MethodDelete:
 		w.stock += w.holds[id]
 		w.holds[id] = 0
 	}
@@ -287,22 +319,16 @@ func TestSilentProviderIsDecidedLater(t *testing.T) {
 	assert.Equal(t, http.StatusCreated, w.place("e", "c", "tok_error", "Test-User", "ada").Code, "two failures are retried within the request")
 }
 
-func TestRecoveryDecidesWhatACrashLeft(t *testing.T) {
+func TestLifecycleDecidesWhatACrashLeft(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 5)
-	w.mu.Lock()
-	w.down["catalog"] = true
-	w.mu.Unlock()
+	w.fails("catalog", true)
 	rec := w.place("k", "c", "tok_visa", "Test-User", "ada")
 	assert.Equal(t, http.StatusServiceUnavailable, rec.Code, rec.Body.String())
 	assert.NotEmpty(t, rec.Header().Get("Retry-After"))
-	w.mu.Lock()
-	w.down["catalog"] = false
-	w.mu.Unlock()
+	w.fails("catalog", false)
 	w.start()
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	go w.service.Recover(ctx)
+	w.live()
 	assert.Eventually(t, func() bool {
 		list := w.do(http.MethodGet, "/api/v1/orders", nil, "Test-User", "ada")
 		return strings.Contains(list.Body.String(), `"status":"confirmed"`)
@@ -314,7 +340,7 @@ func TestRecoveryDecidesWhatACrashLeft(t *testing.T) {
 
 // A provider that answered while nobody listened, and stock that was given to somebody else meanwhile: the
 // money goes back.
-func TestRecoveryVoidsWhatItCannotServe(t *testing.T) {
+func TestARepetitionVoidsWhatCannotBeServed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)
 	rec := w.place("k", "c", "tok_timeout", "Test-User", "ada") // recorded by the provider, answered to nobody

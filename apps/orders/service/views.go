@@ -1,6 +1,7 @@
 package service
 
 import (
+	"context"
 	"strconv"
 	"time"
 
@@ -42,33 +43,55 @@ type fulfilmentView struct {
 	Lines          []contract.Line `json:"lines" nullable:"false"`
 	Carrier        string          `json:"carrier"`
 	TrackingNumber string          `json:"trackingNumber"`
-	Status         string          `json:"status"`
+	Status         string          `json:"status" enum:"pending,shipped,delivered,failed" doc:"failed: its payment was refused, its lines are open again"`
+	Amount         money.Money     `json:"amount" doc:"Its share of the total"`
 }
 
 type returnView struct {
-	ID     string          `json:"id"`
-	Lines  []contract.Line `json:"lines" nullable:"false"`
-	Status string          `json:"status"`
+	ID       string          `json:"id"`
+	Lines    []contract.Line `json:"lines" nullable:"false"`
+	Reason   string          `json:"reason"`
+	Status   string          `json:"status" enum:"requested,received"`
+	Refunded *money.Money    `json:"refunded,omitempty" doc:"What was given back for it"`
 }
 
 func view(o order.Order, version uint64) orderView {
-	return orderView{
+	v := orderView{
 		ID: o.OrderID, Number: o.Number, Status: o.Status, Email: o.Email, Lines: o.Lines,
 		Subtotal: o.Subtotal, Discount: o.Discount, Shipping: o.Shipping, Tax: o.Tax, Total: o.Total,
-		Payment:         paymentView{o.Payment.Status, o.Payment.Authorized, o.Payment.Captured, o.Payment.Refunded},
+		Payment:         paymentView{o.Payment.Status(), o.Payment.Authorized, o.Payment.Captured, o.Payment.Refunded},
 		ShippingAddress: o.ShippingAddress, Fulfilments: []fulfilmentView{}, Returns: []returnView{},
 		CreatedAt: o.PlacedAt, Version: version,
 	}
+	for _, f := range o.Fulfilments {
+		v.Fulfilments = append(v.Fulfilments, fulfilmentView{f.ID, order.Lines(f.Parts), f.Carrier, f.TrackingNumber, f.Status, o.Money(f.Amount())})
+	}
+	for _, r := range o.Returns {
+		rv := returnView{ID: r.ID, Lines: order.Lines(r.Parts), Reason: r.Reason, Status: order.Requested}
+		if r.Status != order.Requested {
+			rv.Status = order.Received
+		}
+		if r.Status == order.Refunded {
+			given := o.Money(r.Owed)
+			rv.Refunded = &given
+		}
+		v.Returns = append(v.Returns, rv)
+	}
+	return v
 }
 
 // firstAnswer is the order as the first answer to its placement showed it, whatever came after.
-func (s *Service) firstAnswer(o order.Order, version uint64) orderView {
-	if o.DecidedBy > 0 {
-		version = o.DecidedBy
+func (s *Service) firstAnswer(ctx context.Context, o order.Order, version uint64) (orderView, error) {
+	if o.DecidedBy > 0 && o.DecidedBy != version {
+		then, err := s.Book.At(ctx, o.OrderID, o.DecidedBy)
+		if err != nil {
+			return orderView{}, err
+		}
+		o, version = then, o.DecidedBy
 	}
-	v := view(o.AtDecision(), version)
+	v := view(o, version)
 	v.AccessToken = s.guestToken(o)
-	return v
+	return v, nil
 }
 
 func etag(version uint64) string { return strconv.Quote(strconv.FormatUint(version, 10)) }

@@ -1,5 +1,7 @@
 // Package order is the order: what was bought, for how much, and what became of it. It is event-sourced
-// on a commit log; this file has the aggregate, commands.go what may be done to it, book.go the log.
+// on a commit log. This file has the aggregate's state, events.go what changes it, worth.go what a part of it
+// is worth, duty.go what it still owes to others; place.go, fulfil.go, giveback.go have the commands; book.go
+// reads.
 //
 // Rules (each has a test of its number):
 //
@@ -8,16 +10,26 @@
 //  2. An order is decided once: confirmed or rejected. A later decision of the same kind changes nothing, one
 //     of the other kind is refused.
 //  3. It is confirmed only with an authorisation of exactly its total.
-//  4. Only a confirmed order of which nothing was shipped can be cancelled; cancelling twice changes
-//     nothing.
+//  4. Only a confirmed order of which nothing was shipped, or is about to be, can be cancelled; cancelling
+//     twice changes nothing.
 //  5. The authorisation of a cancelled order is voided, and that is recorded once.
+//  6. A fulfilment takes lines that no other has, and owes their share of the total: the shares of a whole
+//     order sum to its total, to the last minor unit. It is shipped when its share is captured, or fails
+//     and gives its lines back.
+//  7. A shipped fulfilment is delivered once; the order is delivered when all of it is.
+//  8. A return asks for what was shipped and no other return has. Received, it owes back what its lines
+//     cost, and with the last of them what shipping cost: 0 ≤ refunded ≤ captured always.
+//  9. A refund by hand gives back at most what is captured and neither given back nor owed.
+//  10. One id, one fulfilment, return or refund: a repetition changes nothing, another request under the id
+//     is refused.
+//  11. When the authorisation ends before everything is shipped, the rest of the order ends: all of it, if
+//     nothing was shipped, is cancelled.
+//  12. One version of a cart is ordered once, unless that order is rejected.
 package order
 
 import (
-	"fmt"
 	"time"
 
-	"haberdash/internal/commitlog"
 	"haberdash/internal/contract"
 	"haberdash/internal/money"
 )
@@ -27,26 +39,14 @@ type Status string
 
 // The statuses of the public API.
 const (
-	Placing   Status = "placing"
-	Confirmed Status = "confirmed"
-	Rejected  Status = "rejected"
-	Cancelled Status = "cancelled"
-)
-
-// Payment statuses of the public API.
-const (
-	PaymentNone       = "none"
-	PaymentAuthorized = "authorized"
-	PaymentVoided     = "voided"
-	PaymentDeclined   = "declined"
-)
-
-// Event types beside those of the contract. Those with a dot of their own service are published; the
-// payment request is an internal one: it carries the payment token.
-const (
-	paymentRequested  = "payment.requested"
-	paymentAuthorized = "payment.authorized"
-	paymentVoided     = "payment.voided"
+	Placing            Status = "placing"
+	Confirmed          Status = "confirmed"
+	Rejected           Status = "rejected"
+	Cancelled          Status = "cancelled"
+	PartiallyFulfilled Status = "partially-fulfilled"
+	Fulfilled          Status = "fulfilled"
+	Delivered          Status = "delivered"
+	Returned           Status = "returned"
 )
 
 // Request is the buyer's intent, fixed when the order is placed.
@@ -70,135 +70,126 @@ type Rejection struct {
 	Lines   []contract.OutOfStockLine `json:"lines,omitempty"` // that were short
 }
 
-// Payment is what the order knows of its money. Amounts are of the order's currency.
-type Payment struct {
-	Status        string      `json:"status"`
-	Authorisation string      `json:"authorisation,omitempty"` // the provider's id
-	Authorized    money.Money `json:"authorized"`
-	Captured      money.Money `json:"captured"`
-	Refunded      money.Money `json:"refunded"`
-}
-
 // Order is the aggregate's state. It is an immutable value: slices are never changed in place.
 type Order struct {
 	contract.OrderFact
-	Status    Status     `json:"status"`
-	Request   Request    `json:"request"`
-	Payment   Payment    `json:"payment"`
-	Rejection *Rejection `json:"rejection,omitempty"`
-	PlacedAt  time.Time  `json:"placedAt"`
-	DecidedBy uint64     `json:"decidedBy,omitempty"` // sequence number of the decision
+	Status      Status       `json:"status"`
+	Request     Request      `json:"request"`
+	Payment     Payment      `json:"payment"`
+	Rejection   *Rejection   `json:"rejection,omitempty"`
+	PlacedAt    time.Time    `json:"placedAt"`
+	ChangedAt   time.Time    `json:"changedAt"`
+	DecidedBy   uint64       `json:"decidedBy,omitempty"` // sequence number of the decision
+	Fulfilments []Fulfilment `json:"fulfilments,omitempty"`
+	Returns     []Return     `json:"returns,omitempty"`
+	Refunds     []Refund     `json:"refunds,omitempty"`
+	RestEnded   bool         `json:"restEnded,omitempty"` // what is not shipped will not be (rule 11)
+	Settled     bool         `json:"settled,omitempty"`   // money and stock of what was cancelled, or of an ended rest, are free
 }
 
-// State is any aggregate of an orders log: an order ("order/<id>"), the index of orders that need work
-// ("open"), or a list of orders ("list/…"), which has no state of its own: its events are the entries.
-type State struct {
-	Order *Order               `json:"order,omitempty"`
-	Open  map[string]time.Time `json:"open,omitempty"` // order → when it became open
-}
-
-type entry struct {
-	Order string `json:"order"`
-}
-
+// Stages of a fulfilment, a return or a refund.
 const (
-	openID      = "open"
-	openAdded   = "open.added"
-	openDropped = "open.dropped"
-	listed      = "listed"
-	listAll     = "list/all"
+	Pending   = "pending"   // a fulfilment or refund whose money has not moved yet
+	Shipped   = "shipped"   // a fulfilment whose share is captured
+	Arrived   = "delivered" // a fulfilment
+	Failed    = "failed"    // a fulfilment or refund that the payment provider refused
+	Requested = "requested" // a return
+	Received  = "received"  // a return whose money has not moved yet
+	Refunded  = "refunded"  // a return or refund that is done
 )
 
-func orderID(id string) string          { return "order/" + id }
-func listOfCustomer(user string) string { return "list/customer/" + user }
-func listOfStatus(s Status) string      { return "list/status/" + string(s) }
-
-// Model folds an orders log.
-func Model() commitlog.Model[State] { return commitlog.Model[State]{Apply: apply} }
-
-func apply(id string, s State, e commitlog.Event) (State, error) {
-	switch e.Type {
-	case listed:
-		return s, nil
-	case openAdded, openDropped:
-		return applyOpen(s, e)
-	}
-	o := Order{}
-	if s.Order != nil {
-		o = *s.Order
-	}
-	if err := applyOrder(&o, e); err != nil {
-		return s, err
-	}
-	return State{Order: &o}, nil
+// Part is what a fulfilment or return has of one SKU.
+type Part struct {
+	SKU      string `json:"sku"`
+	Quantity int64  `json:"quantity"`
+	Amount   int64  `json:"amount"` // its worth, in minor units of the order's currency
 }
 
-func applyOrder(o *Order, e commitlog.Event) error {
-	switch e.Type {
-	case contract.OrderPlaced:
-		if err := e.Decode(&o.OrderFact); err != nil {
-			return err
+// Fulfilment is a parcel.
+type Fulfilment struct {
+	ID             string `json:"id"`
+	Fingerprint    string `json:"fingerprint,omitempty"`
+	Parts          []Part `json:"parts"`
+	Freight        int64  `json:"freight,omitempty"` // what it owes of the order's shipping
+	Carrier        string `json:"carrier"`
+	TrackingNumber string `json:"trackingNumber"`
+	Status         string `json:"status"`
+	Failure        string `json:"failure,omitempty"`
+	SettledBy      uint64 `json:"settledBy,omitempty"` // sequence number of the event that ended its pending
+}
+
+// Return is goods on their way back.
+type Return struct {
+	ID          string `json:"id"`
+	Fingerprint string `json:"fingerprint,omitempty"`
+	Parts       []Part `json:"parts"`
+	Reason      string `json:"reason"`
+	Status      string `json:"status"`
+	Restock     bool   `json:"restock,omitempty"`
+	Owed        int64  `json:"owed,omitempty"` // what is given back for it, once received
+	RequestedBy uint64 `json:"requestedBy,omitempty"`
+}
+
+// Refund is money given back by hand.
+type Refund struct {
+	ID          string `json:"id"`
+	Fingerprint string `json:"fingerprint,omitempty"`
+	Amount      int64  `json:"amount"`
+	Reason      string `json:"reason"`
+	Status      string `json:"status"`
+	SettledBy   uint64 `json:"settledBy,omitempty"`
+}
+
+// Amount is what a fulfilment captures.
+func (f Fulfilment) Amount() int64 { return worth(f.Parts) + f.Freight }
+
+// live reports whether the fulfilment has its lines.
+func (f Fulfilment) live() bool { return f.Status != Failed }
+
+// sent reports whether the fulfilment's goods have left.
+func (f Fulfilment) sent() bool { return f.Status == Shipped || f.Status == Arrived }
+
+// Fulfilment finds a fulfilment by its id.
+func (o Order) Fulfilment(id string) (Fulfilment, bool) {
+	return find(o.Fulfilments, func(f Fulfilment) bool { return f.ID == id })
+}
+
+// Return finds a return by its id.
+func (o Order) Return(id string) (Return, bool) {
+	return find(o.Returns, func(r Return) bool { return r.ID == id })
+}
+
+// Refund finds a refund by its id.
+func (o Order) Refund(id string) (Refund, bool) {
+	return find(o.Refunds, func(r Refund) bool { return r.ID == id })
+}
+
+func find[T any](list []T, is func(T) bool) (found T, ok bool) {
+	for _, x := range list {
+		if is(x) {
+			return x, true
 		}
-		zero := money.New(0, o.Total.Currency)
-		o.Status, o.PlacedAt = Placing, e.At
-		o.Payment = Payment{Status: PaymentNone, Authorized: zero, Captured: zero, Refunded: zero}
-	case paymentRequested:
-		return e.Decode(&o.Request)
-	case paymentAuthorized:
-		var p authorized
-		if err := e.Decode(&p); err != nil {
-			return err
-		}
-		o.Payment.Status, o.Payment.Authorisation, o.Payment.Authorized = PaymentAuthorized, p.ID, p.Amount
-	case contract.OrderConfirmed:
-		o.Status, o.DecidedBy = Confirmed, e.Seq
-	case contract.OrderRejected:
-		var r Rejection
-		if err := e.Decode(&r); err != nil {
-			return err
-		}
-		o.Status, o.Rejection, o.DecidedBy = Rejected, &r, e.Seq
-		if r.Reason == PaymentDeclines {
-			o.Payment.Status = PaymentDeclined
-		}
-	case contract.OrderCancelled:
-		o.Status = Cancelled
-	case paymentVoided:
-		o.Payment.Status, o.Payment.Authorized = PaymentVoided, money.New(0, o.Total.Currency)
-	default:
-		return fmt.Errorf("unknown event %s", e.Type)
 	}
-	return nil
+	return found, false
 }
 
-type authorized struct {
-	ID     string      `json:"id"`
-	Amount money.Money `json:"amount"`
+// Money gives an amount of the order's currency.
+func (o Order) Money(amount int64) money.Money { return money.New(amount, o.Total.Currency) }
+
+// State is any aggregate of an orders log: an order ("order/<id>"), a cart that was ordered ("cart/<id>"), or
+// the counter of order numbers ("numbers"), which is nothing but its sequence number.
+type State struct {
+	Order *Order  `json:"order,omitempty"`
+	Taken *Taking `json:"taken,omitempty"`
 }
 
-func applyOpen(s State, e commitlog.Event) (State, error) {
-	var x entry
-	if err := e.Decode(&x); err != nil {
-		return s, err
-	}
-	next := make(map[string]time.Time, len(s.Open)+1)
-	for id, at := range s.Open {
-		next[id] = at
-	}
-	if e.Type == openAdded {
-		next[x.Order] = e.At
-	} else {
-		delete(next, x.Order)
-	}
-	return State{Open: next}, nil
+// Taking says which version of a cart became which order (rule 12).
+type Taking struct {
+	Version int64  `json:"version"`
+	Order   string `json:"order"` // empty when that order was rejected
 }
 
-// AtDecision is the order as its decision left it: what the first answer to its placement showed.
-func (o Order) AtDecision() Order {
-	if o.Status == Cancelled {
-		o.Status = Confirmed
-		o.Payment = Payment{Status: PaymentAuthorized, Authorisation: o.Payment.Authorisation, Authorized: o.Total,
-			Captured: money.New(0, o.Total.Currency), Refunded: money.New(0, o.Total.Currency)}
-	}
-	return o
-}
+func orderID(id string) string  { return "order/" + id }
+func cartID(cart string) string { return "cart/" + cart }
+
+const numbersID = "numbers"

@@ -8,7 +8,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"haberdash/apps/orders/internal/order"
 	"haberdash/internal/commitlog"
@@ -41,6 +40,16 @@ func placed(t *testing.T) *order.Book {
 	return b
 }
 
+func confirmed(t *testing.T, f contract.OrderFact) *order.Book {
+	b, done := open(t, memory.NewState())
+	t.Cleanup(done)
+	_, _, _, err := b.Place(t.Context(), f, order.Request{Fingerprint: "f"})
+	require.NoError(t, err)
+	_, _, err = b.Confirm(t.Context(), f.OrderID, "auth", f.Total, "")
+	require.NoError(t, err)
+	return b
+}
+
 func TestRule1PlacedOnce(t *testing.T) {
 	t.Parallel()
 	b := placed(t)
@@ -65,7 +74,7 @@ func TestRule2DecidedOnce(t *testing.T) {
 			if i%2 == 0 {
 				_, _, err = b.Confirm(t.Context(), "o", "auth", total, "")
 			} else {
-				_, _, err = b.Reject(t.Context(), "o", order.Rejection{Reason: order.OutOfStock})
+				_, _, err = b.Reject(t.Context(), order.Order{OrderFact: fact("o")}, order.Rejection{Reason: order.OutOfStock})
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -101,96 +110,73 @@ func TestRule3ConfirmedWithExactlyItsTotal(t *testing.T) {
 	assert.Equal(t, order.Confirmed, o.Status)
 }
 
-func TestRule4And5CancelAndVoidOnce(t *testing.T) {
+func TestRule2WhatIsGivenUpIsNotConfirmed(t *testing.T) {
+	t.Parallel()
+	b := placed(t)
+	for range 2 {
+		o, _, err := b.GiveUp(t.Context(), "o", order.Rejection{Reason: order.Expired})
+		require.NoError(t, err)
+		assert.Equal(t, order.Placing, o.Status)
+	}
+	_, _, err := b.Confirm(t.Context(), "o", "auth", total, "")
+	assert.True(t, fault.Is(err, "invalid-transition"), "its money may be given back already")
+	o, _, err := b.Reject(t.Context(), order.Order{OrderFact: fact("o")}, order.Rejection{Reason: order.Expired})
+	require.NoError(t, err)
+	assert.Equal(t, order.Rejected, o.Status)
+
+	b = confirmed(t, fact("o"))
+	o, _, err = b.GiveUp(t.Context(), "o", order.Rejection{Reason: order.Expired})
+	require.NoError(t, err)
+	assert.Equal(t, order.Confirmed, o.Status)
+	assert.Nil(t, o.Rejection)
+}
+
+func TestRule4And5CancelAndFreeOnce(t *testing.T) {
 	t.Parallel()
 	b := placed(t)
 	_, _, err := b.Cancel(t.Context(), "o", "changed my mind")
 	assert.True(t, fault.Is(err, "invalid-transition"), "not before it is confirmed")
 	_, _, err = b.Confirm(t.Context(), "o", "auth", total, "")
 	require.NoError(t, err)
-	_, _, err = b.Voided(t.Context(), "o")
+	_, _, err = b.Settled(t.Context(), "o")
 	assert.True(t, fault.Is(err, "invalid-transition"), "not before it is cancelled")
 	for range 2 {
 		o, _, err := b.Cancel(t.Context(), "o", "changed my mind")
 		require.NoError(t, err)
 		assert.Equal(t, order.Cancelled, o.Status)
+		assert.True(t, o.Duties().Free, "until its money is voided it owes that")
 	}
-	open, err := b.Open(t.Context(), time.Now().Add(time.Hour))
-	require.NoError(t, err)
-	assert.Equal(t, []string{"o"}, open, "until its money is voided it needs work")
 	var version uint64
 	for range 2 {
-		o, v, err := b.Voided(t.Context(), "o")
+		o, v, err := b.Settled(t.Context(), "o")
 		require.NoError(t, err)
-		assert.Equal(t, order.PaymentVoided, o.Payment.Status)
+		assert.Equal(t, order.PaymentVoided, o.Payment.Status())
+		assert.False(t, o.Duties().Any())
 		assert.True(t, version == 0 || version == v)
 		version = v
 	}
-	open, err = b.Open(t.Context(), time.Now().Add(time.Hour))
-	require.NoError(t, err)
-	assert.Empty(t, open)
 }
 
-// Whatever is tried in whatever order, also over restarts: the status only moves along the allowed ways,
-// what is read after a restart equals what was read before, and orders that need work are listed.
-func TestAnyCommandsKeepTheRules(t *testing.T) {
+func TestRule12OneVersionOfACartIsOrderedOnce(t *testing.T) {
 	t.Parallel()
-	next := map[order.Status][]order.Status{
-		order.Placing: {order.Confirmed, order.Rejected}, order.Confirmed: {order.Cancelled},
+	b, done := open(t, memory.NewState())
+	t.Cleanup(done)
+	of := func(id string, version int64) contract.OrderFact {
+		f := fact(id)
+		f.CartID, f.CartVersion = "cart", version
+		return f
 	}
-	rapid.Check(t, func(rt *rapid.T) {
-		ctx, state := context.Background(), memory.NewState()
-		b, done := open(rt, state)
-		defer func() { done() }()
-		was := map[string]order.Status{}
-		for range rapid.IntRange(1, 30).Draw(rt, "commands") {
-			id := rapid.SampledFrom([]string{"a", "b"}).Draw(rt, "order")
-			var err error
-			switch rapid.IntRange(0, 5).Draw(rt, "command") {
-			case 0:
-				_, _, _, err = b.Place(ctx, fact(id), order.Request{Fingerprint: "f"})
-				if was[id] == "" {
-					was[id] = order.Placing
-				}
-			case 1:
-				_, _, err = b.Confirm(ctx, id, "auth", total, "")
-			case 2:
-				_, _, err = b.Reject(ctx, id, order.Rejection{Reason: order.PaymentDeclines})
-			case 3:
-				_, _, err = b.Cancel(ctx, id, "")
-			case 4:
-				_, _, err = b.Voided(ctx, id)
-			case 5:
-				done()
-				b, done = open(rt, state)
-			}
-			if err != nil && !fault.Is(err, "invalid-transition") && !fault.Is(err, "not-found") {
-				rt.Fatal(err)
-			}
-			o, _, err := b.Get(ctx, id)
-			if was[id] == "" {
-				require.True(rt, fault.Is(err, "not-found"))
-				continue
-			}
-			require.NoError(rt, err)
-			if o.Status != was[id] {
-				require.Contains(rt, next[was[id]], o.Status)
-				was[id] = o.Status
-			}
-			open, err := b.Open(ctx, time.Now().Add(time.Hour))
-			require.NoError(rt, err)
-			needsWork := o.Status == order.Placing || (o.Status == order.Cancelled && o.Payment.Status != order.PaymentVoided)
-			require.Equal(rt, needsWork, contains(open, id))
-			require.True(rt, o.Status != order.Confirmed || o.Payment.Authorized == o.Total)
-		}
-	})
-}
-
-func contains(ids []string, id string) bool {
-	for _, x := range ids {
-		if x == id {
-			return true
-		}
+	place := func(id string, version int64) error {
+		_, _, _, err := b.Place(t.Context(), of(id, version), order.Request{Fingerprint: "f"})
+		return err
 	}
-	return false
+	require.NoError(t, place("a", 3))
+	assert.True(t, fault.Is(place("b", 3), "cart-changed"))
+	assert.True(t, fault.Is(place("b", 2), "cart-changed"))
+	require.NoError(t, place("a", 3), "a repetition")
+	require.NoError(t, place("c", 4))
+	_, _, err := b.Reject(t.Context(), order.Order{OrderFact: of("c", 4)}, order.Rejection{Reason: order.PaymentDeclines})
+	require.NoError(t, err)
+	require.NoError(t, place("d", 4), "the rejected order gave its cart free")
+	assert.True(t, fault.Is(place("e", 4), "cart-changed"))
 }

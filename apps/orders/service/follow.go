@@ -1,0 +1,164 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"haberdash/apps/orders/internal/order"
+	"haberdash/internal/sidecar"
+	"haberdash/internal/telemetry"
+)
+
+// A follower reads the orders log behind its end and gives every order a lifecycle: it starts one for an
+// order that was placed, and wakes it when the order has changed. Its cursor is stored, so what a crash
+// interrupts is done again.
+//
+// A workflow costs many times what placing an order does, so the follower steps back: while orders are being
+// placed it starts no more than a few a second, and a rush is worked off when it is over. Only an order
+// that is still undecided after its deadline does not wait its turn.
+type follower struct {
+	s *Service
+
+	mu        sync.Mutex
+	undecided map[string]time.Time // placed and not decided, of what the cursor has not reached
+}
+
+const (
+	// grace is how old an event is when it is looked at: by then most requests have kept their promises, and
+	// the order's lifecycle finds nothing left to do.
+	grace = time.Second
+	// trickle is how long the follower steps back at most, for one event.
+	trickle = 250 * time.Millisecond
+	// urgentEvery is how often undecided orders are looked through.
+	urgentEvery = time.Second
+)
+
+// followerName names the stored cursor.
+const followerName = "lifecycle"
+
+// Follow gives orders their lifecycles until ctx ends. The error is of its beginning only.
+func (s *Service) Follow(ctx context.Context) error {
+	f := &follower{s: s, undecided: map[string]time.Time{}}
+	if err := s.Book.Watch(ctx, f.note); err != nil {
+		return err
+	}
+	if err := s.Book.Backlog(ctx, followerName, f.note); err != nil {
+		return err
+	}
+	var work sync.WaitGroup
+	defer work.Wait()
+	work.Go(func() { f.urgent(ctx) })
+	s.Book.Follow(ctx, followerName, f.step)
+	return nil
+}
+
+// note keeps track of who is undecided, of the future and of what is between the cursor and the log's end.
+func (f *follower) note(e order.Change) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case e.Placed:
+		f.undecided[e.Order] = e.At
+	case e.Decided:
+		delete(f.undecided, e.Order)
+	}
+}
+
+// urgent starts the lifecycles of those who are undecided for too long, before their turn.
+func (f *follower) urgent(ctx context.Context) {
+	tick := time.NewTicker(urgentEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		for _, id := range f.due() {
+			if err := f.s.live(ctx, id); err != nil {
+				telemetry.Log(ctx).Warn().Err(err).Str("order", id).Msg("lifecycle not started, will try again")
+				break
+			}
+			f.mu.Lock()
+			delete(f.undecided, id)
+			f.mu.Unlock()
+		}
+	}
+}
+
+func (f *follower) due() (ids []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for id, at := range f.undecided {
+		if f.s.Now().Sub(at) >= f.s.Deadline {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// step handles one event in its turn.
+func (f *follower) step(ctx context.Context, e order.Change) error {
+	if !wait(ctx, grace-f.s.Now().Sub(e.At)) || !f.stepBack(ctx) {
+		return ctx.Err()
+	}
+	o, _, err := f.s.Book.Get(ctx, e.Order)
+	if err != nil {
+		return err
+	}
+	if !o.Over(f.s.Now(), f.s.ReturnsFor) {
+		return f.s.live(ctx, e.Order)
+	}
+	// Rejected before its turn, most of the time: it needs no lifecycle, and one that it has is to end.
+	if e.Placed {
+		return nil
+	}
+	if err := f.s.Workflows.Raise(ctx, e.Order, changedEvent); !errors.Is(err, sidecar.ErrGone) {
+		return err
+	}
+	return nil
+}
+
+// stepBack waits until no order is being placed, for a bounded time.
+func (f *follower) stepBack(ctx context.Context) bool {
+	for end := time.Now().Add(trickle); f.s.placing.Load() > 0 && time.Now().Before(end); {
+		if !wait(ctx, 10*time.Millisecond) {
+			return false
+		}
+	}
+	return ctx.Err() == nil
+}
+
+func wait(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// live makes sure that an order has a lifecycle, and that it looks at the order again.
+func (s *Service) live(ctx context.Context, id string) error {
+	err := s.Workflows.Start(ctx, lifecycleName, id, lifeInput{id})
+	if !errors.Is(err, sidecar.ErrExists) {
+		return err
+	}
+	err = s.Workflows.Raise(ctx, id, changedEvent)
+	if !errors.Is(err, sidecar.ErrGone) {
+		return err
+	}
+	// Over, and now there is more to it: a refund long after the delivery.
+	if err := s.Workflows.Purge(ctx, id); err != nil && !errors.Is(err, sidecar.ErrExists) {
+		return err
+	}
+	if err := s.Workflows.Start(ctx, lifecycleName, id, lifeInput{id}); err != nil && !errors.Is(err, sidecar.ErrExists) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,66 @@
+package service
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"haberdash/apps/orders/internal/order"
+	"haberdash/internal/fault"
+	"haberdash/internal/sidecar"
+	"haberdash/internal/telemetry"
+)
+
+// keyTTL is how long a refusal is remembered under its idempotency key. Orders are in the log, for ever.
+const keyTTL = 24 * time.Hour
+
+// recordedRefusal is the first answer to a request that made no order: of a cart that is empty, say, or whose prices
+// have changed. The same request gets it again, though the cart may have been mended meanwhile: a new attempt
+// takes a new key.
+type recordedRefusal struct {
+	Fingerprint string         `json:"fingerprint"`
+	Status      int            `json:"status"`
+	Type        string         `json:"type"`
+	Detail      string         `json:"detail"`
+	Fields      []fault.Field  `json:"fields,omitempty"`
+	Members     map[string]any `json:"members,omitempty"`
+}
+
+func refusalKey(orderID string) string { return "refused/" + orderID }
+
+// refuse remembers a refusal that is the shop's answer, not an outage or a request that nobody can make sense
+// of, and gives it back.
+func (s *Service) refuse(ctx context.Context, id string, p placement, err error) error {
+	f := fault.Of(err)
+	if f.Kind != fault.Conflict && f.Kind != fault.Invalid || f.Type == keyReused {
+		return err
+	}
+	value, encodeErr := json.Marshal(recordedRefusal{p.fingerprint(), f.Kind.Status(), f.Type, f.Detail, f.Fields, f.Members})
+	if encodeErr != nil {
+		return encodeErr
+	}
+	// Whoever was first has it recorded; a second one differs only when the cart changed between the two.
+	if err := s.State.Put(ctx, refusalKey(id), value, "", sidecar.TTL(keyTTL)); err != nil {
+		telemetry.Log(ctx).Warn().Err(err).Msg("refusal not remembered: its repetition is judged anew")
+	}
+	return err
+}
+
+const keyReused = "idempotency-key-reused"
+
+// refusedBefore looks for an earlier request with the key that made no order; found tells that the problem
+// is the answer that it got.
+func (s *Service) refusedBefore(ctx context.Context, id string, p placement) (found bool, err error) {
+	item, err := s.State.Get(ctx, refusalKey(id))
+	if err != nil || !item.Found() {
+		return false, err
+	}
+	var r recordedRefusal
+	if err := json.Unmarshal(item.Value, &r); err != nil {
+		return false, err
+	}
+	if r.Fingerprint != p.fingerprint() {
+		return false, order.KeyReused()
+	}
+	return true, &fault.Error{Kind: fault.KindOf(r.Status), Type: r.Type, Detail: r.Detail, Fields: r.Fields, Members: r.Members}
+}

@@ -1,0 +1,72 @@
+package commitlog
+
+import (
+	"context"
+	"time"
+)
+
+// Cursor is the commit up to which the follower of that name has come; 0 at first.
+func (p *Partition[S]) Cursor(ctx context.Context, follower string) (uint64, error) {
+	var at cursor
+	err := getJSON(ctx, p.store, cursorKey(p.name, follower), &at)
+	return at.Commit, err
+}
+
+// Follow hands the log to fn, commit by commit from the stored cursor on, each at least once: a crash repeats
+// what came after the cursor was stored last, and so does an error of fn, after a pause. It returns when ctx
+// ends or the partition closes; outages are waited out.
+func (p *Partition[S]) Follow(ctx context.Context, follower string, fn func(context.Context, Commit) error) {
+	var at uint64
+	for wait := pause(0); ; wait = pause(wait) {
+		var err error
+		if at, err = p.Cursor(ctx, follower); err == nil {
+			break
+		}
+		if !p.outage(ctx, err, follower+" cannot read its cursor", wait) {
+			return
+		}
+	}
+	key, stored, storedAt := cursorKey(p.name, follower), at, time.Now()
+	store := func() { stored, storedAt = p.storeCursor(ctx, key, cursor{at}, stored), time.Now() }
+	defer func() {
+		if stored < at {
+			store()
+		}
+	}()
+	for wait := time.Duration(0); ; {
+		grown := p.Changed()
+		commits, err := p.tail(ctx, at+1, readAhead)
+		for i := 0; err == nil && i < len(commits); i++ {
+			if err = fn(ctx, commits[i]); err == nil {
+				at = commits[i].N
+			}
+			if stored < at && time.Since(storedAt) > cursorEvery {
+				store()
+			}
+		}
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			wait = pause(wait)
+			if !p.outage(ctx, err, follower+" will try again", wait) {
+				return
+			}
+			continue
+		}
+		wait = 0
+		if len(commits) > 0 {
+			continue
+		}
+		if stored < at {
+			store()
+		}
+		select {
+		case <-grown:
+		case <-ctx.Done():
+			return
+		case <-p.quit:
+			return
+		}
+	}
+}
