@@ -102,8 +102,8 @@ type Stock struct {
 
 // Item asks for a quantity of a SKU.
 type Item struct {
-	SKU      string
-	Quantity int64
+	SKU      string `json:"sku"`
+	Quantity int64  `json:"quantity"`
 }
 
 // Cart is a cart with its quote.
@@ -185,10 +185,28 @@ type Order struct {
 		Captured   Money  `json:"captured"`
 		Refunded   Money  `json:"refunded"`
 	} `json:"payment"`
-	ShippingAddress Address   `json:"shippingAddress"`
-	CreatedAt       time.Time `json:"createdAt"`
-	Version         int64     `json:"version"`
-	AccessToken     string    `json:"accessToken"`
+	ShippingAddress Address      `json:"shippingAddress"`
+	Fulfilments     []Fulfilment `json:"fulfilments"`
+	Returns         []Return     `json:"returns"`
+	CreatedAt       time.Time    `json:"createdAt"`
+	Version         int64        `json:"version"`
+	AccessToken     string       `json:"accessToken"`
+}
+
+// Fulfilment is a parcel.
+type Fulfilment struct {
+	ID             string `json:"id"`
+	Lines          []Item `json:"lines"`
+	Carrier        string `json:"carrier"`
+	TrackingNumber string `json:"trackingNumber"`
+	Status         string `json:"status"`
+}
+
+// Return is goods on their way back.
+type Return struct {
+	ID     string `json:"id"`
+	Lines  []Item `json:"lines"`
+	Status string `json:"status"`
 }
 
 // Event is a step in an order's history.

@@ -10,6 +10,7 @@ import (
 	"haberdash/internal/fault"
 	"haberdash/internal/httpx"
 	"haberdash/internal/identity"
+	"haberdash/internal/money"
 )
 
 // mountStaff adds what the back office does with an order.
@@ -106,8 +107,8 @@ type refundInput struct {
 	PartOf
 	Keyed
 	Body struct {
-		Amount refundAmount `json:"amount"`
-		Reason string       `json:"reason" minLength:"1" maxLength:"500" pattern:"\\S"`
+		Amount money.Money `json:"amount" doc:"In the order's currency"`
+		Reason string      `json:"reason" minLength:"1" maxLength:"500" pattern:"\\S"`
 	}
 }
 
@@ -127,17 +128,15 @@ func (s *Service) postRefund(ctx context.Context, in *refundInput) (*changeOutpu
 	if err != nil {
 		return nil, err
 	}
-	amount, err := in.Body.Amount.of(before.Total.Currency)
-	if err != nil {
-		return nil, err
+	switch amount := in.Body.Amount; {
+	case amount.Currency != before.Total.Currency:
+		return nil, fault.BadField("body.amount.currency", "is not the order's, "+before.Total.Currency)
+	case amount.Amount <= 0:
+		return nil, fault.BadField("body.amount.amount", "expected more than 0")
 	}
 	id := s.partID(ctx, "refund", in.ID, in.Key)
 	_, known := before.Refund(id)
-	o, version, err := s.Book.AskRefund(ctx, in.ID, order.RefundRequest{ID: id, Amount: amount, Reason: in.Body.Reason,
-		Fingerprint: fingerprint(struct {
-			Amount int64
-			Reason string
-		}{amount, in.Body.Reason})})
+	o, version, err := s.Book.AskRefund(ctx, in.ID, order.RefundRequest{ID: id, Fingerprint: fingerprint(in.Body), Amount: in.Body.Amount.Amount, Reason: in.Body.Reason})
 	if err != nil {
 		return nil, err
 	}

@@ -1,10 +1,13 @@
 package stripe_test
 
 import (
+	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"haberdash/apps/orders/internal/payment"
@@ -21,7 +24,7 @@ const (
 
 var price = money.New(1999, "EUR")
 
-// start runs a provider for tests, and gives its address.
+// start runs a provider for tests and gives its address.
 func start(t *testing.T, o psp.Options) (*psp.Server, string) {
 	t.Helper()
 	o.SecretKey = secretKey
@@ -42,26 +45,115 @@ func open(t *testing.T, url string) *stripe.Provider {
 	return p
 }
 
-func account(url string) paymenttest.Account {
-	return paymenttest.Account{
-		Open: func(t *testing.T) payment.Provider {
-			p, err := stripe.New(stripe.Config{SecretKey: secretKey, WebhookSecret: webhookSecret, URL: url})
-			require.NoError(t, err)
-			return p
-		},
-		Approved: psp.TokenVisa, Declined: psp.TokenDeclined, DeclineCode: payment.CardDeclined,
-		WholeOnly: psp.TokenSingleCapture,
-	}
-}
-
 func TestStripe(t *testing.T) {
 	t.Parallel()
-	_, url := start(t, psp.Options{})
-	paymenttest.Test(t, account(url))
+	conform(t, psp.Options{})
 }
 
 func TestStripeOverFaults(t *testing.T) {
 	t.Parallel()
-	_, url := start(t, psp.Options{Faults: psp.Faults{Rate: 0.2, Seed: 7, Delay: 2 * time.Millisecond}})
-	paymenttest.Test(t, account(url))
+	conform(t, psp.Options{Faults: psp.Faults{Rate: 0.2, Seed: 7, Delay: 2 * time.Millisecond}})
+}
+
+// conform runs the suite, and then asks the provider's own ledger.
+func conform(t *testing.T, o psp.Options) {
+	server, url := start(t, o)
+	t.Run("suite", func(t *testing.T) {
+		paymenttest.Test(t, paymenttest.Account{
+			Open:     func(t *testing.T) payment.Provider { return open(t, url) },
+			Approved: psp.TokenVisa, Declined: psp.TokenDeclined, DeclineCode: payment.CardDeclined,
+			WholeOnly: psp.TokenSingleCapture,
+		})
+	})
+	holds := map[string]int{}
+	for _, a := range server.Ledger().Intents {
+		var held, taken, back int64
+		for _, m := range a.Movements {
+			switch m.Kind {
+			case "authorized":
+				holds[a.Order]++
+				held += m.Amount
+			case "captured":
+				held -= m.Amount
+				taken += m.Amount
+			case "released":
+				held -= m.Amount
+			case "refunded":
+				back += m.Amount
+			}
+		}
+		assert.Equal(t, a.Reserved, held, a)
+		assert.True(t, 0 <= held && back <= taken && taken <= a.Amount, a)
+	}
+	assert.NotEmpty(t, holds)
+	for order, n := range holds {
+		assert.Equal(t, 1, n, "authorisations of %s", order)
+	}
+}
+
+func TestConfig(t *testing.T) {
+	t.Parallel()
+	for url, ok := range map[string]bool{
+		"": true, "https://api.stripe.example": true, "http://127.0.0.1:1": true, "http://[::1]:1": true, "http://localhost:1": true,
+		"http://api.stripe.com": false, "ftp://127.0.0.1": false, "127.0.0.1:1": false, "https://": false, "%": false,
+	} {
+		_, err := stripe.New(stripe.Config{SecretKey: secretKey, WebhookSecret: webhookSecret, URL: url})
+		assert.Equal(t, ok, err == nil, url)
+	}
+	_, err := stripe.New(stripe.Config{WebhookSecret: webhookSecret})
+	require.Error(t, err)
+	_, err = stripe.New(stripe.Config{SecretKey: secretKey})
+	require.Error(t, err)
+}
+
+func TestAnOutageIsTransientAndAskedOnce(t *testing.T) {
+	t.Parallel()
+	for name, handler := range map[string]http.HandlerFunc{
+		"a proxy's page": func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusBadGateway)
+			_, _ = w.Write([]byte("<html>bad gateway</html>"))
+		},
+		"rate limited": func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusTooManyRequests)
+			_, _ = w.Write([]byte(`{"error":{"type":"invalid_request_error","code":"rate_limit"}}`))
+		},
+		"a wrong secret": func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = w.Write([]byte(`{"error":{"type":"invalid_request_error"}}`))
+		},
+		"half an answer": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "1000")
+			_, _ = w.Write([]byte(`{"id":"pi_1"`))
+		},
+		"no JSON": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("OK")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var asked atomic.Int32
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				asked.Add(1)
+				assert.Empty(t, r.Header.Get("X-Stripe-Client-Telemetry"))
+				handler(w, r)
+			}))
+			t.Cleanup(server.Close)
+			p := open(t, server.URL)
+			_, err := p.Authorise(t.Context(), "order", price, psp.TokenVisa)
+			require.ErrorIs(t, err, payment.ErrProvider)
+			_, err = p.Void(t.Context(), "order", price, "")
+			require.ErrorIs(t, err, payment.ErrProvider)
+			_, err = p.Capture(t.Context(), "c", "pi_1", price)
+			require.ErrorIs(t, err, payment.ErrProvider)
+			_, err = p.Refund(t.Context(), "r", "pi_1", price)
+			require.ErrorIs(t, err, payment.ErrProvider)
+			assert.EqualValues(t, 4, asked.Load())
+		})
+	}
+}
+
+func TestNobodyListens(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.NotFoundHandler())
+	server.Close()
+	_, err := open(t, server.URL).Authorise(t.Context(), "order", price, psp.TokenVisa)
+	require.ErrorIs(t, err, payment.ErrProvider)
 }

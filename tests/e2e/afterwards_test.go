@@ -1,0 +1,170 @@
+package e2e
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"haberdash/tests/shop"
+)
+
+// bought is an order of quantities of two SKUs, of which there are ten each.
+func bought(t *testing.T, c *shop.Client, a, b int64) (order shop.Order, skuA, skuB string) {
+	t.Helper()
+	skuA, skuB = stocked(t, 10), stocked(t, 10)
+	cart, err := c.NewCart(t.Context(), shop.Item{SKU: skuA, Quantity: a}, shop.Item{SKU: skuB, Quantity: b})
+	require.NoError(t, err)
+	order, err = c.Checkout(t.Context(), cart, shop.Visa, shop.NewKey())
+	require.NoError(t, err)
+	require.Equal(t, "confirmed", order.Status)
+	return order, skuA, skuB
+}
+
+func stockIs(t *testing.T, sku string, onHand, reserved int64) {
+	t.Helper()
+	stock, err := staff(t).Stock(t.Context(), sku)
+	require.NoError(t, err)
+	require.Equal(t, shop.Stock{SKU: sku, OnHand: onHand, Reserved: reserved, Available: onHand - reserved}, stock)
+}
+
+func TestAnOrderShippedInPartsDeliveredAndReturned(t *testing.T) {
+	c, ctx := guest(t), t.Context()
+	boss := staff(t)
+	order, a, b := bought(t, c, 3, 1)
+	token := order.AccessToken
+	first, err := boss.Fulfil(ctx, order.ID, "", shop.Item{SKU: a, Quantity: 1}, shop.Item{SKU: a, Quantity: 1})
+	require.NoError(t, err)
+	require.Equal(t, "partially-fulfilled", first.Status)
+	require.Equal(t, "partially-captured", first.Payment.Status)
+	require.Equal(t, order.Total.Amount, first.Payment.Captured.Amount+first.Payment.Authorized.Amount)
+	require.Len(t, first.Fulfilments, 1)
+	require.Equal(t, "shipped", first.Fulfilments[0].Status)
+	require.Equal(t, []shop.Item{{SKU: a, Quantity: 2}}, first.Fulfilments[0].Lines, "one line a SKU")
+	stockIs(t, a, 8, 1)
+	_, err = c.Cancel(ctx, order.ID, order.AccessToken)
+	problem(t, err, http.StatusConflict, "invalid-transition")
+
+	key := shop.NewKey()
+	second, err := boss.Fulfil(ctx, order.ID, key, shop.Item{SKU: a, Quantity: 1}, shop.Item{SKU: b, Quantity: 1})
+	require.NoError(t, err)
+	require.Equal(t, "fulfilled", second.Status)
+	require.Equal(t, "captured", second.Payment.Status)
+	require.Equal(t, order.Total, second.Payment.Captured)
+	again, err := boss.Fulfil(ctx, order.ID, key, shop.Item{SKU: a, Quantity: 1}, shop.Item{SKU: b, Quantity: 1})
+	require.NoError(t, err)
+	require.Equal(t, second, again, "a repetition of the key gets the first answer")
+	_, err = boss.Fulfil(ctx, order.ID, key, shop.Item{SKU: a, Quantity: 1})
+	problem(t, err, http.StatusUnprocessableEntity, "idempotency-key-reused")
+	stockIs(t, a, 7, 0)
+	stockIs(t, b, 9, 0)
+
+	for _, f := range second.Fulfilments {
+		order, err = boss.Deliver(ctx, order.ID, f.ID)
+		require.NoError(t, err)
+	}
+	require.Equal(t, "delivered", order.Status)
+
+	returned, err := c.AskReturn(ctx, order.ID, token, "", shop.Item{SKU: a, Quantity: 1})
+	require.NoError(t, err)
+	require.Equal(t, "delivered", returned.Status)
+	require.Equal(t, "requested", returned.Returns[0].Status)
+	_, err = c.AskReturn(ctx, order.ID, token, "", shop.Item{SKU: a, Quantity: 3})
+	problem(t, err, http.StatusUnprocessableEntity, "invalid-quantity")
+	for range 2 { // a repetition changes nothing
+		order, err = boss.Receive(ctx, order.ID, returned.Returns[0].ID, true)
+		require.NoError(t, err)
+		require.Equal(t, "received", order.Returns[0].Status)
+		require.Equal(t, "partially-refunded", order.Payment.Status)
+	}
+	stockIs(t, a, 8, 0)
+	returned, err = c.AskReturn(ctx, order.ID, token, "", shop.Item{SKU: a, Quantity: 2}, shop.Item{SKU: b, Quantity: 1})
+	require.NoError(t, err)
+	order, err = boss.Receive(ctx, order.ID, returned.Returns[1].ID, false)
+	require.NoError(t, err)
+	require.Equal(t, "returned", order.Status)
+	require.Equal(t, "refunded", order.Payment.Status)
+	require.Equal(t, order.Total, order.Payment.Refunded)
+	stockIs(t, a, 8, 0) // damaged goods do not go back on the shelf
+	stockIs(t, b, 9, 0)
+
+	events, err := c.Events(ctx, order.ID, token)
+	require.NoError(t, err)
+	var types []string
+	for _, e := range events {
+		types = append(types, e.Type)
+	}
+	require.Equal(t, []string{"order.placed", "payment.authorized", "order.confirmed",
+		"fulfilment.requested", "payment.captured", "fulfilment.shipped", "fulfilment.requested", "payment.captured", "fulfilment.shipped",
+		"fulfilment.delivered", "fulfilment.delivered", "return.requested", "return.received", "payment.refunded", "return.settled",
+		"return.requested", "return.received", "payment.refunded", "return.settled"}, types)
+}
+
+func TestRefundsByHand(t *testing.T) {
+	c, ctx := guest(t), t.Context()
+	boss := staff(t)
+	order, a, b := bought(t, c, 1, 1)
+	eur := func(amount int64) shop.Money { return shop.Money{Amount: amount, Currency: "EUR"} }
+	_, err := boss.Refund(ctx, order.ID, shop.NewKey(), eur(1))
+	problem(t, err, http.StatusConflict, "amount-exceeds-captured")
+	_, err = boss.Fulfil(ctx, order.ID, "", shop.Item{SKU: a, Quantity: 1}, shop.Item{SKU: b, Quantity: 1})
+	require.NoError(t, err)
+
+	key := shop.NewKey()
+	answers, errs := make([]shop.Order, 10), make([]error, 10)
+	together(10, func(i int) { answers[i], errs[i] = boss.Refund(ctx, order.ID, key, eur(100)) })
+	for i := range answers {
+		require.NoError(t, errs[i])
+	}
+	read, err := c.Order(ctx, order.ID, order.AccessToken)
+	require.NoError(t, err)
+	require.Equal(t, eur(100), read.Payment.Refunded, "ten copies, one refund")
+	require.Equal(t, "partially-refunded", read.Payment.Status)
+	_, err = boss.Refund(ctx, order.ID, key, eur(101))
+	problem(t, err, http.StatusUnprocessableEntity, "idempotency-key-reused")
+	_, err = boss.Refund(ctx, order.ID, "", eur(1))
+	problem(t, err, http.StatusBadRequest, "idempotency-key-required")
+	for _, bad := range []shop.Money{eur(0), eur(-5), {Amount: 5, Currency: "USD"}} {
+		_, err = boss.Refund(ctx, order.ID, shop.NewKey(), bad)
+		problem(t, err, http.StatusUnprocessableEntity, "invalid-request")
+	}
+	_, err = boss.Refund(ctx, order.ID, shop.NewKey(), eur(order.Total.Amount-99))
+	problem(t, err, http.StatusConflict, "amount-exceeds-captured")
+	a1, err := boss.Do(ctx, shop.Request{Method: http.MethodPost, Path: "/api/v1/orders/" + order.ID + "/refunds",
+		Header: map[string]string{"Idempotency-Key": shop.NewKey()}, Body: map[string]any{"amount": eur(order.Total.Amount - 100), "reason": "all of it"}})
+	require.NoError(t, err)
+	var last shop.Order
+	require.NoError(t, a1.Decode(&last))
+	require.Equal(t, http.StatusCreated, a1.Status)
+	require.Equal(t, "refunded", last.Payment.Status)
+}
+
+func TestWhoMayDoWhatWithAnOrder(t *testing.T) {
+	c, ctx := guest(t), t.Context()
+	order, a, _ := bought(t, c, 1, 1)
+	other, _ := customer(t)
+	for _, path := range []string{"/fulfilments", "/fulfilments/x/deliver", "/returns/x/receive", "/refunds"} {
+		r := shop.Request{Method: http.MethodPost, Path: "/api/v1/orders/" + order.ID + path, Body: "nonsense", Header: map[string]string{"X-Order-Token": order.AccessToken}}
+		problem(t, refused(t, c, r, ""), http.StatusUnauthorized, "unauthenticated")
+		problem(t, refused(t, other, r, ""), http.StatusForbidden, "forbidden")
+	}
+	for _, who := range []*shop.Client{c, other} {
+		_, err := who.AskReturn(ctx, order.ID, "", "", shop.Item{SKU: a, Quantity: 1})
+		problem(t, err, http.StatusNotFound, "not-found")
+	}
+	_, err := c.AskReturn(ctx, order.ID, order.AccessToken, "", shop.Item{SKU: a, Quantity: 1})
+	problem(t, err, http.StatusConflict, "invalid-transition")
+	boss := staff(t)
+	for _, lines := range [][]shop.Item{{}, {{SKU: a, Quantity: 0}}, {{SKU: a, Quantity: -1}}, {{SKU: a, Quantity: 2}}, {{SKU: "no-such", Quantity: 1}}} {
+		_, err := boss.Fulfil(ctx, order.ID, "", lines...)
+		var p *shop.Problem
+		require.ErrorAs(t, err, &p)
+		require.Equal(t, http.StatusUnprocessableEntity, p.Status, "%v", p)
+		require.NotEmpty(t, p.Errors)
+	}
+	_, err = boss.Fulfil(ctx, "no-such-order", "", shop.Item{SKU: a, Quantity: 1})
+	problem(t, err, http.StatusNotFound, "not-found")
+	_, err = boss.Deliver(ctx, order.ID, "no-such")
+	problem(t, err, http.StatusNotFound, "not-found")
+	stockIs(t, a, 10, 1)
+}

@@ -1,0 +1,59 @@
+package psp
+
+import (
+	"fmt"
+	"net/http"
+)
+
+// Error types of Stripe.
+const (
+	apiFailure     = "api_error"
+	cardError      = "card_error"
+	idempotency    = "idempotency_error"
+	invalidRequest = "invalid_request_error"
+)
+
+// apiError is Stripe's error object.
+type apiError struct {
+	Type          string         `json:"type"`
+	Code          string         `json:"code,omitempty"`
+	DeclineCode   string         `json:"decline_code,omitempty"`
+	Message       string         `json:"message"`
+	Param         string         `json:"param,omitempty"`
+	Charge        string         `json:"charge,omitempty"`
+	PaymentIntent *paymentIntent `json:"payment_intent,omitempty"`
+}
+
+type errorBody struct {
+	Error apiError `json:"error"`
+}
+
+// refuse answers without having begun: the request's key stays unused.
+func refuse(status int, e apiError) result { return result{status: status, body: errorBody{e}} }
+
+// fail answers a request that began to execute: the answer belongs to its key.
+func fail(status int, e apiError) result {
+	return result{status: status, body: errorBody{e}, begun: true}
+}
+
+func invalid(param, code, format string, args ...any) result {
+	return refuse(http.StatusBadRequest, apiError{Type: invalidRequest, Code: code, Param: param, Message: fmt.Sprintf(format, args...)})
+}
+
+func notFound(what, id, param string) result {
+	return fail(http.StatusNotFound, apiError{Type: invalidRequest, Code: "resource_missing", Param: param,
+		Message: fmt.Sprintf("No such %s: '%s'", what, id)})
+}
+
+func internalError() errorBody {
+	return errorBody{apiError{Type: apiFailure, Message: "An unknown error occurred."}}
+}
+
+// unexpectedState refuses what the intent's status does not allow.
+func unexpectedState(i *intent, verb string) result {
+	wire := i.wire(false)
+	return fail(http.StatusBadRequest, apiError{
+		Type: invalidRequest, Code: "payment_intent_unexpected_state", PaymentIntent: &wire,
+		Message: fmt.Sprintf("You cannot %s this PaymentIntent because it has a status of %s.", verb, i.Status),
+	})
+}

@@ -1,0 +1,201 @@
+package psp
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Kinds of movements in the ledger, beside created.
+const (
+	authorized = "authorized" // money is held
+	declined   = "declined"   // none is
+	captured   = "captured"   // some of the held money is taken
+	released   = "released"   // the rest of it is let go, by the shop
+	expired    = "expired"    // the rest of it is let go, by time
+	refunded   = "refunded"   // some of the taken money is given back
+)
+
+// Webhook event types.
+const (
+	eventCapturable = "payment_intent.amount_capturable_updated"
+	eventSucceeded  = "payment_intent.succeeded"
+	eventCanceled   = "payment_intent.canceled"
+	eventFailed     = "payment_intent.payment_failed"
+	eventRefunded   = "charge.refunded"
+)
+
+// confirm tries to hold the money. A declined intent waits for another payment method.
+func (t *tx) confirm() result {
+	token, param := t.form.text("payment_method"), "payment_method"
+	if data := t.form.text("payment_method_data[card][token]"); data != "" {
+		token, param = data, "payment_method_data[card][token]"
+	}
+	t.form.choice("payment_method_data[type]", "card")
+	t.form.choice("error_on_requires_action", "false", "true")
+	was := t.intents[t.id]
+	if was == nil {
+		return notFound("payment_intent", t.id, "intent")
+	}
+	if was.Status != requiresPaymentMethod {
+		return unexpectedState(was, "confirm")
+	}
+	outcome, known := outcomes[token]
+	switch {
+	case token == "":
+		return invalid("payment_method", "parameter_missing", "You cannot confirm this PaymentIntent because it's missing a payment method.")
+	case !known && strings.HasPrefix(token, "pm_"):
+		return notFound("PaymentMethod", token, param)
+	case !known:
+		return notFound("token", token, param)
+	}
+	i := was.clone()
+	if token == TokenError && i.Failures < tokenErrors {
+		i.Failures++
+		return result{status: http.StatusInternalServerError, body: internalError(), entry: entry{Intent: i}, begun: true}
+	}
+	i.Charge = &charge{ID: newID("ch"), Created: t.now.Unix(), Failed: outcome != nil}
+	if i.Decline = outcome; outcome != nil {
+		i.move(t.now, declined, i.Amount)
+		res := t.changed(i, eventFailed)
+		wire, e := i.wire(t.form.expanded("latest_charge")), *outcome.wire()
+		e.PaymentIntent, e.Charge = &wire, i.Charge.ID
+		res.status, res.body = http.StatusPaymentRequired, errorBody{e}
+		return res
+	}
+	i.move(t.now, authorized, i.Amount)
+	i.Charge.Multicapture = i.Multicapture && token != TokenSingleCapture
+	i.Status = requiresCapture
+	var res result
+	if i.CaptureMethod == "manual" {
+		res = t.changed(i, eventCapturable)
+	} else {
+		i.take(t.now, i.Amount, true)
+		res = t.changed(i, eventSucceeded)
+	}
+	res.token = token
+	return res
+}
+
+// capture takes held money. Unless told not to, it lets go of what it leaves: Stripe's default.
+func (t *tx) capture() result {
+	amount := t.form.integer("amount_to_capture", -1)
+	final := t.form.choice("final_capture", "true", "false") == "true"
+	metadata := t.form.metadata()
+	was := t.intents[t.id]
+	switch {
+	case was == nil:
+		return notFound("payment_intent", t.id, "intent")
+	case was.Status != requiresCapture:
+		return unexpectedState(was, "capture")
+	case !final && !was.Charge.Multicapture:
+		return fail(http.StatusBadRequest, apiError{Type: invalidRequest, Param: "final_capture",
+			Message: "Multicapture is not available for this PaymentIntent."})
+	}
+	i := was.clone()
+	if amount < 0 {
+		amount = i.capturable()
+	}
+	if i.Metadata == nil {
+		i.Metadata = map[string]string{}
+	}
+	for name, value := range metadata {
+		i.Metadata[name] = value
+	}
+	switch {
+	case len(i.Metadata) > maxMetadata:
+		return invalid("metadata", "", "You cannot have more than %d metadata keys on an object.", maxMetadata)
+	case amount > i.capturable():
+		return fail(http.StatusBadRequest, apiError{Type: invalidRequest, Code: "amount_too_large", Param: "amount_to_capture",
+			Message: "The amount to capture is greater than the amount that can be captured."})
+	case amount == 0 && (!final || i.Received == 0):
+		return invalid("amount_to_capture", "amount_too_small", "There is nothing to capture.")
+	}
+	i.take(t.now, amount, final)
+	events := []string{eventCapturable}
+	if final {
+		events = append(events, eventSucceeded)
+	}
+	return t.changed(i, events...)
+}
+
+// cancel lets go of held money, or ends an intent that never held any. What was captured in part is not
+// cancelled, but captured finally: see Stripe's "Capture a payment multiple times".
+func (t *tx) cancel() result {
+	reason := t.form.choice("cancellation_reason", "", "duplicate", "fraudulent", "requested_by_customer", "abandoned")
+	was := t.intents[t.id]
+	switch {
+	case was == nil:
+		return notFound("payment_intent", t.id, "intent")
+	case was.Status != requiresPaymentMethod && was.Status != requiresCapture, was.Received > 0:
+		return unexpectedState(was, "cancel")
+	}
+	i := was.clone()
+	i.end(t.now, released, reason)
+	return t.changed(i, eventCanceled)
+}
+
+// expire is what time does to an authorisation, a week after it was given.
+func (t *tx) expire() result {
+	was := t.intents[t.id]
+	switch {
+	case was == nil:
+		return notFound("payment_intent", t.id, "intent")
+	case was.Status != requiresCapture:
+		return unexpectedState(was, "expire")
+	}
+	i := was.clone()
+	if i.Received > 0 {
+		i.move(t.now, expired, i.capturable())
+		i.Charge.Final, i.Status = true, succeeded
+		return t.changed(i, eventCapturable, eventSucceeded)
+	}
+	i.end(t.now, expired, "expired") // "automatic" before 2025-03-31
+	return t.changed(i, eventCanceled)
+}
+
+// Expire lets an authorisation expire.
+func (s *Server) Expire(id string) error {
+	s.mu.Lock()
+	res := (&tx{state: s.state, form: emptyForm(), id: id, now: time.Now()}).expire()
+	s.commit(&res, "", "")
+	wait := s.barrier()
+	s.mu.Unlock()
+	if res.status != http.StatusOK {
+		return fmt.Errorf("psp: expire %s: %d", id, res.status)
+	}
+	return wait()
+}
+
+func (s *Server) serveExpire(w http.ResponseWriter, r *http.Request) {
+	if err := s.Expire(r.PathValue("id")); err != nil {
+		http.Error(w, err.Error(), http.StatusConflict)
+	}
+}
+
+// take moves held money to the shop.
+func (i *intent) take(now time.Time, amount int64, final bool) {
+	if amount > 0 {
+		i.move(now, captured, amount)
+		i.Received += amount
+	}
+	if !final {
+		return
+	}
+	if rest := i.capturable(); rest > 0 {
+		i.move(now, released, rest)
+	}
+	i.Charge.Final, i.Status = true, succeeded
+}
+
+// end cancels what has captured nothing.
+func (i *intent) end(now time.Time, kind, reason string) {
+	if held := i.capturable(); held > 0 {
+		i.move(now, kind, held)
+	}
+	if i.Charge != nil {
+		i.Charge.Final = true
+	}
+	i.Status, i.Reason, i.CanceledAt = canceled, reason, now.Unix()
+}
