@@ -71,13 +71,7 @@ func (p *Partition[S]) Do(ctx context.Context, ids []string, decide func(*Tx[S])
 // Get reads one aggregate; seq is 0 if it has no events. What this process has committed is seen; what
 // other processes have, within SyncEvery for an aggregate that is warm here, at once for any other.
 func (p *Partition[S]) Get(ctx context.Context, id string) (state S, seq uint64, err error) {
-	p.mu.RLock()
-	a := p.warm[id]
-	if a != nil {
-		state, seq = a.state, a.seq
-	}
-	p.mu.RUnlock()
-	if a != nil {
+	if state, seq, warm := p.Warm(id); warm {
 		return state, seq, nil
 	}
 	_, err = p.Do(ctx, []string{id}, func(tx *Tx[S]) error {
@@ -85,6 +79,16 @@ func (p *Partition[S]) Get(ctx context.Context, id string) (state S, seq uint64,
 		return nil
 	})
 	return state, seq, err
+}
+
+// Warm is Get of what is in memory, without asking the store.
+func (p *Partition[S]) Warm(id string) (state S, seq uint64, warm bool) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if a := p.warm[id]; a != nil {
+		return a.state, a.seq, true
+	}
+	return state, 0, false
 }
 
 // GetMany reads aggregates as Get does, those that are not in memory together; those without events are

@@ -76,6 +76,8 @@ func Test(t *testing.T, open func(t *testing.T) sidecar.State) {
 	for name, run := range map[string]func(*testing.T){
 		"published events are numbered without a gap":            s.positions,
 		"the feed gives every event by its position, to anybody": s.feeds,
+		"a consumer applies every event in order":                s.consumers,
+		"what cannot be handled is parked":                       s.parking,
 	} {
 		t.Run(name, func(t *testing.T) { t.Parallel(); run(t) })
 	}
