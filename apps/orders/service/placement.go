@@ -59,41 +59,58 @@ func callerScope(ctx context.Context, p placement) string {
 	return "cart/" + p.CartID
 }
 
-// place places an order, or answers for the one that the same key has placed. Costs of a new order: one
-// read, invocations of cart and catalog in sequence, three log commits (two here, one in catalog) and the
-// provider's own time.
+// place places an order, or answers for the one that the same key has placed. Costs of a new order: three
+// reads, one of them beside the first of two invocations in sequence (cart, catalog), three log commits (two
+// here, one in catalog) and the provider's own time.
 func (s *Service) place(ctx context.Context, key string, p placement) (outcome, error) {
 	s.placing.Add(1)
 	defer s.placing.Add(-1)
 	id := s.orderID(callerScope(ctx, p), key)
-	if existing, version, err := s.Book.Get(ctx, id); err == nil {
-		return s.replay(ctx, existing, version, p)
-	} else if !fault.Is(err, "not-found") {
-		return outcome{}, err
+	if o, version, warm := s.Book.Warm(id); warm {
+		return s.replay(ctx, o, version, p)
 	}
 	done, mine := s.take(id)
 	if !mine {
 		return outcome{}, inProgress()
 	}
 	defer done()
-	if found, err := s.refusedBefore(ctx, id, p); err != nil {
-		return outcome{replayed: found}, err
-	}
-	var quote contract.Quote
-	err := sidecar.Call(ctx, s.Invoker, "cart", http.MethodPost, "/internal/quotes", nil,
-		contract.QuoteRequest{CartID: p.CartID, ShippingAddress: p.ShippingAddress, ShippingOption: p.ShippingOption}, &quote)
+	quote, replayed, err := s.quote(ctx, id, p)
 	if err != nil {
+		// The order may be there, though not in this process's memory; its cart is empty since.
+		if o, version, getErr := s.Book.Get(ctx, id); getErr == nil {
+			return s.replayTaken(ctx, o, version, p)
+		} else if !fault.Is(getErr, "not-found") {
+			return outcome{}, getErr
+		}
+		if replayed {
+			return outcome{replayed: true}, err
+		}
 		return outcome{}, s.refuse(ctx, id, p, err)
 	}
 	o, version, created, err := s.Book.Place(ctx, s.fact(ctx, id, p, quote), order.Request{Fingerprint: p.fingerprint(), Token: p.Payment.Token})
 	if err != nil {
 		return outcome{}, s.refuse(ctx, id, p, err)
 	}
-	if !created { // another replica was faster
-		return s.replay(ctx, o, version, p)
+	if !created {
+		return s.replayTaken(ctx, o, version, p)
 	}
 	reached(afterPlace)
 	return s.drive(ctx, o, version, first)
+}
+
+// quote asks what the cart costs, and meanwhile whether the same request was refused before: then that is the
+// answer (replayed).
+func (s *Service) quote(ctx context.Context, id string, p placement) (quote contract.Quote, replayed bool, err error) {
+	asked := make(chan error, 1)
+	go func() {
+		asked <- sidecar.Call(ctx, s.Invoker, "cart", http.MethodPost, "/internal/quotes", nil,
+			contract.QuoteRequest{CartID: p.CartID, ShippingAddress: p.ShippingAddress, ShippingOption: p.ShippingOption}, &quote)
+	}()
+	replayed, err = s.refusedBefore(ctx, id, p)
+	if quoteErr := <-asked; err == nil {
+		err = quoteErr
+	}
+	return quote, replayed, err
 }
 
 func (s *Service) fact(ctx context.Context, id string, p placement, q contract.Quote) contract.OrderFact {
@@ -111,17 +128,24 @@ func (s *Service) fact(ctx context.Context, id string, p placement, q contract.Q
 // replay answers for an order that the same key has placed before: the first answer if it is decided,
 // else request-in-progress, or, when the first request is over, another attempt to decide it.
 func (s *Service) replay(ctx context.Context, o order.Order, version uint64, p placement) (outcome, error) {
+	if o.Status == order.Placing && o.Matches(p.fingerprint()) == nil {
+		done, mine := s.take(o.OrderID)
+		if !mine {
+			return outcome{}, inProgress()
+		}
+		defer done()
+	}
+	return s.replayTaken(ctx, o, version, p)
+}
+
+// replayTaken is replay for whoever has taken the order already.
+func (s *Service) replayTaken(ctx context.Context, o order.Order, version uint64, p placement) (outcome, error) {
 	if err := o.Matches(p.fingerprint()); err != nil {
 		return outcome{}, err
 	}
 	if o.Status != order.Placing {
 		return answer(o, version, true)
 	}
-	done, mine := s.take(o.OrderID)
-	if !mine {
-		return outcome{}, inProgress()
-	}
-	defer done()
 	if s.Now().Sub(o.PlacedAt) < s.ProviderPatience { // another replica may be at it
 		return outcome{}, inProgress()
 	}

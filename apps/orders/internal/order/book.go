@@ -56,6 +56,15 @@ func (b *Book) Get(ctx context.Context, id string) (Order, uint64, error) {
 	return *s.Order, version, nil
 }
 
+// Warm gives an order that is in memory, without asking the store. Others may have changed it a moment ago.
+func (b *Book) Warm(id string) (Order, uint64, bool) {
+	s, version, warm := b.log.Warm(orderID(id))
+	if !warm || s.Order == nil {
+		return Order{}, 0, false
+	}
+	return *s.Order, version, true
+}
+
 // At gives an order as it was after its event of that sequence number, for an answer that is given again.
 func (b *Book) At(ctx context.Context, id string, version uint64) (Order, error) {
 	events, err := b.log.History(ctx, orderID(id), version+1, int(version))
