@@ -63,6 +63,9 @@ func found(key string, value []byte, etag string) sidecar.Item {
 // stay far below gRPC's message limit.
 const bulkKeys = 100
 
+// bulkWrites is how many items one transaction writes: a commit to the log waits for at most one of them.
+const bulkWrites = 25
+
 // GetMany implements sidecar.State.
 func (s *State) GetMany(ctx context.Context, keys []string) (map[string]sidecar.Item, error) {
 	items := make(map[string]sidecar.Item, len(keys))
@@ -180,7 +183,7 @@ func (s *State) PutManyIf(ctx context.Context, items []sidecar.Item) error {
 
 func (s *State) putAll(ctx context.Context, items []sidecar.Item, mode func(item *dapr.SetStateItem, etag string)) error {
 	for len(items) > 0 {
-		n := min(len(items), bulkKeys)
+		n := min(len(items), bulkWrites)
 		batch := make([]*dapr.SetStateItem, n)
 		for i, item := range items[:n] {
 			batch[i] = &dapr.SetStateItem{Key: item.Key, Value: item.Value, Options: &dapr.StateOptions{Consistency: dapr.StateConsistencyStrong}}
