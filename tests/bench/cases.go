@@ -18,6 +18,8 @@ import (
 	"haberdash/tests/shop"
 )
 
+const rawInvoke = "raw sidecar: invoke"
+
 // prepare fills the shelves and lists what is measured: the raw sidecar first, then the shop.
 func prepare(ctx context.Context, s *launch.Shop) ([]benchCase, error) {
 	guest := shop.New(s.GatewayURL())
@@ -41,7 +43,7 @@ func prepare(ctx context.Context, s *launch.Shop) ([]benchCase, error) {
 			_, err := raw.State(daprd.StateStore).Get(ctx, "bench/1")
 			return err
 		}},
-		{name: "raw sidecar: invoke", op: func(ctx context.Context) error {
+		{name: rawInvoke, op: func(ctx context.Context) error {
 			res, err := raw.Invoke(ctx, sidecar.Request{App: "catalog", Method: http.MethodGet, Path: "/healthz"})
 			if err != nil {
 				return err

@@ -49,7 +49,10 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	root := o.RunDir
+	out := o.RunDir
+	if out == "" {
+		out = ".run"
+	}
 	o.RunDir, o.FreePorts, o.GatewayPort, o.Log = dir, true, 0, os.Stderr
 	o.Env = map[string]string{"RATE_LIMIT": "off", "LOG_LEVEL": "warn"}
 	s, err := launch.Start(ctx, o)
@@ -73,15 +76,31 @@ func run(ctx context.Context) error {
 			results = append(results, r)
 		}
 	}
+	compare(results)
 	print(results)
-	return write(filepath.Join(root, "bench.json"), results)
+	return write(filepath.Join(out, "bench.json"), results)
+}
+
+// compare puts every case beside the raw invocation of the same run with as many clients.
+func compare(results []result) {
+	raw := map[int]float64{}
+	for _, r := range results {
+		if r.Case == rawInvoke {
+			raw[r.Clients] = r.PerSecond
+		}
+	}
+	for i, r := range results {
+		if raw[r.Clients] > 0 {
+			results[i].OfRaw = r.PerSecond / raw[r.Clients]
+		}
+	}
 }
 
 func print(results []result) {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "case\tclients\tper second\tp50 ms\tp99 ms\terrors\t")
+	fmt.Fprintln(w, "case\tclients\tper second\tof raw invoke\tp50 ms\tp99 ms\terrors\t")
 	for _, r := range results {
-		fmt.Fprintf(w, "%s\t%d\t%.0f\t%.1f\t%.1f\t%d\t\n", r.Case, r.Clients, r.PerSecond, r.P50, r.P99, r.Errors)
+		fmt.Fprintf(w, "%s\t%d\t%.0f\t%.2f\t%.1f\t%.1f\t%d\t\n", r.Case, r.Clients, r.PerSecond, r.OfRaw, r.P50, r.P99, r.Errors)
 	}
 	w.Flush()
 }

@@ -22,6 +22,7 @@ type result struct {
 	Case      string  `json:"case"`
 	Clients   int     `json:"clients"`
 	PerSecond float64 `json:"perSecond"`
+	OfRaw     float64 `json:"ofRawInvoke"` // PerSecond over that of the sidecar's raw invocation
 	P50       float64 `json:"p50ms"`
 	P99       float64 `json:"p99ms"`
 	Errors    int     `json:"errors"`
