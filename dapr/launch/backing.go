@@ -24,45 +24,54 @@ type service struct {
 
 func (s *Shop) backing() []service {
 	base, dir := s.opts.PortBase, s.opts.RunDir
-	at := func(flag string, offset int) string { return fmt.Sprintf("--%s=%d", flag, base+offset) }
 	list := []service{
-		{
-			name: "placement",
-			args: []string{
-				s.tools.Placement, "--listen-address=127.0.0.1", at("port", portPlacement),
-				"--healthz-listen-address=127.0.0.1", at("healthz-port", portPlacementHealth),
-				"--metrics-listen-address=127.0.0.1", at("metrics-port", portPlacementMetrics),
-				"--id=placement", fmt.Sprintf("--initial-cluster=placement=127.0.0.1:%d", base+portPlacementRaft),
-				"--log-level=warn",
-			},
-			ports:   map[string]int{"grpc": base + portPlacement},
-			healthy: answers(base+portPlacementHealth, "/healthz"),
-		},
-		{
-			name: "scheduler",
-			args: []string{
-				s.tools.Scheduler, "--listen-address=127.0.0.1", at("port", portScheduler),
-				"--healthz-listen-address=127.0.0.1", at("healthz-port", portSchedulerHealth),
-				"--metrics-listen-address=127.0.0.1", at("metrics-port", portSchedulerMetrics),
-				"--id=scheduler", fmt.Sprintf("--etcd-initial-cluster=scheduler=http://127.0.0.1:%d", base+portEtcdPeer),
-				"--etcd-client-listen-address=127.0.0.1", at("etcd-client-port", portEtcdClient),
-				// What daprd is told to connect to; its own guess is the machine's network address.
-				fmt.Sprintf("--override-broadcast-host-port=127.0.0.1:%d", base+portScheduler),
-				"--etcd-data-dir=" + filepath.Join(dir, "scheduler"),
-				"--identity-directory-write=" + filepath.Join(dir, "scheduler", "identity"),
-				// One member needs no time to see whether others stand for election.
-				"--etcd-initial-election-tick-advance=true",
-				"--workers=64", // of 2,048 by default: a laptop's timers are few, and each worker costs memory
-				"--log-level=warn",
-			},
-			ports:   map[string]int{"grpc": base + portScheduler},
-			healthy: answers(base+portSchedulerHealth, "/healthz"),
-		},
+		placementService(s.tools.Placement, base),
+		schedulerService(s.tools.Scheduler, base, filepath.Join(dir, "scheduler")),
 	}
 	if s.opts.PubSub == "embedded" {
 		list = append(list, brokerService(s.tools.Broker, base+portBroker, filepath.Join(dir, "broker")))
 	}
 	return list
+}
+
+func placementService(bin string, base int) service {
+	at := func(flag string, offset int) string { return fmt.Sprintf("--%s=%d", flag, base+offset) }
+	return service{
+		name: "placement",
+		args: []string{
+			bin, "--listen-address=127.0.0.1", at("port", portPlacement),
+			"--healthz-listen-address=127.0.0.1", at("healthz-port", portPlacementHealth),
+			"--metrics-listen-address=127.0.0.1", at("metrics-port", portPlacementMetrics),
+			"--id=placement", fmt.Sprintf("--initial-cluster=placement=127.0.0.1:%d", base+portPlacementRaft),
+			"--log-level=warn",
+		},
+		ports:   map[string]int{"grpc": base + portPlacement},
+		healthy: answers(base+portPlacementHealth, "/healthz"),
+	}
+}
+
+func schedulerService(bin string, base int, data string) service {
+	at := func(flag string, offset int) string { return fmt.Sprintf("--%s=%d", flag, base+offset) }
+	return service{
+		name: "scheduler",
+		args: []string{
+			bin, "--listen-address=127.0.0.1", at("port", portScheduler),
+			"--healthz-listen-address=127.0.0.1", at("healthz-port", portSchedulerHealth),
+			"--metrics-listen-address=127.0.0.1", at("metrics-port", portSchedulerMetrics),
+			"--id=scheduler", fmt.Sprintf("--etcd-initial-cluster=scheduler=http://127.0.0.1:%d", base+portEtcdPeer),
+			"--etcd-client-listen-address=127.0.0.1", at("etcd-client-port", portEtcdClient),
+			// What daprd is told to connect to; its own guess is the machine's network address.
+			fmt.Sprintf("--override-broadcast-host-port=127.0.0.1:%d", base+portScheduler),
+			"--etcd-data-dir=" + data,
+			"--identity-directory-write=" + filepath.Join(data, "identity"),
+			// One member needs no time to see whether others stand for election.
+			"--etcd-initial-election-tick-advance=true",
+			"--workers=64", // of 2,048 by default: a laptop's timers are few, and each worker costs memory
+			"--log-level=warn",
+		},
+		ports:   map[string]int{"grpc": base + portScheduler},
+		healthy: answers(base+portSchedulerHealth, "/healthz"),
+	}
 }
 
 func brokerService(bin string, port int, data string) service {

@@ -22,6 +22,8 @@ type SidecarOptions struct {
 	Env            map[string]string
 	Args           []string // further flags of daprd
 	LogLevel       string   // default warn
+
+	ControlPlane *ControlPlane // for workflows; none: no actors, no workflows
 }
 
 // A Sidecar is a daprd that dies with this process.
@@ -63,6 +65,9 @@ func StartSidecar(ctx context.Context, o SidecarOptions) (*Sidecar, error) {
 	}
 	if o.AppPort != 0 {
 		args = append(args, "--app-port", fmt.Sprint(o.AppPort))
+	}
+	if c := o.ControlPlane; c != nil {
+		args = append(args, "--placement-host-address", c.Placement.Address, "--scheduler-host-address", c.Scheduler.Address)
 	}
 	svc := service{
 		name: o.AppID + "-daprd", args: append(args, o.Args...),
@@ -189,6 +194,9 @@ func (s *single) begin(ctx context.Context) error {
 	}
 	return nil
 }
+
+// PID is the process's id; another one after a Restart.
+func (s *single) PID() int { return s.run.PID }
 
 // Stop ends the process gently and frees its ports.
 func (s *single) Stop() {
