@@ -13,6 +13,7 @@ import (
 
 	dapr "github.com/dapr/go-sdk/client"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 
@@ -58,14 +59,16 @@ func New(o Options) (*Client, error) {
 	conn, err := grpc.NewClient(fmt.Sprintf("127.0.0.1:%d", o.GRPCPort),
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
+		// gRPC's own patience grows to two minutes: so long would a sidecar that came back not be noticed.
+		grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
+			MinConnectTimeout: 2 * time.Second,
+		}),
 		grpc.WithUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, next grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-			if t, ok := telemetry.TraceOf(ctx); ok {
-				ctx = metadata.AppendToOutgoingContext(ctx, "traceparent", t.Parent())
-			}
-			if o.APIToken != "" {
-				ctx = metadata.AppendToOutgoingContext(ctx, "dapr-api-token", o.APIToken)
-			}
-			return next(ctx, method, req, reply, cc, opts...)
+			return next(o.outgoing(ctx), method, req, reply, cc, opts...)
+		}),
+		grpc.WithStreamInterceptor(func(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, next grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+			return next(o.outgoing(ctx), desc, cc, method, opts...)
 		}))
 	if err != nil {
 		return nil, fmt.Errorf("sidecar client: %w", err)
@@ -80,6 +83,17 @@ func New(o Options) (*Client, error) {
 		http: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 		base: fmt.Sprintf("http://127.0.0.1:%d", o.HTTPPort),
 	}, nil
+}
+
+// outgoing adds what goes along with every call.
+func (o Options) outgoing(ctx context.Context) context.Context {
+	if t, ok := telemetry.TraceOf(ctx); ok {
+		ctx = metadata.AppendToOutgoingContext(ctx, "traceparent", t.Parent())
+	}
+	if o.APIToken != "" {
+		ctx = metadata.AppendToOutgoingContext(ctx, "dapr-api-token", o.APIToken)
+	}
+	return ctx
 }
 
 // Wait returns when the sidecar answers, or when ctx ends. It asks for its components only
@@ -116,9 +130,6 @@ func (c *Client) Healthy(ctx context.Context) error {
 	}
 	return nil
 }
-
-// Conn is the gRPC connection, for the workflow client.
-func (c *Client) Conn() *grpc.ClientConn { return c.conn }
 
 // Close ends the connections.
 func (c *Client) Close() error {

@@ -334,7 +334,6 @@ func outlives(t *testing.T, e Engine, b *book, crash func(t *testing.T)) {
 
 	crash(t)
 
-	b.until(t, "the activity, again", func() bool { return b.tries[id("busy")] > 1 })
 	close(b.gate(id("busy")))
 	require.EventuallyWithT(t, func(c *assertions) { // what comes back may not answer at once
 		require.NoError(c, e.Raise(t.Context(), id("waits"), "go"))
