@@ -7,7 +7,7 @@ SHOP := .run/bin/shop
 
 .PHONY: help
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  Settings of make up: STATE=sqlite PUBSUB=embedded MAIL=files SECRETS=env (directories in components/),"
 	@echo "  GATEWAY_PORT=8080, PORT_BASE=23100 (all other ports), RATE_LIMIT=off, DAPR=system, RUN_DIR=.run"
@@ -35,6 +35,14 @@ clean: $(SHOP) ## stop it and remove its data
 .PHONY: import
 import: $(SHOP) ## send a catalogue file to the running shop: FILE=products.csv
 	@$(SHOP) import "$(FILE)"
+
+.PHONY: dead-letters
+dead-letters: $(SHOP) ## list the events that apps could not handle; APP=cart for one app
+	@$(SHOP) dead-letters $(APP)
+
+.PHONY: replay
+replay: $(SHOP) ## have an app handle one of them once more: APP=cart ID=orders:orders:7
+	@$(SHOP) replay "$(APP)" "$(ID)"
 
 .PHONY: tools
 tools: $(SHOP) ## build Dapr's programs and the broker, once, into the user's cache

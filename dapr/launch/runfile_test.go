@@ -126,6 +126,7 @@ func TestResourcesNameKnownAppsAndTopics(t *testing.T) {
 	require.NotEmpty(t, files)
 	resources, err := filepath.Glob(filepath.Join(o.Root, "dapr", "resources", "*.yaml"))
 	require.NoError(t, err)
+	deadLettersOf := map[string]bool{}
 	for _, path := range append(files, resources...) {
 		r, err := os.Open(path)
 		require.NoError(t, err)
@@ -136,6 +137,7 @@ func TestResourcesNameKnownAppsAndTopics(t *testing.T) {
 				Scopes []string
 				Spec   struct {
 					Topic           string
+					Routes          struct{ Default string }
 					DeadLetterTopic string `yaml:"deadLetterTopic"`
 				}
 			}
@@ -151,9 +153,18 @@ func TestResourcesNameKnownAppsAndTopics(t *testing.T) {
 				require.True(t, apps[s], "%s: no app %q", path, s)
 			}
 			if doc.Kind == "Subscription" {
+				require.Len(t, doc.Scopes, 1, "%s: dead letters are an app's own", path)
+				app := doc.Scopes[0]
+				require.Contains(t, contract.Consumers(), app, path)
 				require.Contains(t, contract.Topics(), doc.Spec.Topic, path)
-				require.Equal(t, contract.DeadLetters(doc.Spec.Topic), doc.Spec.DeadLetterTopic, path)
+				require.Equal(t, "/events/"+doc.Spec.Topic, doc.Spec.Routes.Default, path)
+				if doc.Spec.Topic == contract.DeadLetters(app) {
+					deadLettersOf[app] = true
+				} else {
+					require.Equal(t, contract.DeadLetters(app), doc.Spec.DeadLetterTopic, path)
+				}
 			}
 		}
 	}
+	require.Len(t, deadLettersOf, len(contract.Consumers()), "who consumes takes their own dead letters")
 }

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -29,28 +27,15 @@ func importFile(ctx context.Context, o launch.Options, args []string) error {
 		return err
 	}
 	defer file.Close()
-	dir, err := launch.RunDirOf(o)
+	a, err := asAdministrator(ctx, o)
 	if err != nil {
 		return err
 	}
-	st, err := launch.ReadState(dir)
-	if err != nil {
-		return err
-	}
-	if st.Status != launch.Ready {
-		return errors.New("the shop is not running: make up")
-	}
-	base := fmt.Sprintf("http://127.0.0.1:%d", st.GatewayPort)
-	token, err := signIn(ctx, base, dir)
-	if err != nil {
-		return err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/api/v1/products/import", file)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.base+"/api/v1/products/import", file)
 	if err != nil {
 		return err
 	}
 	req.Header.Set("Content-Type", contentType)
-	req.Header.Set("Authorization", "Bearer "+token)
 	var report struct {
 		Created, Updated, Unchanged, Failed int
 		Errors                              []struct {
@@ -58,7 +43,7 @@ func importFile(ctx context.Context, o launch.Options, args []string) error {
 			Handle, Reason string
 		}
 	}
-	if err := exchange(req, &report); err != nil {
+	if err := a.exchange(req, &report); err != nil {
 		return fmt.Errorf("import %s: %w", args[0], err)
 	}
 	for _, e := range report.Errors {
@@ -69,37 +54,4 @@ func importFile(ctx context.Context, o launch.Options, args []string) error {
 		return errQuiet
 	}
 	return nil
-}
-
-// signIn gets the local administrator's access token.
-func signIn(ctx context.Context, base, runDir string) (string, error) {
-	email, password := launch.Administrator(runDir)
-	body, err := json.Marshal(map[string]string{"email": email, "password": password})
-	if err != nil {
-		return "", err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/api/v1/auth/login", bytes.NewReader(body))
-	if err != nil {
-		return "", err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	var session struct{ AccessToken string }
-	if err := exchange(req, &session); err != nil {
-		return "", fmt.Errorf("sign in as %s: %w", email, err)
-	}
-	return session.AccessToken, nil
-}
-
-func exchange(req *http.Request, reply any) error {
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		var problem struct{ Detail string }
-		json.NewDecoder(res.Body).Decode(&problem)
-		return fmt.Errorf("the shop answered %s: %s", res.Status, problem.Detail)
-	}
-	return json.NewDecoder(res.Body).Decode(reply)
 }

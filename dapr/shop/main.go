@@ -21,6 +21,10 @@ const usage = `usage: shop COMMAND
   status       what runs, where, and how much memory it takes
   logs [APP]   print the logs; -f follows
   import FILE  send a catalogue file (.csv, .ndjson) to the running shop
+  dead-letters [APP]
+               list the events that apps could not handle
+  replay APP ID
+               have an app handle one of them once more
   tools        build Dapr's programs and the broker into the cache
 `
 
@@ -45,7 +49,8 @@ func run(ctx context.Context, args []string) error {
 	}
 	commands := map[string]func(context.Context, launch.Options, []string) error{
 		"up": up, "backing": backing, "supervise": supervise,
-		"down": down, "clean": clean, "status": status, "logs": logs, "import": importFile, "tools": tools,
+		"down": down, "clean": clean, "status": status, "logs": logs, "import": importFile,
+		"dead-letters": deadLetters, "replay": replay, "tools": tools,
 	}
 	do := commands[args[0]]
 	if do == nil {

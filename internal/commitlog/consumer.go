@@ -20,7 +20,8 @@ type Fetch func(ctx context.Context, source, partition string, from uint64, limi
 
 // EventHandler handles an event. Nil means done. An error made with Poison means that it can never be handled;
 // the event is parked and its log goes on. After any other error the event comes again, and everything behind
-// it in its log waits. It is called at least once for each event, so it must be idempotent.
+// it in its log waits. It is called at least once for each event, so it must be idempotent. An error's text is
+// logged, stored and shown to administrators: it does not quote the event's data.
 type EventHandler func(ctx context.Context, e contract.Event) error
 
 // Poison marks an error that no repetition would end.

@@ -32,8 +32,13 @@ type FeedPage struct {
 	Head   uint64  `json:"head"`
 }
 
-// Cursor is how far an app has come in another app's log: an element of the list GET /internal/consumers. What
-// was not applied up to the position is parked, in the app's dead letters.
+// Cursors tell how far an app has come in other apps' logs: GET /internal/consumers.
+type Cursors struct {
+	Cursors []Cursor `json:"cursors" nullable:"false"`
+}
+
+// Cursor is how far an app has come in one log. What was not applied up to the position was parked, among the
+// app's dead letters.
 type Cursor struct {
 	Source    string `json:"source"`
 	Partition string `json:"partition"`

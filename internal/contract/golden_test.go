@@ -32,7 +32,7 @@ var (
 var samples = map[string]any{
 	"event":     event,
 	"feed-page": contract.FeedPage{Events: []contract.Event{event}, Next: 13, Head: 20},
-	"cursor":    contract.Cursor{Source: "orders", Partition: "orders", Position: 12, Applied: 11, Parked: 1, Head: 20},
+	"cursors":   contract.Cursors{Cursors: []contract.Cursor{{Source: "orders", Partition: "orders", Position: 12, Applied: 11, Parked: 1, Head: 20}}},
 	"order-fact": contract.OrderFact{OrderID: "o1", Number: "H10001", Customer: "u1", Email: "ada@example.test", AccessToken: "token",
 		CartID: "c1", CartVersion: 3, Lines: []contract.OrderLine{line}, Subtotal: eur(2000), Discount: eur(200), Shipping: eur(490),
 		Tax: eur(435), Total: eur(2725), ShippingAddress: address},
@@ -88,11 +88,13 @@ func TestSamplesSetEveryMember(t *testing.T) {
 	}
 }
 
-func TestEveryTopicHasDeadLetters(t *testing.T) {
+func TestEveryConsumerHasDeadLetters(t *testing.T) {
 	t.Parallel()
 	topics := contract.Topics()
 	for _, topic := range []string{contract.TopicOrders, contract.TopicStock, contract.TopicCatalog, contract.TopicUsers} {
 		assert.Contains(t, topics, topic)
-		assert.Contains(t, topics, contract.DeadLetters(topic))
+	}
+	for _, app := range contract.Consumers() {
+		assert.Contains(t, topics, contract.DeadLetters(app))
 	}
 }

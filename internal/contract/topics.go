@@ -11,14 +11,18 @@ const (
 	TopicUsers   = "users"
 )
 
-// DeadLetters is the topic where deliveries of topic end that no attempt could handle.
-func DeadLetters(topic string) string { return topic + "-dead" }
+// Consumers lists the apps that subscribe to topics.
+func Consumers() []string { return []string{"catalog", "cart", "notifications"} }
+
+// DeadLetters is the topic where an app's deliveries end that no attempt could handle: one for each app, not for
+// each topic, so that nobody gets to see what only another one could not handle.
+func DeadLetters(app string) string { return app + "-dead" }
 
 // Topics lists every topic, dead letters included: the broker needs them created before use.
 func Topics() []string {
-	var all []string
-	for _, t := range []string{TopicOrders, TopicStock, TopicCatalog, TopicUsers} {
-		all = append(all, t, DeadLetters(t))
+	all := []string{TopicOrders, TopicStock, TopicCatalog, TopicUsers}
+	for _, app := range Consumers() {
+		all = append(all, DeadLetters(app))
 	}
 	return all
 }

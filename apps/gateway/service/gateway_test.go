@@ -139,7 +139,7 @@ func echoOf(t *testing.T, w *httptest.ResponseRecorder) (e echoed) {
 }
 
 func joinEcho(s *shop) {
-	for _, app := range []string{"catalog", "cart", "orders", "users"} {
+	for _, app := range []string{"catalog", "cart", "orders", "users", "notifications"} {
 		s.mesh.Join(app, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("App", app)
 			echo(w, r)

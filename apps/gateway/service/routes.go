@@ -46,6 +46,13 @@ var routes = []route{
 	{pattern: "/api/v1/users", app: "users"},
 	{pattern: "/api/v1/users/*", app: "users"},
 	{pattern: "/.well-known/jwks.json", app: "users"},
+	// Each app serves its own dead letters. The first describes them all, and answers for apps that have none.
+	{pattern: "/api/v1/dead-letters/{app}", app: "catalog"},
+	{pattern: "/api/v1/dead-letters/{app}/*", app: "catalog"},
+	{pattern: "/api/v1/dead-letters/cart", app: "cart"},
+	{pattern: "/api/v1/dead-letters/cart/*", app: "cart"},
+	{pattern: "/api/v1/dead-letters/notifications", app: "notifications"},
+	{pattern: "/api/v1/dead-letters/notifications/*", app: "notifications"},
 }
 
 // apps are those that an order cannot be placed without, in the order in which their documents appear.

@@ -1,0 +1,98 @@
+package daprd_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+	"github.com/stretchr/testify/require"
+
+	"haberdash/dapr/launch"
+	"haberdash/internal/contract"
+	"haberdash/internal/httpx"
+	"haberdash/internal/sidecar"
+	"haberdash/internal/sidecar/daprd"
+)
+
+// resources are the shop's, with attempts that are used up at once.
+func resources(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range []string{"subscriptions.yaml", "resiliency.yaml"} {
+		text, err := os.ReadFile(filepath.Join("..", "..", "..", "dapr", "resources", name))
+		require.NoError(t, err)
+		if name == "resiliency.yaml" {
+			slow := "policy: exponential\n        maxInterval: 15s\n        maxRetries: 20"
+			require.Contains(t, string(text), slow)
+			text = []byte(strings.Replace(string(text), slow, "policy: constant\n        duration: 20ms\n        maxRetries: 3", 1))
+		}
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), text, 0o644))
+	}
+	return dir
+}
+
+// A delivery whose attempts are used up arrives among the app's own dead letters as it was, whichever topic it is
+// of, and what came with it is handled.
+func TestDeadLettersThroughTheEmbeddedBroker(t *testing.T) {
+	t.Parallel()
+	broker, err := launch.StartBroker(t.Context(), launch.BrokerOptions{RunDir: t.TempDir()})
+	require.NoError(t, err)
+	t.Cleanup(broker.Stop)
+	app := httpx.NewServer(httpx.Options{Log: zerolog.Nop(), Registry: prometheus.NewRegistry()})
+	events := daprd.NewDeliveries(app.Router)
+	var handled, refused atomic.Int32
+	dead := make(chan sidecar.Delivery, 100)
+	handle := sidecar.Each(func(_ context.Context, d sidecar.Delivery) sidecar.Outcome {
+		var p struct{ Never bool }
+		if json.Unmarshal(d.Data, &p) != nil || p.Never {
+			refused.Add(1)
+			return sidecar.Retry
+		}
+		handled.Add(1)
+		return sidecar.Done
+	})
+	events.Subscribe(contract.TopicOrders, handle)
+	events.Subscribe(contract.TopicUsers, handle)
+	events.Subscribe(contract.DeadLetters("notifications"), sidecar.Each(func(_ context.Context, d sidecar.Delivery) sidecar.Outcome {
+		dead <- d
+		return sidecar.Done
+	}))
+	port, _ := serve(t, app.Router)
+	c := start(t, launch.SidecarOptions{AppID: "notifications", AppPort: port, Env: map[string]string{"KAFKA_BROKERS": broker.Address},
+		ResourcesPaths: []string{resources(t)}}, "pubsub/embedded", "secrets/env")
+
+	want := map[string]string{}
+	for _, topic := range []string{contract.TopicOrders, contract.TopicUsers} {
+		var batch []sidecar.Message
+		for i := range 20 {
+			m := sidecar.Message{ID: fmt.Sprintf("%s/%d", topic, i), Key: "k", Data: fmt.Appendf(nil, `{"never":%t,"n":%d}`, i%8 == 5, i)}
+			if i%8 == 5 {
+				want[m.ID] = string(m.Data)
+			}
+			batch = append(batch, m)
+		}
+		require.NoError(t, c.Publish(t.Context(), topic, batch))
+	}
+	for len(want) > 0 {
+		select {
+		case d := <-dead:
+			if data, ok := want[d.ID]; ok { // not a repetition
+				require.JSONEq(t, data, string(d.Data))
+				require.Equal(t, contract.DeadLetters("notifications"), d.Topic)
+				delete(want, d.ID)
+			}
+		case <-time.After(time.Minute):
+			require.Fail(t, "no dead letters", "%v", want)
+		}
+	}
+	require.GreaterOrEqual(t, handled.Load(), int32(36))
+	require.GreaterOrEqual(t, refused.Load(), int32(4*4), "tried again first")
+}
