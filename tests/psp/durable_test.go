@@ -2,7 +2,6 @@ package psp_test
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -57,7 +56,7 @@ func process(t *testing.T, dir string) (c client, kill func()) {
 	require.NoError(t, cmd.Start())
 	address, err := bufio.NewReader(out).ReadString('\n')
 	require.NoError(t, err)
-	return client{t, context.WithoutCancel(t.Context()), "http://" + strings.TrimSpace(address)}, func() {
+	return client{t: t, ctx: t.Context(), url: "http://" + strings.TrimSpace(address)}, func() {
 		require.NoError(t, cmd.Process.Kill())
 		_ = cmd.Wait()
 	}

@@ -95,7 +95,7 @@ func TestEventsSurviveADeafEndpointAndARestart(t *testing.T) {
 	p, err := psp.New(o)
 	require.NoError(t, err)
 	shop := httptest.NewServer(p)
-	c := client{t, t.Context(), shop.URL}
+	c := client{t: t, ctx: t.Context(), url: shop.URL}
 	c.authorise("o1", psp.TokenVisa)
 	c.authorise("o2", psp.TokenVisa)
 	eventually(t, func() bool {

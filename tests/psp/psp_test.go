@@ -24,6 +24,7 @@ type client struct {
 	t   *testing.T
 	ctx context.Context
 	url string
+	via http.Client
 }
 
 // start runs a provider until the test ends.
@@ -37,7 +38,7 @@ func start(t *testing.T, o psp.Options) (*psp.Server, client) {
 		require.NoError(t, p.Close())
 		server.Close()
 	})
-	return p, client{t, t.Context(), server.URL}
+	return p, client{t: t, ctx: t.Context(), url: server.URL}
 }
 
 // eventually waits for what must come.
@@ -90,7 +91,7 @@ func (c client) try(method, path, params, idempotency string) (reply, error) {
 	if idempotency != "" {
 		req.Header.Set("Idempotency-Key", idempotency)
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := c.via.Do(req)
 	if err != nil {
 		return reply{}, err
 	}

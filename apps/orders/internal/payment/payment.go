@@ -110,13 +110,23 @@ func (a Authorisation) Reserved() money.Money {
 	return money.New(a.Amount.Amount-a.Captured.Amount, a.Amount.Currency)
 }
 
+// Err is the error that the status stands for: nil, *Declined or ErrVoided.
+func (a Authorisation) Err() error {
+	switch a.Status {
+	case Refused:
+		return &Declined{Code: a.DeclineCode}
+	case Voided:
+		return ErrVoided
+	}
+	return nil
+}
+
 // Movement is a capture or a refund.
 type Movement struct {
 	ID              string // the provider's name for it
 	Key             string // its own
 	AuthorisationID string
 	Amount          money.Money
-	At              time.Time // UTC
 }
 
 // Declined is the provider's no to a payment. Retrieve it with errors.As.

@@ -115,17 +115,6 @@ func (r record) authorisation(key string) Authorisation {
 	return a
 }
 
-// refusal is the error that the status stands for.
-func (r record) refusal() error {
-	switch r.Status {
-	case Refused:
-		return &Declined{Code: r.DeclineCode}
-	case Voided:
-		return ErrVoided
-	}
-	return nil
-}
-
 // Authorise implements Provider.
 func (s *Sandbox) Authorise(ctx context.Context, key string, amount money.Money, token string) (Authorisation, error) {
 	if err := errors.Join(CheckKey(key), CheckAmount(amount)); err != nil {
@@ -159,7 +148,8 @@ func (s *Sandbox) Authorise(ctx context.Context, key string, amount money.Money,
 			return Authorisation{}, err
 		}
 	}
-	return r.authorisation(key), r.refusal()
+	a := r.authorisation(key)
+	return a, a.Err()
 }
 
 func outcome(token string) (Status, string) {
@@ -207,7 +197,7 @@ func (s *Sandbox) Find(ctx context.Context, key string) (Authorisation, bool, er
 // Capture implements Provider.
 func (s *Sandbox) Capture(ctx context.Context, key, authorisationID string, amount money.Money) (Movement, error) {
 	return s.move(ctx, capture, key, authorisationID, amount, func(r *record) error {
-		if err := r.refusal(); err != nil {
+		if err := r.authorisation("").Err(); err != nil {
 			return err
 		}
 		if err := fits(amount, r.Amount, r.Captured); err != nil {
@@ -283,7 +273,7 @@ func (s *Sandbox) move(ctx context.Context, kind, key, authorisationID string, a
 	if err != nil {
 		return Movement{}, err
 	}
-	return Movement{ID: m.ID, Key: m.Key, AuthorisationID: authorisationID, Amount: m.Amount, At: m.At}, nil
+	return Movement{ID: m.ID, Key: m.Key, AuthorisationID: authorisationID, Amount: m.Amount}, nil
 }
 
 // Void implements Provider.
