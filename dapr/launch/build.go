@@ -16,11 +16,15 @@ import (
 )
 
 // binDir is where a checkout's own programs are built, whatever the run directory: shops on other run
-// directories link to it, so a test never pays for linking the apps again.
-func binDir(root string) string { return filepath.Join(root, ".run", "bin") }
+// directories link to it, so a test never pays for linking the apps again. Apps with build tags stand apart,
+// so that nobody runs one of them by accident.
+func binDir(root string, tags ...string) string {
+	return filepath.Join(root, ".run", strings.Join(append([]string{"bin"}, tags...), "-"))
+}
 
-// BuildApps builds every app and the launcher itself. What is up to date costs about a second.
-func BuildApps(ctx context.Context, root string, log io.Writer) error {
+// BuildApps builds every app, with build tags or, without any, the launcher too. What is up to date costs
+// about a second.
+func BuildApps(ctx context.Context, root string, log io.Writer, tags ...string) error {
 	apps, err := filepath.Glob(filepath.Join(root, "apps", "*", "main.go"))
 	if err != nil {
 		return err
@@ -32,11 +36,16 @@ func BuildApps(ctx context.Context, root string, log io.Writer) error {
 	if len(names) == 0 {
 		return errors.New("no apps to build: apps/*/main.go is empty")
 	}
-	return buildInto(ctx, root, "apps: "+strings.Join(names, ", "), log, "./apps/...", "./dapr/shop")
+	what := "apps: " + strings.Join(names, ", ")
+	if len(tags) > 0 {
+		what += " (" + strings.Join(tags, ", ") + ")"
+		return buildInto(ctx, root, binDir(root, tags...), what, log, "-tags="+strings.Join(tags, ","), "./apps/...")
+	}
+	return buildInto(ctx, root, binDir(root), what, log, "./apps/...", "./dapr/shop")
 }
 
-func buildInto(ctx context.Context, root, what string, log io.Writer, packages ...string) error {
-	dir := binDir(root)
+// buildInto builds into a directory below .run; args are flags and packages.
+func buildInto(ctx context.Context, root, dir, what string, log io.Writer, args ...string) error {
 	if err := makeDir(dir); err != nil {
 		return err
 	}
@@ -45,7 +54,7 @@ func buildInto(ctx context.Context, root, what string, log io.Writer, packages .
 		return fmt.Errorf("waiting for another build: %w", err)
 	}
 	defer func() { _ = lock.Unlock() }()
-	return goRun(ctx, root, what, log, append([]string{"build", "-o", dir + "/"}, packages...)...)
+	return goRun(ctx, root, what, log, append([]string{"build", "-o", dir + "/"}, args...)...)
 }
 
 // goRun runs the go command without cgo and says every few seconds that it is still at it. Programs are

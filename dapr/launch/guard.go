@@ -45,7 +45,7 @@ func startGuard(ctx context.Context, root string, log io.Writer) (*guard, error)
 	}
 	bin := filepath.Join(binDir(root), "shop")
 	if _, err := os.Stat(bin); err != nil {
-		if err := buildInto(ctx, root, "launcher", log, "./dapr/shop"); err != nil {
+		if err := buildInto(ctx, root, binDir(root), "launcher", log, "./dapr/shop"); err != nil {
 			return nil, err
 		}
 	}

@@ -32,6 +32,14 @@ func TestOptionsFromEnvRefusesWhatIsNoPort(t *testing.T) {
 	require.ErrorContains(t, err, "DAPR=system")
 }
 
+func TestAppsWithBuildTagsStandApart(t *testing.T) {
+	_, err := Options{Tags: []string{"failpoints"}}.complete()
+	require.ErrorContains(t, err, "a run directory of their own")
+	o, err := Options{Tags: []string{"failpoints"}, RunDir: t.TempDir()}.complete()
+	require.NoError(t, err)
+	require.NotEqual(t, binDir(o.Root), binDir(o.Root, o.Tags...))
+}
+
 func TestCheckFreeNamesPortHolderAndVariable(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

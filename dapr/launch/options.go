@@ -27,6 +27,9 @@ type Options struct {
 	// Env is given to every app, over what dapr/apps.yaml says and over this process's environment.
 	Env map[string]string
 
+	// Tags are build tags of the apps, for tests; then RunDir is not the default.
+	Tags []string
+
 	Log          io.Writer     // progress, a line each; default: none
 	System       bool          // use the dapr that `dapr init --slim` installed
 	BackingOnly  bool          // placement, scheduler and broker only
@@ -80,6 +83,9 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.RunDir, err = filepath.Abs(o.RunDir); err != nil {
 		return o, err
+	}
+	if len(o.Tags) > 0 && o.RunDir == filepath.Join(o.Root, ".run") {
+		return o, errors.New("apps with build tags need a run directory of their own: the default one has the real ones")
 	}
 	if o.Log == nil {
 		o.Log = io.Discard

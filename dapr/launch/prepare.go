@@ -66,7 +66,7 @@ func (s *Shop) prepare(mark string) error {
 // linkPrograms makes ./bin/<app> and ./tools/bin/dapr valid in the run directory.
 func (s *Shop) linkPrograms() error {
 	links := map[string]string{"tools": s.tools.RuntimePath}
-	if bin := binDir(s.opts.Root); filepath.Dir(bin) != s.opts.RunDir {
+	if bin := binDir(s.opts.Root, s.opts.Tags...); filepath.Dir(bin) != s.opts.RunDir {
 		links["bin"] = bin
 	}
 	for name, target := range links {

@@ -92,7 +92,7 @@ func (s *Shop) start(ctx context.Context) error {
 		return err
 	}
 	if !s.opts.SkipBuild && !s.opts.BackingOnly {
-		if err := BuildApps(ctx, s.opts.Root, s.opts.Log); err != nil {
+		if err := BuildApps(ctx, s.opts.Root, s.opts.Log, s.opts.Tags...); err != nil {
 			return err
 		}
 	}
