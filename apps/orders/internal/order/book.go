@@ -1,13 +1,13 @@
 package order
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"slices"
 	"time"
 
 	"haberdash/internal/commitlog"
-	"haberdash/internal/contract"
 	"haberdash/internal/fault"
 )
 
@@ -164,23 +164,43 @@ func (b *Book) History(ctx context.Context, id string) ([]Fact, error) {
 	}
 	facts := []Fact{}
 	for _, e := range slices.Backward(events) {
-		if e.Internal {
+		if e.Type == paymentRequested || e.Type == givenUp {
 			continue
 		}
-		data := e.Data
-		if e.Type == contract.OrderConfirmed {
-			var fact contract.OrderFact
-			if err := e.Decode(&fact); err != nil {
-				return nil, err
-			}
-			fact.AccessToken = ""
-			if data, err = json.Marshal(fact); err != nil {
-				return nil, err
-			}
+		data, err := withoutSecrets(e.Data)
+		if err != nil {
+			return nil, err
 		}
 		facts = append(facts, Fact{Seq: e.Seq, Type: e.Type, At: e.At, Data: data})
 	}
 	return facts, nil
+}
+
+// secrets are members of events that are not for who reads a history: they let in, or identify a request.
+var secrets = []string{"accessToken", "fingerprint"}
+
+func withoutSecrets(raw json.RawMessage) (json.RawMessage, error) {
+	var data any
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber() // amounts stay exact
+	if err := d.Decode(&data); err != nil {
+		return nil, err
+	}
+	strip(data)
+	return json.Marshal(data)
+}
+
+func strip(v any) {
+	members, ok := v.(map[string]any)
+	if !ok {
+		return
+	}
+	for _, name := range secrets {
+		delete(members, name)
+	}
+	for _, member := range members {
+		strip(member)
+	}
 }
 
 // Changed is closed when any order changes next.

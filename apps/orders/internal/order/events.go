@@ -9,8 +9,8 @@ import (
 	"haberdash/internal/money"
 )
 
-// Event types beside those of the contract. Notes carry what is not for others (the payment token), or is an
-// index of this log.
+// Event types beside those of the contract. Notes are not published: they carry what is not for others (the
+// payment token), what others learn from another event (money), or are an index of this log.
 const (
 	paymentRequested = "payment.requested" // note: Request
 	givenUp          = "order.given-up"    // note: Rejection
@@ -19,10 +19,10 @@ const (
 	cartTaken        = "cart.taken"        // note on a cart: Taking
 	cartFreed        = "cart.freed"        // note on a cart: Taking
 
-	paymentAuthorized = "payment.authorized" // moneyData
-	paymentCaptured   = "payment.captured"   // moneyData
-	paymentRefunded   = "payment.refunded"   // moneyData
-	paymentVoided     = "payment.voided"     // moneyData
+	paymentAuthorized = "payment.authorized" // note: moneyData
+	paymentCaptured   = "payment.captured"   // note: moneyData
+	paymentRefunded   = "payment.refunded"   // note: moneyData
+	paymentVoided     = "payment.voided"     // note: moneyData
 
 	fulfilmentRequested = "fulfilment.requested" // fulfilmentData
 	fulfilmentFailed    = "fulfilment.failed"    // ended

@@ -65,7 +65,7 @@ func (b *Book) Shipped(ctx context.Context, id, fulfilment, ref string) (Order, 
 			return nil
 		}
 		if f.Amount() > 0 {
-			tx.Emit(orderID(id), paymentCaptured, moneyData{id, ref, f.ID, o.Money(f.Amount())})
+			tx.Note(orderID(id), paymentCaptured, moneyData{id, ref, f.ID, o.Money(f.Amount())})
 		}
 		fact := contract.ShipmentFact{OrderID: id, Number: o.Number, Customer: o.Customer, Email: o.Email,
 			ID: f.ID, Carrier: f.Carrier, TrackingNumber: f.TrackingNumber, Lines: Lines(f.Parts)}

@@ -91,7 +91,7 @@ func (b *Book) ReturnSettled(ctx context.Context, id, ret, ref string) (Order, u
 			return invalid(o)
 		}
 		if r.Owed > 0 {
-			tx.Emit(orderID(id), paymentRefunded, moneyData{id, ref, r.ID, o.Money(r.Owed)})
+			tx.Note(orderID(id), paymentRefunded, moneyData{id, ref, r.ID, o.Money(r.Owed)})
 		}
 		tx.Emit(orderID(id), returnSettled, ended{OrderID: id, ID: r.ID})
 		return nil
@@ -134,7 +134,7 @@ func (b *Book) RefundSettled(ctx context.Context, id, refund, ref, failure strin
 		case failure != "":
 			tx.Emit(orderID(id), refundFailed, ended{id, r.ID, failure})
 		default:
-			tx.Emit(orderID(id), paymentRefunded, moneyData{id, ref, r.ID, o.Money(r.Amount)})
+			tx.Note(orderID(id), paymentRefunded, moneyData{id, ref, r.ID, o.Money(r.Amount)})
 			tx.Emit(orderID(id), refundSettled, ended{OrderID: id, ID: r.ID})
 		}
 		return nil

@@ -71,7 +71,7 @@ func (b *Book) Confirm(ctx context.Context, id, authorisation string, amount mon
 		}
 		fact := o.OrderFact
 		fact.AccessToken = accessToken
-		tx.Emit(orderID(id), paymentAuthorized, moneyData{OrderID: id, Ref: authorisation, Amount: amount})
+		tx.Note(orderID(id), paymentAuthorized, moneyData{OrderID: id, Ref: authorisation, Amount: amount})
 		tx.Emit(orderID(id), contract.OrderConfirmed, fact)
 		return nil
 	})
@@ -159,7 +159,7 @@ func (b *Book) Settled(ctx context.Context, id string) (Order, uint64, error) {
 		case o.Settled:
 			return nil
 		}
-		tx.Emit(orderID(id), paymentVoided, moneyData{OrderID: id, Ref: o.Payment.Authorisation, Amount: o.Payment.Authorized})
+		tx.Note(orderID(id), paymentVoided, moneyData{OrderID: id, Ref: o.Payment.Authorisation, Amount: o.Payment.Authorized})
 		return nil
 	})
 }
