@@ -10,15 +10,21 @@ import (
 
 	"haberdash/apps/orders/internal/order"
 	"haberdash/apps/orders/internal/payment"
+	"haberdash/apps/orders/service/stripe"
 	"haberdash/internal/commitlog"
 	"haberdash/internal/contract"
 	"haberdash/internal/host"
+	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/daprd"
 )
 
 // Config is what the service reads from its environment.
 type Config struct {
 	Times
+	// Provider moves the money: "sandbox", which moves none, or "stripe".
+	Provider string `env:"PAYMENT_PROVIDER" envDefault:"sandbox"`
+	// StripeURL is another server that speaks Stripe's API, for tests; Stripe's own if empty.
+	StripeURL string `env:"STRIPE_URL"`
 }
 
 // Run wires the service to its sidecar.
@@ -36,13 +42,20 @@ func Run(ctx context.Context, h *host.Host) (func(context.Context) error, error)
 	if err != nil {
 		return nil, err
 	}
+	payments, err := provider(ctx, h, config, state)
+	if err != nil {
+		return nil, err
+	}
 	workflows := h.Sidecar.Workflows(daprd.WorkflowOptions{})
 	s := New(Deps{
-		Book: order.NewBook(log), Payments: payment.NewSandbox(state, time.Now, payment.Sleep), State: state,
+		Book: order.NewBook(log), Payments: payments, State: state,
 		Invoker: h.Sidecar, Workflows: workflows, Secret: []byte(secret), Now: time.Now, Times: config.Times,
 	})
 	s.Host(workflows)
 	s.Mount(h.API)
+	if notifier, tells := payments.(Notifier); tells {
+		s.MountWebhooks(h.API, notifier)
+	}
 	work, stop := context.WithCancel(ctx)
 	var done sync.WaitGroup
 	done.Go(func() { log.Publish(work, h.Sidecar, contract.TopicOrders) })
@@ -61,4 +74,23 @@ func Run(ctx context.Context, h *host.Host) (func(context.Context) error, error)
 		done.Wait()
 		return log.Close(ctx)
 	}, nil
+}
+
+// provider gives the payment provider that the configuration names, with its secrets from the secret store.
+func provider(ctx context.Context, h *host.Host, c Config, state sidecar.State) (payment.Provider, error) {
+	switch c.Provider {
+	case "sandbox":
+		return payment.NewSandbox(state, time.Now, payment.Sleep), nil
+	case "stripe":
+		key, err := h.Sidecar.Secret(ctx, "STRIPE_SECRET_KEY")
+		if err != nil {
+			return nil, err
+		}
+		webhook, err := h.Sidecar.Secret(ctx, "STRIPE_WEBHOOK_SECRET")
+		if err != nil {
+			return nil, err
+		}
+		return stripe.New(stripe.Config{SecretKey: key, WebhookSecret: webhook, URL: c.StripeURL})
+	}
+	return nil, fmt.Errorf("PAYMENT_PROVIDER=%s is unknown: the choices are sandbox, stripe", c.Provider)
 }

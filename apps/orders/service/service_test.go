@@ -21,6 +21,7 @@ import (
 	"haberdash/apps/orders/internal/order"
 	"haberdash/apps/orders/internal/payment"
 	"haberdash/apps/orders/service"
+	"haberdash/apps/orders/service/stripe"
 	"haberdash/internal/commitlog"
 	"haberdash/internal/contract"
 	"haberdash/internal/fault"
@@ -40,6 +41,7 @@ type world struct {
 	book    *order.Book
 	service *service.Service
 	sandbox *payment.Sandbox
+	stripe  *stripe.Provider // takes the sandbox's place if it is there
 	flows   *memory.Workflows
 	quoted  atomic.Int64
 
@@ -67,8 +69,11 @@ func (w *world) advance(d time.Duration) {
 
 func (w *world) fails(app string, down bool) { w.mu.Lock(); w.down[app] = down; w.mu.Unlock() }
 
-func newWorld(t *testing.T, stock int64) *world {
-	w := &world{t: t, state: memory.NewState(), mesh: memory.NewMesh(), stock: stock, holds: map[string]int64{}, kept: map[string]bool{},
+func newWorld(t *testing.T, stock int64) *world { return newWorldPaying(t, stock, nil) }
+
+// newWorldPaying is a world whose payments go through Stripe's adapter, or, without one, the sandbox.
+func newWorldPaying(t *testing.T, stock int64, provider *stripe.Provider) *world {
+	w := &world{stripe: provider, t: t, state: memory.NewState(), mesh: memory.NewMesh(), stock: stock, holds: map[string]int64{}, kept: map[string]bool{},
 		moves: map[string][]contract.Line{}, down: map[string]bool{}, flows: memory.NewWorkflows()}
 	w.mesh.Join("cart", http.HandlerFunc(w.cart))
 	w.mesh.Join("catalog", http.HandlerFunc(w.catalog))
@@ -84,7 +89,11 @@ func (w *world) start() {
 	w.book = order.NewBook(log)
 	instant := func(ctx context.Context, d time.Duration) error { return ctx.Err() }
 	w.sandbox = payment.NewSandbox(w.state, w.now, instant)
-	w.service = service.New(service.Deps{Book: w.book, Payments: w.sandbox, Invoker: w.mesh, State: w.state,
+	payments := payment.Provider(w.sandbox)
+	if w.stripe != nil {
+		payments = w.stripe
+	}
+	w.service = service.New(service.Deps{Book: w.book, Payments: payments, Invoker: w.mesh, State: w.state,
 		Workflows: w.flows, Secret: []byte("test"), Now: w.now, Times: service.Times{ProviderPatience: 700 * time.Millisecond,
 			Deadline: 20 * time.Millisecond, GiveUp: 15 * time.Minute, HoldFor: 15 * time.Minute, AuthorisationLife: 100 * time.Hour, ReturnsFor: 720 * time.Hour}})
 	router := chi.NewRouter()
@@ -97,7 +106,11 @@ func (w *world) start() {
 			next.ServeHTTP(rw, r.WithContext(ctx))
 		})
 	}, httpx.Conditional)
-	w.service.Mount(httpx.NewAPI(router, "orders"))
+	api := httpx.NewAPI(router, "orders")
+	w.service.Mount(api)
+	if w.stripe != nil {
+		w.service.MountWebhooks(api, w.stripe)
+	}
 	w.handler = router
 }
 

@@ -63,7 +63,8 @@ func status(pi *stripe.PaymentIntent) payment.Status {
 		}
 		return payment.Voided
 	case stripe.PaymentIntentStatusRequiresPaymentMethod:
-		if pi.LastPaymentError != nil {
+		// Only the card's error is an answer; others leave the intent as it was.
+		if e := pi.LastPaymentError; e != nil && e.Type == stripe.ErrorTypeCard {
 			return payment.Refused
 		}
 	}
@@ -102,4 +103,13 @@ func declineCode(e *stripe.Error) string {
 		return payment.InsufficientFunds
 	}
 	return payment.CardDeclined
+}
+
+// Look gives an authorisation's present state. Errors: payment.ErrNotFound, and those of an unknown outcome.
+func (p *Provider) Look(ctx context.Context, authorisationID string) (payment.Authorisation, error) {
+	pi, err := p.find(ctx, authorisationID)
+	if err != nil {
+		return payment.Authorisation{}, err
+	}
+	return authorisation(pi), nil
 }
