@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"sync"
 
 	"haberdash/apps/cart/internal/pricing"
 	"haberdash/apps/cart/service"
@@ -12,12 +13,19 @@ import (
 )
 
 func main() {
-	host.Main("cart", func(_ context.Context, h *host.Host) (func(context.Context) error, error) {
+	host.Main("cart", func(ctx context.Context, h *host.Host) (func(context.Context) error, error) {
 		s := service.New(service.Deps{
-			State: h.Sidecar.State(daprd.StateStore), Catalog: h.Sidecar, Book: pricing.Demo(), NewID: rand.Text,
+			State: h.Sidecar.State(daprd.StateStore), Invoker: h.Sidecar, Book: pricing.Demo(), NewID: rand.Text,
 		})
 		s.Mount(h.API)
 		s.Listen(h.Events)
-		return nil, nil
+		work, stop := context.WithCancel(ctx)
+		var done sync.WaitGroup
+		done.Go(func() { s.Run(work) })
+		return func(context.Context) error {
+			stop()
+			done.Wait()
+			return nil
+		}, nil
 	})
 }

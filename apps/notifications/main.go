@@ -1,9 +1,10 @@
-// Command notifications writes to customers by mail. It has no API: it lives on events.
+// Command notifications writes to customers by mail. It lives on events; its only API is its operators'.
 package main
 
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/caarlos0/env/v11"
@@ -22,7 +23,7 @@ type config struct {
 }
 
 func main() {
-	host.Main("notifications", func(_ context.Context, h *host.Host) (func(context.Context) error, error) {
+	host.Main("notifications", func(ctx context.Context, h *host.Host) (func(context.Context) error, error) {
 		c, err := env.ParseAs[config]()
 		if err != nil {
 			return nil, fmt.Errorf("configuration: %w", err)
@@ -35,9 +36,18 @@ func main() {
 		if err != nil {
 			return nil, err
 		}
-		service.New(service.Deps{
-			State: h.Sidecar.State(daprd.StateStore), Sender: sender, Letters: writer, Now: time.Now,
-		}).Listen(h.Events)
-		return nil, nil
+		s := service.New(service.Deps{
+			State: h.Sidecar.State(daprd.StateStore), Invoker: h.Sidecar, Sender: sender, Letters: writer, Now: time.Now,
+		})
+		s.Mount(h.API)
+		s.Listen(h.Events)
+		work, stop := context.WithCancel(ctx)
+		var done sync.WaitGroup
+		done.Go(func() { s.Run(work) })
+		return func(context.Context) error {
+			stop()
+			done.Wait()
+			return nil
+		}, nil
 	})
 }

@@ -27,6 +27,9 @@ type EventHandler func(ctx context.Context, e contract.Event) error
 // Poison marks an error that no repetition would end.
 func Poison(err error) error { return poison{err} }
 
+// IsPoison tells whether an error was made with Poison.
+func IsPoison(err error) bool { return errors.As(err, &poison{}) }
+
 type poison struct{ error }
 
 func (p poison) Unwrap() error { return p.error }
@@ -127,8 +130,7 @@ func (c *Consumer) deliver(ctx context.Context, deliveries []sidecar.Delivery, l
 		err := json.Unmarshal(d.Data, &a.event)
 		switch {
 		case err != nil || a.event.ID == "" || a.event.Source == "" || a.event.Type == "":
-			stray := contract.Event{ID: d.ID, Source: strays.Source, Data: d.Data}
-			outcomes[i] = c.put(d.Within(ctx), strays, stray, errStray)
+			outcomes[i] = c.put(d.Within(ctx), strays, stray(d), errStray)
 		case a.event.Position == 0:
 			outcomes[i] = c.loose(d.Within(ctx), a.event, last)
 		default:
@@ -213,7 +215,7 @@ func (c *Consumer) pass(ctx context.Context, r *reader, e contract.Event, last b
 		r.move(func(p *progress) { p.Position, p.Applied = e.Position, p.Applied+1 })
 		return nil
 	}
-	if !last && !errors.As(err, &poison{}) {
+	if !last && !IsPoison(err) {
 		r.failed(e.Position, c.o.Now())
 		return fmt.Errorf("%s (%s): %w", e.ID, e.Type, err)
 	}
@@ -230,7 +232,7 @@ func (c *Consumer) loose(ctx context.Context, e contract.Event, last bool) sidec
 	switch {
 	case err == nil:
 		return sidecar.Done
-	case last || errors.As(err, &poison{}):
+	case last || IsPoison(err):
 		return c.put(ctx, LogName{Source: e.Source}, e, err)
 	}
 	telemetry.Log(ctx).Warn().Err(err).Str("event", e.ID).Str("type", e.Type).Msg("event waits")

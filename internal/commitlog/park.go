@@ -30,6 +30,14 @@ var (
 	errStray = errors.New("the delivery is not an event")
 )
 
+func stray(d sidecar.Delivery) contract.Event {
+	e := contract.Event{ID: d.ID, Source: strays.Source, Data: d.Data}
+	if !json.Valid(d.Data) {
+		e.Data, _ = json.Marshal(string(d.Data))
+	}
+	return e
+}
+
 func (l LogName) parkedKey(n uint64) string { return l.key("parked") + "/" + strconv.FormatUint(n, 10) }
 
 func (l LogName) parkedID(n uint64) string {

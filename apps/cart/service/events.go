@@ -3,39 +3,28 @@ package service
 import (
 	"context"
 	"encoding/json"
+	"errors"
 
 	"haberdash/apps/cart/internal/cart"
+	"haberdash/internal/commitlog"
 	"haberdash/internal/contract"
 	"haberdash/internal/fault"
-	"haberdash/internal/sidecar"
-	"haberdash/internal/telemetry"
 )
 
-// ordered handles TopicOrders: a confirmed order leaves the cart it was placed from.
-func (s *Service) ordered(ctx context.Context, d sidecar.Delivery) sidecar.Outcome {
-	var event contract.Event
-	if err := json.Unmarshal(d.Data, &event); err != nil {
-		telemetry.Log(ctx).Error().Err(err).Str("topic", d.Topic).Msg("event is not understood")
-		return sidecar.Drop
-	}
-	if event.Type != contract.OrderConfirmed {
-		return sidecar.Done
-	}
+// ordered: a confirmed order leaves the cart it was placed from. Told again, it finds that it has left.
+func (s *Service) ordered(ctx context.Context, event contract.Event) error {
 	var fact contract.OrderFact
 	if err := json.Unmarshal(event.Data, &fact); err != nil || fact.OrderID == "" {
-		telemetry.Log(ctx).Error().Err(err).Str("event", event.ID).Msg("order is not understood")
-		return sidecar.Drop
+		return commitlog.Poison(errors.New("the order is not understood"))
 	}
 	_, err := again(func() (struct{}, error) { return struct{}{}, s.takeOut(ctx, fact.CartID, fact.CartVersion, fact) })
 	switch {
 	case err == nil, fault.Is(err, "not-found"): // a guest's cart may have expired
-		return sidecar.Done
+		return nil
 	case fault.Of(err).Kind == fault.Unavailable:
-		telemetry.Log(ctx).Warn().Err(err).Str("event", event.ID).Msg("cart not emptied yet")
-		return sidecar.Retry
+		return err
 	}
-	telemetry.Log(ctx).Error().Err(err).Str("event", event.ID).Msg("cart not emptied")
-	return sidecar.Drop
+	return commitlog.Poison(err)
 }
 
 // takeOut follows a cart that was claimed after its order to the cart that it was merged into, whose

@@ -2,11 +2,13 @@ package service
 
 import (
 	"encoding/json"
+	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"haberdash/internal/commitlog"
 	"haberdash/internal/contract"
 	"haberdash/internal/money"
 	"haberdash/internal/sidecar"
@@ -73,11 +75,9 @@ func TestAQuoteNeedsGoodsAtThePriceThatWasShown(t *testing.T) {
 	s.refused(s.do("", "POST", "/internal/quotes", "", `{"cartId":"x"}`), 422, "invalid-request", "body.shippingAddress")
 }
 
-func (s *shop) deliver(event contract.Event) sidecar.Outcome {
+func (s *shop) deliver(event contract.Event) error {
 	s.t.Helper()
-	data, err := json.Marshal(event)
-	require.NoError(s.t, err)
-	return New(Deps{State: s.state, Catalog: s.mesh}).ordered(s.t.Context(), sidecar.Delivery{ID: event.ID, Topic: contract.TopicOrders, Data: data})
+	return New(Deps{State: s.state, Invoker: s.mesh}).ordered(s.t.Context(), event)
 }
 
 func confirmed(order string, a answer) contract.Event {
@@ -86,7 +86,7 @@ func confirmed(order string, a answer) contract.Event {
 		fact.Lines = append(fact.Lines, contract.OrderLine{SKU: i.SKU, Quantity: i.Quantity})
 	}
 	data, _ := json.Marshal(fact)
-	return contract.Event{ID: "orders/0/1/0", Type: contract.OrderConfirmed, Data: data}
+	return contract.Event{ID: "orders/orders/1/0", Type: contract.OrderConfirmed, Source: "orders", Partition: "orders", Data: data}
 }
 
 func TestAConfirmedOrderEmptiesItsCartOnce(t *testing.T) {
@@ -94,11 +94,11 @@ func TestAConfirmedOrderEmptiesItsCartOnce(t *testing.T) {
 	s := newShop(t)
 	a := s.filled("", contract.Line{SKU: "hat", Quantity: 2})
 	event := confirmed("o1", a)
-	require.Equal(t, sidecar.Done, s.deliver(event))
+	require.NoError(t, s.deliver(event))
 	b := s.ok(s.do("", "GET", path(a), "", nil))
 	assert.Empty(t, b.Cart.Items)
 	s.ok(s.do("", "PUT", path(a)+"/items/hat", b.Header.Get("ETag"), `{"quantity":2}`))
-	require.Equal(t, sidecar.Done, s.deliver(event))
+	require.NoError(t, s.deliver(event))
 	assert.Len(t, s.ok(s.do("", "GET", path(a), "", nil)).Cart.Items, 1, "told again, nothing happens")
 }
 
@@ -107,7 +107,7 @@ func TestWhatWasAddedAfterTheOrderStays(t *testing.T) {
 	s := newShop(t)
 	a := s.filled("", contract.Line{SKU: "hat", Quantity: 2})
 	s.ok(s.do("", "PUT", path(a)+"/items/hat", "*", `{"quantity":5}`))
-	require.Equal(t, sidecar.Done, s.deliver(confirmed("o1", a)))
+	require.NoError(t, s.deliver(confirmed("o1", a)))
 	assert.EqualValues(t, 3, s.ok(s.do("", "GET", path(a), "", nil)).Cart.Items[0].Quantity)
 }
 
@@ -117,28 +117,42 @@ func TestAnOrderFollowsItsCartToTheOneThatClaimedIt(t *testing.T) {
 	s.filled("ann", contract.Line{SKU: "tee-red-m", Quantity: 1})
 	a := s.filled("", contract.Line{SKU: "hat", Quantity: 2})
 	s.ok(s.do("ann", "POST", path(a)+"/claim", "", nil))
-	require.Equal(t, sidecar.Done, s.deliver(confirmed("o1", a)))
+	require.NoError(t, s.deliver(confirmed("o1", a)))
 	mine := s.ok(s.do("ann", "GET", "/api/v1/carts/mine", "", nil))
 	require.Len(t, mine.Cart.Items, 1)
 	assert.Equal(t, "tee-red-m", mine.Cart.Items[0].SKU)
 }
 
-func TestEventsThatAreNotForCarts(t *testing.T) {
+func TestOrdersThatNoCartCanTakeIn(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	a := s.filled("", contract.Line{SKU: "hat", Quantity: 2})
-	other := confirmed("o1", a)
-	other.Type = contract.OrderPlaced
-	assert.Equal(t, sidecar.Done, s.deliver(other))
-	gone := confirmed("o1", answer{Cart: Cart{ID: "gone-gone-gone-gone"}})
-	assert.Equal(t, sidecar.Done, s.deliver(gone))
+	assert.NoError(t, s.deliver(confirmed("o1", answer{Cart: Cart{ID: "gone-gone-gone-gone"}})))
 	wrong := confirmed("o1", a)
 	wrong.Data = json.RawMessage(`{"orderId":7}`)
-	assert.Equal(t, sidecar.Drop, s.deliver(wrong))
-	service := New(Deps{State: s.state})
-	assert.Equal(t, sidecar.Drop, service.ordered(t.Context(), sidecar.Delivery{Data: []byte(`"?`)}))
+	assert.True(t, commitlog.IsPoison(s.deliver(wrong)))
 	s.state.setDown(true)
-	assert.Equal(t, sidecar.Retry, s.deliver(confirmed("o1", a)))
+	err := s.deliver(confirmed("o1", a))
+	assert.Error(t, err)
+	assert.False(t, commitlog.IsPoison(err), "an outage passes")
 	s.state.setDown(false)
 	assert.Len(t, s.ok(s.do("", "GET", path(a), "", nil)).Cart.Items, 1)
+}
+
+// The events come in the order of the orders log, whatever the broker does.
+func TestCartsFollowTheOrdersLog(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	a := s.filled("", contract.Line{SKU: "hat", Quantity: 2})
+	placed, done := confirmed("o1", a), confirmed("o1", a)
+	placed.Type, placed.Position, done.Position = contract.OrderPlaced, 1, 2
+	s.mesh.Join("orders", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		json.NewEncoder(w).Encode(contract.FeedPage{Events: []contract.Event{placed}, Next: 2, Head: 2})
+	}))
+	data, err := json.Marshal(done)
+	require.NoError(t, err)
+	require.NoError(t, s.mesh.Publish(t.Context(), contract.TopicOrders, []sidecar.Message{{ID: done.ID, Data: data}}))
+	assert.Empty(t, s.ok(s.do("", "GET", path(a), "", nil)).Cart.Items)
+	cursors := s.do("", "GET", "/internal/consumers", "", nil)
+	assert.JSONEq(t, `{"cursors":[{"source":"orders","partition":"orders","position":2,"applied":2,"parked":0,"head":0}]}`, cursors.Raw)
 }

@@ -8,6 +8,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"haberdash/apps/cart/internal/pricing"
+	"haberdash/internal/commitlog"
+	"haberdash/internal/commitlog/logapi"
 	"haberdash/internal/contract"
 	"haberdash/internal/httpx"
 	"haberdash/internal/sidecar"
@@ -16,28 +18,37 @@ import (
 // Deps is what the service is made of.
 type Deps struct {
 	State   sidecar.State
-	Catalog sidecar.Invoker // reaches the app "catalog"
+	Invoker sidecar.Invoker // reaches catalog, and the feed of orders
 	Book    pricing.Book
 	NewID   func() string // unguessable, at least 128 bits, letters and digits: a guest's cart id is its secret
 }
 
 // Service keeps carts and quotes them.
 type Service struct {
-	catalog sidecar.Invoker
-	carts   store
-	book    pricing.Book
-	newID   func() string
+	catalog  sidecar.Invoker
+	carts    store
+	book     pricing.Book
+	newID    func() string
+	consumer *commitlog.Consumer
 }
 
 // New makes the service.
 func New(d Deps) *Service {
-	return &Service{catalog: d.Catalog, carts: store{d.State}, book: d.Book, newID: d.NewID}
+	s := &Service{catalog: d.Invoker, carts: store{d.State}, book: d.Book, newID: d.NewID}
+	s.consumer = commitlog.NewConsumer(commitlog.ConsumerOptions{
+		State: d.State, Fetch: logapi.Fetch(d.Invoker), Logs: []commitlog.LogName{{Source: "orders", Partition: "orders"}},
+		Handlers: map[string]commitlog.EventHandler{contract.OrderConfirmed: s.ordered},
+	})
+	return s
 }
 
 // Listen subscribes the service to the events it lives on.
 func (s *Service) Listen(events sidecar.Subscriber) {
-	events.Subscribe(contract.TopicOrders, sidecar.Each(s.ordered))
+	s.consumer.Subscribe(events, "cart", contract.TopicOrders)
 }
+
+// Run catches up with events that no delivery brings, until ctx ends.
+func (s *Service) Run(ctx context.Context) { s.consumer.Run(ctx) }
 
 // Mount puts the service's operations on an API.
 func (s *Service) Mount(api huma.API) {
@@ -55,6 +66,7 @@ func (s *Service) Mount(api huma.API) {
 	quote := operation("quote", http.MethodPost, "/internal/quotes", "What an order of a cart would cost now", 0)
 	quote.Tags = []string{"Internal"}
 	add(api, quote, s.quote)
+	logapi.MountConsumer(api, "cart", s.consumer)
 }
 
 // operation names an operation that guests may use and customers too: the empty requirement is the guest.

@@ -109,7 +109,7 @@ func newShop(t *testing.T) *shop {
 	keys := identity.NewCached(func(context.Context) (identity.JWKS, error) {
 		return identity.JWKS{Keys: []identity.JWK{identity.PublicJWK("k", public)}}, nil
 	}, time.Now)
-	service := New(Deps{State: s.state, Catalog: s.mesh, Book: pricing.Demo(), NewID: rand.Text})
+	service := New(Deps{State: s.state, Invoker: s.mesh, Book: pricing.Demo(), NewID: rand.Text})
 	router := chi.NewRouter()
 	router.NotFound(httpx.NotFound)
 	routes := router.With(httpx.Trace(zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.ErrorLevel)), httpx.Recover, httpx.Authenticate(identity.NewVerifier(keys, time.Now)), httpx.Conditional)

@@ -27,7 +27,7 @@ const warmStock = 250_000
 type InventoryDeps struct {
 	State     sidecar.State
 	Publisher sidecar.Publisher // nil: events stay in the log
-	Invoker   sidecar.Invoker
+	Invoker   sidecar.Invoker   // reaches orders
 	// Locations in the order in which they serve, plain words; DefaultLocation if empty. A location that
 	// is added later comes last. One that has reservations must stay.
 	Locations []string
@@ -40,11 +40,12 @@ type InventoryDeps struct {
 
 // Inventory is the edge of the stock: its routes, the events it follows and its work in the background.
 type Inventory struct {
-	deps  InventoryDeps
-	logs  []*commitlog.Partition[stock.State]
-	stock *stock.Inventory
-	work  sync.WaitGroup
-	stop  context.CancelFunc
+	deps     InventoryDeps
+	logs     []*commitlog.Partition[stock.State]
+	stock    *stock.Inventory
+	consumer *commitlog.Consumer
+	work     sync.WaitGroup
+	stop     context.CancelFunc
 }
 
 var _ Stock = (*Inventory)(nil)
@@ -67,6 +68,7 @@ func OpenInventory(ctx context.Context, d InventoryDeps) (*Inventory, error) {
 		s.logs, ledgers = append(s.logs, log), append(ledgers, stock.NewLedger(log, location))
 	}
 	s.stock = stock.NewInventory(ledgers[0], ledgers[1:]...)
+	s.consumer = s.newConsumer()
 	return s, nil
 }
 
@@ -77,7 +79,7 @@ func (s *Inventory) feeds() (logs []logapi.Log) {
 	return logs
 }
 
-// Start begins the work in the background: publishing the logs' events and the sweep.
+// Start begins the work in the background: publishing the logs' events, following the orders log, and the sweep.
 func (s *Inventory) Start(ctx context.Context) {
 	ctx, s.stop = context.WithCancel(ctx)
 	for _, log := range s.logs {
@@ -85,6 +87,7 @@ func (s *Inventory) Start(ctx context.Context) {
 			s.work.Go(func() { log.Publish(ctx, s.deps.Publisher, contract.TopicStock) })
 		}
 	}
+	s.work.Go(func() { s.consumer.Run(ctx) })
 	s.work.Go(func() {
 		tick := time.NewTicker(s.deps.SweepEvery)
 		defer tick.Stop()
@@ -116,6 +119,7 @@ func (s *Inventory) Close(ctx context.Context) error {
 func (s *Inventory) Mount(api huma.API) {
 	s.mountLevels(api)
 	s.mountReservations(api)
+	logapi.MountConsumer(api, "catalog", s.consumer)
 }
 
 // Receive implements Stock at the default location.

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"haberdash/internal/commitlog"
+	"haberdash/internal/commitlog/logapi"
 	"haberdash/internal/contract"
 	"haberdash/internal/fault"
 	"haberdash/internal/sidecar"
@@ -82,39 +84,35 @@ func (s *Inventory) settle(ctx context.Context, order, decision string, overdue 
 
 // Subscribe takes the decisions of orders as they are made.
 func (s *Inventory) Subscribe(events sidecar.Subscriber) {
-	events.Subscribe(contract.TopicOrders, sidecar.Each(s.onOrder))
+	s.consumer.Subscribe(events, "catalog", contract.TopicOrders)
 }
 
-var decisions = map[string]string{
-	contract.OrderConfirmed: "confirmed", contract.OrderRejected: "rejected", contract.OrderCancelled: "cancelled",
+// newConsumer follows the decisions of orders. The handlers are idempotent, and their events may come in any
+// order: what is released stays released.
+func (s *Inventory) newConsumer() *commitlog.Consumer {
+	return commitlog.NewConsumer(commitlog.ConsumerOptions{
+		State: s.deps.State, Fetch: logapi.Fetch(s.deps.Invoker), Now: s.deps.Now, Logs: []commitlog.LogName{{Source: "orders", Partition: "orders"}},
+		Handlers: map[string]commitlog.EventHandler{
+			contract.OrderConfirmed: s.decided("confirmed"),
+			contract.OrderRejected:  s.decided("rejected"),
+			contract.OrderCancelled: s.decided("cancelled"),
+		},
+	})
 }
 
-// onOrder is idempotent, and events may come in any order: what is released stays released.
-func (s *Inventory) onOrder(ctx context.Context, d sidecar.Delivery) sidecar.Outcome {
-	var e contract.Event
-	if err := json.Unmarshal(d.Data, &e); err != nil || e.Type == "" {
-		telemetry.Log(ctx).Error().Err(err).Str("event", d.ID).Msg("event of orders is malformed")
-		return sidecar.Drop
+func (s *Inventory) decided(decision string) commitlog.EventHandler {
+	return func(ctx context.Context, e contract.Event) error {
+		order, err := orderOf(e)
+		if err != nil {
+			return commitlog.Poison(err)
+		}
+		err = s.settle(ctx, order, decision, false)
+		if f := fault.Of(err); err != nil && (f.Kind == fault.NotFound || f.Kind == fault.Conflict) { // no repetition would end otherwise
+			telemetry.Log(ctx).Error().Err(err).Str("order", order).Str("type", e.Type).Msg("an order was decided that holds no stock")
+			return nil
+		}
+		return err
 	}
-	decision, ok := decisions[e.Type]
-	if !ok {
-		return sidecar.Done
-	}
-	order, err := orderOf(e)
-	if err != nil {
-		telemetry.Log(ctx).Error().Err(err).Str("event", d.ID).Str("type", e.Type).Msg("event of orders names no order")
-		return sidecar.Drop
-	}
-	err = s.settle(ctx, order, decision, false)
-	switch f := fault.Of(err); {
-	case err == nil:
-		return sidecar.Done
-	case f.Kind == fault.NotFound, f.Kind == fault.Conflict: // no repetition would end otherwise
-		telemetry.Log(ctx).Error().Err(err).Str("order", order).Str("type", e.Type).Msg("an order was decided that holds no stock")
-		return sidecar.Done
-	}
-	telemetry.Log(ctx).Warn().Err(err).Str("order", order).Str("type", e.Type).Msg("cannot take in an order's decision, will try again")
-	return sidecar.Retry
 }
 
 // orderOf names the order of a decision: from the event's data, or, where that only has reasons, from its
@@ -123,14 +121,14 @@ func orderOf(e contract.Event) (string, error) {
 	var fact struct {
 		OrderID string `json:"orderId"`
 	}
-	if err := json.Unmarshal(e.Data, &fact); err != nil {
-		return "", err
+	if json.Unmarshal(e.Data, &fact) != nil {
+		return "", errors.New("the order is not understood")
 	}
 	if fact.OrderID == "" {
 		fact.OrderID = strings.TrimPrefix(e.Aggregate, "order/")
 	}
 	if fact.OrderID == "" {
-		return "", errors.New("no order id")
+		return "", errors.New("the event names no order")
 	}
 	return fact.OrderID, nil
 }

@@ -399,54 +399,69 @@ func TestSweepGivesUpWhenOrdersIsDown(t *testing.T) {
 	d.level("hat", 100, 50)
 }
 
+// decisions are events of the orders log, from position 1 on.
+type decisions struct{ n uint64 }
+
+func (d *decisions) next(t *testing.T, typ, data string) sidecar.Message {
+	t.Helper()
+	d.n++
+	e := contract.Event{ID: contract.EventID("orders", "orders", d.n, 0), Type: typ, Source: "orders", Partition: "orders", Commit: d.n, Position: d.n,
+		Aggregate: "order/o2", Data: json.RawMessage(data)}
+	b, err := json.Marshal(e)
+	require.NoError(t, err)
+	return sidecar.Message{ID: e.ID, Data: b}
+}
+
 func TestDecisionsArriveAsEvents(t *testing.T) {
 	t.Parallel()
 	d := openDepot(t)
 	d.receive("hat", 10)
-	event := func(typ, order, data string) []byte {
-		b, err := json.Marshal(contract.Event{ID: "x", Type: typ, Aggregate: "order/" + order, Data: json.RawMessage(data)})
-		require.NoError(t, err)
-		return b
-	}
-	send := func(data ...[]byte) {
-		for _, b := range data {
-			require.NoError(t, d.mesh.Publish(t.Context(), contract.TopicOrders, []sidecar.Message{{ID: "x", Data: b}}))
-		}
-	}
 	for i := range 5 {
 		d.reserve(fmt.Sprint("o", i), contract.Line{SKU: "hat", Quantity: 1})
 	}
-	confirmed := event(contract.OrderConfirmed, "o0", `{"orderId":"o0"}`)
-	send(confirmed, confirmed, event(contract.OrderPlaced, "o1", `{"orderId":"o1"}`),
-		event(contract.OrderRejected, "o2", `{"reason":"declined"}`), event(contract.OrderCancelled, "o3", `{"orderId":"o3"}`),
-		event(contract.OrderConfirmed, "o3", `{"orderId":"o3"}`), // late: stays released
-		event(contract.OrderConfirmed, "never-held", `{"orderId":"never-held"}`),
-		[]byte(`{"type":"order.confirmed","data":[]}`), []byte(`{"type":"order.confirmed","data":{}}`), []byte(`nonsense`), []byte(`{}`))
+	var log decisions
+	confirmed := log.next(t, contract.OrderConfirmed, `{"orderId":"o0"}`)
+	require.NoError(t, d.mesh.Publish(t.Context(), contract.TopicOrders, []sidecar.Message{confirmed, confirmed,
+		log.next(t, contract.OrderPlaced, `{"orderId":"o1"}`),
+		log.next(t, contract.OrderRejected, `{"reason":"declined"}`), // the aggregate names the order
+		log.next(t, contract.OrderCancelled, `{"orderId":"o3"}`),
+		log.next(t, contract.OrderConfirmed, `{"orderId":"o3"}`), // late: stays released
+		log.next(t, contract.OrderConfirmed, `{"orderId":"never-held"}`),
+		log.next(t, contract.OrderConfirmed, `[]`), {ID: "x", Data: []byte(`nonsense`)},
+	}))
 	d.level("hat", 10, 3)
 	for order, want := range map[string]string{"o0": "committed", "o1": "held", "o2": "released", "o3": "released", "o4": "held"} {
 		assert.Equal(t, want, d.reserve(order, contract.Line{SKU: "hat", Quantity: 1}).json["status"], order)
 	}
+	letters := d.do(http.MethodGet, "/api/v1/dead-letters/catalog", "", "Authorization", "Test root admin")
+	assert.Len(t, letters.json["items"], 2, letters.raw)
+	assert.Contains(t, letters.raw, "the order is not understood")
 }
 
-// outcomes records what a subscription answers.
-type outcomes struct{ handler sidecar.Handler }
+// subscription is what was subscribed last but the dead letters.
+type subscription struct{ handler sidecar.Handler }
 
-func (o *outcomes) Subscribe(_ string, h sidecar.Handler) { o.handler = h }
+func (s *subscription) Subscribe(topic string, h sidecar.Handler) {
+	if topic == contract.TopicOrders {
+		s.handler = h
+	}
+}
 
-func TestOutcomesOfDeliveries(t *testing.T) {
+func TestDecisionsWaitForAnOutage(t *testing.T) {
 	t.Parallel()
 	d := openDepot(t)
-	var o outcomes
-	d.inventory.Subscribe(&o)
-	for data, want := range map[string]sidecar.Outcome{
-		`nonsense`: sidecar.Drop, `{}`: sidecar.Drop, `{"type":"order.confirmed","data":{}}`: sidecar.Drop, `{"type":"order.rejected"}`: sidecar.Drop,
-		`{"type":"order.placed"}`: sidecar.Done, `{"type":"order.confirmed","data":{"orderId":"x"}}`: sidecar.Done,
-	} {
-		assert.Equal(t, want, o.handler(t.Context(), []sidecar.Delivery{{Data: []byte(data)}})[0], data)
-	}
+	d.receive("hat", 10)
+	d.reserve("o0", contract.Line{SKU: "hat", Quantity: 1})
+	var s subscription
+	d.inventory.Subscribe(&s)
+	var log decisions
+	m := log.next(t, contract.OrderRejected, `{"orderId":"o0"}`)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	assert.Equal(t, sidecar.Retry, o.handler(ctx, []sidecar.Delivery{{Data: []byte(`{"type":"order.rejected","data":{"orderId":"y"}}`)}})[0], "an outage")
+	assert.Equal(t, []sidecar.Outcome{sidecar.Retry}, s.handler(ctx, []sidecar.Delivery{{ID: m.ID, Data: m.Data}}))
+	d.level("hat", 10, 1)
+	assert.Equal(t, []sidecar.Outcome{sidecar.Done}, s.handler(t.Context(), []sidecar.Delivery{{ID: m.ID, Data: m.Data}}))
+	d.level("hat", 10, 0)
 }
 
 func TestInventoryPublishesAndSweepsUntilClosed(t *testing.T) {

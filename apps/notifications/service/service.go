@@ -7,10 +7,13 @@ import (
 	"errors"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
 	"golang.org/x/sync/singleflight"
 
 	"haberdash/apps/notifications/internal/letters"
 	"haberdash/apps/notifications/internal/mail"
+	"haberdash/internal/commitlog"
+	"haberdash/internal/commitlog/logapi"
 	"haberdash/internal/contract"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
@@ -22,6 +25,7 @@ const markTTL = 90 * 24 * time.Hour
 // Deps is what the service is made of.
 type Deps struct {
 	State   sidecar.State
+	Invoker sidecar.Invoker // reaches the feed of orders
 	Sender  mail.Sender
 	Letters *letters.Writer
 	Now     func() time.Time
@@ -30,55 +34,51 @@ type Deps struct {
 // Service mails customers.
 type Service struct {
 	Deps
-	flight singleflight.Group
+	consumer *commitlog.Consumer
+	flight   singleflight.Group
 }
 
 // New makes the service.
-func New(d Deps) *Service { return &Service{Deps: d} }
+func New(d Deps) *Service {
+	s := &Service{Deps: d}
+	s.consumer = commitlog.NewConsumer(commitlog.ConsumerOptions{
+		State: d.State, Fetch: logapi.Fetch(d.Invoker), Now: d.Now, Logs: []commitlog.LogName{{Source: "orders", Partition: "orders"}},
+		Handlers: map[string]commitlog.EventHandler{
+			contract.OrderConfirmed:            s.mail(s.orderConfirmed),
+			contract.UserVerificationRequested: s.mail(s.userMail(d.Letters.Verify)),
+			contract.UserPasswordResetAsked:    s.mail(s.userMail(d.Letters.Reset)),
+		},
+	})
+	return s
+}
 
 // Listen subscribes the service to the events it writes about.
 func (s *Service) Listen(events sidecar.Subscriber) {
-	events.Subscribe(contract.TopicOrders, sidecar.Each(s.handle))
-	events.Subscribe(contract.TopicUsers, sidecar.Each(s.handle))
+	s.consumer.Subscribe(events, "notifications", contract.TopicOrders, contract.TopicUsers)
 }
+
+// Mount puts the service's operations on an API: they are for its operators.
+func (s *Service) Mount(api huma.API) { logapi.MountConsumer(api, "notifications", s.consumer) }
+
+// Run catches up with events that no delivery brings, until ctx ends.
+func (s *Service) Run(ctx context.Context) { s.consumer.Run(ctx) }
 
 // errBadData says that an event makes no letter and never will.
 var errBadData = errors.New("event is not understood")
 
-// handle mails what an event is about, at least once: the mark that it is mailed is set after the mail.
-// The other way round a crash between the two would lose the mail, and a confirmation that comes twice is
-// better than none. As a file the second is the first again, by its name.
-func (s *Service) handle(ctx context.Context, d sidecar.Delivery) sidecar.Outcome {
-	var event contract.Event
-	if err := json.Unmarshal(d.Data, &event); err != nil {
-		telemetry.Log(ctx).Error().Str("topic", d.Topic).Msg("event is not understood")
-		return sidecar.Drop
-	}
-	compose, ok := s.composers()[event.Type]
-	if !ok {
-		return sidecar.Done
-	}
-	// One delivery of an event at a time: brokers may deliver one again while it is being handled.
-	_, err, _ := s.flight.Do(event.ID, func() (any, error) { return nil, s.once(context.WithoutCancel(ctx), event, compose) })
-	log := telemetry.Log(ctx).With().Str("event", event.ID).Str("type", event.Type).Logger()
-	switch {
-	case err == nil:
-		return sidecar.Done
-	case errors.Is(err, errBadData), errors.Is(err, mail.ErrUnsendable):
-		log.Error().Err(err).Msg("no mail is made of this event")
-		return sidecar.Drop
-	}
-	log.Warn().Err(err).Msg("mail not sent yet")
-	return sidecar.Retry
-}
-
 type composer func(contract.Event) (mail.Message, error)
 
-func (s *Service) composers() map[string]composer {
-	return map[string]composer{
-		contract.OrderConfirmed:            s.orderConfirmed,
-		contract.UserVerificationRequested: s.userMail(s.Letters.Verify),
-		contract.UserPasswordResetAsked:    s.userMail(s.Letters.Reset),
+// mail handles an event by a mail, at least once: the mark that it is mailed is set after the mail. The other
+// way round a crash between the two would lose the mail, and a confirmation that comes twice is better than
+// none. As a file the second is the first again, by its name.
+func (s *Service) mail(compose composer) commitlog.EventHandler {
+	return func(ctx context.Context, event contract.Event) error {
+		// One delivery of an event at a time: brokers may deliver one again while it is being handled.
+		_, err, _ := s.flight.Do(event.ID, func() (any, error) { return nil, s.once(context.WithoutCancel(ctx), event, compose) })
+		if errors.Is(err, errBadData) || errors.Is(err, mail.ErrUnsendable) {
+			return commitlog.Poison(err)
+		}
+		return err
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"haberdash/apps/orders/internal/payment"
 	"haberdash/apps/orders/service/stripe"
 	"haberdash/internal/commitlog"
+	"haberdash/internal/commitlog/logapi"
 	"haberdash/internal/contract"
 	"haberdash/internal/host"
 	"haberdash/internal/sidecar"
@@ -53,6 +54,7 @@ func Run(ctx context.Context, h *host.Host) (func(context.Context) error, error)
 	})
 	s.Host(workflows)
 	s.Mount(h.API)
+	logapi.MountFeed(h.API, log)
 	if notifier, tells := payments.(Notifier); tells {
 		s.MountWebhooks(h.API, notifier)
 	}
