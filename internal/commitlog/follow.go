@@ -12,10 +12,10 @@ func (p *Partition[S]) Cursor(ctx context.Context, follower string) (uint64, err
 	return at.Commit, err
 }
 
-// Follow hands the log to fn, commit by commit from the stored cursor on, each at least once: a crash repeats
-// what came after the cursor was stored last, and so does an error of fn, after a pause. It returns when ctx
-// ends or the partition closes; outages are waited out.
-func (p *Partition[S]) Follow(ctx context.Context, follower string, fn func(context.Context, Commit) error) {
+// Follow hands the log to fn from the stored cursor on, up to max commits at a time, each at least once: a crash
+// repeats what came after the cursor was stored last, and an error of fn the same commits, after a pause. It
+// returns when ctx ends or the partition closes; outages are waited out.
+func (p *Partition[S]) Follow(ctx context.Context, follower string, max int, fn func(context.Context, []Commit) error) {
 	var at uint64
 	for wait := pause(0); ; wait = pause(wait) {
 		var err error
@@ -35,14 +35,15 @@ func (p *Partition[S]) Follow(ctx context.Context, follower string, fn func(cont
 	}()
 	for wait := time.Duration(0); ; {
 		grown := p.Changed()
-		commits, err := p.tail(ctx, at+1, readAhead)
-		for i := 0; err == nil && i < len(commits); i++ {
-			if err = fn(ctx, commits[i]); err == nil {
-				at = commits[i].N
-			}
-			if stored < at && time.Since(storedAt) > cursorEvery {
-				store()
-			}
+		commits, err := p.tail(ctx, at+1, max)
+		if err == nil && len(commits) > 0 {
+			err = fn(ctx, commits)
+		}
+		if err == nil && len(commits) > 0 {
+			at = commits[len(commits)-1].N
+		}
+		if stored < at && time.Since(storedAt) > cursorEvery {
+			store()
 		}
 		switch {
 		case ctx.Err() != nil:

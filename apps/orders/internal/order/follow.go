@@ -69,12 +69,14 @@ func (b *Book) Backlog(ctx context.Context, follower string, fn func(Change)) er
 // Follow hands the changes to fn one by one, each at least once, from a stored cursor on. It returns when ctx
 // ends; outages, and fn's errors, are waited out.
 func (b *Book) Follow(ctx context.Context, follower string, fn func(context.Context, Change) error) {
-	b.log.Follow(ctx, follower, func(ctx context.Context, c commitlog.Commit) (err error) {
-		each(c, func(change Change) {
-			if err == nil && (change.Placed || change.Duty) {
-				err = fn(ctx, change)
-			}
-		})
+	b.log.Follow(ctx, follower, 1, func(ctx context.Context, commits []commitlog.Commit) (err error) {
+		for _, c := range commits {
+			each(c, func(change Change) {
+				if err == nil && (change.Placed || change.Duty) {
+					err = fn(ctx, change)
+				}
+			})
+		}
 		return err
 	})
 }
