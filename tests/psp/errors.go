@@ -40,8 +40,9 @@ func invalid(param, code, format string, args ...any) result {
 	return refuse(http.StatusBadRequest, apiError{Type: invalidRequest, Code: code, Param: param, Message: fmt.Sprintf(format, args...)})
 }
 
-func notFound(what, id, param string) result {
-	return fail(http.StatusNotFound, apiError{Type: invalidRequest, Code: "resource_missing", Param: param,
+// missing answers 404 for an object of the path, 400 for one of a parameter.
+func missing(status int, what, id, param string) result {
+	return fail(status, apiError{Type: invalidRequest, Code: "resource_missing", Param: param,
 		Message: fmt.Sprintf("No such %s: '%s'", what, id)})
 }
 

@@ -22,7 +22,7 @@ func (t *tx) create() result {
 	i := &intent{
 		ID: newID("pi"), Amount: f.integer("amount", -1), Currency: strings.ToLower(f.required("currency")),
 		CaptureMethod: f.choice("capture_method", "automatic_async", "automatic", "manual"),
-		Multicapture:  f.choice("payment_method_options[card][request_multicapture]", "never", "if_available") == "if_available",
+		Multicapture:  f.choice(requestMulticapture, "never", "if_available") == "if_available",
 		Metadata:      f.metadata(), Created: t.now.Unix(), Status: requiresPaymentMethod,
 	}
 	for _, kind := range f.list("payment_method_types") {
@@ -52,7 +52,7 @@ var currency = regexp.MustCompile(`^[a-z]{3}$`)
 func (t *tx) retrieve() result {
 	i := t.intents[t.id]
 	if i == nil {
-		return notFound("payment_intent", t.id, "intent")
+		return missing(http.StatusNotFound, "payment_intent", t.id, "intent")
 	}
 	return t.changed(i).reading()
 }

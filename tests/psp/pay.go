@@ -17,6 +17,9 @@ const (
 	refunded   = "refunded"   // some of the taken money is given back
 )
 
+// requestMulticapture is the parameter that asks for it, at creation or confirmation.
+const requestMulticapture = "payment_method_options[card][request_multicapture]"
+
 // Webhook event types.
 const (
 	eventCapturable = "payment_intent.amount_capturable_updated"
@@ -34,9 +37,10 @@ func (t *tx) confirm() result {
 	}
 	t.form.choice("payment_method_data[type]", "card")
 	t.form.choice("error_on_requires_action", "false", "true")
+	multicapture := t.form.choice(requestMulticapture, "", "never", "if_available")
 	was := t.intents[t.id]
 	if was == nil {
-		return notFound("payment_intent", t.id, "intent")
+		return missing(http.StatusNotFound, "payment_intent", t.id, "intent")
 	}
 	if was.Status != requiresPaymentMethod {
 		return unexpectedState(was, "confirm")
@@ -46,11 +50,18 @@ func (t *tx) confirm() result {
 	case token == "":
 		return invalid("payment_method", "parameter_missing", "You cannot confirm this PaymentIntent because it's missing a payment method.")
 	case !known && strings.HasPrefix(token, "pm_"):
-		return notFound("PaymentMethod", token, param)
+		return missing(http.StatusBadRequest, "PaymentMethod", token, param)
 	case !known:
-		return notFound("token", token, param)
+		return missing(http.StatusBadRequest, "token", token, param)
 	}
 	i := was.clone()
+	if multicapture != "" {
+		i.Multicapture = multicapture == "if_available"
+	}
+	if i.Multicapture && t.options.SingleCapture {
+		return fail(http.StatusBadRequest, apiError{Type: invalidRequest, Code: "payment_intent_invalid_parameter",
+			Message: "This account is not eligible for the requested card features."})
+	}
 	if token == TokenError && i.Failures < tokenErrors {
 		i.Failures++
 		return result{status: http.StatusInternalServerError, body: internalError(), entry: entry{Intent: i}, begun: true}
@@ -86,7 +97,7 @@ func (t *tx) capture() result {
 	was := t.intents[t.id]
 	switch {
 	case was == nil:
-		return notFound("payment_intent", t.id, "intent")
+		return missing(http.StatusNotFound, "payment_intent", t.id, "intent")
 	case was.Status != requiresCapture:
 		return unexpectedState(was, "capture")
 	case !final && !was.Charge.Multicapture:
@@ -127,7 +138,7 @@ func (t *tx) cancel() result {
 	was := t.intents[t.id]
 	switch {
 	case was == nil:
-		return notFound("payment_intent", t.id, "intent")
+		return missing(http.StatusNotFound, "payment_intent", t.id, "intent")
 	case was.Status != requiresPaymentMethod && was.Status != requiresCapture, was.Received > 0:
 		return unexpectedState(was, "cancel")
 	}
@@ -141,7 +152,7 @@ func (t *tx) expire() result {
 	was := t.intents[t.id]
 	switch {
 	case was == nil:
-		return notFound("payment_intent", t.id, "intent")
+		return missing(http.StatusNotFound, "payment_intent", t.id, "intent")
 	case was.Status != requiresCapture:
 		return unexpectedState(was, "expire")
 	}
@@ -158,7 +169,7 @@ func (t *tx) expire() result {
 // Expire lets an authorisation expire.
 func (s *Server) Expire(id string) error {
 	s.mu.Lock()
-	res := (&tx{state: s.state, form: emptyForm(), id: id, now: time.Now()}).expire()
+	res := (&tx{options: &s.options, state: s.state, form: emptyForm(), id: id, now: time.Now()}).expire()
 	s.commit(&res, "", "")
 	wait := s.barrier()
 	s.mu.Unlock()

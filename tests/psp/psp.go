@@ -31,6 +31,9 @@ type Options struct {
 	// WebhookURL gets the events, signed with WebhookSecret; empty for none.
 	WebhookURL    string
 	WebhookSecret string
+	// SingleCapture makes an account without Stripe's multicapture, as most are: to ask for it, even if
+	// available, is refused when the payment is confirmed.
+	SingleCapture bool
 	Faults        Faults
 }
 
@@ -128,9 +131,10 @@ func (s *Server) authenticated(next http.HandlerFunc) http.HandlerFunc {
 // tx is one request that looks at the state, and proposes a change of it.
 type tx struct {
 	*state
-	form *form
-	id   string // of the path
-	now  time.Time
+	options *Options
+	form    *form
+	id      string // of the path
+	now     time.Time
 }
 
 // read answers from the state. Even so it waits for the journal: what a read has shown is not lost either.
@@ -146,7 +150,7 @@ func (s *Server) read(do func(*tx) result) http.HandlerFunc {
 			return
 		}
 		s.mu.Lock()
-		res := do(&tx{state: s.state, form: f, id: r.PathValue("id"), now: time.Now()})
+		res := do(&tx{options: &s.options, state: s.state, form: f, id: r.PathValue("id"), now: time.Now()})
 		wait := s.barrier()
 		s.mu.Unlock()
 		s.finish(w, r, f.checked(res), fault, wait)

@@ -212,10 +212,10 @@ func TestTokens(t *testing.T) {
 		psp.TokenVisa:                         "200",
 		psp.TokenDeclined:                     "402 card_error card_declined generic_decline",
 		psp.TokenInsufficientFunds:            "402 card_error card_declined insufficient_funds",
-		"pm_card_chargeDeclinedExpiredCard":   "402 card_error expired_card",
+		"pm_card_chargeDeclinedExpiredCard":   "402 card_error expired_card expired_card",
 		"pm_card_visa_chargeDeclinedLostCard": "402 card_error card_declined lost_card",
-		"tok_unheard_of":                      "404 invalid_request_error resource_missing",
-		"pm_unheard_of":                       "404 invalid_request_error resource_missing",
+		"tok_unheard_of":                      "400 invalid_request_error resource_missing",
+		"pm_unheard_of":                       "400 invalid_request_error resource_missing",
 		"":                                    "400 invalid_request_error parameter_missing",
 	} {
 		r := c.post(intents+"/"+c.create("o")+"/confirm", url.Values{"payment_method": {token}}.Encode(), "")

@@ -11,10 +11,10 @@ func (t *tx) createRefund() result {
 	t.form.choice("reason", "", "duplicate", "fraudulent", "requested_by_customer")
 	was := t.intents[id]
 	if was == nil {
-		return notFound("payment_intent", id, "payment_intent")
+		return missing(http.StatusBadRequest, "payment_intent", id, "payment_intent")
 	}
 	if was.Received == 0 {
-		return fail(http.StatusBadRequest, apiError{Type: invalidRequest, Param: "payment_intent",
+		return fail(http.StatusBadRequest, apiError{Type: invalidRequest,
 			Message: "This PaymentIntent does not have a successful charge to refund."})
 	}
 	left := was.Received - was.Charge.Refunded
@@ -57,7 +57,7 @@ func (t *tx) listRefunds() result {
 	if after != "" {
 		at := slices.IndexFunc(all, func(r refund) bool { return r.ID == after })
 		if at < 0 {
-			return notFound("refund", after, "starting_after")
+			return missing(http.StatusBadRequest, "refund", after, "starting_after")
 		}
 		all = all[at+1:]
 	}

@@ -48,9 +48,9 @@ func TestRefusals(t *testing.T) {
 		{intents + "/" + single + "/capture", "amount_to_capture=1&final_capture=false", 400, "", "final_capture"},
 		{intents + "/" + done + "/cancel", "", 400, "payment_intent_unexpected_state", ""},
 		{intents + "/" + held + "/cancel", "cancellation_reason=boredom", 400, "", "cancellation_reason"},
-		{"/v1/refunds", "payment_intent=" + held, 400, "", "payment_intent"},
+		{"/v1/refunds", "payment_intent=" + held, 400, "", ""},
 		{"/v1/refunds", "payment_intent=" + done + "&amount=101", 400, "", "amount"},
-		{"/v1/refunds", "payment_intent=pi_unheard_of", 404, "resource_missing", "payment_intent"},
+		{"/v1/refunds", "payment_intent=pi_unheard_of", 400, "resource_missing", "payment_intent"},
 		{"/v1/refunds", "", 400, "parameter_missing", "payment_intent"},
 		{"/v1/customers", "", 404, "", ""},
 	} {

@@ -34,8 +34,8 @@ var outcomes = map[string]*decline{
 	"pm_card_visa_chargeDeclined":                  &cardDeclined,
 	"pm_card_visa_chargeDeclinedLostCard":          {"card_declined", "lost_card", "Your card was declined."},
 	"pm_card_visa_chargeDeclinedInsufficientFunds": &insufficientFunds,
-	"pm_card_chargeDeclinedExpiredCard":            {"expired_card", "", "Your card has expired."},
-	"pm_card_authenticationRequired":               {"authentication_required", "authentication_required", "This payment requires authentication."},
+	"pm_card_chargeDeclinedExpiredCard":            {"expired_card", "expired_card", "Your card has expired."},
+	"pm_card_authenticationRequired":               {"authentication_required", "authentication_not_handled", "This payment requires authentication."},
 }
 
 var (

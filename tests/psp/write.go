@@ -56,7 +56,7 @@ func (s *Server) execute(r *http.Request, do func(*tx) result, f *form, key stri
 	}
 	res = result{status: http.StatusInternalServerError, body: internalError(), begun: true}
 	if fault != failed {
-		res = f.checked(do(&tx{state: s.state, form: f, id: r.PathValue("id"), now: time.Now()}))
+		res = f.checked(do(&tx{options: &s.options, state: s.state, form: f, id: r.PathValue("id"), now: time.Now()}))
 	}
 	if fault == muddled && res.begun {
 		res.status, res.body = http.StatusInternalServerError, internalError()

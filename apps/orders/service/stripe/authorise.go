@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/stripe/stripe-go/v86"
@@ -56,10 +57,7 @@ func (p *Provider) create(ctx context.Context, key string, amount money.Money) (
 			Amount: &amount.Amount, Currency: stripe.String(strings.ToLower(amount.Currency)),
 			CaptureMethod:      stripe.String(stripe.PaymentIntentCaptureMethodManual),
 			PaymentMethodTypes: stripe.StringSlice([]string{"card"}),
-			PaymentMethodOptions: &stripe.PaymentIntentCreatePaymentMethodOptionsParams{
-				Card: &stripe.PaymentIntentCreatePaymentMethodOptionsCardParams{RequestMulticapture: stripe.String("if_available")},
-			},
-			Metadata: map[string]string{metaOrder: key},
+			Metadata:           map[string]string{metaOrder: key},
 		}
 		params.SetIdempotencyKey(numbered("create", key, n))
 		pi, err := p.api.V1PaymentIntents.Create(ctx, params)
@@ -77,10 +75,28 @@ func (p *Provider) create(ctx context.Context, key string, amount money.Money) (
 	return nil, fmt.Errorf("%w: no intent for %s in %d attempts", payment.ErrProvider, key, numbers)
 }
 
-// confirm asks for the money, once, and gives the intent's present state. It is decided.
+// confirm asks for the money, once, and gives the intent's present state. It is decided. Multicapture is
+// asked for where the account has it: Stripe refuses a confirmation that asks for what the account has not.
 func (p *Provider) confirm(ctx context.Context, key, id, token string) (*stripe.PaymentIntent, error) {
+	if !p.single.Load() {
+		pi, err := p.confirmAs("confirm", ctx, key, id, token)
+		e := refusal(err)
+		if e == nil || !ineligible(e) {
+			return pi, err
+		}
+		if strings.Contains(e.Msg, "not eligible") { // nothing but the text tells this from other reasons
+			p.single.Store(true)
+		}
+	}
+	return p.confirmAs(single, ctx, key, id, token)
+}
+
+// single is a confirmation without multicapture.
+const single = "confirm-single"
+
+func (p *Provider) confirmAs(call string, ctx context.Context, key, id, token string) (*stripe.PaymentIntent, error) {
 	for n := 1; n <= numbers; n++ {
-		pi, err := p.api.V1PaymentIntents.Confirm(ctx, id, confirmation(key, token, n))
+		pi, err := p.api.V1PaymentIntents.Confirm(ctx, id, confirmation(call, key, token, n))
 		e := refusal(err)
 		switch {
 		case err == nil && !remembered(pi.LastResponse) && status(pi) != "":
@@ -90,7 +106,7 @@ func (p *Provider) confirm(ctx context.Context, key, id, token string) (*stripe.
 			return nil, failed(ctx, err)
 		case reused(e):
 			return nil, fmt.Errorf("%w: %s", payment.ErrKeyReused, key)
-		case e.Code == stripe.ErrorCodeResourceMissing && strings.HasPrefix(e.Param, "payment_method"):
+		case unusable(e):
 			return p.cancel(ctx, id, abandoned)
 		case e.Type != stripe.ErrorTypeCard && e.Code != stripe.ErrorCodePaymentIntentUnexpectedState && !stuck(e):
 			return nil, failed(ctx, err)
@@ -105,10 +121,27 @@ func (p *Provider) confirm(ctx context.Context, key, id, token string) (*stripe.
 	return nil, fmt.Errorf("%w: %s is still undecided", payment.ErrProvider, id)
 }
 
-func confirmation(key, token string, n int) *stripe.PaymentIntentConfirmParams {
+// ineligible reports whether a confirmation may have been refused for asking for multicapture.
+func ineligible(e *stripe.Error) bool {
+	return e.HTTPStatusCode == http.StatusBadRequest && e.Code == stripe.ErrorCodePaymentIntentInvalidParameter
+}
+
+// unusable reports whether there is no such token or payment method, or it was used up.
+func unusable(e *stripe.Error) bool {
+	return e.Code == stripe.ErrorCodeResourceMissing && e.Param != "intent" ||
+		e.Code == stripe.ErrorCodeTokenAlreadyUsed ||
+		e.HTTPStatusCode == http.StatusBadRequest && (e.Param == "payment_method" || strings.HasPrefix(e.Param, "payment_method_data"))
+}
+
+func confirmation(call, key, token string, n int) *stripe.PaymentIntentConfirmParams {
 	params := &stripe.PaymentIntentConfirmParams{
 		// Nobody is there to answer a bank's question.
 		ErrorOnRequiresAction: stripe.Bool(true),
+	}
+	if call != single {
+		params.PaymentMethodOptions = &stripe.PaymentIntentPaymentMethodOptionsParams{
+			Card: &stripe.PaymentIntentPaymentMethodOptionsCardParams{RequestMulticapture: stripe.String("if_available")},
+		}
 	}
 	if strings.HasPrefix(token, "pm_") {
 		params.PaymentMethod = &token
@@ -117,7 +150,7 @@ func confirmation(key, token string, n int) *stripe.PaymentIntentConfirmParams {
 		params.AddExtra("payment_method_data[card][token]", token) // the library has no field for it
 	}
 	params.AddExpand(charge)
-	params.SetIdempotencyKey(numbered("confirm", key, n))
+	params.SetIdempotencyKey(numbered(call, key, n))
 	return params
 }
 

@@ -19,6 +19,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/stripe/stripe-go/v86"
@@ -37,6 +38,9 @@ type Config struct {
 type Provider struct {
 	api           *stripe.Client
 	webhookSecret string
+
+	// single remembers that the account has no multicapture. It spares a refused call a payment, no more.
+	single atomic.Bool
 }
 
 var _ payment.Provider = (*Provider)(nil)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -19,23 +20,27 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx); err != nil {
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "psp:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context) (err error) {
+// run serves until ctx ends. It prints the address once it listens.
+func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	var o psp.Options
-	port := flag.Int("port", 0, "port to listen on; 0 takes a free one")
-	flag.StringVar(&o.Dir, "data", "", "directory of the journal; without one nothing survives")
-	flag.StringVar(&o.SecretKey, "secret-key", "sk_test_haberdash", "what clients authenticate with")
-	flag.StringVar(&o.WebhookURL, "webhook-url", "", "where events go; empty for nowhere")
-	flag.StringVar(&o.WebhookSecret, "webhook-secret", "whsec_haberdash", "what events are signed with")
-	flag.Float64Var(&o.Faults.Rate, "faults", 0, "share of calls that something happens to, 0 to 1")
-	flag.Uint64Var(&o.Faults.Seed, "seed", 1, "decides what happens")
-	flag.Parse()
-
+	flags := flag.NewFlagSet("psp", flag.ContinueOnError)
+	port := flags.Int("port", 0, "port to listen on; 0 takes a free one")
+	flags.StringVar(&o.Dir, "data", "", "directory of the journal; without one nothing survives")
+	flags.StringVar(&o.SecretKey, "secret-key", "sk_test_haberdash", "what clients authenticate with")
+	flags.StringVar(&o.WebhookURL, "webhook-url", "", "where events go; empty for nowhere")
+	flags.StringVar(&o.WebhookSecret, "webhook-secret", "whsec_haberdash", "what events are signed with")
+	flags.BoolVar(&o.SingleCapture, "single-capture", false, "be an account without multicapture")
+	flags.Float64Var(&o.Faults.Rate, "faults", 0, "share of calls that something happens to, 0 to 1")
+	flags.Uint64Var(&o.Faults.Seed, "seed", 1, "decides what happens")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
 	provider, err := psp.New(o)
 	if err != nil {
 		return err
@@ -48,7 +53,7 @@ func run(ctx context.Context) (err error) {
 	server := &http.Server{Handler: provider, ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
-	fmt.Printf("psp listening on http://%s\n", l.Addr())
+	fmt.Fprintf(out, "psp listening on http://%s\n", l.Addr())
 	select {
 	case err := <-served:
 		return err
