@@ -1,0 +1,94 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"haberdash/internal/contract"
+	"haberdash/tests/shop"
+)
+
+// sidecarOf speaks to an app's sidecar, as only what runs beside the app should.
+func sidecarOf(t *testing.T, app string) *shop.Client {
+	t.Helper()
+	for _, p := range theShop.State().Processes {
+		if p.Name == app+"-daprd" {
+			return shop.New(fmt.Sprintf("http://127.0.0.1:%d", p.Ports["http"]))
+		}
+	}
+	require.Fail(t, "no sidecar", app)
+	return nil
+}
+
+// inside reads what an app tells the mesh alone.
+func inside[T any](t *testing.T, through *shop.Client, app, path string) (v T, err error) {
+	a, err := through.Do(t.Context(), shop.Request{Method: http.MethodGet, Path: "/v1.0/invoke/" + app + "/method" + path})
+	if err != nil {
+		return v, err
+	}
+	return v, a.Decode(&v)
+}
+
+// Every consumer comes to the end of the orders log, and has applied all of it.
+func TestConsumersKeepUpWithTheOrdersLog(t *testing.T) {
+	c := guest(t)
+	for range 3 {
+		_, err := c.Checkout(t.Context(), cartOf(t, c, stocked(t, 1)), shop.Visa, shop.NewKey())
+		require.NoError(t, err)
+	}
+	mesh := sidecarOf(t, "gateway")
+	feed, err := inside[contract.FeedPage](t, mesh, "orders", "/feed/orders?max=1")
+	require.NoError(t, err)
+	require.Positive(t, feed.Head)
+	for _, app := range contract.Consumers() {
+		assert.EventuallyWithT(t, func(collect *assert.CollectT) {
+			seen, err := inside[contract.Cursors](t, mesh, app, "/internal/consumers")
+			require.NoError(collect, err)
+			cursors := seen.Cursors
+			i := slices.IndexFunc(cursors, func(c contract.Cursor) bool { return c.Source == "orders" && c.Partition == "orders" })
+			require.GreaterOrEqual(collect, i, 0, app)
+			require.GreaterOrEqual(collect, cursors[i].Position, feed.Head, app)
+			require.Equal(collect, cursors[i].Position, cursors[i].Applied, "%s has parked events", app)
+		}, soon, tick)
+	}
+}
+
+// A message that is no event stands in nobody's way: each consumer puts it aside for an administrator.
+func TestWhatIsNoEventBecomesADeadLetter(t *testing.T) {
+	c := guest(t)
+	published, err := sidecarOf(t, "orders").Do(t.Context(), shop.Request{Method: http.MethodPost, Path: "/v1.0/publish/pubsub/orders", Body: `{"not":"an event"}`})
+	require.NoError(t, err)
+	require.Equal(t, http.StatusNoContent, published.Status, "%s", published.Body)
+	admin := staff(t) // the administrator
+	type letter struct{ ID, Reason, Source string }
+	for _, app := range contract.Consumers() {
+		path := "/api/v1/dead-letters/" + app
+		var letters shop.List[letter]
+		require.Eventually(t, func() bool {
+			a, err := admin.Do(t.Context(), shop.Request{Method: http.MethodGet, Path: path})
+			return err == nil && a.Decode(&letters) == nil && len(letters.Items) > 0
+		}, soon, tick, app)
+		require.Equal(t, letter{"unknown::1", "the delivery is not an event", "unknown"}, letters.Items[0])
+		path += "/" + url.PathEscape(letters.Items[0].ID)
+		for _, step := range []struct {
+			method, path string
+			by           *shop.Client
+			status       int
+		}{
+			{http.MethodPost, path + "/replay", c, http.StatusUnauthorized},
+			{http.MethodPost, path + "/replay", admin, http.StatusConflict},
+			{http.MethodDelete, path, admin, http.StatusNoContent},
+			{http.MethodDelete, path, admin, http.StatusNotFound},
+		} {
+			a, err := step.by.Do(t.Context(), shop.Request{Method: step.method, Path: step.path})
+			require.NoError(t, err)
+			require.Equal(t, step.status, a.Status, "%s %s: %s", step.method, step.path, a.Body)
+		}
+	}
+}
