@@ -91,29 +91,35 @@ func (p *Partition[S]) Warm(id string) (state S, seq uint64, warm bool) {
 	return state, 0, false
 }
 
+// Current is an aggregate as it was read.
+type Current[S any] struct {
+	State S
+	Seq   uint64 // of its last event
+}
+
 // GetMany reads aggregates as Get does, those that are not in memory together; those without events are
 // absent from the answer.
-func (p *Partition[S]) GetMany(ctx context.Context, ids []string) (map[string]S, error) {
-	states := make(map[string]S, len(ids))
+func (p *Partition[S]) GetMany(ctx context.Context, ids []string) (map[string]Current[S], error) {
+	found := make(map[string]Current[S], len(ids))
 	var cold []string
 	p.mu.RLock()
 	for _, id := range ids {
 		if a := p.warm[id]; a == nil {
 			cold = append(cold, id)
 		} else if a.seq > 0 {
-			states[id] = a.state
+			found[id] = Current[S]{a.state, a.seq}
 		}
 	}
 	p.mu.RUnlock()
 	if len(cold) == 0 {
-		return states, nil
+		return found, nil
 	}
-	var read map[string]S
+	var read map[string]Current[S]
 	_, err := p.Do(ctx, cold, func(tx *Tx[S]) error {
-		read = make(map[string]S, len(cold))
+		read = make(map[string]Current[S], len(cold))
 		for _, id := range cold {
 			if s, seq := tx.State(id); seq > 0 {
-				read[id] = s
+				read[id] = Current[S]{s, seq}
 			}
 		}
 		return nil
@@ -121,8 +127,8 @@ func (p *Partition[S]) GetMany(ctx context.Context, ids []string) (map[string]S,
 	if err != nil {
 		return nil, err
 	}
-	maps.Copy(states, read)
-	return states, nil
+	maps.Copy(found, read)
+	return found, nil
 }
 
 // All calls fn with each aggregate of a Resident partition, in no order, until it returns false.

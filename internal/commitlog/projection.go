@@ -61,7 +61,9 @@ func NewProjection[S any](p *Partition[S], name string, m ProjectionModel) *Proj
 	return &Projection{name: name, log: p, store: p.store, model: m, hurry: make(chan struct{}, 1), moved: make(chan struct{})}
 }
 
-func (v *Projection) docKey(key string) string { return "view/" + v.log.Name() + "/" + v.name + "/" + key }
+func (v *Projection) docKey(key string) string {
+	return "view/" + v.log.Name() + "/" + v.name + "/" + key
+}
 
 func (v *Projection) follower() string { return "view-" + v.name }
 

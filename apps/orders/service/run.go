@@ -48,8 +48,9 @@ func Run(ctx context.Context, h *host.Host) (func(context.Context) error, error)
 		return nil, err
 	}
 	workflows := h.Sidecar.Workflows(daprd.WorkflowOptions{})
+	book := order.NewBook(log)
 	s := New(Deps{
-		Book: order.NewBook(log), Payments: payments, State: state,
+		Book: book, Payments: payments, State: state,
 		Invoker: h.Sidecar, Workflows: workflows, Secret: []byte(secret), Now: time.Now, Times: config.Times,
 	})
 	s.Host(workflows)
@@ -60,6 +61,7 @@ func Run(ctx context.Context, h *host.Host) (func(context.Context) error, error)
 	}
 	work, stop := context.WithCancel(ctx)
 	var done sync.WaitGroup
+	done.Go(func() { book.Run(work) })
 	done.Go(func() { log.Publish(work, h.Sidecar, contract.TopicOrders) })
 	done.Go(func() {
 		if err := workflows.Run(work); err != nil {

@@ -87,6 +87,10 @@ func (w *world) start() {
 	require.NoError(w.t, err)
 	w.t.Cleanup(func() { log.Close(context.Background()) })
 	w.book = order.NewBook(log)
+	reading, stop := context.WithCancel(w.t.Context())
+	var done sync.WaitGroup
+	done.Go(func() { w.book.Run(reading) })
+	w.t.Cleanup(func() { stop(); done.Wait() })
 	instant := func(ctx context.Context, d time.Duration) error { return ctx.Err() }
 	w.sandbox = payment.NewSandbox(w.state, w.now, instant)
 	payments := payment.Provider(w.sandbox)

@@ -75,6 +75,7 @@ func Test(t *testing.T, open func(t *testing.T) sidecar.State) {
 	ctx, start := t.Context(), s.start
 	for name, run := range map[string]func(*testing.T){
 		"published events are numbered without a gap":            s.positions,
+		"lists are read in pages, at once and on every replica":  s.pagesOfLists,
 		"the feed gives every event by its position, to anybody": s.feeds,
 		"a consumer applies every event in order":                s.consumers,
 		"what cannot be handled is parked":                       s.parking,

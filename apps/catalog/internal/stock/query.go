@@ -26,7 +26,7 @@ func (l *Ledger) Levels(ctx context.Context, skus []string) (map[string]int64, e
 	}
 	out := make(map[string]int64, len(skus))
 	for i, sku := range skus {
-		out[sku] = states[ids[i]].Available()
+		out[sku] = states[ids[i]].State.Available()
 	}
 	return out, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"time"
 
@@ -13,14 +14,20 @@ import (
 
 // Book is the log of orders. Its methods may be called at the same time, from several processes; each is
 // atomic, and idempotent as the rules say.
-type Book struct{ log *commitlog.Partition[State] }
+type Book struct {
+	log   *commitlog.Partition[State]
+	lists *commitlog.Lists[State]
+}
 
-// NewBook makes a book on an open orders log.
-func NewBook(log *commitlog.Partition[State]) *Book { return &Book{log} }
+// NewBook makes a book on an open orders log. List needs Run.
+func NewBook(log *commitlog.Partition[State]) *Book { return &Book{log, commitlog.NewLists(log)} }
 
-// change decides a command on one order, and keeps the index of statuses.
+// Run keeps the lists of orders behind the log until ctx ends.
+func (b *Book) Run(ctx context.Context) { b.lists.Run(ctx) }
+
+// change decides a command on one order, and keeps the lists by status.
 func (b *Book) change(ctx context.Context, id string, others []string, decide func(*commitlog.Tx[State], Order) error) (o Order, version uint64, err error) {
-	_, err = b.log.Do(ctx, append([]string{orderID(id), movesID}, others...), func(tx *commitlog.Tx[State]) error {
+	_, err = b.log.Do(ctx, slices.Concat([]string{orderID(id)}, others, listsOfStatus), func(tx *commitlog.Tx[State]) error {
 		s, _ := tx.State(orderID(id))
 		if s.Order == nil {
 			return fault.Missing("order")
@@ -32,7 +39,7 @@ func (b *Book) change(ctx context.Context, id string, others []string, decide fu
 		s, version = tx.State(orderID(id))
 		o = *s.Order
 		if o.Status != before {
-			tx.Note(movesID, moved, Entry{Order: id, Customer: o.Customer, Status: o.Status})
+			tx.Note(listOfStatus(o.Status), listed, Entry{id})
 		}
 		return nil
 	})
@@ -99,42 +106,63 @@ type Listed struct {
 const scanned = 300
 
 // List pages through orders, newest first. before is the position that the page before gave, 0 at first; a
-// position of 0 in the answer ends the list.
+// position of 0 in the answer ends the list. What this process has committed is in it.
 func (b *Book) List(ctx context.Context, f Filter, before uint64, limit int) (orders []Listed, next uint64, err error) {
-	list := numbersID
-	if f.Status != "" {
-		list = movesID
+	list := "all"
+	switch {
+	case f.Customer != "":
+		list = "customer/" + f.Customer
+	case f.Status != "":
+		list = "status/" + string(f.Status)
 	}
 	for looked := 0; looked < scanned; {
-		entries, err := b.log.History(ctx, list, before, limit)
+		entries, err := b.lists.Read(ctx, list, before, limit)
+		if err != nil || len(entries) == 0 {
+			return orders, 0, err
+		}
+		found, err := b.orders(ctx, entries)
 		if err != nil {
 			return nil, 0, err
 		}
-		for _, e := range entries {
-			looked, before = looked+1, e.Seq
-			x, err := decode[Entry](e)
-			if err != nil {
-				return nil, 0, err
-			}
-			if f.Customer != "" && x.Customer != f.Customer || f.Status != "" && x.Status != f.Status {
-				continue
-			}
-			o, version, err := b.Get(ctx, x.Order)
-			if err != nil {
-				return nil, 0, err
-			}
+		for i, o := range found {
+			looked, before = looked+1, entries[i].Seq
 			if f.Status != "" && o.Status != f.Status {
 				continue
 			}
-			if orders = append(orders, Listed{o, version}); len(orders) == limit {
+			if orders = append(orders, o); len(orders) == limit {
 				return orders, more(before), nil
 			}
 		}
-		if len(entries) < limit {
+		if before <= 1 {
 			return orders, 0, nil
 		}
 	}
 	return orders, more(before), nil
+}
+
+// orders reads the orders that entries name, together.
+func (b *Book) orders(ctx context.Context, entries []commitlog.ListEntry) ([]Listed, error) {
+	ids := make([]string, len(entries))
+	for i, e := range entries {
+		var x Entry
+		if err := json.Unmarshal(e.Data, &x); err != nil {
+			return nil, fmt.Errorf("%w: entry %d of a list: %w", commitlog.ErrCorrupt, e.Seq, err)
+		}
+		ids[i] = orderID(x.Order)
+	}
+	states, err := b.log.GetMany(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	orders := make([]Listed, len(ids))
+	for i, id := range ids {
+		s := states[id]
+		if s.State.Order == nil {
+			return nil, fmt.Errorf("%w: a list has %s, which is not there", commitlog.ErrCorrupt, id)
+		}
+		orders[i] = Listed{*s.State.Order, s.Seq}
+	}
+	return orders, nil
 }
 
 // more is the position after an entry: there is nothing before the first.

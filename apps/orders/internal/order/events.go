@@ -14,8 +14,7 @@ import (
 const (
 	paymentRequested = "payment.requested" // note: Request
 	givenUp          = "order.given-up"    // note: Rejection
-	numbered         = "order.numbered"    // note on "numbers": Entry
-	moved            = "order.moved"       // note on "moves": Entry
+	listed           = "listed"            // note on a list: Entry
 	cartTaken        = "cart.taken"        // note on a cart: Taking
 	cartFreed        = "cart.freed"        // note on a cart: Taking
 
@@ -39,14 +38,24 @@ const (
 	restEnded = "order.rest-ended" // ended
 )
 
-const movesID = "moves"
-
-// Entry is the data of the log's indexes: an order that was placed, or has another status.
+// Entry is what the lists of orders have of an order.
 type Entry struct {
-	Order    string `json:"order"`
-	Customer string `json:"customer,omitempty"`
-	Status   Status `json:"status,omitempty"`
+	Order string `json:"order"`
 }
+
+// The lists: of all orders, of a customer's, and of those that have ever come to a status.
+var listAll = commitlog.ListID("all")
+
+func listOfCustomer(user string) string { return commitlog.ListID("customer/" + user) }
+func listOfStatus(s Status) string      { return commitlog.ListID("status/" + string(s)) }
+
+// listsOfStatus are the lists that a change may add an order to.
+var listsOfStatus = func() (ids []string) {
+	for _, s := range []Status{Placing, Confirmed, Rejected, Cancelled, PartiallyFulfilled, Fulfilled, Delivered, Returned} {
+		ids = append(ids, listOfStatus(s))
+	}
+	return ids
+}()
 
 // moneyData is what moved: Ref is the provider's name for it, For the fulfilment, return or refund.
 type moneyData struct {
@@ -90,7 +99,7 @@ func Model() commitlog.Model[State] { return commitlog.Model[State]{Apply: apply
 
 func apply(id string, s State, e commitlog.Event) (State, error) {
 	switch e.Type {
-	case numbered, moved:
+	case listed:
 		return s, nil
 	case cartTaken, cartFreed:
 		t, err := decode[Taking](e)

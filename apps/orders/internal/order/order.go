@@ -176,8 +176,8 @@ func find[T any](list []T, is func(T) bool) (found T, ok bool) {
 // Money gives an amount of the order's currency.
 func (o Order) Money(amount int64) money.Money { return money.New(amount, o.Total.Currency) }
 
-// State is any aggregate of an orders log: an order ("order/<id>"), a cart that was ordered ("cart/<id>"), or
-// the counter of order numbers ("numbers"), which is nothing but its sequence number.
+// State is any aggregate of an orders log: an order ("order/<id>"), a cart that was ordered ("cart/<id>"), or a
+// list, which has no state.
 type State struct {
 	Order *Order  `json:"order,omitempty"`
 	Taken *Taking `json:"taken,omitempty"`
@@ -191,5 +191,3 @@ type Taking struct {
 
 func orderID(id string) string  { return "order/" + id }
 func cartID(cart string) string { return "cart/" + cart }
-
-const numbersID = "numbers"

@@ -19,7 +19,11 @@ const firstNumber = 10_000
 // became another order in this version is cart-changed (409, rule 12).
 func (b *Book) Place(ctx context.Context, fact contract.OrderFact, r Request) (o Order, version uint64, created bool, err error) {
 	id, cart := orderID(fact.OrderID), cartID(fact.CartID)
-	_, err = b.log.Do(ctx, []string{id, cart, numbersID, movesID}, func(tx *commitlog.Tx[State]) error {
+	lists := []string{listAll, listOfStatus(Placing)}
+	if fact.Customer != "" {
+		lists = append(lists, listOfCustomer(fact.Customer))
+	}
+	_, err = b.log.Do(ctx, append([]string{id, cart}, lists...), func(tx *commitlog.Tx[State]) error {
 		created = false
 		if s, seq := tx.State(id); s.Order != nil {
 			o, version = *s.Order, seq
@@ -28,14 +32,15 @@ func (b *Book) Place(ctx context.Context, fact contract.OrderFact, r Request) (o
 		if s, _ := tx.State(cart); s.Taken != nil && s.Taken.Order != "" && s.Taken.Version >= fact.CartVersion {
 			return fault.New(fault.Conflict, "cart-changed", "This cart has been ordered already. Look at the cart again.")
 		}
-		_, n := tx.State(numbersID)
+		_, n := tx.State(listAll)
 		fact.Number = "H" + strconv.FormatUint(firstNumber+n+1, 10)
 		fact.AccessToken = ""
 		tx.Emit(id, contract.OrderPlaced, fact)
 		tx.Note(id, paymentRequested, r)
 		tx.Note(cart, cartTaken, Taking{fact.CartVersion, fact.OrderID})
-		tx.Note(numbersID, numbered, Entry{Order: fact.OrderID, Customer: fact.Customer})
-		tx.Note(movesID, moved, Entry{Order: fact.OrderID, Customer: fact.Customer, Status: Placing})
+		for _, list := range lists {
+			tx.Note(list, listed, Entry{fact.OrderID})
+		}
 		s, seq := tx.State(id)
 		o, version, created = *s.Order, seq, true
 		return nil

@@ -1,0 +1,89 @@
+package logtest
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"haberdash/internal/commitlog"
+)
+
+// replica is a process with the log and its lists.
+type replica struct {
+	log   *commitlog.Partition[Counter]
+	lists *commitlog.Lists[Counter]
+	close func()
+}
+
+func (s suite) replica(t *testing.T, name string) replica {
+	p := s.start(t, name, commitlog.Options{Patience: 20 * time.Second, CheckpointEvery: 5 * time.Millisecond, SyncEvery: 20 * time.Millisecond})
+	r := replica{log: p, lists: commitlog.NewLists(p)}
+	running, stop := context.WithCancel(t.Context())
+	var done sync.WaitGroup
+	done.Go(func() { r.lists.Run(running) })
+	r.close = func() { stop(); done.Wait(); assert.NoError(t, p.Close(context.Background())) }
+	return r
+}
+
+func (r replica) add(t *testing.T, list string, from, to int) {
+	for i := from; i <= to; i++ {
+		_, err := r.log.Do(t.Context(), []string{commitlog.ListID(list)}, func(tx *commitlog.Tx[Counter]) error {
+			tx.Note(commitlog.ListID(list), "listed", added{Key: fmt.Sprint(i)})
+			return nil
+		})
+		require.NoError(t, err)
+	}
+}
+
+// holds reads a list in pages of every size and expects the numbers from its length down to 1.
+func (r replica) holds(t *testing.T, list string, length int) {
+	for _, limit := range []int{1, 7, 64, 100} {
+		var seqs []uint64
+		for before := uint64(0); before != 1; {
+			page, err := r.lists.Read(t.Context(), list, before, limit)
+			require.NoError(t, err)
+			if len(page) == 0 {
+				break
+			}
+			for _, e := range page {
+				assert.JSONEq(t, fmt.Sprintf(`{"k":%q,"n":0}`, strconv.FormatUint(e.Seq, 10)), string(e.Data))
+				seqs = append(seqs, e.Seq)
+			}
+			before = page[len(page)-1].Seq
+		}
+		require.Len(t, seqs, length, "in pages of %d", limit)
+		for i, seq := range seqs {
+			require.Equal(t, uint64(length-i), seq)
+		}
+		if length > 100 {
+			return // once is enough for a long one
+		}
+	}
+}
+
+// pagesOfLists: what was added is there at once, in lists of any length, on every replica and after restarts.
+func (s suite) pagesOfLists(t *testing.T) {
+	a := s.replica(t, "lists")
+	a.holds(t, "none", 0)
+	a.add(t, "short", 1, 1)
+	a.holds(t, "short", 1)
+	a.add(t, "long", 1, 64)
+	a.holds(t, "long", 64)
+	b := s.replica(t, "lists") // both keep the pages
+	a.add(t, "long", 65, 70)
+	a.holds(t, "long", 70)
+	b.add(t, "long", 71, 150)
+	b.holds(t, "long", 150)
+	a.close()
+	b.close()
+	c := s.replica(t, "lists")
+	defer c.close()
+	c.holds(t, "long", 150)
+	c.holds(t, "short", 1)
+}
