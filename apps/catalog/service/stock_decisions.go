@@ -78,7 +78,10 @@ func (s *Inventory) settle(ctx context.Context, order, decision string, overdue 
 		_, err = s.stock.Commit(ctx, order)
 	case decision == "rejected", decision == "cancelled", decision == "unknown" && overdue:
 		_, err = s.stock.Release(ctx, order)
+	default:
+		return nil
 	}
+	reached(afterDecision)
 	return err
 }
 

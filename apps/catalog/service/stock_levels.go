@@ -159,6 +159,7 @@ func (s *Inventory) adjustStock(ctx context.Context, in *adjustInput) (*stockOut
 	if err != nil {
 		return nil, err
 	}
+	reached(afterAdjust)
 	if err := json.Unmarshal(receipt.Note, &places); err != nil {
 		return nil, err
 	}

@@ -59,26 +59,31 @@ func (s *Inventory) reserve(ctx context.Context, in *reserveInput) (*reservation
 		}
 	}
 	h, err := s.stock.Reserve(ctx, in.OrderID, in.Body.Lines, in.Body.ExpiresAt)
+	reached(afterReserve)
 	return reservation(in.OrderID, h, err)
 }
 
 func (s *Inventory) release(ctx context.Context, in *ReservationRef) (*reservationOutput, error) {
 	h, err := s.stock.Release(ctx, in.OrderID)
+	reached(afterRelease)
 	return reservation(in.OrderID, h, err)
 }
 
 func (s *Inventory) commit(ctx context.Context, in *ReservationRef) (*reservationOutput, error) {
 	h, err := s.stock.Commit(ctx, in.OrderID)
+	reached(afterCommit)
 	return reservation(in.OrderID, h, err)
 }
 
 func (s *Inventory) ship(ctx context.Context, in *shipmentInput) (*reservationOutput, error) {
 	h, err := s.stock.Ship(ctx, in.OrderID, in.Body.ID, in.Body.Lines)
+	reached(afterShip)
 	return reservation(in.OrderID, h, err)
 }
 
 func (s *Inventory) takeBack(ctx context.Context, in *shipmentInput) (*reservationOutput, error) {
 	h, err := s.stock.Return(ctx, in.OrderID, in.Body.ID, in.Body.Lines)
+	reached(afterReturn)
 	return reservation(in.OrderID, h, err)
 }
 
