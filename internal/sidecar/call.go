@@ -19,7 +19,8 @@ const maxReply = 8 << 20
 
 // Call invokes an app with JSON in and out. in may be nil for no body, out nil to ignore the reply. A
 // problem in reply comes back as the fault it describes, members included; an app that cannot be
-// reached, or fails with 5xx, as unavailable (503).
+// reached, fails with 5xx or dies while it replies, as unavailable (503). out is an object or a list: of a
+// number one could not tell whether it is whole.
 func Call(ctx context.Context, inv Invoker, app, method, path string, query url.Values, in, out any) error {
 	r := Request{App: app, Method: method, Path: path, Query: query, Header: http.Header{"Accept": {"application/json"}}}
 	if in != nil {
@@ -42,8 +43,14 @@ func Call(ctx context.Context, inv Invoker, app, method, path string, query url.
 	if res.Status >= 300 {
 		return refusal(app, path, res, body)
 	}
-	if out == nil || len(body) == 0 {
+	if out == nil {
 		return nil
+	}
+	// A reply that the death of the app or of its sidecar cut off comes with its status and ends like a whole one
+	// (daprd 1.18.1, pkg/channel/http: io.ErrUnexpectedEOF is taken for the end). No beginning of a JSON object
+	// is one, the empty beginning included.
+	if !json.Valid(body) {
+		return unavailable(app, fmt.Errorf("the reply of %s was cut off after %d bytes", path, len(body)))
 	}
 	if err := json.Unmarshal(body, out); err != nil {
 		return fmt.Errorf("decode reply of %s%s: %w", app, path, err)
