@@ -39,6 +39,9 @@ func (s *Service) decide(ctx context.Context, o order.Order, version uint64, try
 		return o, version, fault.New(fault.Unavailable, "unavailable", "The stock does not answer just now. Repeat the request.").After(time.Second).Because(err)
 	}
 	reached(afterReserve)
+	if s.Now().Sub(o.PlacedAt) > payment.KeyLife { // the provider may not know its first attempt any more
+		return s.reject(ctx, o, order.Rejection{Reason: order.Expired}, try)
+	}
 	auth, err := s.authorise(ctx, o)
 	reached(afterAuthorise)
 	var declined *payment.Declined

@@ -154,3 +154,18 @@ func TestRefusalsAreRemembered(t *testing.T) {
 	assert.True(t, strings.Contains(other.Body.String(), "idempotency-key-reused"), other.Body.String())
 	assert.Empty(t, other.Header().Get("Idempotent-Replayed"))
 }
+
+// After a long outage the provider may have forgotten the order's key: another attempt could charge twice.
+func TestNobodyIsChargedUnderAForgottenKey(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 5)
+	rec := w.place("k", "c", "tok_timeout", "Test-User", "ada") // recorded by the provider, answered to nobody
+	require.Equal(t, http.StatusAccepted, rec.Code)
+	w.advance(24 * time.Hour)
+	again := w.place("k", "c", "tok_timeout", "Test-User", "ada")
+	assert.Equal(t, http.StatusPaymentRequired, again.Code, again.Body.String())
+	a, _, err := w.sandbox.Find(t.Context(), read(t, rec).ID)
+	require.NoError(t, err)
+	assert.Zero(t, a.Reserved().Amount)
+	assert.Equal(t, int64(5), w.stock)
+}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"haberdash/internal/money"
@@ -121,7 +120,7 @@ func (s *Sandbox) Authorise(ctx context.Context, key string, amount money.Money,
 		return Authorisation{}, err
 	}
 	attempt := rand.Text()
-	r, err := s.change(ctx, key, func(r *record) (bool, error) {
+	r, err := s.change(ctx, key, guess, func(r *record) (bool, error) {
 		switch {
 		case r.fix(amount) != nil || r.arrived() && r.Token != token:
 			return false, fmt.Errorf("%w: %s", ErrKeyReused, key)
@@ -194,94 +193,12 @@ func (s *Sandbox) Find(ctx context.Context, key string) (Authorisation, bool, er
 	return r.authorisation(key), true, nil
 }
 
-// Capture implements Provider.
-func (s *Sandbox) Capture(ctx context.Context, key, authorisationID string, amount money.Money) (Movement, error) {
-	return s.move(ctx, capture, key, authorisationID, amount, func(r *record) error {
-		if err := r.authorisation("").Err(); err != nil {
-			return err
-		}
-		if err := fits(amount, r.Amount, r.Captured); err != nil {
-			return err
-		}
-		if r.Token == TokenSingleCapture && amount != r.Amount {
-			return fmt.Errorf("%w: %s of %s", ErrWholeOnly, amount, r.Amount)
-		}
-		r.Captured.Amount += amount.Amount
-		if r.Captured == r.Amount {
-			r.Status = Captured
-		}
-		return nil
-	})
-}
-
-// Refund implements Provider.
-func (s *Sandbox) Refund(ctx context.Context, key, authorisationID string, amount money.Money) (Movement, error) {
-	return s.move(ctx, refund, key, authorisationID, amount, func(r *record) error {
-		if err := fits(amount, r.Captured, r.Refunded); err != nil {
-			return err
-		}
-		r.Refunded.Amount += amount.Amount
-		return nil
-	})
-}
-
-// fits checks that amount is of the currency of whole, and no more than used leaves of it.
-func fits(amount, whole, used money.Money) error {
-	left, err := whole.Sub(used)
-	if err != nil {
-		return err
-	}
-	if amount.Currency != left.Currency {
-		return fmt.Errorf("%w: %s of an authorisation in %s", ErrInvalid, amount, left.Currency)
-	}
-	if amount.Amount > left.Amount {
-		return fmt.Errorf("%w: %s of %s", ErrExceeds, amount, left)
-	}
-	return nil
-}
-
-// move records a movement once; book decides it and adds it to the sums.
-func (s *Sandbox) move(ctx context.Context, kind, key, authorisationID string, amount money.Money, book func(*record) error) (Movement, error) {
-	if err := errors.Join(CheckKey(key), CheckAmount(amount)); err != nil {
-		return Movement{}, err
-	}
-	order, ours := strings.CutPrefix(authorisationID, idPrefix)
-	if !ours || CheckKey(order) != nil {
-		return Movement{}, fmt.Errorf("%w: %q", ErrNotFound, authorisationID)
-	}
-	var m movement
-	_, err := s.change(ctx, order, func(r *record) (bool, error) {
-		if r.Decider == "" {
-			return false, fmt.Errorf("%w: %q", ErrNotFound, authorisationID)
-		}
-		if i := slices.IndexFunc(r.Movements, func(m movement) bool { return m.Key == key }); i >= 0 {
-			if m = r.Movements[i]; m.Kind != kind || m.Amount != amount {
-				return false, fmt.Errorf("%w: %s", ErrKeyReused, key)
-			}
-			return false, nil
-		}
-		if err := book(r); err != nil {
-			return false, err
-		}
-		m = movement{
-			ID:   fmt.Sprintf("%s_%d", authorisationID, len(r.Movements)+1),
-			Kind: kind, Key: key, Amount: amount, At: s.time(),
-		}
-		r.Movements = append(r.Movements, m)
-		return true, nil
-	})
-	if err != nil {
-		return Movement{}, err
-	}
-	return Movement{ID: m.ID, Key: m.Key, AuthorisationID: authorisationID, Amount: m.Amount}, nil
-}
-
 // Void implements Provider.
 func (s *Sandbox) Void(ctx context.Context, key string, amount money.Money, authorisationID string) (Authorisation, error) {
 	if err := errors.Join(CheckKey(key), CheckAmount(amount)); err != nil {
 		return Authorisation{}, err
 	}
-	r, err := s.change(ctx, key, func(r *record) (bool, error) {
+	r, err := s.change(ctx, key, read, func(r *record) (bool, error) {
 		if authorisationID != "" && (r.Decider == "" || authorisationID != idPrefix+key) {
 			return false, fmt.Errorf("%w: %q under %s", ErrNotFound, authorisationID, key)
 		}
@@ -322,13 +239,25 @@ func (s *Sandbox) read(ctx context.Context, key string) (r record, etag string, 
 	return r, item.ETag, nil
 }
 
+// start says what change begins with.
+type start int
+
+const (
+	read  start = iota // what the store has
+	guess              // that it has nothing: a new key then costs a write and no read
+)
+
 // change lets decide alter a key's record, and writes it if that says so; when another writer comes in
 // between, decide is asked again on what that wrote. Of contenders one always gets on, so the loop ends.
-func (s *Sandbox) change(ctx context.Context, key string, decide func(*record) (write bool, err error)) (record, error) {
-	for {
-		r, etag, err := s.read(ctx, key)
-		if err != nil {
-			return record{}, err
+func (s *Sandbox) change(ctx context.Context, key string, at start, decide func(*record) (write bool, err error)) (record, error) {
+	for ; ; at = read {
+		var r record
+		var etag string
+		var err error
+		if at == read {
+			if r, etag, err = s.read(ctx, key); err != nil {
+				return record{}, err
+			}
 		}
 		write, err := decide(&r)
 		if err != nil || !write {

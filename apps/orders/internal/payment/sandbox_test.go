@@ -196,8 +196,8 @@ func TestErrorTokenVoidedBetween(t *testing.T) {
 	}
 }
 
-// crowd lets nobody see the first read of a key before all have read it, so that all contend for the
-// first write; it counts the writes that succeed.
+// crowd lets nobody create a key before all try to, so that all contend for the first write; it counts the
+// writes that succeed.
 type crowd struct {
 	*memory.State
 	all     sync.WaitGroup
@@ -214,16 +214,11 @@ func newCrowd() *crowd {
 	return c
 }
 
-func (c *crowd) Get(ctx context.Context, key string) (sidecar.Item, error) {
-	item, err := c.State.Get(ctx, key)
+func (c *crowd) Create(ctx context.Context, key string, value []byte, opts ...sidecar.PutOption) error {
 	if c.waiting.Add(-1) >= 0 {
 		c.all.Done()
 		c.all.Wait()
 	}
-	return item, err
-}
-
-func (c *crowd) Create(ctx context.Context, key string, value []byte, opts ...sidecar.PutOption) error {
 	return c.count(c.State.Create(ctx, key, value, opts...))
 }
 
