@@ -10,7 +10,7 @@ help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  Settings of make up: STATE=sqlite PUBSUB=embedded MAIL=files SECRETS=env (directories in components/),"
-	@echo "  GATEWAY_PORT=8080, PORT_BASE=23100 (all other ports), RATE_LIMIT=off, DAPR=system, RUN_DIR=.run"
+	@echo "  GATEWAY_PORT=8080, PORT_BASE=23100 (all other ports), RATE_LIMIT=off, DAPR=system, RUN_DIR=.run, REBUILD=on (documents from the logs)"
 
 .PHONY: up
 up: $(SHOP) ## build what is missing, start the shop, wait until it is ready
@@ -43,6 +43,10 @@ dead-letters: $(SHOP) ## list the events that apps could not handle; APP=cart fo
 .PHONY: replay
 replay: $(SHOP) ## have an app handle one of them once more: APP=cart ID=orders:orders:7
 	@$(SHOP) replay "$(APP)" "$(ID)"
+
+.PHONY: audit
+audit: $(SHOP) ## compare the running shop's documents, byte for byte, with the logs they come from
+	@$(SHOP) audit
 
 .PHONY: tools
 tools: $(SHOP) ## build Dapr's programs and the broker, once, into the user's cache

@@ -17,20 +17,30 @@ type administrator struct {
 }
 
 func asAdministrator(ctx context.Context, o launch.Options) (*administrator, error) {
+	st, err := running(o)
+	if err != nil {
+		return nil, err
+	}
 	dir, err := launch.RunDirOf(o)
 	if err != nil {
 		return nil, err
 	}
-	st, err := launch.ReadState(dir)
-	if err != nil {
-		return nil, err
-	}
-	if st.Status != launch.Ready {
-		return nil, errors.New("the shop is not running: make up")
-	}
 	a := &administrator{base: fmt.Sprintf("http://127.0.0.1:%d", st.GatewayPort)}
 	a.token, err = signIn(ctx, a.base, dir)
 	return a, err
+}
+
+// running is the state of the shop, which must be up.
+func running(o launch.Options) (launch.State, error) {
+	dir, err := launch.RunDirOf(o)
+	if err != nil {
+		return launch.State{}, err
+	}
+	st, err := launch.ReadState(dir)
+	if err == nil && st.Status != launch.Ready {
+		err = errors.New("the shop is not running: make up")
+	}
+	return st, err
 }
 
 // do calls an operation without a body.

@@ -25,6 +25,7 @@ const usage = `usage: shop COMMAND
                list the events that apps could not handle
   replay APP ID
                have an app handle one of them once more
+  audit        compare documents with the logs that they come from
   tools        build Dapr's programs and the broker into the cache
 `
 
@@ -50,7 +51,7 @@ func run(ctx context.Context, args []string) error {
 	commands := map[string]func(context.Context, launch.Options, []string) error{
 		"up": up, "backing": backing, "supervise": supervise,
 		"down": down, "clean": clean, "status": status, "logs": logs, "import": importFile,
-		"dead-letters": deadLetters, "replay": replay, "tools": tools,
+		"dead-letters": deadLetters, "replay": replay, "audit": audit, "tools": tools,
 	}
 	do := commands[args[0]]
 	if do == nil {

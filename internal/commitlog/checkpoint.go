@@ -50,6 +50,8 @@ func (p *Partition[S]) load(ctx context.Context, ids []string) error {
 // writeCheckpoint writes the documents that are behind, then the checkpoint. A document is never
 // replaced by an older one, whichever process writes it: it is read first and written on condition.
 func (p *Partition[S]) writeCheckpoint(ctx context.Context) error {
+	p.checkpointing.Lock()
+	defer p.checkpointing.Unlock()
 	now, dirty := p.dirty()
 	if len(dirty) == 0 {
 		return nil
@@ -72,28 +74,33 @@ func (p *Partition[S]) writeCheckpoint(ctx context.Context) error {
 				continue
 			}
 		}
-		state, err := json.Marshal(a.state)
+		value, err := a.encode(keys[i])
 		if err != nil {
-			return fmt.Errorf("encode %s: %w", keys[i], err)
-		}
-		value, err := json.Marshal(document{Commit: a.commit, Seq: a.seq, State: state})
-		if err != nil {
-			return fmt.Errorf("encode %s: %w", keys[i], err)
+			return err
 		}
 		writes = append(writes, sidecar.Item{Key: keys[i], Value: value, ETag: item.ETag})
 	}
 	if err := p.store.PutManyIf(ctx, writes); err != nil {
 		return err
 	}
-	value, err := json.Marshal(now)
-	if err != nil {
-		return err
-	}
-	if err := p.store.Put(ctx, checkpointKey(p.name), value, ""); err != nil {
+	if err := putJSON(ctx, p.store, checkpointKey(p.name), now); err != nil {
 		return err
 	}
 	p.clean(dirty)
 	return nil
+}
+
+// encode gives the aggregate's document.
+func (a *aggregate[S]) encode(key string) ([]byte, error) {
+	state, err := json.Marshal(a.state)
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", key, err)
+	}
+	value, err := json.Marshal(document{Commit: a.commit, Seq: a.seq, State: state})
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", key, err)
+	}
+	return value, nil
 }
 
 func (p *Partition[S]) dirty() (now checkpoint, dirty map[string]*aggregate[S]) {

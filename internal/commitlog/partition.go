@@ -23,6 +23,8 @@ type Options struct {
 	// Resident keeps every aggregate in memory and reads the whole log at Open: for small models that
 	// must be listed or searched.
 	Resident bool
+	// Rebuild has Open write all documents anew from the log first: see the function of that name.
+	Rebuild bool
 	// Now is the clock that stamps events; time.Now if nil.
 	Now func() time.Time
 	// Patience is how long an unknown outcome is pursued before commands fail with ErrUnknown; 3 s if zero.
@@ -80,6 +82,8 @@ type Partition[S any] struct {
 	ended chan struct{} // closed when the writer has ended
 	done  sync.WaitGroup
 
+	checkpointing sync.Mutex // one at a time: an older one must not come after a newer
+
 	mu          sync.RWMutex // guards what follows; head and the aggregates' states are changed by the writer alone
 	head        uint64
 	published   uint64 // events published up to head
@@ -93,6 +97,11 @@ type Partition[S any] struct {
 // and name are plain words; together with the store they identify the log.
 func Open[S any](ctx context.Context, store sidecar.State, service, name string, model Model[S], o Options) (*Partition[S], error) {
 	o.defaults()
+	if o.Rebuild && !o.Resident {
+		if err := Rebuild(ctx, store, name, model); err != nil {
+			return nil, err
+		}
+	}
 	p := &Partition[S]{
 		service: service, name: name, store: store, model: model, opts: o,
 		queue: make(chan *command[S], 4*o.MaxCommands), quit: make(chan struct{}), ended: make(chan struct{}),
@@ -160,19 +169,20 @@ func (p *Partition[S]) Close(ctx context.Context) error {
 	if p.opts.Resident {
 		return nil
 	}
-	var err error
-	for attempt := range lastCheckpoints {
-		time.Sleep(time.Duration(attempt) * 20 * time.Millisecond)
+	return p.checkpointNow(ctx)
+}
+
+// checkpointNow writes a checkpoint. Another process that writes the same documents at the same moment makes
+// one fail, so it is tried a few times.
+func (p *Partition[S]) checkpointNow(ctx context.Context) (err error) {
+	for attempt := range 5 {
+		time.Sleep(time.Duration(attempt) * 5 * time.Millisecond)
 		if err = p.writeCheckpoint(ctx); err == nil {
 			break
 		}
 	}
 	return err
 }
-
-// lastCheckpoints is how often the checkpoint at the end is tried: another process that writes the same
-// documents at the same moment makes one fail.
-const lastCheckpoints = 5
 
 // checkpoints writes documents behind the log until the partition closes.
 func (p *Partition[S]) checkpoints(ctx context.Context) {

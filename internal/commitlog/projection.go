@@ -88,6 +88,9 @@ func (v *Projection) Run(ctx context.Context) {
 			return fmt.Errorf("projection %s: %w", v.name, err)
 		}
 		v.advance(commits[len(commits)-1].N)
+		if len(commits) == readAhead {
+			return nil // it is behind
+		}
 		select {
 		case <-v.hurry:
 		case <-time.After(gatherFor):

@@ -24,30 +24,6 @@ type Event struct {
 	Data      json.RawMessage `json:"data"`
 }
 
-// FeedPage is a part of a log's published events: GET /feed/{partition}?from=&max= of the source. Next is the
-// position to go on from, Head that of the last event published.
-type FeedPage struct {
-	Events []Event `json:"events" nullable:"false"`
-	Next   uint64  `json:"next"`
-	Head   uint64  `json:"head"`
-}
-
-// Cursors tell how far an app has come in other apps' logs: GET /internal/consumers.
-type Cursors struct {
-	Cursors []Cursor `json:"cursors" nullable:"false"`
-}
-
-// Cursor is how far an app has come in one log. What was not applied up to the position was parked, among the
-// app's dead letters.
-type Cursor struct {
-	Source    string `json:"source"`
-	Partition string `json:"partition"`
-	Position  uint64 `json:"position"`
-	Applied   uint64 `json:"applied"` // events handled or passed over, each counted once
-	Parked    uint64 `json:"parked"`  // events parked so far, whatever became of them since
-	Head      uint64 `json:"head"`    // of the log, when it was asked last; 0 if it was not
-}
-
 // EventID derives an event's id from its place in the log.
 func EventID(source, partition string, commit uint64, index int) string {
 	return fmt.Sprintf("%s/%s/%d/%d", source, partition, commit, index)

@@ -26,9 +26,9 @@ func sidecarOf(t *testing.T, app string) *shop.Client {
 	return nil
 }
 
-// inside reads what an app tells the mesh alone.
-func inside[T any](t *testing.T, through *shop.Client, app, path string) (v T, err error) {
-	a, err := through.Do(t.Context(), shop.Request{Method: http.MethodGet, Path: "/v1.0/invoke/" + app + "/method" + path})
+// inside asks an app what it tells the mesh alone.
+func inside[T any](t *testing.T, through *shop.Client, method, app, path string) (v T, err error) {
+	a, err := through.Do(t.Context(), shop.Request{Method: method, Path: "/v1.0/invoke/" + app + "/method" + path})
 	if err != nil {
 		return v, err
 	}
@@ -43,12 +43,12 @@ func TestConsumersKeepUpWithTheOrdersLog(t *testing.T) {
 		require.NoError(t, err)
 	}
 	mesh := sidecarOf(t, "gateway")
-	feed, err := inside[contract.FeedPage](t, mesh, "orders", "/feed/orders?max=1")
+	feed, err := inside[contract.FeedPage](t, mesh, http.MethodGet, "orders", "/feed/orders?max=1")
 	require.NoError(t, err)
 	require.Positive(t, feed.Head)
 	for _, app := range contract.Consumers() {
 		assert.EventuallyWithT(t, func(collect *assert.CollectT) {
-			seen, err := inside[contract.Cursors](t, mesh, app, "/internal/consumers")
+			seen, err := inside[contract.Cursors](t, mesh, http.MethodGet, app, "/internal/consumers")
 			require.NoError(collect, err)
 			cursors := seen.Cursors
 			i := slices.IndexFunc(cursors, func(c contract.Cursor) bool { return c.Source == "orders" && c.Partition == "orders" })
@@ -89,6 +89,25 @@ func TestWhatIsNoEventBecomesADeadLetter(t *testing.T) {
 			a, err := step.by.Do(t.Context(), shop.Request{Method: step.method, Path: step.path})
 			require.NoError(t, err)
 			require.Equal(t, step.status, a.Status, "%s %s: %s", step.method, step.path, a.Body)
+		}
+	}
+}
+
+// While the other tests buy and ship, every document is, byte for byte, what its log makes.
+func TestDocumentsAreWhatTheLogsMake(t *testing.T) {
+	c := guest(t)
+	mesh := sidecarOf(t, "gateway")
+	for range 3 {
+		_, err := c.Checkout(t.Context(), cartOf(t, c, stocked(t, 1)), shop.Visa, shop.NewKey())
+		require.NoError(t, err)
+		for app, documents := range map[string]int{"catalog": 2, "orders": 2} {
+			found, err := inside[contract.Audits](t, mesh, http.MethodPost, app, "/internal/audit")
+			require.NoError(t, err)
+			require.Len(t, found.Audits, documents)
+			for _, a := range found.Audits {
+				require.Positive(t, a.Documents)
+				require.Empty(t, a.Differences, "%s %s", app, a.Log)
+			}
 		}
 	}
 }

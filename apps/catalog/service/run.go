@@ -18,6 +18,7 @@ import (
 type Config struct {
 	Demo      string   `env:"DEMO_CATALOGUE" envDefault:"off"` // on: fill an empty catalogue
 	Locations []string `env:"STOCK_LOCATIONS"`                 // see InventoryDeps
+	Rebuild   string   `env:"REBUILD" envDefault:"off"`        // on: write all documents anew from the logs first
 }
 
 // Run wires the service to its sidecar.
@@ -29,7 +30,7 @@ func Run(ctx context.Context, h *host.Host) (func(context.Context) error, error)
 	var s *Service
 	state := h.Sidecar.State(daprd.StateStore)
 	inventory, err := OpenInventory(ctx, InventoryDeps{
-		State: state, Publisher: h.Sidecar, Invoker: h.Sidecar, Locations: c.Locations, Now: time.Now,
+		State: state, Publisher: h.Sidecar, Invoker: h.Sidecar, Locations: c.Locations, Rebuild: c.Rebuild == "on", Now: time.Now,
 		KnownSKU: func(_ context.Context, sku string) (bool, error) { return s.HasSKU(sku), nil },
 	})
 	if err != nil {
@@ -45,6 +46,7 @@ func Run(ctx context.Context, h *host.Host) (func(context.Context) error, error)
 	s.Mount(h.API)
 	inventory.Mount(h.API)
 	logapi.MountFeed(h.API, append(inventory.feeds(), s.log)...)
+	logapi.MountAudit(h.API, append(inventory.auditors(), s.log)...)
 	inventory.Subscribe(h.Events)
 	h.Server.Ready("catalogue", s.Ready)
 	inventory.Start(ctx)

@@ -31,6 +31,8 @@ type InventoryDeps struct {
 	// Locations in the order in which they serve, plain words; DefaultLocation if empty. A location that
 	// is added later comes last. One that has reservations must stay.
 	Locations []string
+	// Rebuild: see commitlog.Options.
+	Rebuild bool
 	// KnownSKU reports whether the catalogue has the SKU; an error is an outage.
 	KnownSKU func(ctx context.Context, sku string) (bool, error)
 	Now      func() time.Time
@@ -61,7 +63,7 @@ func OpenInventory(ctx context.Context, d InventoryDeps) (*Inventory, error) {
 	s := &Inventory{deps: d}
 	var ledgers []*stock.Ledger
 	for _, location := range d.Locations {
-		log, err := commitlog.Open(ctx, d.State, "catalog", "stock-"+location, stock.Model(), commitlog.Options{Now: d.Now, Warm: warmStock})
+		log, err := commitlog.Open(ctx, d.State, "catalog", "stock-"+location, stock.Model(), commitlog.Options{Now: d.Now, Warm: warmStock, Rebuild: d.Rebuild})
 		if err != nil {
 			return nil, errors.Join(err, s.Close(ctx))
 		}
@@ -73,6 +75,13 @@ func OpenInventory(ctx context.Context, d InventoryDeps) (*Inventory, error) {
 }
 
 func (s *Inventory) feeds() (logs []logapi.Log) {
+	for _, log := range s.logs {
+		logs = append(logs, log)
+	}
+	return logs
+}
+
+func (s *Inventory) auditors() (logs []logapi.Auditor) {
 	for _, log := range s.logs {
 		logs = append(logs, log)
 	}

@@ -26,6 +26,8 @@ type Config struct {
 	Provider string `env:"PAYMENT_PROVIDER" envDefault:"sandbox"`
 	// StripeURL is another server that speaks Stripe's API, for tests; Stripe's own if empty.
 	StripeURL string `env:"STRIPE_URL"`
+	// Rebuild is on to write all documents anew from the log first.
+	Rebuild string `env:"REBUILD" envDefault:"off"`
 }
 
 // Run wires the service to its sidecar.
@@ -39,7 +41,7 @@ func Run(ctx context.Context, h *host.Host) (func(context.Context) error, error)
 		return nil, err
 	}
 	state := h.Sidecar.State(daprd.StateStore)
-	log, err := commitlog.Open(ctx, state, "orders", "orders", order.Model(), commitlog.Options{})
+	log, err := commitlog.Open(ctx, state, "orders", "orders", order.Model(), commitlog.Options{Rebuild: config.Rebuild == "on"})
 	if err != nil {
 		return nil, err
 	}
@@ -49,6 +51,11 @@ func Run(ctx context.Context, h *host.Host) (func(context.Context) error, error)
 	}
 	workflows := h.Sidecar.Workflows(daprd.WorkflowOptions{})
 	book := order.NewBook(log)
+	if config.Rebuild == "on" {
+		if err := book.Pages().Rebuild(ctx); err != nil {
+			return nil, err
+		}
+	}
 	s := New(Deps{
 		Book: book, Payments: payments, State: state,
 		Invoker: h.Sidecar, Workflows: workflows, Secret: []byte(secret), Now: time.Now, Times: config.Times,
@@ -56,6 +63,7 @@ func Run(ctx context.Context, h *host.Host) (func(context.Context) error, error)
 	s.Host(workflows)
 	s.Mount(h.API)
 	logapi.MountFeed(h.API, log)
+	logapi.MountAudit(h.API, log, book.Pages())
 	if notifier, tells := payments.(Notifier); tells {
 		s.MountWebhooks(h.API, notifier)
 	}

@@ -25,6 +25,9 @@ func NewBook(log *commitlog.Partition[State]) *Book { return &Book{log, commitlo
 // Run keeps the lists of orders behind the log until ctx ends.
 func (b *Book) Run(ctx context.Context) { b.lists.Run(ctx) }
 
+// Pages are the documents that the lists are read from.
+func (b *Book) Pages() *commitlog.Projection { return b.lists.Projection() }
+
 // change decides a command on one order, and keeps the lists by status.
 func (b *Book) change(ctx context.Context, id string, others []string, decide func(*commitlog.Tx[State], Order) error) (o Order, version uint64, err error) {
 	_, err = b.log.Do(ctx, slices.Concat([]string{orderID(id)}, others, listsOfStatus), func(tx *commitlog.Tx[State]) error {
