@@ -23,6 +23,7 @@ type result struct {
 	Clients   int     `json:"clients"`
 	PerSecond float64 `json:"perSecond"`
 	OfRaw     float64 `json:"ofRawInvoke"` // PerSecond over that of the sidecar's raw invocation
+	CPU       float64 `json:"cpuMs"`       // of all processes of the shop, for one operation
 	P50       float64 `json:"p50ms"`
 	P99       float64 `json:"p99ms"`
 	Errors    int     `json:"errors"`
@@ -32,8 +33,9 @@ type result struct {
 // errDone is returned by an op that has nothing left to do: the measurement ends early.
 var errDone = fmt.Errorf("nothing left to do")
 
-// measure runs the case's op with n clients in a closed loop for d.
-func measure(ctx context.Context, c benchCase, n int, d time.Duration) (result, error) {
+// measure runs the case's op with n clients in a closed loop for d. cpu is the time that the shop's processes have
+// used so far.
+func measure(ctx context.Context, c benchCase, n int, d time.Duration, cpu func() time.Duration) (result, error) {
 	if c.setup != nil {
 		if err := c.setup(ctx, n, d); err != nil {
 			return result{}, fmt.Errorf("%s: set up: %w", c.name, err)
@@ -48,7 +50,7 @@ func measure(ctx context.Context, c benchCase, n int, d time.Duration) (result, 
 		errors atomic.Int64
 		first  string
 	)
-	start := time.Now()
+	start, used := time.Now(), cpu()
 	for range n {
 		wg.Go(func() {
 			var own []time.Duration
@@ -78,6 +80,9 @@ func measure(ctx context.Context, c benchCase, n int, d time.Duration) (result, 
 	wg.Wait()
 	took := time.Since(start)
 	r := result{Case: c.name, Clients: n, PerSecond: float64(len(times)) / took.Seconds(), Errors: int(errors.Load()), FirstErr: first}
+	if len(times) > 0 {
+		r.CPU = millis(cpu()-used) / float64(len(times))
+	}
 	slices.Sort(times)
 	if len(times) > 0 {
 		r.P50, r.P99 = millis(times[len(times)/2]), millis(times[len(times)*99/100])
