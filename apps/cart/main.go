@@ -18,6 +18,7 @@ func main() {
 			State: h.Sidecar.State(daprd.StateStore), Invoker: h.Sidecar, Book: pricing.Demo(), NewID: rand.Text,
 		})
 		s.Mount(h.API)
+		s.Measure(h.Registry)
 		s.Listen(h.Events)
 		work, stop := context.WithCancel(ctx)
 		var done sync.WaitGroup

@@ -40,6 +40,7 @@ func main() {
 			State: h.Sidecar.State(daprd.StateStore), Invoker: h.Sidecar, Sender: sender, Letters: writer, Now: time.Now,
 		})
 		s.Mount(h.API)
+		s.Measure(h.Registry)
 		s.Listen(h.Events)
 		work, stop := context.WithCancel(ctx)
 		var done sync.WaitGroup

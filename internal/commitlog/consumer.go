@@ -71,6 +71,8 @@ type ConsumerOptions struct {
 type Consumer struct {
 	o ConsumerOptions
 
+	handled func(e contract.Event)
+
 	mu      sync.Mutex
 	readers map[LogName]*reader
 }
@@ -96,6 +98,10 @@ func NewConsumer(o ConsumerOptions) *Consumer {
 	}
 	return c
 }
+
+// Handled calls fn after each event for which there is a handler, and which that has handled. Say so before the
+// first delivery.
+func (c *Consumer) Handled(fn func(e contract.Event)) { c.handled = fn }
 
 // Subscribe takes the app's deliveries of topics, and its dead letters.
 func (c *Consumer) Subscribe(events sidecar.Subscriber, app string, topics ...string) {
@@ -253,5 +259,8 @@ func (c *Consumer) handle(ctx context.Context, e contract.Event) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return h(ctx, e)
+	if err = h(ctx, e); err == nil && c.handled != nil {
+		c.handled(e)
+	}
+	return err
 }

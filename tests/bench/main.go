@@ -75,11 +75,18 @@ func run(ctx context.Context) error {
 			continue
 		}
 		for _, n := range clients {
+			before, err := lags(s)
+			if err != nil {
+				return err
+			}
 			r, err := measure(ctx, c, n, duration, func() time.Duration { return cpuOf(s) })
 			if err != nil {
 				return err
 			}
 			fmt.Fprintf(os.Stderr, "%s, %d clients: %.0f/s\n", r.Case, r.Clients, r.PerSecond)
+			if r.Lag95, err = since(ctx, s, before); err != nil {
+				return err
+			}
 			results = append(results, r)
 		}
 	}
@@ -122,6 +129,13 @@ func print(results []result) {
 		fmt.Fprintf(w, "%s\t%d\t%.0f\t%.2f\t%.1f\t%.1f\t%.1f\t%d\t\n", r.Case, r.Clients, r.PerSecond, r.OfRaw, r.CPU, r.P50, r.P99, r.Errors)
 	}
 	w.Flush()
+	for _, r := range results {
+		for _, app := range consumers {
+			if r.Lag95[app] > 0 {
+				fmt.Printf("%s, %d clients: %s has handled 95%% of the events within %.0f ms\n", r.Case, r.Clients, app, r.Lag95[app])
+			}
+		}
+	}
 }
 
 func write(path string, results []result) error {

@@ -27,6 +27,8 @@ type result struct {
 	P50       float64 `json:"p50ms"`
 	P99       float64 `json:"p99ms"`
 	Errors    int     `json:"errors"`
+	// Lag95 is within how many milliseconds of its commit an app has handled 95% of the events, by app.
+	Lag95 map[string]float64 `json:"eventLag95ms,omitempty"`
 	FirstErr  string  `json:"firstError,omitempty"`
 }
 

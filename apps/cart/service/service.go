@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"haberdash/apps/cart/internal/pricing"
 	"haberdash/internal/commitlog"
@@ -41,6 +42,9 @@ func New(d Deps) *Service {
 	})
 	return s
 }
+
+// Measure adds the service's own figures to a registry; before Listen.
+func (s *Service) Measure(reg prometheus.Registerer) { logapi.Measure(reg, s.consumer) }
 
 // Listen subscribes the service to the events it lives on.
 func (s *Service) Listen(events sidecar.Subscriber) {

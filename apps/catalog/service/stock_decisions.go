@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"haberdash/internal/commitlog"
 	"haberdash/internal/commitlog/logapi"
 	"haberdash/internal/contract"
@@ -84,6 +86,9 @@ func (s *Inventory) settle(ctx context.Context, order, decision string, overdue 
 	reached(afterDecision)
 	return err
 }
+
+// Measure adds the inventory's own figures to a registry; before Subscribe.
+func (s *Inventory) Measure(reg prometheus.Registerer) { logapi.Measure(reg, s.consumer) }
 
 // Subscribe takes the decisions of orders as they are made.
 func (s *Inventory) Subscribe(events sidecar.Subscriber) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/singleflight"
 
 	"haberdash/apps/notifications/internal/letters"
@@ -51,6 +52,9 @@ func New(d Deps) *Service {
 	})
 	return s
 }
+
+// Measure adds the service's own figures to a registry; before Listen.
+func (s *Service) Measure(reg prometheus.Registerer) { logapi.Measure(reg, s.consumer) }
 
 // Listen subscribes the service to the events it writes about.
 func (s *Service) Listen(events sidecar.Subscriber) {
