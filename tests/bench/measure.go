@@ -28,8 +28,8 @@ type result struct {
 	P99       float64 `json:"p99ms"`
 	Errors    int     `json:"errors"`
 	// Lag95 is within how many milliseconds of its commit an app has handled 95% of the events, by app.
-	Lag95 map[string]float64 `json:"eventLag95ms,omitempty"`
-	FirstErr  string  `json:"firstError,omitempty"`
+	Lag95    map[string]float64 `json:"eventLag95ms,omitempty"`
+	FirstErr string             `json:"firstError,omitempty"`
 }
 
 // errDone is returned by an op that has nothing left to do: the measurement ends early.

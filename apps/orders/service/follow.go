@@ -16,7 +16,7 @@ import (
 // interrupts is done again.
 //
 // A workflow costs many times what placing an order does, so the follower steps back: while orders are being
-// placed it starts no more than a few a second, and a rush is worked off when it is over. Only an order
+// placed it starts no more than one in two seconds, and a rush is worked off when it is over. Only an order
 // that is still undecided after its deadline does not wait its turn.
 type follower struct {
 	s *Service
@@ -30,7 +30,7 @@ const (
 	// the order's lifecycle finds nothing left to do.
 	grace = time.Second
 	// trickle is how long the follower steps back at most, for one event.
-	trickle = 250 * time.Millisecond
+	trickle = 2 * time.Second
 	// urgentEvery is how often undecided orders are looked through.
 	urgentEvery = time.Second
 )
