@@ -31,7 +31,7 @@ func (l *Ledger) Reserve(ctx context.Context, order string, lines []contract.Lin
 	if err != nil {
 		return Hold{}, err
 	}
-	hold, short, err := l.hold(ctx, order, wanted, expiresAt, whole)
+	hold, short, err := l.hold(ctx, order, wanted, nil, expiresAt, whole)
 	if err == nil && len(short) > 0 {
 		err = outOfStock(short)
 	}
@@ -47,8 +47,9 @@ const (
 	rest               // all; a refusal is recorded as a release, and so stands for good
 )
 
-// hold reserves a location's share, once per order; short has the lines that it refused for.
-func (l *Ledger) hold(ctx context.Context, order string, wanted map[string]int64, expiresAt time.Time, how share) (hold Hold, short []contract.OutOfStockLine, err error) {
+// hold reserves a location's share, once per order; short has the lines that it refused for, counting what the
+// order has elsewhere.
+func (l *Ledger) hold(ctx context.Context, order string, wanted, elsewhere map[string]int64, expiresAt time.Time, how share) (hold Hold, short []contract.OutOfStockLine, err error) {
 	ids := []string{holdID(order), undecidedID(order)}
 	for sku := range wanted {
 		ids = append(ids, skuID(sku))
@@ -68,14 +69,14 @@ func (l *Ledger) hold(ctx context.Context, order string, wanted map[string]int64
 				given[sku] = n
 			}
 			if given[sku] < wanted[sku] {
-				lacks = append(lacks, contract.OutOfStockLine{SKU: sku, Requested: wanted[sku], Available: s.Available()})
+				lacks = append(lacks, contract.OutOfStockLine{SKU: sku, Requested: wanted[sku] + elsewhere[sku], Available: s.Available() + elsewhere[sku]})
 			}
 		}
 		switch {
 		case len(lacks) > 0 && how == whole:
 			return nil
 		case len(lacks) > 0 && how == rest:
-			tx.Note(holdID(order), holdFreed, struct{}{})
+			tx.Note(holdID(order), holdFreed, holdData{Short: lacks})
 		default:
 			lacks = nil
 			for _, sku := range sorted(given) {

@@ -11,7 +11,7 @@ import (
 )
 
 // Reserve holds stock for an order at one or several locations (rules 1–4 and 9). With several, a refusal
-// stands for good: a repetition finds the order released. Problems: out-of-stock (409, lines).
+// stands for good: a repetition gets it again. Problems: out-of-stock (409, lines).
 func (v *Inventory) Reserve(ctx context.Context, order string, lines []contract.Line, expiresAt time.Time) (Hold, error) {
 	if len(v.ledgers) == 1 {
 		return v.ledgers[0].Reserve(ctx, order, lines, expiresAt)
@@ -27,12 +27,12 @@ func (v *Inventory) Reserve(ctx context.Context, order string, lines []contract.
 		if i == len(v.ledgers)-1 {
 			how = rest
 		}
-		h, short, err := l.hold(ctx, order, left, expiresAt, how)
+		h, _, err := l.hold(ctx, order, left, sum(wanted, left, -1), expiresAt, how)
 		if err != nil {
 			return Hold{}, err
 		}
 		if h.Status == Released {
-			return v.giveUp(ctx, order, wanted, left, short)
+			return v.giveUp(ctx, order)
 		}
 		holds = append(holds, h)
 		if left = h.Rest; len(left) == 0 { // as recorded: a repetition takes the same way
@@ -42,14 +42,12 @@ func (v *Inventory) Reserve(ctx context.Context, order string, lines []contract.
 	return joined(holds), nil
 }
 
-// giveUp frees what an order that was refused, or released meanwhile, still holds elsewhere.
-func (v *Inventory) giveUp(ctx context.Context, order string, wanted, left map[string]int64, short []contract.OutOfStockLine) (Hold, error) {
+// giveUp frees what an order that was refused, or released meanwhile, still holds elsewhere. A refusal is told as
+// it was decided, the first time and ever after.
+func (v *Inventory) giveUp(ctx context.Context, order string) (Hold, error) {
 	h, err := v.Release(ctx, order)
-	if err == nil && len(short) > 0 {
-		for i, s := range short {
-			short[i].Requested, short[i].Available = wanted[s.SKU], wanted[s.SKU]-left[s.SKU]+s.Available
-		}
-		return Hold{}, outOfStock(short)
+	if err == nil && len(h.Short) > 0 {
+		return Hold{}, outOfStock(h.Short)
 	}
 	return h, err
 }
@@ -224,6 +222,7 @@ func joined(holds []Hold) Hold {
 		if h.ExpiresAt.After(all.ExpiresAt) {
 			all.ExpiresAt = h.ExpiresAt
 		}
+		all.Short = append(all.Short, h.Short...)
 	}
 	return all
 }

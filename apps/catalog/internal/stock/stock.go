@@ -14,7 +14,8 @@
 //     one request: with another one it is refused.
 //  8. A return puts back at most what was shipped, each return once.
 //  9. Several locations serve an order in a fixed order: each holds what it has of what is left, the last
-//     all of the rest or the order is refused. A repetition holds nothing more, whatever was interrupted.
+//     all of the rest or the order is refused. A repetition holds nothing more, whatever was interrupted, and
+//     of a refusal it gets the same.
 package stock
 
 import (
@@ -50,11 +51,12 @@ const (
 
 // Hold is the reservation of one order.
 type Hold struct {
-	Status    string           `json:"status,omitempty"`
-	Lines     map[string]int64 `json:"lines,omitempty"` // still reserved, by SKU
-	Shipped   map[string]int64 `json:"shipped,omitempty"`
-	Rest      map[string]int64 `json:"rest,omitempty"` // what the locations after this one are to hold
-	ExpiresAt time.Time        `json:"expiresAt,omitzero"`
+	Status    string                    `json:"status,omitempty"`
+	Lines     map[string]int64          `json:"lines,omitempty"` // still reserved, by SKU
+	Shipped   map[string]int64          `json:"shipped,omitempty"`
+	Rest      map[string]int64          `json:"rest,omitempty"`  // what the locations after this one are to hold
+	Short     []contract.OutOfStockLine `json:"short,omitempty"` // why it was never held, where that is the last location's to say
+	ExpiresAt time.Time                 `json:"expiresAt,omitzero"`
 
 	// Done has the shipments ("shipment/<id>") and returns ("return/<id>") that are applied, with their lines.
 	Done map[string]map[string]int64 `json:"done,omitempty"`
@@ -90,7 +92,7 @@ const (
 	Returned   = "stock.returned"  // data: move, on the SKU
 	holdPlaced = "hold.placed"     // data: holdData
 	holdKept   = "hold.committed"  // no data
-	holdFreed  = "hold.released"   // no data
+	holdFreed  = "hold.released"   // data: holdData, of a refusal its lines
 	holdSent   = "hold.shipped"    // data: holdData
 	holdBack   = "hold.returned"   // data: holdData
 	indexAdd   = "undecided.added" // data: holdData
@@ -107,11 +109,12 @@ type move struct {
 }
 
 type holdData struct {
-	ID        string           `json:"id,omitempty"`
-	Lines     map[string]int64 `json:"lines,omitempty"`
-	Rest      map[string]int64 `json:"rest,omitempty"`
-	ExpiresAt time.Time        `json:"expiresAt,omitzero"`
-	Order     string           `json:"order,omitempty"`
+	ID        string                    `json:"id,omitempty"`
+	Lines     map[string]int64          `json:"lines,omitempty"`
+	Rest      map[string]int64          `json:"rest,omitempty"`
+	Short     []contract.OutOfStockLine `json:"short,omitempty"`
+	ExpiresAt time.Time                 `json:"expiresAt,omitzero"`
+	Order     string                    `json:"order,omitempty"`
 }
 
 func skuID(sku string) string       { return "sku/" + sku }
@@ -187,7 +190,7 @@ func applyHold(s State, e commitlog.Event) (State, error) {
 	case holdKept:
 		h.Status = Committed
 	case holdFreed:
-		h.Status, h.Lines = Released, nil
+		h.Status, h.Lines, h.Short = Released, nil, d.Short
 	case holdSent:
 		h.Lines, h.Shipped = sum(h.Lines, d.Lines, -1), sum(h.Shipped, d.Lines, 1)
 		h.Done = with(h.Done, shipmentID(d.ID), d.Lines)
