@@ -65,11 +65,11 @@ func (a *archive) start() {
 	a.cable = &cable{State: a.store}
 	a.log, err = commitlog.Open(a.ctx, a.cable, "test", "p", ledgerModel(), commitlog.Options{CheckpointEvery: time.Millisecond, Warm: 2})
 	require.NoError(a.t, err)
-	a.sums = commitlog.NewProjection(a.log, "sums", sums())
+	log, view := a.log, commitlog.NewProjection(a.log, "sums", sums())
+	a.sums = view
 	work, cancel := context.WithCancel(a.ctx)
 	var running sync.WaitGroup
-	running.Go(func() { a.sums.Run(work) })
-	log := a.log
+	running.Go(func() { view.Run(work) })
 	a.stop = func() { cancel(); running.Wait(); log.Close(a.ctx) }
 }
 

@@ -16,7 +16,6 @@ func (c *Consumer) Run(ctx context.Context) {
 		defer close(done)
 		every(ctx, c.o.StoreEvery, c.storeAll)
 	}()
-	c.pollAll(ctx)
 	every(ctx, c.o.PollEvery, c.pollAll)
 	<-done
 	c.storeAll(context.WithoutCancel(ctx))
