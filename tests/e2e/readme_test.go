@@ -12,16 +12,17 @@ import (
 
 var purchaseBlock = regexp.MustCompile("(?s)<!-- tests/e2e runs this block -->\n```sh\n(.*?)```")
 
-// The first purchase of the README works as it is printed, on any address.
+// What the README has readers do works as it is printed, on any address: the first purchase and, in the same
+// shell, what comes after.
 func TestReadmePurchase(t *testing.T) {
 	c := guest(t)
 	readme, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)
-	found := purchaseBlock.FindStringSubmatch(string(readme))
-	require.NotNil(t, found, "the README's purchase has lost its mark")
+	found := purchaseBlock.FindAllStringSubmatch(string(readme), -1)
+	require.Len(t, found, 2, "the README's blocks have lost their marks")
 	const address = "SHOP=http://localhost:8080\n"
-	require.True(t, strings.HasPrefix(found[1], address))
-	script := "SHOP=" + c.BaseURL + "\n" + strings.TrimPrefix(found[1], address)
+	require.True(t, strings.HasPrefix(found[0][1], address))
+	script := "SHOP=" + c.BaseURL + "\n" + strings.TrimPrefix(found[0][1], address) + "\necho\n" + found[1][1]
 
 	sh := exec.CommandContext(t.Context(), "sh", "-eu")
 	sh.Stdin = strings.NewReader(script)
@@ -30,5 +31,8 @@ func TestReadmePurchase(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 	t.Logf("%s", out)
 	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-	require.Contains(t, lines[len(lines)-1], `"status":"confirmed"`, "%s", out)
+	require.Contains(t, string(out), `"status":"confirmed"`)
+	require.Contains(t, string(out), `"status":"fulfilled"`)
+	require.Contains(t, string(out), `"status":"returned"`)
+	require.Contains(t, lines[len(lines)-1], "return.settled", "%s", out)
 }
