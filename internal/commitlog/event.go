@@ -33,6 +33,8 @@ type Event struct {
 	Data      json.RawMessage `json:"d,omitempty"`
 	Prev      uint64          `json:"p,omitempty"` // commit of the aggregate's previous event, 0 for none
 	Internal  bool            `json:"i,omitempty"` // an index event: not published
+
+	commit uint64 // where it stands, of events that History gives
 }
 
 // Decode reads the event's data.

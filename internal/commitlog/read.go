@@ -162,39 +162,3 @@ func (p *Partition[S]) apply(c Commit) error {
 	p.announce(c)
 	return nil
 }
-
-// History lists an aggregate's events, newest first: those before sequence number before (0: all), at
-// most limit. It follows each event's Prev, one read a commit.
-func (p *Partition[S]) History(ctx context.Context, id string, before uint64, limit int) ([]Event, error) {
-	var last uint64
-	_, err := p.Do(ctx, []string{id}, func(tx *Tx[S]) error {
-		last = 0
-		if a := tx.look(id); a != nil {
-			last = a.commit
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	var events []Event
-	for n := last; n > 0 && len(events) < limit; {
-		c, err := p.one(ctx, n)
-		if err != nil {
-			return nil, err
-		}
-		prev := uint64(0)
-		for i := len(c.Events) - 1; i >= 0; i-- {
-			e := c.Events[i]
-			if e.Aggregate != id {
-				continue
-			}
-			if (before == 0 || e.Seq < before) && len(events) < limit {
-				events = append(events, e)
-			}
-			prev = e.Prev
-		}
-		n = prev
-	}
-	return events, nil
-}

@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"haberdash/apps/catalog/internal/stock"
+	"haberdash/internal/commitlog"
 	"haberdash/internal/fault"
 	"haberdash/internal/httpx"
 	"haberdash/internal/identity"
@@ -207,7 +208,7 @@ type historyOutput struct {
 }
 
 func (s *Inventory) stockHistory(ctx context.Context, in *historyInput) (*historyOutput, error) {
-	var before map[string]uint64
+	var before map[string]commitlog.Mark
 	if err := in.Position(&before); err != nil {
 		return nil, err
 	}

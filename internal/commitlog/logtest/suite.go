@@ -170,19 +170,36 @@ func Test(t *testing.T, open func(t *testing.T) sidecar.State) {
 			require.NoError(t, add(ctx, p, "c", fmt.Sprint(i), 1))
 			require.NoError(t, add(ctx, p, "other", fmt.Sprint(i), 1))
 		}
-		var seqs []uint64
-		for before := uint64(0); ; {
-			page, err := p.History(ctx, "c", before, 3)
-			require.NoError(t, err)
-			if len(page) == 0 {
-				break
+		_, err := p.Do(ctx, []string{"c"}, func(tx *commitlog.Tx[Counter]) error {
+			for i := range 5 { // a page ends within this commit
+				tx.Emit("c", "added", added{Key: fmt.Sprint("more", i), N: 1})
 			}
-			for _, e := range page {
-				seqs = append(seqs, e.Seq)
+			return nil
+		})
+		require.NoError(t, err)
+		for name, read := range map[string]func(last commitlog.Event) ([]commitlog.Event, error){
+			"by number": func(last commitlog.Event) ([]commitlog.Event, error) { return p.History(ctx, "c", last.Seq, 3) },
+			"by place": func(last commitlog.Event) ([]commitlog.Event, error) {
+				return p.HistoryBefore(ctx, "c", last.Mark(), 3)
+			},
+		} {
+			var seqs []uint64
+			for last := (commitlog.Event{}); ; {
+				page, err := read(last)
+				require.NoError(t, err)
+				if len(page) == 0 {
+					break
+				}
+				for _, e := range page {
+					seqs = append(seqs, e.Seq)
+				}
+				last = page[len(page)-1]
 			}
-			before = page[len(page)-1].Seq
+			assert.Equal(t, []uint64{15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1}, seqs, name)
 		}
-		assert.Equal(t, []uint64{10, 9, 8, 7, 6, 5, 4, 3, 2, 1}, seqs)
+		beyond, err := p.HistoryBefore(ctx, "c", commitlog.Mark{Seq: 3, Commit: 1000}, 3)
+		require.NoError(t, err)
+		assert.Len(t, beyond, 2, "a place that is not in the log is looked for")
 	})
 
 	t.Run("many clients share commits", func(t *testing.T) {

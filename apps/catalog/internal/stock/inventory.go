@@ -4,6 +4,8 @@ import (
 	"context"
 	"maps"
 	"time"
+
+	"haberdash/internal/commitlog"
 )
 
 // Inventory is the stock of all locations (rule 9). Its methods promise what a Ledger's do; those that
@@ -92,12 +94,12 @@ func (v *Inventory) Undecided(ctx context.Context, now time.Time) (map[string]ti
 	return all, nil
 }
 
-// History lists a SKU's events at all locations, newest first. before has, by location, the sequence
-// number that was listed last; next continues after this page.
-func (v *Inventory) History(ctx context.Context, sku string, before map[string]uint64, limit int) (entries []Entry, next map[string]uint64, err error) {
+// History lists a SKU's events at all locations, newest first. before has, by location, the mark of the event
+// that was listed last; next continues after this page.
+func (v *Inventory) History(ctx context.Context, sku string, before map[string]commitlog.Mark, limit int) (entries []Entry, next map[string]commitlog.Mark, err error) {
 	pages := make([][]Entry, len(v.ledgers))
 	for i, l := range v.ledgers {
-		if before[l.location] == 1 {
+		if before[l.location].Seq == 1 {
 			continue // listed to its end
 		}
 		if pages[i], err = l.History(ctx, sku, before[l.location], limit+1); err != nil {
@@ -106,7 +108,7 @@ func (v *Inventory) History(ctx context.Context, sku string, before map[string]u
 	}
 	next = maps.Clone(before)
 	if next == nil {
-		next = map[string]uint64{}
+		next = map[string]commitlog.Mark{}
 	}
 	for {
 		latest := -1 // a location's own order stays, whatever its clock says
@@ -123,6 +125,6 @@ func (v *Inventory) History(ctx context.Context, sku string, before map[string]u
 		}
 		e := pages[latest][0]
 		pages[latest] = pages[latest][1:]
-		entries, next[e.Location] = append(entries, e), e.Seq
+		entries, next[e.Location] = append(entries, e), e.mark
 	}
 }

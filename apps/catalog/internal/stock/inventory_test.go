@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/apps/catalog/internal/stock"
+	"haberdash/internal/commitlog"
 	"haberdash/internal/contract"
 	"haberdash/internal/fault"
 )
@@ -149,7 +150,7 @@ func TestHistoryMergesLocations(t *testing.T) {
 	}
 	for _, limit := range []int{1, 2, 3, 7, 8} {
 		var got []string
-		var before map[string]uint64
+		var before map[string]commitlog.Mark
 		for {
 			page, next, err := v.History(t.Context(), "hat", before, limit)
 			require.NoError(t, err)

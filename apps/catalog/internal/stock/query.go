@@ -86,17 +86,18 @@ type Entry struct {
 	At       time.Time
 	Data     json.RawMessage
 	Location string
+	mark     commitlog.Mark
 }
 
-// History lists a SKU's events, newest first: those before sequence number before (0: all).
-func (l *Ledger) History(ctx context.Context, sku string, before uint64, limit int) ([]Entry, error) {
-	events, err := l.log.History(ctx, skuID(sku), before, limit)
+// History lists a SKU's events, newest first: those before the mark.
+func (l *Ledger) History(ctx context.Context, sku string, before commitlog.Mark, limit int) ([]Entry, error) {
+	events, err := l.log.HistoryBefore(ctx, skuID(sku), before, limit)
 	if err != nil {
 		return nil, err
 	}
 	entries := make([]Entry, len(events))
 	for i, e := range events {
-		entries[i] = Entry{Seq: e.Seq, Type: e.Type, At: e.At, Data: e.Data, Location: l.location}
+		entries[i] = Entry{Seq: e.Seq, Type: e.Type, At: e.At, Data: e.Data, Location: l.location, mark: e.Mark()}
 	}
 	return entries, nil
 }

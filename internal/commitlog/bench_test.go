@@ -1,0 +1,161 @@
+package commitlog_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"haberdash/internal/commitlog"
+	"haberdash/internal/sidecar"
+)
+
+// BenchmarkAppend measures commands a second through a real sidecar on SQLite, with 1, 64 and 256 clients.
+func BenchmarkAppend(b *testing.B) {
+	store := startState(b)
+	for _, clients := range []int{1, 64, 256} {
+		b.Run(fmt.Sprintf("clients=%d", clients), func(b *testing.B) {
+			p, err := commitlog.Open(b.Context(), store, "bench", fmt.Sprint("c", clients, "-", b.N), ledgerModel(), commitlog.Options{})
+			require.NoError(b, err)
+			var n atomic.Int64
+			b.SetParallelism(max(1, clients/2)) // times GOMAXPROCS
+			b.ResetTimer()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					id := fmt.Sprint("a", n.Add(1))
+					_, err := p.Do(context.Background(), []string{id}, func(tx *commitlog.Tx[ledger]) error {
+						tx.Emit(id, "added", map[string]any{"K": "k", "N": 1})
+						return nil
+					})
+					if err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "commands/s")
+			b.ReportMetric(float64(b.N)/float64(p.Head()), "commands/commit")
+			b.StopTimer()
+			require.NoError(b, p.Close(context.Background()))
+		})
+	}
+}
+
+// tally counts an aggregate's events.
+func tally() commitlog.Model[int] {
+	return commitlog.Model[int]{Apply: func(_ string, n int, _ commitlog.Event) (int, error) { return n + 1, nil }}
+}
+
+// writeLog writes commits straight into the store, with events of about a hundred bytes that go round the
+// aggregates.
+func writeLog(b *testing.B, store sidecar.State, name string, from, to, perCommit, aggregates int) {
+	b.Helper()
+	data, err := json.Marshal(map[string]string{"note": "a hundred bytes of what an event of the shop has to say, give or take a few of them: it is enough."})
+	require.NoError(b, err)
+	var items []sidecar.Item
+	for n := from; n <= to; n++ {
+		c := commitlog.Commit{Writer: fmt.Sprint("bench", n), Before: uint64((n - 1) * perCommit)}
+		for i := range perCommit {
+			k := (n-1)*perCommit + i
+			e := commitlog.Event{Aggregate: fmt.Sprint("order/", k%aggregates), Seq: uint64(k/aggregates + 1), Type: "order.noted", At: time.Unix(int64(k), 0).UTC(), Data: data}
+			if k >= aggregates {
+				e.Prev = uint64((k-aggregates)/perCommit + 1)
+			}
+			c.Events = append(c.Events, e)
+		}
+		value, err := json.Marshal(c)
+		require.NoError(b, err)
+		items = append(items, sidecar.Item{Key: fmt.Sprintf("log/%s/%d", name, n), Value: value})
+		if len(items) == 100 || n == to {
+			require.NoError(b, store.PutMany(b.Context(), items))
+			items = nil
+		}
+	}
+}
+
+// BenchmarkOpen measures the start with a million events of 100,000 aggregates in the log: from a checkpoint
+// with a second's worth of commits behind it, and for a model that is kept in memory, from the whole log.
+func BenchmarkOpen(b *testing.B) {
+	store := startState(b)
+	const perCommit, commits, tail, aggregates = 100, 10_000, 200, 100_000
+	writeLog(b, store, "million", 1, commits, perCommit, aggregates)
+	require.NoError(b, commitlog.Rebuild(b.Context(), store, "million", tally()))
+	writeLog(b, store, "million", commits+1, commits+tail, perCommit, aggregates)
+	for name, o := range map[string]commitlog.Options{
+		"checkpoint": {CheckpointEvery: time.Hour},
+		"resident":   {Resident: true},
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				p, err := commitlog.Open(b.Context(), store, "bench", "million", tally(), o)
+				require.NoError(b, err)
+				b.StopTimer()
+				require.Equal(b, uint64(commits+tail), p.Head())
+				if o.Resident {
+					require.NoError(b, p.Close(b.Context()))
+				} // else it is dropped: its end would move the checkpoint
+				b.StartTimer()
+			}
+		})
+	}
+}
+
+// BenchmarkHistory measures a page of twenty events of an aggregate that has a thousand, each in a commit of
+// its own: the latest, and from the middle.
+func BenchmarkHistory(b *testing.B) {
+	store := startState(b)
+	writeLog(b, store, "history", 1, 1000, 10, 10)
+	p, err := commitlog.Open(b.Context(), store, "bench", "history", tally(), commitlog.Options{})
+	require.NoError(b, err)
+	b.Cleanup(func() { p.Close(context.Background()) })
+	middle, err := p.History(b.Context(), "order/3", 501, 1)
+	require.NoError(b, err)
+	for _, before := range []commitlog.Mark{{}, middle[0].Mark()} {
+		b.Run(fmt.Sprint("before=", before.Seq), func(b *testing.B) {
+			for b.Loop() {
+				events, err := p.HistoryBefore(b.Context(), "order/3", before, 20)
+				require.NoError(b, err)
+				require.Len(b, events, 20)
+			}
+		})
+	}
+}
+
+// BenchmarkLists measures a page of twenty entries of a list of 100,000: the latest, and from the middle.
+func BenchmarkLists(b *testing.B) {
+	store := startState(b)
+	const entries, perCommit = 100_000, 250
+	p, err := commitlog.Open(b.Context(), store, "bench", "lists", tally(), commitlog.Options{})
+	require.NoError(b, err)
+	lists := commitlog.NewLists(p)
+	running, stop := context.WithCancel(b.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); lists.Run(running) }()
+	b.Cleanup(func() { stop(); <-done; p.Close(context.Background()) })
+	began := time.Now()
+	for range entries / perCommit {
+		_, err := p.Do(b.Context(), []string{commitlog.ListID("all")}, func(tx *commitlog.Tx[int]) error {
+			for range perCommit {
+				tx.Note(commitlog.ListID("all"), "listed", map[string]string{"order": "26f2fzk2hkg3iacuqvuoslitv7xyzabc"})
+			}
+			return nil
+		})
+		require.NoError(b, err)
+	}
+	_, err = lists.Read(b.Context(), "all", 0, 1) // waits for the pages
+	require.NoError(b, err)
+	b.Logf("%d entries written and in their pages after %s", entries, time.Since(began).Round(time.Millisecond))
+	for _, before := range []uint64{0, entries / 2} {
+		b.Run(fmt.Sprint("before=", before), func(b *testing.B) {
+			for b.Loop() {
+				page, err := lists.Read(b.Context(), "all", before, 20)
+				require.NoError(b, err)
+				require.Len(b, page, 20)
+			}
+		})
+	}
+}
