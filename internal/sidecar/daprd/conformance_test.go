@@ -44,7 +44,7 @@ func start(t *testing.T, o launch.SidecarOptions, components ...string) *daprd.C
 }
 
 // serve runs an app until stop, at the latest until the test's end.
-func serve(t *testing.T, h http.Handler) (port int, stop func()) {
+func serve(t testing.TB, h http.Handler) (port int, stop func()) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

@@ -4,11 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/dapr/durabletask-go/api/protos"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
@@ -24,12 +23,15 @@ type Workflows struct {
 	c          *Client
 	hub        protos.TaskHubSidecarServiceClient
 	opts       WorkflowOptions
+	calls      chan struct{} // a token for each that is under way
 	workflows  map[string]sidecar.Workflow
 	activities map[string]sidecar.Activity
+	wedged     atomic.Bool
 }
 
-// WorkflowOptions bound the worker.
+// WorkflowOptions bound what is done at once.
 type WorkflowOptions struct {
+	Calls           int           // starts, events and purges; 4 if zero: more only wait for each other in the store
 	Workflows       int           // replays at once; 4 if zero
 	Activities      int           // at once; 8 if zero
 	ActivityTimeout time.Duration // of one attempt; 1 min if zero
@@ -38,6 +40,9 @@ type WorkflowOptions struct {
 
 // Workflows gives the sidecar's workflow engine. It does nothing before it is used.
 func (c *Client) Workflows(o WorkflowOptions) *Workflows {
+	if o.Calls == 0 {
+		o.Calls = 4
+	}
 	if o.Workflows == 0 {
 		o.Workflows = 4
 	}
@@ -51,7 +56,7 @@ func (c *Client) Workflows(o WorkflowOptions) *Workflows {
 		o.Drain = 10 * time.Second
 	}
 	return &Workflows{
-		c: c, hub: protos.NewTaskHubSidecarServiceClient(c.conn), opts: o,
+		c: c, hub: protos.NewTaskHubSidecarServiceClient(c.conn), opts: o, calls: make(chan struct{}, o.Calls),
 		workflows: map[string]sidecar.Workflow{}, activities: map[string]sidecar.Activity{},
 	}
 }
@@ -70,6 +75,18 @@ func (w *Workflows) Activity(name string, fn sidecar.Activity) { w.activities[na
 // Used reports whether anything is registered.
 func (w *Workflows) Used() bool { return len(w.workflows)+len(w.activities) > 0 }
 
+// turn waits for a call's turn, and bounds the call.
+func (w *Workflows) turn(ctx context.Context) (_ context.Context, done func(), err error) {
+	ctx, cancel := w.c.bound(ctx)
+	select {
+	case w.calls <- struct{}{}:
+		return ctx, func() { <-w.calls; cancel() }, nil
+	case <-ctx.Done():
+		cancel()
+		return nil, nil, ctx.Err()
+	}
+}
+
 // Start implements sidecar.Workflows. The engine itself would start an instance anew over one that has
 // ended, so it is asked first; and it words its refusal of one that runs, so after an error again.
 func (w *Workflows) Start(ctx context.Context, name, id string, input any) error {
@@ -77,7 +94,12 @@ func (w *Workflows) Start(ctx context.Context, name, id string, input any) error
 	if err != nil {
 		return fmt.Errorf("start %s %s: %w", name, id, err)
 	}
-	now, err := w.Status(ctx, id)
+	ctx, done, err := w.turn(ctx)
+	if err != nil {
+		return fmt.Errorf("start %s %s: %w", name, id, err)
+	}
+	defer done()
+	engineID, now, err := w.find(ctx, id)
 	if err != nil {
 		return fmt.Errorf("start %s %s: %w", name, id, err)
 	}
@@ -85,16 +107,14 @@ func (w *Workflows) Start(ctx context.Context, name, id string, input any) error
 		return sidecar.ErrExists
 	}
 	req := &protos.CreateInstanceRequest{
-		InstanceId: id, Name: name, Input: wrapperspb.String(string(data)),
+		InstanceId: engineID, Name: name, Input: wrapperspb.String(string(data)),
 		// Without a time the call would last until the workflow has taken its first step.
 		ScheduledStartTimestamp: timestamppb.Now(),
 	}
 	if t, ok := telemetry.TraceOf(ctx); ok {
 		req.ParentTraceContext = &protos.TraceContext{TraceParent: t.Parent(), SpanID: t.Span}
 	}
-	bounded, cancel := w.c.bound(ctx)
-	defer cancel()
-	if _, err = w.hub.StartInstance(bounded, req); err == nil {
+	if _, err = w.hub.StartInstance(ctx, req); err == nil {
 		return nil
 	}
 	if now, readErr := w.Status(context.WithoutCancel(ctx), id); readErr == nil && now != sidecar.Absent {
@@ -105,16 +125,19 @@ func (w *Workflows) Start(ctx context.Context, name, id string, input any) error
 
 // Raise implements sidecar.Workflows. The engine would take an event for an instance that has ended.
 func (w *Workflows) Raise(ctx context.Context, id, event string) error {
-	now, err := w.Status(ctx, id)
+	ctx, done, err := w.turn(ctx)
+	if err != nil {
+		return fmt.Errorf("raise %s for %s: %w", event, id, err)
+	}
+	defer done()
+	engineID, now, err := w.find(ctx, id)
 	if err != nil {
 		return fmt.Errorf("raise %s for %s: %w", event, id, err)
 	}
 	if now != sidecar.Running {
 		return sidecar.ErrGone
 	}
-	bounded, cancel := w.c.bound(ctx)
-	defer cancel()
-	if _, err = w.hub.RaiseEvent(bounded, &protos.RaiseEventRequest{InstanceId: id, Name: event}); err == nil {
+	if _, err = w.hub.RaiseEvent(ctx, &protos.RaiseEventRequest{InstanceId: engineID, Name: event}); err == nil {
 		return nil
 	}
 	if now, readErr := w.Status(context.WithoutCancel(ctx), id); readErr == nil && now != sidecar.Running {
@@ -127,43 +150,18 @@ func (w *Workflows) Raise(ctx context.Context, id, event string) error {
 func (w *Workflows) Status(ctx context.Context, id string) (sidecar.WorkflowStatus, error) {
 	ctx, cancel := w.c.bound(ctx)
 	defer cancel()
-	found, err := w.read(ctx, id)
-	if err != nil {
-		return "", fmt.Errorf("status of %s: %w", id, err)
-	}
-	if !found.GetExists() {
-		return sidecar.Absent, nil
-	}
-	switch found.GetWorkflowState().GetWorkflowStatus() {
-	case protos.OrchestrationStatus_ORCHESTRATION_STATUS_COMPLETED:
-		return sidecar.Completed, nil
-	case protos.OrchestrationStatus_ORCHESTRATION_STATUS_FAILED,
-		protos.OrchestrationStatus_ORCHESTRATION_STATUS_CANCELED,
-		protos.OrchestrationStatus_ORCHESTRATION_STATUS_TERMINATED:
-		return sidecar.Failed, nil
-	}
-	return sidecar.Running, nil
-}
-
-// read reads an instance's state. The engine puts it together from several keys and does not keep others
-// from writing them meanwhile: then it says that one is missing, and is asked again.
-func (w *Workflows) read(ctx context.Context, id string) (*protos.GetInstanceResponse, error) {
-	for wait := 5 * time.Millisecond; ; wait *= 2 {
-		found, err := w.hub.GetInstance(ctx, &protos.GetInstanceRequest{InstanceId: id})
-		if status.Code(err) != codes.Unknown || wait > 200*time.Millisecond {
-			return found, err
-		}
-		select {
-		case <-ctx.Done():
-			return nil, err
-		case <-time.After(wait):
-		}
-	}
+	_, status, err := w.find(ctx, id)
+	return status, err
 }
 
 // Purge implements sidecar.Workflows.
 func (w *Workflows) Purge(ctx context.Context, id string) error {
-	now, err := w.Status(ctx, id)
+	ctx, done, err := w.turn(ctx)
+	if err != nil {
+		return fmt.Errorf("purge %s: %w", id, err)
+	}
+	defer done()
+	engineID, now, err := w.find(ctx, id)
 	switch {
 	case err != nil:
 		return fmt.Errorf("purge %s: %w", id, err)
@@ -172,10 +170,8 @@ func (w *Workflows) Purge(ctx context.Context, id string) error {
 	case now == sidecar.Running:
 		return sidecar.ErrExists
 	}
-	bounded, cancel := w.c.bound(ctx)
-	defer cancel()
-	_, err = w.hub.PurgeInstances(bounded, &protos.PurgeInstancesRequest{
-		Request: &protos.PurgeInstancesRequest_InstanceId{InstanceId: id}, Recursive: true,
+	_, err = w.hub.PurgeInstances(ctx, &protos.PurgeInstancesRequest{
+		Request: &protos.PurgeInstancesRequest_InstanceId{InstanceId: engineID}, Recursive: true,
 	})
 	if err != nil {
 		return fmt.Errorf("purge %s: %w", id, err)

@@ -122,7 +122,7 @@ func (h *history) run(fn sidecar.Workflow) error {
 }
 
 // ID implements sidecar.WorkflowContext.
-func (h *history) ID() string { return string(h.oc.ID) }
+func (h *history) ID() string { return idOf(string(h.oc.ID)) }
 
 // Input implements sidecar.WorkflowContext.
 func (h *history) Input(v any) error { return h.oc.GetInput(v) }

@@ -69,6 +69,7 @@ func (r *worker) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	go r.watch(life)
 	lost := make(chan error, 1)
 	go func() {
 		for {

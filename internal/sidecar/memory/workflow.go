@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"haberdash/internal/sidecar"
+	"haberdash/internal/telemetry"
 )
 
 // Workflows is a workflow engine in memory. As the real one does, it runs a workflow's function again from
@@ -36,6 +37,7 @@ type run struct {
 type instance struct {
 	name, id string
 	input    []byte
+	trace    string // of who started it
 	status   sidecar.WorkflowStatus
 	failure  error
 	events   map[string]int // raised and not taken
@@ -87,6 +89,9 @@ func (e *Workflows) Start(ctx context.Context, name, id string, input any) error
 		return sidecar.ErrExists
 	}
 	in := &instance{name: name, id: id, input: data, status: sidecar.Running, events: map[string]int{}, begun: e.now()}
+	if t, ok := telemetry.TraceOf(ctx); ok {
+		in.trace = t.Parent()
+	}
 	e.instances[id] = in
 	e.drive(in)
 	return nil

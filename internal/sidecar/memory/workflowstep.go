@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"haberdash/internal/sidecar"
+	"haberdash/internal/telemetry"
 )
 
 // alive reports whether a run may still change anything. e.mu is held.
@@ -148,7 +149,8 @@ func (c *view) Call(activity string, in, out any, retry sidecar.RetryPolicy) err
 func (e *Workflows) perform(r *run, in *instance, activity string, input []byte, retry sidecar.RetryPolicy) (answer, bool) {
 	for {
 		e.mu.Unlock()
-		result, err := attempt(r.work, e.activities[activity], activity, bytes.Clone(input))
+		ctx := telemetry.WithTrace(r.work, telemetry.NewTrace(in.trace, ""))
+		result, err := attempt(ctx, e.activities[activity], activity, bytes.Clone(input))
 		e.mu.Lock()
 		if r.crashed {
 			return answer{}, false

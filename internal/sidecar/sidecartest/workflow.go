@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/internal/sidecar"
+	"haberdash/internal/telemetry"
 )
 
 // Engine is a workflow engine with its worker running.
@@ -41,6 +43,7 @@ func TestWorkflows(t *testing.T, open func(t *testing.T, register func(sidecar.W
 		{"a wait ends without an event", timesOut},
 		{"again keeps what was raised", again},
 		{"time stands still and is told again", times},
+		{"the trace travels to activities", traceTravels},
 		{"no event without a running workflow", gone},
 		{"many at once", manyInstances},
 		{"an ended context is an error", endedStart},
@@ -112,6 +115,11 @@ func (b *book) register(h sidecar.WorkflowHost) {
 			return nil, ctx.Err()
 		}
 	})
+	h.Activity("trace", func(ctx context.Context, _ json.RawMessage) (any, error) {
+		trace, _ := telemetry.TraceOf(ctx)
+		return trace.ID, nil
+	})
+	h.Workflow("trace", tracing)
 	h.Workflow("round-trip", roundTripping)
 	h.Workflow("retry", retrying)
 	h.Workflow("fail", func(w sidecar.WorkflowContext) error {
@@ -198,6 +206,14 @@ func (b *book) wait(t *testing.T, id string, count int) (notes []string) {
 		notes = append(notes, string(n))
 	}
 	return notes
+}
+
+// noted waits until an instance has written this down.
+func (b *book) noted(t *testing.T, id, want string) {
+	t.Helper()
+	b.until(t, fmt.Sprintf("%s of %s", want, id), func() bool {
+		return slices.ContainsFunc(b.notes[id], func(n json.RawMessage) bool { return string(n) == want })
+	})
 }
 
 // tried gives how often an instance's flaky activity was run.
