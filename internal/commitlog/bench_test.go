@@ -45,6 +45,43 @@ func BenchmarkAppend(b *testing.B) {
 	}
 }
 
+// BenchmarkContention is BenchmarkAppend with 64 clients, spread over processes that all write one partition.
+func BenchmarkContention(b *testing.B) {
+	store := startState(b)
+	for _, writers := range []int{1, 2, 4} {
+		b.Run(fmt.Sprintf("writers=%d", writers), func(b *testing.B) {
+			var ps []*commitlog.Partition[ledger]
+			for range writers {
+				p, err := commitlog.Open(b.Context(), store, "bench", fmt.Sprint("w", writers, "-", b.N), ledgerModel(), commitlog.Options{Patience: time.Minute})
+				require.NoError(b, err)
+				ps = append(ps, p)
+			}
+			var n atomic.Int64
+			b.SetParallelism(32) // times GOMAXPROCS
+			b.ResetTimer()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					i := n.Add(1)
+					id := fmt.Sprint("a", i)
+					_, err := ps[int(i)%writers].Do(context.Background(), []string{id}, func(tx *commitlog.Tx[ledger]) error {
+						tx.Emit(id, "added", map[string]any{"K": "k", "N": 1})
+						return nil
+					})
+					if err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "commands/s")
+			b.StopTimer()
+			for _, p := range ps {
+				require.NoError(b, p.Close(context.Background()))
+			}
+		})
+	}
+}
+
 // tally counts an aggregate's events.
 func tally() commitlog.Model[int] {
 	return commitlog.Model[int]{Apply: func(_ string, n int, _ commitlog.Event) (int, error) { return n + 1, nil }}
