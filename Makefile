@@ -41,7 +41,7 @@ dead-letters: $(SHOP) ## list the events that apps could not handle; APP=cart fo
 	@$(SHOP) dead-letters $(APP)
 
 .PHONY: replay
-replay: $(SHOP) ## have an app handle one of them once more: APP=cart ID=orders:orders:7
+replay: $(SHOP) ## have an app handle one of them once more: APP=cart ID=orders:orders:7, or ID=all
 	@$(SHOP) replay "$(APP)" "$(ID)"
 
 .PHONY: audit

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -33,24 +34,15 @@ func deadLetters(ctx context.Context, o launch.Options, args []string) error {
 	t := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
 	n := 0
 	for _, app := range apps {
-		for cursor := ""; ; {
-			var page struct {
-				Items      []deadLetter
-				NextCursor string
+		letters, err := a.deadLetters(ctx, app)
+		if err != nil {
+			return err
+		}
+		for _, d := range letters {
+			if n++; n == 1 {
+				fmt.Fprintln(t, "APP\tID\tTYPE\tEVENT\tLAST TRIED\tTRIES\tREASON")
 			}
-			path := "/api/v1/dead-letters/" + url.PathEscape(app) + "?limit=100&cursor=" + url.QueryEscape(cursor)
-			if err := a.do(ctx, http.MethodGet, path, &page); err != nil {
-				return fmt.Errorf("dead letters of %s: %w", app, err)
-			}
-			for _, d := range page.Items {
-				if n++; n == 1 {
-					fmt.Fprintln(t, "APP\tID\tTYPE\tEVENT\tLAST TRIED\tTRIES\tREASON")
-				}
-				fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", app, d.ID, d.Type, d.Event, d.At.Format(time.RFC3339), d.Tries, d.Reason)
-			}
-			if cursor = page.NextCursor; cursor == "" {
-				break
-			}
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", app, d.ID, d.Type, d.Event, d.At.Format(time.RFC3339), d.Tries, d.Reason)
 		}
 	}
 	t.Flush()
@@ -60,18 +52,54 @@ func deadLetters(ctx context.Context, o launch.Options, args []string) error {
 	return nil
 }
 
-// replay has an app handle a dead letter once more.
+// replay has an app handle a dead letter once more, or "all" of them, the oldest first: after an outage.
 func replay(ctx context.Context, o launch.Options, args []string) error {
 	if len(args) != 2 || args[0] == "" || args[1] == "" {
-		return errors.New("name the app and the dead letter, see make dead-letters: make replay APP=cart ID=orders:orders:7")
+		return errors.New("name the app and the dead letter, see make dead-letters: make replay APP=cart ID=orders:orders:7, or ID=all")
 	}
 	a, err := asAdministrator(ctx, o)
 	if err != nil {
 		return err
 	}
-	if err := a.do(ctx, http.MethodPost, "/api/v1/dead-letters/"+url.PathEscape(args[0])+"/"+url.PathEscape(args[1])+"/replay", nil); err != nil {
-		return fmt.Errorf("replay %s of %s: %w", args[1], args[0], err)
+	app, ids := args[0], args[1:]
+	if args[1] == "all" {
+		letters, err := a.deadLetters(ctx, app)
+		if err != nil {
+			return err
+		}
+		ids = nil
+		for _, d := range slices.Backward(letters) {
+			ids = append(ids, d.ID)
+		}
 	}
-	fmt.Println("handled")
+	failed := 0
+	for _, id := range ids {
+		if err := a.do(ctx, http.MethodPost, "/api/v1/dead-letters/"+url.PathEscape(app)+"/"+url.PathEscape(id)+"/replay", nil); err != nil {
+			failed++
+			fmt.Fprintf(os.Stderr, "%s: %v\n", id, err)
+		}
+	}
+	fmt.Printf("%d handled, %d failed\n", len(ids)-failed, failed)
+	if failed > 0 {
+		return errQuiet
+	}
 	return nil
+}
+
+// deadLetters reads an app's list to its end.
+func (a *administrator) deadLetters(ctx context.Context, app string) (all []deadLetter, err error) {
+	for cursor := ""; ; {
+		var page struct {
+			Items      []deadLetter
+			NextCursor string
+		}
+		path := "/api/v1/dead-letters/" + url.PathEscape(app) + "?limit=100&cursor=" + url.QueryEscape(cursor)
+		if err := a.do(ctx, http.MethodGet, path, &page); err != nil {
+			return nil, fmt.Errorf("dead letters of %s: %w", app, err)
+		}
+		all = append(all, page.Items...)
+		if cursor = page.NextCursor; cursor == "" {
+			return all, nil
+		}
+	}
 }

@@ -24,7 +24,7 @@ const usage = `usage: shop COMMAND
   dead-letters [APP]
                list the events that apps could not handle
   replay APP ID
-               have an app handle one of them once more
+               have an app handle one of them once more, or all
   audit        compare documents with the logs that they come from
   tools        build Dapr's programs and the broker into the cache
 `
