@@ -82,6 +82,18 @@ func TestMetricsAreLabelledByRoute(t *testing.T) {
 	require.NotContains(t, metrics, "secret-id")
 }
 
+func TestAnIllServiceSaysSoToItsSidecar(t *testing.T) {
+	t.Parallel()
+	s := server(t, "")
+	var ill error
+	s.Alive(func() error { return ill })
+	require.Equal(t, http.StatusOK, get(s.Router, "/healthz").Code)
+	ill = errors.New("wedged")
+	w := get(s.Router, "/healthz")
+	require.Equal(t, http.StatusServiceUnavailable, w.Code)
+	require.JSONEq(t, `{"status":"wedged"}`, w.Body.String())
+}
+
 func TestReadinessNamesWhatFails(t *testing.T) {
 	t.Parallel()
 	s := server(t, "")

@@ -24,6 +24,7 @@ type Server struct {
 	drain   time.Duration
 	write   time.Duration
 	ready   map[string]func(context.Context) error
+	alive   []func() error
 	closing atomic.Bool
 	log     zerolog.Logger
 }
@@ -39,7 +40,8 @@ type Options struct {
 	Registry     *prometheus.Registry
 }
 
-// NewServer makes a server with /healthz (alive), /readyz (every check of Ready passes) and /metrics.
+// NewServer makes a server with /healthz (alive, and every check of Alive passes), /readyz (every check of Ready
+// passes) and /metrics.
 func NewServer(o Options) *Server {
 	s := &Server{Router: chi.NewRouter(), address: o.Address, drain: o.DrainTime, write: o.WriteTimeout, log: o.Log, ready: map[string]func(context.Context) error{}}
 	if s.drain == 0 {
@@ -48,12 +50,24 @@ func NewServer(o Options) *Server {
 	s.Router.Use(Trace(o.Log), Observe(o.Registry), Recover, AppToken(o.AppToken))
 	s.Router.NotFound(NotFound)
 	s.Router.MethodNotAllowed(MethodNotAllowed)
-	s.Router.Get("/healthz", func(w http.ResponseWriter, r *http.Request) {
-		writeStatus(w, http.StatusOK, map[string]string{"status": "ok"})
-	})
+	s.Router.Get("/healthz", s.healthz)
 	s.Router.Get("/readyz", s.readyz)
 	s.Router.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{}))
 	return s
+}
+
+// Alive adds a check to /healthz, which the sidecar looks at every few seconds. It must not wait: a service whose
+// check fails gets neither calls nor events. Call it before Run.
+func (s *Server) Alive(check func() error) { s.alive = append(s.alive, check) }
+
+func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
+	for _, check := range s.alive {
+		if err := check(); err != nil {
+			writeStatus(w, http.StatusServiceUnavailable, map[string]string{"status": err.Error()})
+			return
+		}
+	}
+	writeStatus(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 
 // Ready adds a check to /readyz. Call it before Run.

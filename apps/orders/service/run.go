@@ -61,6 +61,7 @@ func Run(ctx context.Context, h *host.Host) (func(context.Context) error, error)
 		Invoker: h.Sidecar, Workflows: workflows, Secret: []byte(secret), Now: time.Now, Times: config.Times,
 	})
 	s.Host(workflows)
+	h.Server.Alive(workflows.Healthy)
 	s.Mount(h.API)
 	logapi.MountFeed(h.API, log)
 	logapi.MountAudit(h.API, log, book.Pages())
