@@ -69,6 +69,11 @@ test: tools ## all tests that need nothing but Go
 	go vet ./...
 	go test -timeout 10m -p 2 ./...
 
+.PHONY: chaos
+chaos: tools ## kill every process while hundreds buy, then hold all promises; SEED=1 (or several) BUYERS=400
+	@for seed in $(or $(SEED),1); do \
+	  go test -count=1 -v -timeout 60m ./tests/chaos -args -long -seed=$$seed -buyers=$(or $(BUYERS),0) || exit 1; done
+
 .PHONY: bench
 bench: ## the benchmarks, as a table and in .run/bench.json
 	go run ./tests/bench

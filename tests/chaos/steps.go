@@ -1,0 +1,38 @@
+package chaos
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"slices"
+	"strconv"
+)
+
+// Steps reads the names of all steps at which a process may be killed from the sources of the services: those of the
+// constants in apps/<service>/service/failpoints.go. So a step that is new is killed at, too.
+func Steps(root string) (steps []string, err error) {
+	files, err := filepath.Glob(filepath.Join(root, "apps", "*", "service", "failpoints.go"))
+	if err != nil || len(files) == 0 {
+		return nil, fmt.Errorf("no failpoints below %s: %w", root, err)
+	}
+	for _, path := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			return nil, err
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			spec, is := n.(*ast.ValueSpec)
+			for i := 0; is && i < len(spec.Values); i++ {
+				if text, is := spec.Values[i].(*ast.BasicLit); is && text.Kind == token.STRING {
+					step, _ := strconv.Unquote(text.Value)
+					steps = append(steps, step)
+				}
+			}
+			return true
+		})
+	}
+	slices.Sort(steps)
+	return steps, nil
+}
