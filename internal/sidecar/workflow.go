@@ -44,10 +44,11 @@ type Workflows interface {
 // Workflow is the function of a workflow. It is run again from its start whenever there is news, with what
 // it was told before, until it gets further: so it must do the same each time. It asks w alone for the time
 // and for everything from outside, starts no goroutines, defers and recovers nothing around w's methods
-// (those that have to wait leave it with a panic), and changes nothing but its own variables. Its code may
-// change only where no running instance has been: see WorkflowHost.
+// (those that have to wait leave it with a panic), and changes nothing but its own variables.
 //
-// An error ends the instance as failed, and so does a panic.
+// An error ends the instance as failed, and so does a panic. A function that goes another way than before
+// (its code has changed while the instance ran, or it is not deterministic) starts over with the input that
+// it had and the events that it was raised, taken or not. So each step must stand being done again.
 type Workflow func(w WorkflowContext) error
 
 // WorkflowContext is what a workflow sees.
@@ -75,8 +76,7 @@ type WorkflowContext interface {
 type Activity func(ctx context.Context, in json.RawMessage) (out any, err error)
 
 // WorkflowHost runs workflows and activities. Register all before Run. A running instance needs the
-// function of its name for as long as it lives: a new version that takes other steps gets a new name, and
-// the old one stays registered until its last instance has ended.
+// function of its name for as long as it lives: without it, it fails.
 type WorkflowHost interface {
 	Workflow(name string, fn Workflow)
 	Activity(name string, fn Activity)

@@ -26,19 +26,29 @@ func (w *Workflows) Healthy() error {
 	return nil
 }
 
-// letIn is how long the engine may take to let a worker in; it takes milliseconds.
-const letIn = 2 * time.Second
+// How long the engine may take to let a worker in, which is a matter of milliseconds, and how long it may
+// count the worker before, whose connection has just broken.
+const (
+	letIn   = 2 * time.Second
+	settled = 10 * time.Second
+)
 
 // watch looks whether the engine has let the worker in, until it has or the stream ends.
 func (r *worker) watch(ctx context.Context) {
 	defer r.wedged.Store(false)
-	for began := time.Now(); ; {
+	began := time.Now()
+	for seen := began; ; { // when a worker was last known to be in
 		n, err := r.c.workers(ctx)
-		if n > 0 {
-			return
-		}
-		if err == nil && time.Since(began) > letIn && !r.wedged.Swap(true) {
-			telemetry.Log(ctx).Error().Err(errWedged).Msg("reported to the sidecar as ill until it does")
+		switch {
+		case err != nil:
+		case n > 0:
+			seen = time.Now()
+			r.wedged.Store(false)
+			if time.Since(began) > settled {
+				return
+			}
+		case time.Since(seen) > letIn && !r.wedged.Swap(true):
+			telemetry.Log(ctx).Error().Err(errWedged).Msg("the sidecar is told that this app is ill, until it does")
 		}
 		select {
 		case <-ctx.Done():

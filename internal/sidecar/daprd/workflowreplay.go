@@ -1,10 +1,12 @@
 package daprd
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,9 +24,10 @@ import (
 func (r *worker) replay(ctx context.Context, req *protos.WorkflowRequest) *protos.WorkflowResponse {
 	var h *history
 	var failed error
+	events, aside := inOrder(req.GetPastEvents(), req.GetNewEvents())
 	registry := task.NewTaskRegistry() // of one function, which knows this history
 	_ = registry.AddWorkflowN("*", func(oc *task.WorkflowContext) (result any, _ error) {
-		h = newHistory(oc, req.GetPastEvents(), req.GetNewEvents())
+		h = newHistory(oc, events, aside)
 		if oc.Name == retryName {
 			result, failed = guard(h.retry)
 		} else {
@@ -33,50 +36,58 @@ func (r *worker) replay(ctx context.Context, req *protos.WorkflowRequest) *proto
 		return result, failed
 	})
 	res, err := task.NewTaskExecutor(registry).ExecuteWorkflow(ctx, api.InstanceID(req.GetInstanceId()),
-		req.GetPastEvents(), req.GetNewEvents(), backend.ExecuteOptions{PropagatedHistory: req.GetPropagatedHistory()})
-	if failed == nil && err == nil {
-		return &protos.WorkflowResponse{
-			InstanceId: req.GetInstanceId(), Actions: res.GetActions(), CustomStatus: res.GetCustomStatus(), Version: res.GetVersion(),
-		}
+		nil, events, backend.ExecuteOptions{PropagatedHistory: req.GetPropagatedHistory()})
+	var lost astray
+	switch {
+	case errors.As(failed, &lost):
+	case failed != nil:
+		telemetry.Log(ctx).Error().Err(failed).Str("workflow", req.GetInstanceId()).Msg("workflow failed")
+		return h.fail(req.GetInstanceId(), failed)
+	case err != nil:
+		lost = astray(err.Error())
+	default:
+		lost = cutShort(res.GetActions())
 	}
-	if failed == nil {
-		failed, h = err, &history{}
+	if lost != "" {
+		telemetry.Log(ctx).Error().Err(lost).Str("workflow", req.GetInstanceId()).Msg("workflow starts over")
+		return startOver(req)
 	}
-	telemetry.Log(ctx).Error().Err(failed).Str("workflow", req.GetInstanceId()).Msg("workflow failed")
-	return h.fail(req.GetInstanceId(), failed)
+	// They come out of a map, but are stored, and later replayed, in this order.
+	slices.SortFunc(res.Actions, func(a, b *protos.WorkflowAction) int { return cmp.Compare(a.GetId(), b.GetId()) })
+	return &protos.WorkflowResponse{
+		InstanceId: req.GetInstanceId(), Actions: res.GetActions(), CustomStatus: res.GetCustomStatus(), Version: res.GetVersion(),
+	}
 }
 
-// fail ends an instance and nothing else: what a replay that went astray asked for is not to be done.
+// fail ends an instance and nothing else: what the function asked for before is not to be done.
 func (h *history) fail(id string, err error) *protos.WorkflowResponse {
+	return complete(id, h.asked, &protos.CompleteWorkflowAction{
+		WorkflowStatus: protos.OrchestrationStatus_ORCHESTRATION_STATUS_FAILED,
+		FailureDetails: &protos.TaskFailureDetails{ErrorType: fmt.Sprintf("%T", err), ErrorMessage: err.Error()},
+	})
+}
+
+func complete(id string, number int32, how *protos.CompleteWorkflowAction) *protos.WorkflowResponse {
 	return &protos.WorkflowResponse{InstanceId: id, Actions: []*protos.WorkflowAction{{
-		Id: h.asked,
-		WorkflowActionType: &protos.WorkflowAction_CompleteWorkflow{CompleteWorkflow: &protos.CompleteWorkflowAction{
-			WorkflowStatus: protos.OrchestrationStatus_ORCHESTRATION_STATUS_FAILED,
-			FailureDetails: &protos.TaskFailureDetails{ErrorType: fmt.Sprintf("%T", err), ErrorMessage: err.Error()},
-		}},
+		Id: number, WorkflowActionType: &protos.WorkflowAction_CompleteWorkflow{CompleteWorkflow: how},
 	}}}
 }
 
 // history is a workflow's view of one replay.
 type history struct {
 	oc     *task.WorkflowContext
-	events [][]*protos.HistoryEvent
-	before map[int32]string // what was asked for in earlier replays; the engine numbers it
-	asked  int32            // how much was asked for in this one
+	events []*protos.HistoryEvent // what is replayed; may be changed ahead of the replay
+	aside  []result               // their places are the last
+	before map[int32]string       // what was asked for in earlier replays; the engine numbers it
+	asked  int32                  // how much was asked for in this one
 	again  json.RawMessage
 }
 
-func newHistory(oc *task.WorkflowContext, events ...[]*protos.HistoryEvent) *history {
-	h := &history{oc: oc, events: events, before: map[int32]string{}}
-	for _, list := range events {
-		for _, e := range list {
-			if t := e.GetTaskScheduled(); t != nil {
-				h.before[e.GetEventId()] = "activity " + t.GetName()
-			} else if t := e.GetTimerCreated(); t != nil {
-				h.before[e.GetEventId()] = "timer " + t.GetName()
-			} else if c := e.GetChildWorkflowInstanceCreated(); c != nil {
-				h.before[e.GetEventId()] = "workflow " + c.GetName()
-			}
+func newHistory(oc *task.WorkflowContext, events []*protos.HistoryEvent, aside []result) *history {
+	h := &history{oc: oc, events: events, aside: aside, before: map[int32]string{}}
+	for _, e := range events {
+		if what := askedFor(e); what != "" {
+			h.before[e.GetEventId()] = what
 		}
 	}
 	return h
@@ -84,15 +95,19 @@ func newHistory(oc *task.WorkflowContext, events ...[]*protos.HistoryEvent) *his
 
 // ask counts what is asked for and gives its number. The engine compares little more than numbers: a
 // function that goes another way than before would be told what something else had come to.
-func (h *history) ask(what string) int32 {
-	if was, ok := h.before[h.asked]; ok && was != what {
-		panic(fmt.Sprintf("not deterministic: it asked for %s where it had asked for %s", what, was))
+func (h *history) ask(kind, name string) int32 {
+	number := h.asked
+	if was, ok := h.before[number]; ok && was != kind+name {
+		panic(astray(fmt.Sprintf("it asked for %s where it had asked for %s", kind+name, was)))
 	}
 	h.asked++
-	return h.asked - 1
+	for i, r := range h.aside {
+		if r.number == number && r.kind == kind {
+			h.events[len(h.events)-len(h.aside)+i] = r.event
+		}
+	}
+	return number
 }
-
-var _ sidecar.WorkflowContext = (*history)(nil)
 
 // guard lets the panic pass that leaves a function which waits. Any other must not end the process.
 func guard(fn func() (any, error)) (result any, err error) {
@@ -102,7 +117,10 @@ func guard(fn func() (any, error)) (result any, err error) {
 		case task.ErrTaskBlocked:
 			panic(p)
 		default:
-			err = fmt.Errorf("panic: %v", p)
+			var ok bool
+			if err, ok = p.(astray); !ok {
+				err = fmt.Errorf("panic: %v", p)
+			}
 		}
 	}()
 	return fn()
@@ -143,7 +161,7 @@ func (h *history) Again(input any) {
 func (h *history) Wait(event string, d time.Duration) (bool, error) {
 	err := h.oc.WaitForSingleEvent(event, 0).Await(nil)
 	if d > 0 && errors.Is(err, task.ErrTaskCanceled) {
-		timer := h.ask("timer " + event)
+		timer := h.ask(aTimer, event)
 		if err = h.oc.WaitForSingleEvent(event, d).Await(nil); err == nil {
 			h.disarm(timer)
 		}
@@ -151,21 +169,16 @@ func (h *history) Wait(event string, d time.Duration) (bool, error) {
 	if errors.Is(err, task.ErrTaskCanceled) {
 		return false, nil
 	}
-	return err == nil, err
+	return true, onItsWay(err)
 }
 
 // disarm takes a timer out of what is still to be replayed, whose wait has got its event. The engine
 // cancels most of them; one that fires all the same would make the replay forget whichever wait for the
 // event is then on (dapr/durabletask-go#114, mended after v0.12.1), which would sleep through it.
 func (h *history) disarm(timer int32) {
-	for _, events := range h.events {
-		for i, e := range events {
-			if fired := e.GetTimerFired(); fired != nil && fired.GetTimerId() == timer {
-				events[i] = &protos.HistoryEvent{ // replays as nothing
-					EventId: e.GetEventId(), Timestamp: e.GetTimestamp(),
-					EventType: &protos.HistoryEvent_ExecutionStalled{ExecutionStalled: &protos.ExecutionStalledEvent{}},
-				}
-			}
+	for i, e := range h.events {
+		if fired := e.GetTimerFired(); fired != nil && fired.GetTimerId() == timer {
+			h.events[i] = nothing
 		}
 	}
 }
@@ -192,16 +205,18 @@ func (h *history) Call(activity string, in, out any, retry sidecar.RetryPolicy) 
 	return nil
 }
 
-// taskFailed tells an activity's failure from the replay's own errors, such as that the function is not
-// deterministic: durabletask-go gives both as text.
+// taskFailed tells an activity's failure from the replay's own errors: durabletask-go gives both as text.
 const taskFailed = "task failed with an error: "
 
-func (h *history) attempt(p *pending) (result json.RawMessage, failed bool, err error) {
-	h.ask("activity " + p.Activity)
+func (h *history) attempt(p *pending) (result json.RawMessage, err error) {
+	h.ask(anActivity, p.Activity)
 	err = h.oc.CallActivity(p.Activity, task.WithRawActivityInput(wrapperspb.String(string(p.Input)))).Await(&result)
 	if err == nil {
-		return result, false, nil
+		return result, nil
 	}
 	text, failed := strings.CutPrefix(err.Error(), taskFailed)
-	return nil, failed, fmt.Errorf("activity %s: %s", p.Activity, text)
+	if !failed {
+		_ = onItsWay(err)
+	}
+	return nil, fmt.Errorf("activity %s: %s", p.Activity, text)
 }

@@ -114,17 +114,88 @@ func TestTimerOfAnEarlierWaitDoesNotDisturb(t *testing.T) {
 	})
 }
 
-func TestReplayThatGoesAnotherWayFails(t *testing.T) {
+func TestReplayThatGoesAnotherWayStartsOver(t *testing.T) {
 	t.Parallel()
 	call := func(w sidecar.WorkflowContext) error { return w.Call("b", nil, nil, sidecar.RetryPolicy{}) }
-	for name, history := range map[string]*past{
-		"another activity": started("w", "null").add(scheduled(0, "a")).news(done(0, "null")),
-		"another step":     started("w", "null").add(armed(0, "go")).news(raised("go")),
+	end := func(sidecar.WorkflowContext) error { return nil }
+	for name, c := range map[string]struct {
+		fn      sidecar.Workflow
+		history *past
+	}{
+		"another activity":   {call, started("w", `"in"`).add(scheduled(0, "a")).news(done(0, "null"), raised("go"))},
+		"another step":       {call, started("w", `"in"`).add(armed(0, "go")).news(raised("go"))},
+		"none where one was": {end, started("w", `"in"`).add(armed(0, "go")).news(raised("go"))},
+		"a muddled history":  {waits(1), started("w", `"in"`).add(armed(1, "go")).news(raised("go"))},
+		"another way later":  {waits(2), started("w", `"in"`).add(armed(0, "go")).news(raised("go")).add(scheduled(1, "a")).news(done(1, "null"))},
 	} {
 		t.Run(name, func(t *testing.T) {
-			end := replayed(t, call, history).GetCompleteWorkflow()
-			require.Equal(t, protos.OrchestrationStatus_ORCHESTRATION_STATUS_FAILED, end.GetWorkflowStatus())
-			require.Contains(t, end.GetFailureDetails().GetErrorMessage(), "not deterministic")
+			again := replayed(t, c.fn, c.history).GetCompleteWorkflow()
+			require.Equal(t, protos.OrchestrationStatus_ORCHESTRATION_STATUS_CONTINUED_AS_NEW, again.GetWorkflowStatus())
+			require.Equal(t, `"in"`, again.GetResult().GetValue())
+			require.Len(t, again.GetCarryoverEvents(), 1)
 		})
 	}
+}
+
+func TestWorkflowsOwnErrorsEndIt(t *testing.T) {
+	t.Parallel()
+	for name, fn := range map[string]sidecar.Workflow{
+		"an error": func(sidecar.WorkflowContext) error { return errors.New("as it likes") },
+		"a panic":  func(sidecar.WorkflowContext) error { panic("a bug") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			end := replayed(t, fn, started("w", "null")).GetCompleteWorkflow()
+			require.Equal(t, protos.OrchestrationStatus_ORCHESTRATION_STATUS_FAILED, end.GetWorkflowStatus())
+			require.NotEmpty(t, end.GetFailureDetails().GetErrorMessage())
+		})
+	}
+}
+
+// A result may be stored before what it is the result of: see inOrder.
+func TestResultsThatComeTooEarlyAreNotLost(t *testing.T) {
+	t.Parallel()
+	late := func(w sidecar.WorkflowContext) error {
+		if _, err := w.Wait("go", time.Second); err != nil {
+			return err
+		}
+		var got int
+		if err := w.Call("a", nil, &got, sidecar.RetryPolicy{}); err != nil || got != 7 {
+			return errors.Join(err, errors.New("another result"))
+		}
+		return w.Call("b", nil, nil, sidecar.RetryPolicy{})
+	}
+	first := func() *past { return started("w", "null").add(armed(0, "go")) }
+	for name, history := range map[string]*past{
+		"in a later replay":     first().news(done(1, "7"), fired(0)).add(scheduled(1, "a"), scheduled(2, "b")).news(done(2, "null")),
+		"after it was stuck":    first().news(done(1, "7"), fired(0)).add(scheduled(1, "a")).news(raised("go")),
+		"and again with events": first().news(raised("other"), done(1, "7"), fired(0)).add(scheduled(1, "a")).news(raised("other")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked := replayed(t, late, history)
+			if name == "in a later replay" {
+				require.Equal(t, protos.OrchestrationStatus_ORCHESTRATION_STATUS_COMPLETED, asked.GetCompleteWorkflow().GetWorkflowStatus())
+			} else {
+				require.Equal(t, "b", asked.GetScheduleTask().GetName())
+			}
+		})
+	}
+	t.Run("a timer's", func(t *testing.T) {
+		p := started("w", "null").news(fired(0)).add(armed(0, "go")).news(raised("other"))
+		require.Equal(t, "a", replayed(t, late, p).GetScheduleTask().GetName())
+	})
+	t.Run("of something else", func(t *testing.T) {
+		p := first().news(fired(1), fired(0)).add(scheduled(1, "a")).news(fired(1), raised("other"), done(1, "7"), fired(2))
+		require.Equal(t, "b", replayed(t, late, p).GetScheduleTask().GetName())
+		p = first().news(fired(1), fired(0))
+		require.Equal(t, "a", replayed(t, late, p).GetScheduleTask().GetName(), "and is not taken for its result")
+	})
+	t.Run("in the same replay", func(t *testing.T) {
+		p := first().news(done(1, "7"), fired(0))
+		w := &worker{Workflows: &Workflows{workflows: map[string]sidecar.Workflow{"w": late}}}
+		var names []string
+		for _, a := range w.replay(t.Context(), &protos.WorkflowRequest{InstanceId: "id", NewEvents: p.events}).GetActions() {
+			names = append(names, a.GetScheduleTask().GetName())
+		}
+		require.Equal(t, []string{"a", "b"}, names, "the engine knows that it has a's result")
+	})
 }

@@ -32,12 +32,16 @@ func (h *history) call(p *pending) (json.RawMessage, error) {
 	if !errors.Is(err, errMany) {
 		return result, err
 	}
-	h.ask("workflow " + retryName)
+	h.ask(aWorkflow, retryName)
 	err = h.oc.CallChildWorkflow(retryName, task.WithChildWorkflowInput(p)).Await(&result)
-	if err != nil {
-		return nil, errors.New(strings.TrimPrefix(err.Error(), taskFailed))
+	if err == nil {
+		return result, nil
 	}
-	return result, nil
+	text, failed := strings.CutPrefix(err.Error(), taskFailed)
+	if !failed {
+		_ = onItsWay(err)
+	}
+	return nil, errors.New(text)
 }
 
 // errMany means that the history has enough attempts.
@@ -45,19 +49,17 @@ var errMany = errors.New("many attempts")
 
 func (h *history) try(p *pending) (json.RawMessage, error) {
 	for range attemptsInARound {
-		result, failed, err := h.attempt(p)
-		if !failed {
-			return result, err
+		result, err := h.attempt(p)
+		if err == nil {
+			return result, nil
 		}
 		p.Failed++
 		wait, more := p.Policy.After(p.Failed)
 		if !more {
 			return nil, err
 		}
-		h.ask("timer ")
-		if err := h.oc.CreateTimer(wait).Await(nil); err != nil {
-			return nil, err
-		}
+		h.ask(aTimer, "")
+		_ = onItsWay(h.oc.CreateTimer(wait).Await(nil))
 	}
 	return nil, errMany
 }

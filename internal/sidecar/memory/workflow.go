@@ -13,8 +13,8 @@ import (
 )
 
 // Workflows is a workflow engine in memory. As the real one does, it runs a workflow's function again from
-// the start for every step and checks that it asks for the same things: a function that is not
-// deterministic fails here too. What it does not simulate: results that arrive twice, the cost of a long
+// the start for every step and checks that it asks for the same things. A function that does not fails here,
+// so that tests find it, instead of starting over. What it does not simulate: results that arrive twice, the cost of a long
 // history, and that starting or raising fails while the scheduler is away.
 type Workflows struct {
 	mu         sync.Mutex
