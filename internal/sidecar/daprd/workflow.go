@@ -35,7 +35,7 @@ type WorkflowOptions struct {
 	Workflows       int           // replays at once; 4 if zero
 	Activities      int           // at once; 8 if zero
 	ActivityTimeout time.Duration // of one attempt; 1 min if zero
-	Drain           time.Duration // for activities under way when Run is told to end; 10 s if zero
+	Drain           time.Duration // for activities under way when Run is told to end; 5 s if zero
 }
 
 // Workflows gives the sidecar's workflow engine. It does nothing before it is used.
@@ -53,7 +53,7 @@ func (c *Client) Workflows(o WorkflowOptions) *Workflows {
 		o.ActivityTimeout = time.Minute
 	}
 	if o.Drain == 0 {
-		o.Drain = 10 * time.Second
+		o.Drain = 5 * time.Second
 	}
 	return &Workflows{
 		c: c, hub: protos.NewTaskHubSidecarServiceClient(c.conn), opts: o, calls: make(chan struct{}, o.Calls),

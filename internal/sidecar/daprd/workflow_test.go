@@ -92,27 +92,35 @@ func (e *engine) connect(t testing.TB) *daprd.Client {
 // app is a worker that can be killed: its connection breaks, and with it all that it was doing.
 type app struct {
 	conn *daprd.Client
-	kill context.CancelFunc
+	stop context.CancelFunc
 	done chan error
 }
 
 func (e *engine) work(t testing.TB, o daprd.WorkflowOptions, register func(sidecar.WorkflowHost)) *app {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	a := &app{conn: e.connect(t), kill: cancel, done: make(chan error, 1)}
+	a := &app{conn: e.connect(t), stop: cancel, done: make(chan error, 1)}
 	w := a.conn.Workflows(o)
 	register(w)
 	e.worker.Store(w)
-	go func() { a.done <- w.Run(ctx) }()
-	var once sync.Once
-	a.kill = func() {
-		once.Do(func() {
-			cancel()
-			require.NoError(t, <-a.done)
-		})
-	}
-	t.Cleanup(a.kill)
+	go func() {
+		defer close(a.done)
+		a.done <- w.Run(ctx)
+	}()
+	t.Cleanup(func() { require.NoError(t, a.end()) })
 	return a
+}
+
+// end stops the worker gently.
+func (a *app) end() error {
+	a.stop()
+	return <-a.done // nil once it is closed
+}
+
+// kill leaves everything as it is.
+func (a *app) kill() error {
+	a.conn.Close()
+	return a.end()
 }
 
 func TestWorkflowsOnSQLite(t *testing.T) {
@@ -132,8 +140,7 @@ func TestWorkflowsOnSQLite(t *testing.T) {
 		}
 		return sidecartest.Engine{Workflows: e.client.Workflows(daprd.WorkflowOptions{}), Crashes: map[string]func(*testing.T){
 			"the app": func(t *testing.T) {
-				a.conn.Close()
-				a.kill()
+				require.NoError(t, a.kill())
 				a = e.work(whole, daprd.WorkflowOptions{}, register)
 			},
 			"the sidecar":   restart(e.sidecar),
@@ -188,8 +195,7 @@ func TestWorkflowsOutliveAnAppThatKeepsDying(t *testing.T) {
 	}
 	for range deaths {
 		goesOn()
-		a.conn.Close()
-		a.kill()
+		require.NoError(t, a.kill())
 		a = e.work(t, daprd.WorkflowOptions{}, register)
 	}
 	goesOn()

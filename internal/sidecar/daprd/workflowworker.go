@@ -29,7 +29,7 @@ func (w *Workflows) Run(ctx context.Context) error {
 	r := &worker{
 		Workflows: w, replays: make(chan struct{}, w.opts.Workflows), running: make(chan struct{}, w.opts.Activities),
 	}
-	defer r.drain(ctx, nil)
+	defer r.drain(ctx, nil, later) // what is left has been told to end
 	log := telemetry.Log(ctx)
 	for wait := soon; ctx.Err() == nil; wait = min(2*wait, later) {
 		began := time.Now()
@@ -88,7 +88,7 @@ func (r *worker) serve(ctx context.Context) error {
 		r.mu.Lock()
 		r.closing = true
 		r.mu.Unlock()
-		r.drain(ctx, lost)
+		r.drain(ctx, lost, r.opts.Drain)
 		return nil
 	}
 }
@@ -103,13 +103,13 @@ func (r *worker) take(ctx context.Context, item *protos.WorkItem) {
 }
 
 // drain waits until all work has ended, within a bound.
-func (r *worker) drain(ctx context.Context, lost <-chan error) {
+func (r *worker) drain(ctx context.Context, lost <-chan error, within time.Duration) {
 	finished := make(chan struct{})
 	go func() { r.items.Wait(); close(finished) }()
 	select {
 	case <-finished:
 	case <-lost:
-	case <-time.After(r.opts.Drain):
+	case <-time.After(within):
 		telemetry.Log(ctx).Warn().Msg("not all activities under way have ended; they will be run again")
 	}
 }
