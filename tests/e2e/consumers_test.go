@@ -10,14 +10,15 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"haberdash/dapr/launch"
 	"haberdash/internal/contract"
 	"haberdash/tests/shop"
 )
 
 // sidecarOf speaks to an app's sidecar, as only what runs beside the app should.
-func sidecarOf(t *testing.T, app string) *shop.Client {
+func sidecarOf(t *testing.T, s *launch.Shop, app string) *shop.Client {
 	t.Helper()
-	for _, p := range theShop.State().Processes {
+	for _, p := range s.State().Processes {
 		if p.Name == app+"-daprd" {
 			return shop.New(fmt.Sprintf("http://127.0.0.1:%d", p.Ports["http"]))
 		}
@@ -35,14 +36,10 @@ func inside[T any](t *testing.T, through *shop.Client, method, app, path string)
 	return v, a.Decode(&v)
 }
 
-// Every consumer comes to the end of the orders log, and has applied all of it.
-func TestConsumersKeepUpWithTheOrdersLog(t *testing.T) {
-	c := guest(t)
-	for range 3 {
-		_, err := c.Checkout(t.Context(), cartOf(t, c, stocked(t, 1)), shop.Visa, shop.NewKey())
-		require.NoError(t, err)
-	}
-	mesh := sidecarOf(t, "gateway")
+// keepUp demands that every consumer comes to where the orders log ends now, and has applied all of it.
+func keepUp(t *testing.T, s *launch.Shop) {
+	t.Helper()
+	mesh := sidecarOf(t, s, "gateway")
 	feed, err := inside[contract.FeedPage](t, mesh, http.MethodGet, "orders", "/feed/orders?max=1")
 	require.NoError(t, err)
 	require.Positive(t, feed.Head)
@@ -59,10 +56,36 @@ func TestConsumersKeepUpWithTheOrdersLog(t *testing.T) {
 	}
 }
 
+// audited demands that every document is, byte for byte, what its log makes.
+func audited(t *testing.T, s *launch.Shop) {
+	t.Helper()
+	mesh := sidecarOf(t, s, "gateway")
+	for _, app := range []string{"catalog", "orders"} {
+		found, err := inside[contract.Audits](t, mesh, http.MethodPost, app, "/internal/audit")
+		require.NoError(t, err)
+		require.Len(t, found.Audits, 2)
+		for _, a := range found.Audits {
+			require.Positive(t, a.Documents)
+			require.Empty(t, a.Differences, "%s %s", app, a.Log)
+		}
+	}
+}
+
+// While the other tests buy and ship, consumers keep up and documents are what the logs make.
+func TestConsumersAndDocumentsFollowTheLogs(t *testing.T) {
+	c := guest(t)
+	for range 3 {
+		_, err := c.Checkout(t.Context(), cartOf(t, c, stocked(t, 1)), shop.Visa, shop.NewKey())
+		require.NoError(t, err)
+		keepUp(t, theShop)
+		audited(t, theShop)
+	}
+}
+
 // A message that is no event stands in nobody's way: each consumer puts it aside for an administrator.
 func TestWhatIsNoEventBecomesADeadLetter(t *testing.T) {
 	c := guest(t)
-	published, err := sidecarOf(t, "orders").Do(t.Context(), shop.Request{Method: http.MethodPost, Path: "/v1.0/publish/pubsub/orders", Body: `{"not":"an event"}`})
+	published, err := sidecarOf(t, theShop, "orders").Do(t.Context(), shop.Request{Method: http.MethodPost, Path: "/v1.0/publish/pubsub/orders", Body: `{"not":"an event"}`})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusNoContent, published.Status, "%s", published.Body)
 	admin := staff(t) // the administrator
@@ -89,25 +112,6 @@ func TestWhatIsNoEventBecomesADeadLetter(t *testing.T) {
 			a, err := step.by.Do(t.Context(), shop.Request{Method: step.method, Path: step.path})
 			require.NoError(t, err)
 			require.Equal(t, step.status, a.Status, "%s %s: %s", step.method, step.path, a.Body)
-		}
-	}
-}
-
-// While the other tests buy and ship, every document is, byte for byte, what its log makes.
-func TestDocumentsAreWhatTheLogsMake(t *testing.T) {
-	c := guest(t)
-	mesh := sidecarOf(t, "gateway")
-	for range 3 {
-		_, err := c.Checkout(t.Context(), cartOf(t, c, stocked(t, 1)), shop.Visa, shop.NewKey())
-		require.NoError(t, err)
-		for app, documents := range map[string]int{"catalog": 2, "orders": 2} {
-			found, err := inside[contract.Audits](t, mesh, http.MethodPost, app, "/internal/audit")
-			require.NoError(t, err)
-			require.Len(t, found.Audits, documents)
-			for _, a := range found.Audits {
-				require.Positive(t, a.Documents)
-				require.Empty(t, a.Differences, "%s %s", app, a.Log)
-			}
 		}
 	}
 }

@@ -71,6 +71,8 @@ func TestShopSurvivesRestartsAndKills(t *testing.T) {
 	require.NoError(t, err)
 	n := int64(len(bought))
 	require.Equal(t, shop.Stock{SKU: sku, OnHand: there, Reserved: n, Available: there - n}, stock)
+	keepUp(t, s)
+	audited(t, s)
 	require.NoError(t, s.Stop(ctx))
 }
 
