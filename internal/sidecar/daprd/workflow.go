@@ -26,7 +26,7 @@ type Workflows struct {
 	calls      chan struct{} // a token for each that is under way
 	workflows  map[string]sidecar.Workflow
 	activities map[string]sidecar.Activity
-	wedged     atomic.Bool
+	wedged     atomic.Int64 // since when, Unix nanoseconds; 0: not
 }
 
 // WorkflowOptions bound what is done at once.
