@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -221,7 +222,7 @@ func (c *Consumer) pass(ctx context.Context, r *reader, e contract.Event, last b
 		r.move(func(p *progress) { p.Position, p.Applied = e.Position, p.Applied+1 })
 		return nil
 	}
-	if !last && !IsPoison(err) {
+	if !final(ctx, err, last) {
 		r.failed(e.Position, c.o.Now())
 		return fmt.Errorf("%s (%s): %w", e.ID, e.Type, err)
 	}
@@ -238,12 +239,21 @@ func (c *Consumer) loose(ctx context.Context, e contract.Event, last bool) sidec
 	switch {
 	case err == nil:
 		return sidecar.Done
-	case last || IsPoison(err):
+	case final(ctx, err, last):
 		return c.put(ctx, LogName{Source: e.Source}, e, err)
 	}
 	telemetry.Log(ctx).Warn().Err(err).Str("event", e.ID).Str("type", e.Type).Msg("event waits")
 	return sidecar.Retry
 }
+
+// final tells whether an event is to be parked: not for a try that was broken off.
+func final(ctx context.Context, err error, last bool) bool {
+	return IsPoison(err) || last && ctx.Err() == nil
+}
+
+// handleTime bounds the handling of one event: below the sidecar's patience with a delivery, so that a handler
+// that hangs is one that fails.
+const handleTime = 20 * time.Second
 
 // handle calls the event's handler; a panic is an error like any other, or it would block the log.
 func (c *Consumer) handle(ctx context.Context, e contract.Event) (err error) {
@@ -253,12 +263,15 @@ func (c *Consumer) handle(ctx context.Context, e contract.Event) (err error) {
 	}
 	defer func() {
 		if p := recover(); p != nil {
+			telemetry.Log(ctx).Error().Str("event", e.ID).Bytes("stack", debug.Stack()).Msg("a handler panicked")
 			err = fmt.Errorf("the handler panicked: %v", p)
 		}
 	}()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, handleTime)
+	defer cancel()
 	if err = h(ctx, e); err == nil && c.handled != nil {
 		c.handled(e)
 	}

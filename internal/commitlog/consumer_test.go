@@ -198,3 +198,20 @@ func TestConsumerAppliesEveryEventInOrder(t *testing.T) {
 		require.GreaterOrEqual(t, cursors[0].Applied+cursors[0].Parked, cursors[0].Position)
 	})
 }
+
+// A try that was broken off is none: at a shutdown, the dead letters that arrive must not all be parked.
+func TestABrokenOffTryParksNothing(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	store := memory.NewState()
+	c := commitlog.NewConsumer(commitlog.ConsumerOptions{State: store, Handlers: map[string]commitlog.EventHandler{
+		"did": func(ctx context.Context, _ contract.Event) error { cancel(); return ctx.Err() },
+	}})
+	for _, position := range []string{"0", "1"} { // without a log, and of one
+		d := sidecar.Delivery{ID: "e", Data: []byte(`{"id":"e","type":"did","source":"src","partition":"p","position":` + position + `}`)}
+		require.Equal(t, []sidecar.Outcome{sidecar.Retry}, c.DeliverDead(ctx, []sidecar.Delivery{d}))
+	}
+	list, _, err := c.Parked(t.Context(), commitlog.Bookmark{}, 10)
+	require.NoError(t, err)
+	require.Empty(t, list)
+}
