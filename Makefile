@@ -63,11 +63,17 @@ $(SHOP):
 	@mkdir -p $(@D) 2>/dev/null || { echo "cannot write to $(@D)" >&2; exit 1; }
 	@CGO_ENABLED=0 go build -buildvcs=false -o $@ ./dapr/shop
 
-# Tests that start shops are few at a time: each is a dozen processes.
+# Tests that start shops are few at a time: each is a dozen processes. The runs of tests/chaos are make chaos's, and
+# make chaos-short's, until they have passed often enough to stand before every change.
+CHAOS := ^(TestChaos|TestRush|TestFiftyCopies|TestEveryKillPoint)$$
 .PHONY: test
-test: tools ## all tests that need nothing but Go
+test: tools ## all tests that need nothing but Go, but for the chaos runs
 	go vet ./...
-	go test -timeout 10m -p 2 ./...
+	go test -timeout 10m -p 2 -skip '$(CHAOS)' ./...
+
+.PHONY: chaos-short
+chaos-short: tools ## a small chaos run: a minute or two
+	go test -count=1 -v -timeout 10m ./tests/chaos -run '$(CHAOS)'
 
 .PHONY: chaos
 chaos: tools ## kill every process while hundreds buy, then hold all promises; SEED=1 (or several) BUYERS=400
