@@ -21,6 +21,9 @@ const (
 	later = time.Second
 )
 
+// linger is how long the engine gets to store the last results: it does so only while a worker is connected.
+const linger = 200 * time.Millisecond
+
 // maxPayload bounds an input or result, in bytes: the sidecar takes messages of 4 MB.
 const maxPayload = 1 << 20
 
@@ -89,6 +92,10 @@ func (r *worker) serve(ctx context.Context) error {
 		r.closing = true
 		r.mu.Unlock()
 		r.drain(ctx, lost, r.opts.Drain)
+		select {
+		case <-lost:
+		case <-time.After(linger):
+		}
 		return nil
 	}
 }
