@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -76,8 +77,10 @@ func steps(t *testing.T) []string {
 func judge(t *testing.T, w *World, diary []string) *Books {
 	t.Helper()
 	schedule := fmt.Sprintf("seed %d; the schedule:\n%s", *seed, strings.Join(diary, "\n"))
-	books, err := w.Quiet(t.Context())
+	began := time.Now()
+	books, last, err := w.Quiet(t.Context())
 	require.NoError(t, err, schedule)
+	t.Logf("at rest after %s; last under way: %v", time.Since(began).Round(time.Millisecond), last)
 	found := Check(books, w.Witness)
 	w.Witness.forget()
 	require.Empty(t, found, "%s\n%s", schedule, Report(books, found))

@@ -120,9 +120,8 @@ func (w *World) await(ctx context.Context, answers int64, over <-chan struct{}) 
 	return nil
 }
 
-// Quiet waits until nothing is under way, and reads the books then.
-func (w *World) Quiet(ctx context.Context) (books *Books, err error) {
-	var last error
+// Quiet waits until nothing is under way, and reads the books then. last is what was under way until the end.
+func (w *World) Quiet(ctx context.Context) (books *Books, last error, err error) {
 	err = w.until(ctx, "the shop comes to rest", func(ctx context.Context) (err error) {
 		if last != nil { // reading everything is work for the shop, too
 			sleep(ctx, time.Second)
@@ -137,7 +136,7 @@ func (w *World) Quiet(ctx context.Context) (books *Books, err error) {
 		}
 		return nil
 	})
-	return books, err
+	return books, last, err
 }
 
 // failures gathers errors from several goroutines.
