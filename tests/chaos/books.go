@@ -26,6 +26,7 @@ type Books struct {
 	Feeds   []Feed
 	Cursors map[string][]contract.Cursor // by app
 	Audits  []contract.Audit
+	moved   bool // an event was published while they were read
 	Mails   []Mail
 	Own     map[*person][]string // ids of the orders that customers list as their own
 }
@@ -47,14 +48,21 @@ type StockBook struct {
 	Events []StockEvent `json:"-"`
 }
 
-// Read reads the books.
+// Read reads the books. If anything happens meanwhile, they are not to be held against each other: see Pending.
 func (w *World) Read(ctx context.Context) (b *Books, err error) {
 	b = &Books{Orders: map[string]OrderBook{}, Stock: map[string]StockBook{}, Carts: map[string]basket{}, Own: map[*person][]string{},
 		Cursors: map[string][]contract.Cursor{}}
+	before, err := w.heads(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for _, read := range []func(context.Context, *Books) error{w.readOrders, w.readStock, w.readBuyers, w.readLedger, w.readFeeds} {
 		if err := read(ctx, b); err != nil {
 			return nil, err
 		}
+	}
+	for i, f := range b.Feeds {
+		b.moved = b.moved || f.Head != before[i]
 	}
 	b.Mails, err = readMails(w.Shop.MailDir())
 	return b, err

@@ -136,6 +136,9 @@ func (b *Books) Pending() (list []string) {
 			}
 		}
 	}
+	if b.moved {
+		list = append(list, "a log has grown while the books were read")
+	}
 	list = append(list, b.behind()...)
 	slices.Sort(list)
 	return list

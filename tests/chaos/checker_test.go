@@ -165,6 +165,7 @@ func TestTheCheckerKnowsWhatIsUnderWay(t *testing.T) {
 		"a return":           func(b *Books) { change(b, "A", func(o *OrderBook) { o.Returns[0].Refunded = nil }) },
 		"a refund":           func(b *Books) { change(b, "A", func(o *OrderBook) { o.Events = o.Events[:17] }) },
 		"a cancellation":     func(b *Books) { change(b, "B", func(o *OrderBook) { o.Events = o.Events[:4] }) },
+		"an event":           func(b *Books) { b.moved = true },
 		"a consumer":         func(b *Books) { b.Cursors["cart"][0].Position-- },
 	} {
 		b, _ := example()

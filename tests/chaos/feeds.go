@@ -26,6 +26,18 @@ func logs() []Feed {
 	return all
 }
 
+// heads are the ends of the logs.
+func (w *World) heads(ctx context.Context) (ends []uint64, err error) {
+	for _, f := range logs() {
+		var page contract.FeedPage
+		if err := w.invoke(ctx, http.MethodGet, f.Source, fmt.Sprintf("feed/%s?from=1&max=1", f.Partition), &page); err != nil {
+			return nil, err
+		}
+		ends = append(ends, page.Head)
+	}
+	return ends, nil
+}
+
 // readFeeds reads the feeds, how far each app has come in them, and what audits of the logs say.
 func (w *World) readFeeds(ctx context.Context, b *Books) error {
 	for _, f := range logs() {
