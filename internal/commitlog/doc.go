@@ -99,9 +99,9 @@
 // # Several replicas
 //
 // Any number of processes may write a partition; it is never wrong, but it is slower: each put that another one wins
-// costs a round trip and a repeated decision. With 64 clients on SQLite, one busy writer took 4,500 commands a second,
-// two together 2,300, four 600 (BenchmarkContention). So give a partition that is busy one writer, and to scale use
-// more partitions: stock has one for each location.
+// costs a round trip and a repeated decision. With 64 clients on SQLite, two busy writers together took between a
+// quarter and a half of the commands that one takes, four between an eighth and a quarter (BenchmarkContention). So
+// give a partition that is busy one writer, and to scale use more partitions: stock has one for each location.
 //
 // # Finding one's way
 //
@@ -110,6 +110,6 @@
 //	publisher.go feed.go follow.go               the outbox, the feed, work that follows one's own log
 //	projection.go lists.go                       read models
 //	refold.go audit.go rebuild.go                the log folded anew: compared, or written
-//	consumer.go reader.go poll.go park.go        other apps' logs
+//	consumer.go handler.go reader.go poll.go park.go  other apps' logs
 //	logapi/ logtest/                             operations over HTTP; the suite
 package commitlog
