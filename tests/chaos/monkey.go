@@ -62,9 +62,10 @@ func (m *monkey) blow(ctx context.Context, b Blow) {
 	}
 }
 
-// revive starts dead processes again until ctx ends; then it returns when none is dead.
+// revive starts dead processes again until ctx ends; then it returns when none has been dead for a while: the death
+// of one that the dapr CLI started is noticed a little late.
 func (m *monkey) revive(ctx context.Context) error {
-	dead := map[string]time.Time{}
+	dead, well := map[string]time.Time{}, time.Now()
 	for tick := time.NewTicker(20 * time.Millisecond); ; {
 		<-tick.C
 		any := false
@@ -90,7 +91,10 @@ func (m *monkey) revive(ctx context.Context) error {
 			m.mu.Unlock()
 			delete(dead, p.Name)
 		}
-		if !any && ctx.Err() != nil {
+		if any {
+			well = time.Now()
+		}
+		if ctx.Err() != nil && time.Since(well) > 500*time.Millisecond {
 			tick.Stop()
 			return nil
 		}

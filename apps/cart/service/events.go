@@ -8,6 +8,7 @@ import (
 	"haberdash/apps/cart/internal/cart"
 	"haberdash/internal/commitlog"
 	"haberdash/internal/contract"
+	"haberdash/internal/failpoint"
 	"haberdash/internal/fault"
 )
 
@@ -18,6 +19,7 @@ func (s *Service) ordered(ctx context.Context, event contract.Event) error {
 		return commitlog.Poison(errors.New("the order is not understood"))
 	}
 	_, err := again(func() (struct{}, error) { return struct{}{}, s.takeOut(ctx, fact.CartID, fact.CartVersion, fact) })
+	failpoint.Reach(afterTakeOut)
 	switch {
 	case err == nil, fault.Is(err, "not-found"): // a guest's cart may have expired
 		return nil

@@ -16,6 +16,7 @@ import (
 	"haberdash/internal/commitlog"
 	"haberdash/internal/commitlog/logapi"
 	"haberdash/internal/contract"
+	"haberdash/internal/failpoint"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
 )
@@ -104,6 +105,7 @@ func (s *Service) once(ctx context.Context, event contract.Event, compose compos
 	if err := s.Sender.Send(ctx, message); err != nil {
 		return err
 	}
+	failpoint.Reach(afterSend)
 	value, _ := json.Marshal(map[string]time.Time{"at": s.Now().UTC()})
 	if err := s.State.Create(ctx, mark, value, sidecar.TTL(markTTL)); err != nil && !errors.Is(err, sidecar.ErrExists) {
 		// It is sent. To ask for the event again would only send it again.
