@@ -32,6 +32,7 @@ type ConsumerOptions struct {
 	State    sidecar.State
 	Fetch    Fetch
 	Handlers map[string]EventHandler // by event type; other events are passed over
+	Batches  map[string]BatchHandler // a quicker way for several events of a type, where there is one
 	// Logs are followed from the start. Any other is when its first event arrives.
 	Logs []LogName
 	// PollEvery is how often each log's head is asked for; 3 s if zero.
@@ -141,7 +142,12 @@ func (c *Consumer) read(ctx context.Context, r *reader, batch []arrival, last bo
 	defer r.release()
 	slices.SortStableFunc(batch, func(a, b arrival) int { return cmp.Compare(a.event.Position, b.event.Position) })
 	err := c.load(ctx, r)
-	for _, a := range batch {
+	alone := last
+	for i, a := range batch {
+		if err == nil && !alone && a.event.Position == r.progress().Position+1 {
+			_, failed := c.together(ctx, r, eventsOf(batch[i:]))
+			alone = failed != nil
+		}
 		if err == nil {
 			err = c.reach(a.from.Within(ctx), r, a.event, last)
 		}
@@ -154,6 +160,14 @@ func (c *Consumer) read(ctx context.Context, r *reader, batch []arrival, last bo
 			Uint64("position", r.progress().Position).Msg("events wait")
 	}
 	c.storeDue(ctx, r)
+}
+
+func eventsOf(batch []arrival) []contract.Event {
+	events := make([]contract.Event, len(batch))
+	for i, a := range batch {
+		events[i] = a.event
+	}
+	return events
 }
 
 // reach handles the event, and before it what is missing up to it.
@@ -189,9 +203,20 @@ func (c *Consumer) fetch(ctx context.Context, r *reader, upTo uint64, last bool)
 			if (LogName{Source: e.Source, Partition: e.Partition}) != r.log || e.Position != at+uint64(i)+1 {
 				return fmt.Errorf("the feed gives %s at position %d", e.ID, at+uint64(i)+1)
 			}
-			if err := c.pass(ctx, r, e, last); err != nil {
+		}
+		alone := last
+		for rest := page.Events; len(rest) > 0; {
+			if !alone {
+				n, failed := c.together(ctx, r, rest)
+				if alone = failed != nil; n > 0 {
+					rest = rest[n:]
+					continue
+				}
+			}
+			if err := c.pass(ctx, r, rest[0], last); err != nil {
 				return err
 			}
+			rest = rest[1:]
 		}
 	}
 	return nil

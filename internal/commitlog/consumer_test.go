@@ -33,6 +33,7 @@ type office struct {
 	applied   map[uint64]bool // by position
 	order     []uint64        // of the first applications
 	stored    uint64          // the position
+	together  bool            // a batch was handled
 }
 
 var errOutage = errors.New("an outage")
@@ -45,8 +46,13 @@ func openOffice(t *rapid.T) *office {
 }
 
 func (o *office) start() *commitlog.Consumer {
+	var batches map[string]commitlog.BatchHandler
+	if rapid.Bool().Draw(o.t, "batches") {
+		batches = map[string]commitlog.BatchHandler{"did": o.handleAll}
+	}
 	return commitlog.NewConsumer(commitlog.ConsumerOptions{
-		State: o.cable, Fetch: o.fetch, Logs: []commitlog.LogName{{Source: "src", Partition: "p"}},
+		Batches: batches,
+		State:   o.cable, Fetch: o.fetch, Logs: []commitlog.LogName{{Source: "src", Partition: "p"}},
 		Now:        func() time.Time { return o.now },
 		Handlers:   map[string]commitlog.EventHandler{"did": o.handle},
 		StoreEvery: time.Duration(rapid.SampledFrom([]int{1, int(time.Hour)}).Draw(o.t, "store every")),
@@ -76,6 +82,17 @@ func (o *office) handle(_ context.Context, e contract.Event) error {
 		o.order = append(o.order, e.Position)
 	} // else a replica that was behind takes what the other has parked
 	o.applied[e.Position] = true
+	return nil
+}
+
+// handleAll stops in the middle when one fails.
+func (o *office) handleAll(ctx context.Context, events []contract.Event) error {
+	o.together = o.together || len(events) > 1
+	for _, e := range events {
+		if err := o.handle(ctx, e); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -163,8 +180,11 @@ func (o *office) inOrder(t *rapid.T) {
 // order, or parked.
 func TestConsumerAppliesEveryEventInOrder(t *testing.T) {
 	t.Parallel()
+	together := false
+	defer func() { require.True(t, together, "no batch was ever handled") }()
 	rapid.Check(t, func(t *rapid.T) {
 		o := openOffice(t)
+		defer func() { together = together || o.together }()
 		replica := rapid.IntRange(0, len(o.replicas)-1)
 		t.Repeat(map[string]func(*rapid.T){
 			"publish":      o.publish,

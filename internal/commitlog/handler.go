@@ -17,6 +17,11 @@ import (
 // logged, stored and shown to administrators: it does not quote the event's data.
 type EventHandler func(ctx context.Context, e contract.Event) error
 
+// BatchHandler handles several events of one type, which follow each other in their log but for such as have no
+// handler. After an error each of them goes alone to the type's EventHandler, so what was done must be harmless to
+// repeat, and what can never be handled is for that to tell.
+type BatchHandler func(ctx context.Context, events []contract.Event) error
+
 // Poison marks an error that no repetition would end.
 func Poison(err error) error { return poison{err} }
 
@@ -42,6 +47,14 @@ func (c *Consumer) handle(ctx context.Context, e contract.Event) (err error) {
 	if h == nil {
 		return nil
 	}
+	if err = guarded(ctx, e, func(ctx context.Context) error { return h(ctx, e) }); err == nil && c.handled != nil {
+		c.handled(e)
+	}
+	return err
+}
+
+// guarded runs a handler, whose first event is e.
+func guarded(ctx context.Context, e contract.Event, h func(context.Context) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			telemetry.Log(ctx).Error().Str("event", e.ID).Bytes("stack", debug.Stack()).Msg("a handler panicked")
@@ -53,8 +66,41 @@ func (c *Consumer) handle(ctx context.Context, e contract.Event) (err error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, handleTime)
 	defer cancel()
-	if err = h(ctx, e); err == nil && c.handled != nil {
-		c.handled(e)
+	return h(ctx)
+}
+
+// batchMost bounds what a BatchHandler gets at once, and so what a crash may repeat.
+const batchMost = 50
+
+// together handles the events that are next, as many as one BatchHandler serves, and moves the cursor on. It answers
+// how many: 0 when there is nothing to handle together. After an error each event is to be handled alone.
+func (c *Consumer) together(ctx context.Context, r *reader, next []contract.Event) (int, error) {
+	var mine []contract.Event
+	n := 0
+	for at := r.progress().Position; n < len(next) && len(mine) < batchMost && next[n].Position == at+uint64(n)+1; n++ {
+		e := next[n]
+		switch {
+		case c.o.Handlers[e.Type] == nil:
+			continue
+		case c.o.Batches[e.Type] != nil && (len(mine) == 0 || mine[0].Type == e.Type):
+			mine = append(mine, e)
+			continue
+		}
+		break
 	}
-	return err
+	if len(mine) < 2 {
+		return 0, nil
+	}
+	err := guarded(ctx, mine[0], func(ctx context.Context) error { return c.o.Batches[mine[0].Type](ctx, mine) })
+	if err != nil {
+		telemetry.Log(ctx).Info().Err(err).Str("event", mine[0].ID).Int("events", len(mine)).Msg("not handled together, each goes alone")
+		return 0, err
+	}
+	for _, e := range mine {
+		if c.handled != nil {
+			c.handled(e)
+		}
+	}
+	r.move(func(p *progress) { p.Position, p.Applied = next[n-1].Position, p.Applied+uint64(n) })
+	return n, nil
 }

@@ -31,6 +31,8 @@ type Item struct {
 	Key   string
 	Value []byte
 	ETag  string // opaque version; changes with each write
+
+	TTL time.Duration // of what PutMany and PutManyIf write: see the option of that name; never read
 }
 
 // Found reports whether the item exists.

@@ -10,7 +10,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strings"
+	"regexp"
+	"strconv"
 	"syscall"
 	"text/tabwriter"
 	"time"
@@ -19,9 +20,6 @@ import (
 
 	"haberdash/dapr/launch"
 )
-
-// clients are the numbers of clients each case runs with; each runs for the duration.
-var clients = []int{1, 16, 64}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -68,10 +66,22 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// Each case runs with these numbers of clients, for the duration each time.
+	clients := []int{1, 16, 64}
+	if text := os.Getenv("CLIENTS"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			return fmt.Errorf("CLIENTS: %q is no number of clients", text)
+		}
+		clients = []int{n}
+	}
 	var results []result
-	only := os.Getenv("CASES")
+	only, err := regexp.Compile(os.Getenv("CASES"))
+	if err != nil {
+		return fmt.Errorf("CASES: %w", err)
+	}
 	for _, c := range cases {
-		if !strings.Contains(c.name, only) {
+		if !only.MatchString(c.name) {
 			continue
 		}
 		for _, n := range clients {
@@ -79,11 +89,11 @@ func run(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			r, err := measure(ctx, c, n, duration, func() time.Duration { return cpuOf(s) })
+			r, err := measure(ctx, c, n, duration, func() map[string]time.Duration { return cpuOf(s) })
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(os.Stderr, "%s, %d clients: %.0f/s\n", r.Case, r.Clients, r.PerSecond)
+			fmt.Fprintf(os.Stderr, "%s, %d clients: %.0f/s; CPU ms each: %s\n", r.Case, r.Clients, r.PerSecond, r.shares())
 			if r.Lag95, err = since(ctx, s, before); err != nil {
 				return err
 			}
@@ -95,12 +105,13 @@ func run(ctx context.Context) error {
 	return write(filepath.Join(out, "bench.json"), results)
 }
 
-// cpuOf is the processor time that a shop's processes have used: it tells less of a busy machine than the clock.
-func cpuOf(s *launch.Shop) (used time.Duration) {
+// cpuOf is the processor time that each of a shop's processes has used: it tells less of a busy machine than the clock.
+func cpuOf(s *launch.Shop) map[string]time.Duration {
+	used := map[string]time.Duration{}
 	for _, p := range s.State().Processes {
 		if ps, err := process.NewProcess(int32(p.PID)); err == nil {
 			if t, err := ps.Times(); err == nil {
-				used += time.Duration((t.User + t.System) * float64(time.Second))
+				used[p.Name] = time.Duration((t.User + t.System) * float64(time.Second))
 			}
 		}
 	}

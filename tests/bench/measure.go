@@ -1,9 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,12 +28,26 @@ type result struct {
 	PerSecond float64 `json:"perSecond"`
 	OfRaw     float64 `json:"ofRawInvoke"` // PerSecond over that of the sidecar's raw invocation
 	CPU       float64 `json:"cpuMs"`       // of all processes of the shop, for one operation
-	P50       float64 `json:"p50ms"`
-	P99       float64 `json:"p99ms"`
-	Errors    int     `json:"errors"`
+	// Processes is the same by process.
+	Processes map[string]float64 `json:"cpuMsByProcess"`
+	P50       float64            `json:"p50ms"`
+	P99       float64            `json:"p99ms"`
+	Errors    int                `json:"errors"`
 	// Lag95 is within how many milliseconds of its commit an app has handled 95% of the events, by app.
 	Lag95    map[string]float64 `json:"eventLag95ms,omitempty"`
 	FirstErr string             `json:"firstError,omitempty"`
+}
+
+// shares are the processes by what they cost, the dearest first.
+func (r result) shares() string {
+	names := slices.SortedFunc(maps.Keys(r.Processes), func(a, b string) int { return cmp.Compare(r.Processes[b], r.Processes[a]) })
+	var b strings.Builder
+	for _, name := range names {
+		if r.Processes[name] >= 0.05 {
+			fmt.Fprintf(&b, "%s %.1f ", name, r.Processes[name])
+		}
+	}
+	return b.String()
 }
 
 // errDone is returned by an op that has nothing left to do: the measurement ends early.
@@ -37,12 +55,13 @@ var errDone = fmt.Errorf("nothing left to do")
 
 // measure runs the case's op with n clients in a closed loop for d. cpu is the time that the shop's processes have
 // used so far.
-func measure(ctx context.Context, c benchCase, n int, d time.Duration, cpu func() time.Duration) (result, error) {
+func measure(ctx context.Context, c benchCase, n int, d time.Duration, cpu func() map[string]time.Duration) (result, error) {
 	if c.setup != nil {
 		if err := c.setup(ctx, n, d); err != nil {
 			return result{}, fmt.Errorf("%s: set up: %w", c.name, err)
 		}
 	}
+	fmt.Fprintf(os.Stderr, "%s, %d clients, for %s\n", c.name, n, d)
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	var (
@@ -83,7 +102,12 @@ func measure(ctx context.Context, c benchCase, n int, d time.Duration, cpu func(
 	took := time.Since(start)
 	r := result{Case: c.name, Clients: n, PerSecond: float64(len(times)) / took.Seconds(), Errors: int(errors.Load()), FirstErr: first}
 	if len(times) > 0 {
-		r.CPU = millis(cpu()-used) / float64(len(times))
+		r.Processes = map[string]float64{}
+		for name, after := range cpu() {
+			each := millis(after-used[name]) / float64(len(times))
+			r.CPU += each
+			r.Processes[name] = each
+		}
 	}
 	slices.Sort(times)
 	if len(times) > 0 {

@@ -156,3 +156,33 @@ func TestCartsFollowTheOrdersLog(t *testing.T) {
 	cursors := s.do("", "GET", "/internal/consumers", "", nil)
 	assert.JSONEq(t, `{"cursors":[{"source":"orders","partition":"orders","position":2,"applied":2,"parked":0,"head":0}]}`, cursors.Raw)
 }
+
+// What many orders do together is what they do one by one.
+func TestOrdersTogether(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	together := func(events ...contract.Event) error {
+		return New(Deps{State: s.state, Invoker: s.mesh}).orderedTogether(t.Context(), events)
+	}
+	items := func(a answer) int { return len(s.ok(s.do("", "GET", path(a), "", nil)).Cart.Items) }
+	a, b := s.filled("", contract.Line{SKU: "hat", Quantity: 2}), s.filled("", contract.Line{SKU: "tee-red-m", Quantity: 1})
+	s.ok(s.do("", "PUT", path(b)+"/items/hat", "*", `{"quantity":5}`))
+	gone := confirmed("o3", answer{Cart: Cart{ID: "gone-gone-gone-gone"}})
+	for range 2 {
+		require.NoError(t, together(confirmed("o1", a), confirmed("o2", b), gone))
+		assert.Equal(t, 0, items(a))
+		assert.Equal(t, 1, items(b), "what was added after the order")
+	}
+
+	claimed, other := s.filled("", contract.Line{SKU: "hat", Quantity: 2}), s.filled("", contract.Line{SKU: "hat", Quantity: 2})
+	s.ok(s.do("ann", "POST", path(claimed)+"/claim", "", nil))
+	assert.ErrorIs(t, together(confirmed("o4", other), confirmed("o5", claimed)), errNotPlain)
+	assert.ErrorIs(t, together(confirmed("o4", other), confirmed("o6", other)), errNotPlain)
+	wrong := confirmed("o7", other)
+	wrong.Data = json.RawMessage(`{"orderId":7}`)
+	assert.Error(t, together(confirmed("o4", other), wrong))
+	s.state.setDown(true)
+	assert.Error(t, together(confirmed("o4", other), gone))
+	s.state.setDown(false)
+	assert.Equal(t, 1, items(other), "left for each alone")
+}

@@ -39,6 +39,7 @@ func New(d Deps) *Service {
 	s.consumer = commitlog.NewConsumer(commitlog.ConsumerOptions{
 		State: d.State, Fetch: logapi.Fetch(d.Invoker), Logs: []commitlog.LogName{{Source: "orders", Partition: "orders"}},
 		Handlers: map[string]commitlog.EventHandler{contract.OrderConfirmed: s.ordered},
+		Batches:  map[string]commitlog.BatchHandler{contract.OrderConfirmed: s.orderedTogether},
 	})
 	return s
 }

@@ -94,6 +94,13 @@ func (f *faulty) write(key string, opts []sidecar.PutOption, write func() error)
 	return errDown
 }
 
+func (f *faulty) GetMany(ctx context.Context, keys []string) (map[string]sidecar.Item, error) {
+	if err := f.broken(); err != nil {
+		return nil, err
+	}
+	return f.State.GetMany(ctx, keys)
+}
+
 func (f *faulty) setDown(down bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

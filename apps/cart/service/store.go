@@ -53,6 +53,31 @@ func (s store) load(ctx context.Context, id string) (stored, error) {
 	if err != nil {
 		return stored{}, outage(err)
 	}
+	return restore(id, item)
+}
+
+// loadMany reads those of the carts that are there, by id.
+func (s store) loadMany(ctx context.Context, ids []string) (map[string]stored, error) {
+	keys := make([]string, len(ids))
+	for i, id := range ids {
+		keys[i] = key(id)
+	}
+	items, err := s.state.GetMany(ctx, keys)
+	if err != nil {
+		return nil, outage(err)
+	}
+	carts := map[string]stored{}
+	for i, id := range ids {
+		if item, found := items[keys[i]]; found {
+			if carts[id], err = restore(id, item); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return carts, nil
+}
+
+func restore(id string, item sidecar.Item) (stored, error) {
 	if !item.Found() {
 		return stored{}, fault.Missing("cart")
 	}
@@ -81,18 +106,14 @@ func (s store) save(ctx context.Context, c stored) error {
 	if !c.Changed() {
 		return nil
 	}
-	value, err := json.Marshal(c.Snapshot())
+	item, err := c.item()
 	if err != nil {
-		return fmt.Errorf("encode cart: %w", err)
-	}
-	var opts []sidecar.PutOption
-	if c.Guest() {
-		opts = append(opts, sidecar.TTL(guestTTL))
+		return err
 	}
 	if c.etag == "" {
-		err = s.state.Create(ctx, key(c.id), value, opts...)
+		err = s.state.Create(ctx, item.Key, item.Value, sidecar.TTL(item.TTL))
 	} else {
-		err = s.state.Put(ctx, key(c.id), value, c.etag, opts...)
+		err = s.state.Put(ctx, item.Key, item.Value, item.ETag, sidecar.TTL(item.TTL))
 	}
 	switch {
 	case err == nil:
@@ -101,6 +122,19 @@ func (s store) save(ctx context.Context, c stored) error {
 		return errRace
 	}
 	return outage(err)
+}
+
+// item is what the cart is stored as.
+func (c stored) item() (sidecar.Item, error) {
+	value, err := json.Marshal(c.Snapshot())
+	if err != nil {
+		return sidecar.Item{}, fmt.Errorf("encode cart: %w", err)
+	}
+	item := sidecar.Item{Key: key(c.id), Value: value, ETag: c.etag}
+	if c.Guest() {
+		item.TTL = guestTTL
+	}
+	return item, nil
 }
 
 // again repeats what lost a race, a few times.

@@ -5,10 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/singleflight"
 
 	"haberdash/apps/notifications/internal/letters"
@@ -45,6 +47,7 @@ func New(d Deps) *Service {
 	s := &Service{Deps: d}
 	s.consumer = commitlog.NewConsumer(commitlog.ConsumerOptions{
 		State: d.State, Fetch: logapi.Fetch(d.Invoker), Now: d.Now, Logs: []commitlog.LogName{{Source: "orders", Partition: "orders"}},
+		Batches: map[string]commitlog.BatchHandler{contract.OrderConfirmed: s.mailTogether(s.orderConfirmed)},
 		Handlers: map[string]commitlog.EventHandler{
 			contract.OrderConfirmed:            s.mail(s.orderConfirmed),
 			contract.UserVerificationRequested: s.mail(s.userMail(d.Letters.Verify)),
@@ -87,6 +90,62 @@ func (s *Service) mail(compose composer) commitlog.EventHandler {
 	}
 }
 
+// sendersAtOnce bounds how many mails of a batch are on their way.
+const sendersAtOnce = 8
+
+// mailTogether is mail for many: two calls of the store instead of two for each.
+func (s *Service) mailTogether(compose composer) commitlog.BatchHandler {
+	return func(ctx context.Context, events []contract.Event) error {
+		messages, marks := make([]mail.Message, len(events)), make([]string, len(events))
+		for i, event := range events {
+			var err error
+			if messages[i], err = compose(event); err != nil {
+				return err
+			}
+			marks[i] = markOf(messages[i])
+		}
+		marked, err := s.State.GetMany(ctx, marks)
+		if err != nil {
+			return err
+		}
+		var (
+			sent sync.Mutex
+			done []sidecar.Item
+			work errgroup.Group
+		)
+		work.SetLimit(sendersAtOnce)
+		for i, message := range messages {
+			if _, before := marked[marks[i]]; before {
+				continue
+			}
+			work.Go(func() error {
+				if err := s.Sender.Send(ctx, message); err != nil {
+					return err
+				}
+				failpoint.Reach(afterSend)
+				sent.Lock()
+				defer sent.Unlock()
+				done = append(done, sidecar.Item{Key: marks[i], Value: s.markValue(), TTL: markTTL})
+				return nil
+			})
+		}
+		err = work.Wait()
+		// Also of those that went before one failed.
+		if markErr := s.State.PutMany(context.WithoutCancel(ctx), done); markErr != nil {
+			telemetry.Log(ctx).Warn().Err(markErr).Int("mails", len(done)).Msg("mails sent but not marked")
+		}
+		telemetry.Log(ctx).Info().Int("mails", len(done)).Msg("mails sent")
+		return err
+	}
+}
+
+func markOf(m mail.Message) string { return "mailed/" + m.FileName() }
+
+func (s *Service) markValue() []byte {
+	value, _ := json.Marshal(map[string]time.Time{"at": s.Now().UTC()})
+	return value
+}
+
 // sendTime bounds the handling of one event.
 const sendTime = 20 * time.Second
 
@@ -97,7 +156,7 @@ func (s *Service) once(ctx context.Context, event contract.Event, compose compos
 	if err != nil {
 		return err
 	}
-	mark := "mailed/" + message.FileName()
+	mark := markOf(message)
 	item, err := s.State.Get(ctx, mark)
 	if err != nil || item.Found() {
 		return err
@@ -106,8 +165,7 @@ func (s *Service) once(ctx context.Context, event contract.Event, compose compos
 		return err
 	}
 	failpoint.Reach(afterSend)
-	value, _ := json.Marshal(map[string]time.Time{"at": s.Now().UTC()})
-	if err := s.State.Create(ctx, mark, value, sidecar.TTL(markTTL)); err != nil && !errors.Is(err, sidecar.ErrExists) {
+	if err := s.State.Create(ctx, mark, s.markValue(), sidecar.TTL(markTTL)); err != nil && !errors.Is(err, sidecar.ErrExists) {
 		// It is sent. To ask for the event again would only send it again.
 		telemetry.Log(ctx).Warn().Err(err).Str("event", event.ID).Msg("mail sent but not marked")
 	}

@@ -6,11 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	netmail "net/mail"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -63,10 +65,15 @@ func (s *state) Create(ctx context.Context, key string, value []byte, opts ...si
 // binder fails on demand.
 type binder struct {
 	*memory.Mesh
-	err error
+	err      error
+	failFrom int64 // the use from which on it is down, counted from 1; 0: none
+	uses     atomic.Int64
 }
 
 func (b *binder) Bind(ctx context.Context, binding, operation string, data []byte, metadata map[string]string) error {
+	if n := b.uses.Add(1); b.failFrom > 0 && n >= b.failFrom {
+		return errors.New("down")
+	}
 	if b.err != nil {
 		return b.err
 	}
@@ -192,6 +199,42 @@ func TestOutagesAreTriedAgain(t *testing.T) {
 	assert.Equal(t, bound[0], bound[1], "the second file is the first again")
 	assert.Equal(t, sidecar.Done, o.deliver(e))
 	assert.Len(t, o.mesh.Bindings(), 2)
+}
+
+// sequence delivers events of the orders log at once, from position 1 on.
+func (o *office) sequence(events ...contract.Event) []sidecar.Outcome {
+	var batch []sidecar.Delivery
+	for i, e := range events {
+		e.Source, e.Partition, e.Position = "orders", "orders", uint64(i)+1
+		data, err := json.Marshal(e)
+		require.NoError(o.t, err)
+		batch = append(batch, sidecar.Delivery{ID: e.ID, Topic: contract.TopicOrders, Data: data})
+	}
+	return o.s.consumer.Deliver(o.ctx, batch)
+}
+
+// What many events do together is what they do one by one; after a failure nobody is written to twice.
+func TestMailsTogether(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	var events []contract.Event
+	for i := range 20 {
+		events = append(events, event(fmt.Sprint("e", i), contract.OrderConfirmed, order()), event(fmt.Sprint("f", i), contract.OrderPlaced, order()))
+	}
+	o.bind.failFrom = 11
+	outcomes := o.sequence(events...)
+	assert.Equal(t, sidecar.Retry, outcomes[len(outcomes)-1])
+	require.Len(t, o.mesh.Bindings(), 10)
+	o.bind.failFrom = 0
+	for range 2 {
+		assert.NotContains(t, o.sequence(events...), sidecar.Retry)
+		require.Len(t, o.mesh.Bindings(), 20)
+	}
+	files := map[string]bool{}
+	for _, b := range o.mesh.Bindings() {
+		files[b.Metadata["fileName"]] = true
+	}
+	assert.Len(t, files, 20)
 }
 
 func TestBadDataIsParked(t *testing.T) {

@@ -63,8 +63,7 @@ func callerScope(ctx context.Context, p placement) string {
 // reads, one of them beside the first of two invocations in sequence (cart, catalog), three log commits (two
 // here, one in catalog) and the provider's own time.
 func (s *Service) place(ctx context.Context, key string, p placement) (outcome, error) {
-	s.placing.Add(1)
-	defer s.placing.Add(-1)
+	defer s.placing.begin()()
 	id := s.orderID(callerScope(ctx, p), key)
 	if o, version, warm := s.Book.Warm(id); warm {
 		return s.replay(ctx, o, version, p)

@@ -10,7 +10,6 @@ import (
 	"encoding/hex"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"haberdash/apps/orders/internal/order"
@@ -50,8 +49,8 @@ type Times struct {
 // Service places orders and keeps them.
 type Service struct {
 	Deps
-	running sync.Map     // order id → struct{}: orders that this process is working on
-	placing atomic.Int64 // requests to place an order that are under way here
+	running sync.Map // order id → struct{}: orders that this process is working on
+	placing traffic  // requests to place an order that are under way here
 }
 
 // New makes the service; see Mount, Host and Follow.

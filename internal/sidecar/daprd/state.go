@@ -186,7 +186,7 @@ func (s *State) putAll(ctx context.Context, items []sidecar.Item, mode func(item
 		n := min(len(items), bulkWrites)
 		batch := make([]*dapr.SetStateItem, n)
 		for i, item := range items[:n] {
-			batch[i] = &dapr.SetStateItem{Key: item.Key, Value: item.Value, Options: &dapr.StateOptions{Consistency: dapr.StateConsistencyStrong}}
+			batch[i] = &dapr.SetStateItem{Key: item.Key, Value: item.Value, Metadata: lifetime(item.TTL), Options: &dapr.StateOptions{Consistency: dapr.StateConsistencyStrong}}
 			mode(batch[i], item.ETag)
 		}
 		if err := s.saveMany(ctx, batch); err != nil {

@@ -110,7 +110,7 @@ func (s *State) Put(ctx context.Context, key string, value []byte, etag string, 
 // PutMany implements sidecar.State.
 func (s *State) PutMany(ctx context.Context, items []sidecar.Item) error {
 	for _, item := range items {
-		if err := s.Put(ctx, item.Key, item.Value, ""); err != nil {
+		if err := s.Put(ctx, item.Key, item.Value, "", sidecar.TTL(item.TTL)); err != nil {
 			return err
 		}
 	}
@@ -122,9 +122,9 @@ func (s *State) PutManyIf(ctx context.Context, items []sidecar.Item) error {
 	for _, item := range items {
 		var err error
 		if item.ETag == "" {
-			err = s.Create(ctx, item.Key, item.Value)
+			err = s.Create(ctx, item.Key, item.Value, sidecar.TTL(item.TTL))
 		} else {
-			err = s.Put(ctx, item.Key, item.Value, item.ETag)
+			err = s.Put(ctx, item.Key, item.Value, item.ETag, sidecar.TTL(item.TTL))
 		}
 		if err != nil {
 			return err

@@ -275,8 +275,16 @@ func lifetime(t *testing.T, s sidecar.State) {
 	ctx, short, long := t.Context(), key(t, "short"), key(t, "long")
 	require.NoError(t, s.Create(ctx, short, []byte("1"), sidecar.TTL(900*time.Millisecond)))
 	require.NoError(t, s.Put(ctx, long, []byte("1"), "", sidecar.TTL(time.Hour)))
+	many := []string{key(t, "many"), key(t, "many-if")}
+	for i, write := range []func(context.Context, []sidecar.Item) error{s.PutMany, s.PutManyIf} {
+		lasting := sidecar.Item{Key: many[i] + "-long", Value: []byte("1"), TTL: time.Hour}
+		require.NoError(t, write(ctx, []sidecar.Item{{Key: many[i], Value: []byte("1"), TTL: time.Second}, lasting}))
+	}
 	require.True(t, get(t, s, short).Found())
-	require.Eventually(t, func() bool { return !get(t, s, short).Found() }, 10*time.Second, 50*time.Millisecond)
+	require.Eventually(t, func() bool {
+		return !get(t, s, short).Found() && !get(t, s, many[0]).Found() && !get(t, s, many[1]).Found()
+	}, 10*time.Second, 50*time.Millisecond)
+	require.True(t, get(t, s, many[0]+"-long").Found() && get(t, s, many[1]+"-long").Found())
 	items, err := s.GetMany(ctx, []string{short, long})
 	require.NoError(t, err)
 	require.Len(t, items, 1)
