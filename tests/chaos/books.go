@@ -26,7 +26,7 @@ type Books struct {
 	Feeds   []Feed
 	Cursors map[string][]contract.Cursor // by app
 	Audits  []contract.Audit
-	moved   bool // an event was published while they were read
+	moved   bool // an event was published or consumed while they were read
 	Mails   []Mail
 	Own     map[*person][]string // ids of the orders that customers list as their own
 }
@@ -56,6 +56,10 @@ func (w *World) Read(ctx context.Context) (b *Books, err error) {
 	if err != nil {
 		return nil, err
 	}
+	cursors, err := w.cursors(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for _, read := range []func(context.Context, *Books) error{w.readOrders, w.readStock, w.readBuyers, w.readLedger, w.readFeeds} {
 		if err := read(ctx, b); err != nil {
 			return nil, err
@@ -63,6 +67,11 @@ func (w *World) Read(ctx context.Context) (b *Books, err error) {
 	}
 	for i, f := range b.Feeds {
 		b.moved = b.moved || f.Head != before[i]
+	}
+	for app, list := range b.Cursors {
+		for _, now := range list {
+			b.moved = b.moved || !came(cursors[app], now)
+		}
 	}
 	b.Mails, err = readMails(w.Shop.MailDir())
 	return b, err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"haberdash/internal/contract"
 )
@@ -51,14 +52,11 @@ func (w *World) readFeeds(ctx context.Context, b *Books) error {
 		}
 		b.Feeds = append(b.Feeds, f)
 	}
+	var err error
+	if b.Cursors, err = w.cursors(ctx); err != nil {
+		return err
+	}
 	for _, app := range w.Shop.Apps() {
-		var c contract.Cursors
-		if err := w.invoke(ctx, http.MethodGet, app, "internal/consumers", &c); err != nil && !errors.Is(err, errNotThere) {
-			return err
-		}
-		if len(c.Cursors) > 0 {
-			b.Cursors[app] = c.Cursors
-		}
 		var a contract.Audits
 		if err := w.invoke(ctx, http.MethodPost, app, "internal/audit", &a); err != nil && !errors.Is(err, errNotThere) {
 			return err
@@ -66,6 +64,28 @@ func (w *World) readFeeds(ctx context.Context, b *Books) error {
 		b.Audits = append(b.Audits, a.Audits...)
 	}
 	return nil
+}
+
+// cursors tells how far each app that follows others has come.
+func (w *World) cursors(ctx context.Context) (map[string][]contract.Cursor, error) {
+	all := map[string][]contract.Cursor{}
+	for _, app := range w.Shop.Apps() {
+		var c contract.Cursors
+		if err := w.invoke(ctx, http.MethodGet, app, "internal/consumers", &c); err != nil && !errors.Is(err, errNotThere) {
+			return nil, err
+		}
+		if len(c.Cursors) > 0 {
+			all[app] = c.Cursors
+		}
+	}
+	return all, nil
+}
+
+// came tells whether the app's consumer had come to a position of a log.
+func came(cursors []contract.Cursor, to contract.Cursor) bool {
+	return slices.ContainsFunc(cursors, func(c contract.Cursor) bool {
+		return c.Source == to.Source && c.Partition == to.Partition && c.Position >= to.Position
+	})
 }
 
 // errNotThere means that an app has no such operation.
