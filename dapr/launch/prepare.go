@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -86,13 +87,11 @@ func (s *Shop) linkPrograms() error {
 
 // environment is what sidecars and apps get beyond the user's own variables.
 func (s *Shop) environment(secrets map[string]string) map[string]string {
-	vars := map[string]string{}
+	vars := map[string]string{"MAIL": s.opts.Mail} // notifications composes for its binding
 	if s.tools.RuntimePath != "" {
 		vars["DAPR_RUNTIME_PATH"] = s.tools.RuntimePath
 	}
-	if s.opts.PubSub == "embedded" {
-		vars["KAFKA_BROKERS"] = fmt.Sprintf("127.0.0.1:%d", s.opts.PortBase+portBroker)
-	}
+	maps.Copy(vars, s.supplied)
 	for k, v := range secrets {
 		vars[k] = v
 	}

@@ -28,6 +28,8 @@ type Shop struct {
 	block *portBlock
 	env   []string // of the dapr CLI, and so of every sidecar and app
 
+	supplied map[string]string // what the chosen components need
+
 	mu       sync.Mutex
 	state    State
 	running  map[string]*running
@@ -86,6 +88,9 @@ func (s *Shop) start(ctx context.Context) error {
 	}
 	s.file = file.render(s.opts)
 	if err := checkFree(s.opts.ports(s.file)); err != nil {
+		return err
+	}
+	if s.supplied, err = s.opts.supply(); err != nil {
 		return err
 	}
 	if s.tools, err = EnsureTools(ctx, s.opts.Root, s.opts.System, s.opts.Log); err != nil {
