@@ -27,7 +27,7 @@ type Options struct {
 	Rebuild bool
 	// Now is the clock that stamps events; time.Now if nil.
 	Now func() time.Time
-	// Patience is how long an unknown outcome is pursued before commands fail with ErrUnknown; 3 s if zero.
+	// Patience is how long an unknown outcome is pursued before commands fail with ErrUnknown; 2 s if zero.
 	Patience time.Duration
 	// SyncEvery is how often the log is asked for other writers' commits when nothing else asks; 1 s if zero.
 	SyncEvery time.Duration
@@ -46,7 +46,7 @@ func (o *Options) defaults() {
 	for _, d := range []struct {
 		v   *time.Duration
 		def time.Duration
-	}{{&o.Patience, 3 * time.Second}, {&o.SyncEvery, time.Second}, {&o.CheckpointEvery, time.Second}} {
+	}{{&o.Patience, 2 * time.Second}, {&o.SyncEvery, time.Second}, {&o.CheckpointEvery, time.Second}} {
 		if *d.v == 0 {
 			*d.v = d.def
 		}

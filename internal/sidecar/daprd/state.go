@@ -3,6 +3,7 @@ package daprd
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -10,7 +11,10 @@ import (
 	"time"
 
 	dapr "github.com/dapr/go-sdk/client"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
+	"haberdash/internal/fault"
 	"haberdash/internal/sidecar"
 )
 
@@ -47,7 +51,7 @@ func (s *State) Get(ctx context.Context, key string) (sidecar.Item, error) {
 	defer cancel()
 	item, err := s.c.dapr.GetStateWithConsistency(ctx, s.store, key, nil, dapr.StateConsistencyStrong)
 	if err != nil {
-		return sidecar.Item{}, fmt.Errorf("get %s: %w", key, err)
+		return sidecar.Item{}, outage(fmt.Errorf("get %s: %w", key, err))
 	}
 	return found(key, item.Value, item.Etag), nil
 }
@@ -91,11 +95,11 @@ func (s *State) getSome(ctx context.Context, keys []string, items map[string]sid
 	defer cancel()
 	read, err := s.c.dapr.GetBulkState(ctx, s.store, keys, nil, 10)
 	if err != nil {
-		return fmt.Errorf("get %d keys from %s: %w", len(keys), keys[0], err)
+		return outage(fmt.Errorf("get %d keys from %s: %w", len(keys), keys[0], err))
 	}
 	for _, r := range read {
 		if r.Error != "" {
-			return fmt.Errorf("get %s: %s", r.Key, r.Error)
+			return outage(fmt.Errorf("get %s: %s", r.Key, r.Error))
 		}
 		if item := found(r.Key, r.Value, r.Etag); item.Found() {
 			items[item.Key] = item
@@ -114,7 +118,7 @@ func (s *State) Create(ctx context.Context, key string, value []byte, opts ...si
 	now, readErr := s.Get(context.WithoutCancel(ctx), key)
 	switch {
 	case readErr != nil || !now.Found():
-		return fmt.Errorf("create %s: %w", key, err)
+		return outage(fmt.Errorf("create %s: %w", key, err))
 	case bytes.Equal(now.Value, value):
 		return nil
 	}
@@ -125,7 +129,7 @@ func (s *State) Create(ctx context.Context, key string, value []byte, opts ...si
 func (s *State) Put(ctx context.Context, key string, value []byte, etag string, opts ...sidecar.PutOption) error {
 	if etag == "" {
 		if err := s.save(ctx, key, value, nil, dapr.StateConcurrencyLastWrite, opts); err != nil {
-			return fmt.Errorf("put %s: %w", key, err)
+			return outage(fmt.Errorf("put %s: %w", key, err))
 		}
 		return nil
 	}
@@ -136,7 +140,7 @@ func (s *State) Put(ctx context.Context, key string, value []byte, etag string, 
 	now, readErr := s.Get(context.WithoutCancel(ctx), key)
 	switch {
 	case readErr != nil || now.ETag == etag:
-		return fmt.Errorf("put %s: %w", key, err)
+		return outage(fmt.Errorf("put %s: %w", key, err))
 	case now.Found() && bytes.Equal(now.Value, value):
 		return nil
 	}
@@ -190,7 +194,7 @@ func (s *State) putAll(ctx context.Context, items []sidecar.Item, mode func(item
 			mode(batch[i], item.ETag)
 		}
 		if err := s.saveMany(ctx, batch); err != nil {
-			return fmt.Errorf("put %d keys from %s: %w", n, items[0].Key, err)
+			return outage(fmt.Errorf("put %d keys from %s: %w", n, items[0].Key, err))
 		}
 		items = items[n:]
 	}
@@ -216,6 +220,15 @@ func (s *State) saveMany(ctx context.Context, batch []*dapr.SetStateItem) error 
 		ops[i] = &dapr.StateOperation{Type: dapr.StateOperationTypeUpsert, Item: item}
 	}
 	return s.c.dapr.ExecuteStateTransaction(ctx, s.store, nil, ops)
+}
+
+// outage tells a caller of the shop that its store does not answer, unless it is the caller who has gone.
+func outage(err error) error {
+	if errors.Is(err, context.Canceled) || status.Code(err) == codes.Canceled {
+		return err
+	}
+	return fault.New(fault.Unavailable, "unavailable", "The shop's store does not answer just now. Repeat the request.").
+		After(time.Second).Because(err)
 }
 
 const sqlite = "state.sqlite"
@@ -263,7 +276,7 @@ func (s *State) Delete(ctx context.Context, key, etag string) error {
 	defer done()
 	if etag == "" {
 		if err := s.c.dapr.DeleteState(bounded, s.store, key, nil); err != nil {
-			return fmt.Errorf("delete %s: %w", key, err)
+			return outage(fmt.Errorf("delete %s: %w", key, err))
 		}
 		return nil
 	}
@@ -275,7 +288,7 @@ func (s *State) Delete(ctx context.Context, key, etag string) error {
 	now, readErr := s.Get(context.WithoutCancel(ctx), key)
 	switch {
 	case readErr != nil || now.ETag == etag:
-		return fmt.Errorf("delete %s: %w", key, err)
+		return outage(fmt.Errorf("delete %s: %w", key, err))
 	case !now.Found():
 		return nil
 	}
