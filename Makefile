@@ -52,6 +52,14 @@ audit: $(SHOP) ## compare the running shop's documents, byte for byte, with the 
 tools: $(SHOP) ## build Dapr's programs and the broker, once, into the user's cache
 	@$(SHOP) tools
 
+.PHONY: infra
+infra: $(SHOP) ## start real servers to try the shop on: Redis, PostgreSQL, Kafka, SMTP; SERVERS="redis postgres" for some
+	@$(SHOP) infra
+
+.PHONY: infra-down
+infra-down: $(SHOP) ## stop them; their data stays
+	@$(SHOP) infra-down
+
 .PHONY: backing
 backing: $(SHOP) ## start only what dapr run -f dapr/apps.yaml needs
 	@$(SHOP) backing

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"haberdash/internal/contract"
@@ -20,6 +21,8 @@ type service struct {
 	args    []string
 	ports   map[string]int
 	healthy func(context.Context) bool
+	user    *user          // as in command
+	stop    syscall.Signal // as in command
 }
 
 func (s *Shop) backing() []service {

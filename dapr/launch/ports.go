@@ -114,8 +114,7 @@ type portBlock struct {
 // takeBlock finds a block whose every port is free. A lock file keeps parallel processes apart; ports
 // that systems hand out to clients are avoided, so that a killed process can come back to its own.
 func takeBlock() (*portBlock, error) {
-	dir := filepath.Join(os.TempDir(), fmt.Sprintf("haberdash-ports-%d", os.Getuid()))
-	if err := makeDir(dir); err != nil {
+	if err := makeDir(blockLocks()); err != nil {
 		return nil, err
 	}
 	const first, last = 10000, 32600
@@ -126,7 +125,7 @@ func takeBlock() (*portBlock, error) {
 		if base == DefaultPortBase {
 			continue
 		}
-		lock := flock.New(filepath.Join(dir, strconv.Itoa(base)))
+		lock := blockLock(base)
 		if ok, err := lock.TryLock(); err != nil || !ok {
 			continue
 		}
@@ -136,6 +135,26 @@ func takeBlock() (*portBlock, error) {
 		_ = lock.Unlock()
 	}
 	return nil, errors.New("no block of 100 free ports between 10000 and 32600")
+}
+
+// takeBlockAgain takes the block that was had before. It fails where another launcher holds it.
+func takeBlockAgain(base int) (*portBlock, error) {
+	if err := makeDir(blockLocks()); err != nil {
+		return nil, err
+	}
+	lock := blockLock(base)
+	if ok, err := lock.TryLock(); err != nil || !ok {
+		return nil, errors.Join(fmt.Errorf("another launcher holds the ports from %d on", base), err)
+	}
+	return &portBlock{base: base, lock: lock}, nil
+}
+
+func blockLocks() string {
+	return filepath.Join(os.TempDir(), fmt.Sprintf("haberdash-ports-%d", os.Getuid()))
+}
+
+func blockLock(base int) *flock.Flock {
+	return flock.New(filepath.Join(blockLocks(), strconv.Itoa(base)))
 }
 
 func blockFree(base int) bool {

@@ -37,8 +37,13 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// beLauncher is a process that starts a shop and is then killed by its test.
+// beLauncher is a process that starts a shop, or servers, and is then killed by its test.
 func beLauncher() {
+	if os.Getenv(roleVariable) == "infra" {
+		_, err := StartInfra(context.Background(), InfraOptions{Dir: os.Getenv("TEST_RUN_DIR"), Servers: []string{"redis", "postgres"}})
+		fmt.Println("started", err)
+		select {}
+	}
 	_, err := Start(context.Background(), Options{
 		Root: os.Getenv("TEST_ROOT"), RunDir: os.Getenv("TEST_RUN_DIR"), FreePorts: true,
 	})

@@ -161,7 +161,8 @@ func (s *single) start(ctx context.Context, svc service, env map[string]string) 
 	s.svc = svc
 	s.command = command{
 		args: svc.args, env: withEnv(inherited, vars), dir: s.runDir,
-		log: filepath.Join(s.runDir, svc.name+".log"),
+		log:  filepath.Join(s.runDir, svc.name+".log"),
+		user: svc.user, stop: svc.stop,
 	}
 	if err := s.begin(ctx); err != nil {
 		return s.abandon(err)

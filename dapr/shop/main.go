@@ -26,6 +26,8 @@ const usage = `usage: shop COMMAND
   replay APP ID
                have an app handle one of them once more, or all
   audit        compare documents with the logs that they come from
+  infra        start real servers to try the shop on; SERVERS="redis postgres" for some
+  infra-down   stop them; their data stays
   tools        build Dapr's programs and the broker into the cache
 `
 
@@ -52,6 +54,7 @@ func run(ctx context.Context, args []string) error {
 		"up": up, "backing": backing, "supervise": supervise,
 		"down": down, "clean": clean, "status": status, "logs": logs, "import": importFile,
 		"dead-letters": deadLetters, "replay": replay, "audit": audit, "tools": tools,
+		"infra": infra, "infra-supervise": superviseInfra, "infra-down": infraDown,
 	}
 	do := commands[args[0]]
 	if do == nil {

@@ -47,7 +47,11 @@ func start(ctx context.Context, o launch.Options) error {
 	if err != nil {
 		return err
 	}
-	cmd, err := supervisor(dir, o.BackingOnly)
+	what := "all"
+	if o.BackingOnly {
+		what = "backing"
+	}
+	cmd, err := supervisor(dir, "supervise", what)
 	if err != nil {
 		return err
 	}
@@ -74,7 +78,8 @@ func start(ctx context.Context, o launch.Options) error {
 	return nil
 }
 
-func supervisor(dir string, backingOnly bool) (*exec.Cmd, error) {
+// supervisor starts this program once more, in a session of its own; it logs into the directory.
+func supervisor(dir string, args ...string) (*exec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -89,11 +94,7 @@ func supervisor(dir string, backingOnly bool) (*exec.Cmd, error) {
 		return nil, err
 	}
 	defer log.Close()
-	what := "all"
-	if backingOnly {
-		what = "backing"
-	}
-	cmd := exec.Command(self, "supervise", what)
+	cmd := exec.Command(self, args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	return cmd, cmd.Start()

@@ -1,0 +1,153 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	osuser "os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/shirou/gopsutil/v4/process"
+)
+
+// postgres keeps its defaults where they matter: fsync and synchronous commits are on.
+func (i *Infra) postgres(ctx context.Context) (service, map[string]string, error) {
+	bin, err := postgresPrograms()
+	if err != nil {
+		return service{}, nil, err
+	}
+	u, err := postgresUser()
+	if err != nil {
+		return service{}, nil, err
+	}
+	data, password := filepath.Join(i.opts.Dir, "postgres"), i.settings["POSTGRES_PASSWORD"]
+	if err := makeCluster(ctx, bin, data, password, u); err != nil {
+		return service{}, nil, err
+	}
+	if err := clearCrashed(data); err != nil {
+		return service{}, nil, err
+	}
+	port := i.block.base + portPostgres
+	url := fmt.Sprintf("postgres://haberdash:%s@127.0.0.1:%d/haberdash?sslmode=disable", password, port)
+	return service{
+		name: "postgres",
+		args: []string{
+			filepath.Join(bin, "postgres"), "-D", data,
+			"-c", "listen_addresses=127.0.0.1", "-c", fmt.Sprintf("port=%d", port),
+			"-c", "unix_socket_directories=", // its path may be at most 107 bytes, and nobody needs one
+		},
+		ports: map[string]int{"postgres": port},
+		healthy: func(ctx context.Context) bool {
+			ready := exec.CommandContext(ctx, filepath.Join(bin, "pg_isready"), "-q", "-h", "127.0.0.1", "-p", strconv.Itoa(port))
+			return ready.Run() == nil
+		},
+		user: u,
+		stop: syscall.SIGINT, // SIGTERM would wait for every client to leave
+	}, map[string]string{"POSTGRES_CONNECTION": url}, nil
+}
+
+// postgresPrograms is the directory of the newest PostgreSQL. Debian has its programs off the PATH.
+func postgresPrograms() (string, error) {
+	newest, dir := 0, ""
+	all, _ := filepath.Glob(filepath.Join(debianPostgres, "*", "bin", "initdb"))
+	for _, path := range all {
+		bin := filepath.Dir(path)
+		if v, err := strconv.Atoi(filepath.Base(filepath.Dir(bin))); err == nil && v > newest {
+			newest, dir = v, bin
+		}
+	}
+	if dir != "" {
+		return dir, nil
+	}
+	path, err := installed("initdb", "postgresql")
+	return filepath.Dir(path), err
+}
+
+var debianPostgres = "/usr/lib/postgresql" // a variable for tests
+
+// postgresUser is whom PostgreSQL runs as: it refuses to run as root.
+func postgresUser() (*user, error) {
+	if os.Getuid() != 0 {
+		return nil, nil
+	}
+	u, err := osuser.Lookup("postgres")
+	if err != nil {
+		return nil, fmt.Errorf("PostgreSQL does not run as root, and there is no user postgres: apt-get install postgresql, or be another user: %w", err)
+	}
+	uid, err := strconv.Atoi(u.Uid)
+	if err != nil {
+		return nil, err
+	}
+	gid, err := strconv.Atoi(u.Gid)
+	return &user{uid, gid}, err
+}
+
+// clearCrashed ends what is left of a server that was killed together with its launcher, and removes its lock
+// file: PostgreSQL takes the pid in it for a running server where that is a zombie that nobody has reaped, or
+// has passed to another process. The caller holds the directory's lock, so no launcher has a server here.
+func clearCrashed(data string) error {
+	lock := filepath.Join(data, "postmaster.pid")
+	if _, err := os.Stat(lock); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	real, err := filepath.EvalSymlinks(data)
+	if err != nil {
+		return err
+	}
+	all, err := process.Processes()
+	if err != nil {
+		return err
+	}
+	var left []Process
+	for _, ps := range all {
+		cwd, err := ps.Cwd() // of the server and of its backends: the data
+		if err != nil || cwd != real {
+			continue
+		}
+		if created, err := ps.CreateTime(); err == nil {
+			left = append(left, Process{Name: "postgres", PID: int(ps.Pid), Created: created})
+		}
+	}
+	if left = killAll(left, "", 5*time.Second); len(left) > 0 {
+		return fmt.Errorf("cannot stop %v", left)
+	}
+	return os.Remove(lock)
+}
+
+// makeCluster makes the data directory with the database once. One that is half made has another name.
+func makeCluster(ctx context.Context, bin, data, password string, u *user) error {
+	if _, err := os.Stat(data); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	half := data + ".new"
+	if err := os.RemoveAll(half); err != nil {
+		return err
+	}
+	if err := ownedDir(half, u); err != nil {
+		return err
+	}
+	secret := data + ".password"
+	defer os.Remove(secret)
+	if err := os.WriteFile(secret, []byte(password+"\n"), 0o600); err != nil {
+		return err
+	}
+	if err := give(secret, u); err != nil {
+		return err
+	}
+	err := runAs(ctx, u, "",
+		filepath.Join(bin, "initdb"), "-D", half, "-U", "haberdash", "--pwfile="+secret, "--auth=scram-sha-256", "-E", "UTF8", "--no-locale")
+	if err != nil {
+		return err
+	}
+	err = runAs(ctx, u, "CREATE DATABASE haberdash\n", filepath.Join(bin, "postgres"), "--single", "-D", half, "postgres")
+	if err != nil {
+		return err
+	}
+	return os.Rename(half, data)
+}
