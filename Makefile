@@ -88,6 +88,10 @@ chaos: tools ## kill every process while hundreds buy, then hold all promises; S
 	@for seed in $(or $(SEED),1); do \
 	  go test -count=1 -v -timeout 60m ./tests/chaos -args -long -seed=$$seed -buyers=$(or $(BUYERS),0) || exit 1; done
 
+.PHONY: test-infra
+test-infra: tools ## the suites on every choice of state and broker with real servers; COMBINATIONS="redis:redis postgres:kafka"
+	go run ./tests/matrix $(COMBINATIONS)
+
 .PHONY: bench
 bench: ## the benchmarks, as a table and in .run/bench.json
 	go run ./tests/bench

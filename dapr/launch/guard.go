@@ -143,9 +143,9 @@ func killAll(list []Process, mark string, within time.Duration) []Process {
 	}
 }
 
-// marked finds the live processes whose environment carries the mark, or one that begins with it: a
-// shop's mark is its launcher's and a number. Where the system does not tell
-// (macOS), it finds none, and the recorded pids must do.
+// marked finds the live processes whose environment carries the mark, or one below it: a shop's mark is its
+// launcher's, a dash and a number. Where the system does not tell (macOS), it finds none, and the recorded pids
+// must do.
 func marked(mark string) []Process {
 	if mark == "" {
 		return nil
@@ -161,7 +161,8 @@ func marked(mark string) []Process {
 		}
 		env, err := ps.Environ()
 		if err != nil || !slices.ContainsFunc(env, func(kv string) bool {
-			return strings.HasPrefix(kv, markVariable+"="+mark)
+			has, isMark := strings.CutPrefix(kv, markVariable+"=")
+			return isMark && (has == mark || strings.HasPrefix(has, mark+"-"))
 		}) {
 			continue
 		}

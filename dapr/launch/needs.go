@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -77,7 +78,7 @@ func (o Options) secretsNeeded() (map[string]string, error) {
 const brokersVariable = "KAFKA_BROKERS"
 
 // infraVars is where `make infra` leaves the addresses and passwords of the servers that it has started.
-func infraVars(root string) string { return filepath.Join(root, ".run", "infra", "vars.env") }
+func infraVars(root string) string { return InfraVarsFile(filepath.Join(root, ".run", "infra")) }
 
 // supply gives the secrets that the components need and the launcher does not make: from Env, from the environment,
 // or from what `make infra` has left. One that is nowhere is an error that names it and who asks for it.
@@ -114,4 +115,43 @@ func (o Options) supply() (map[string]string, error) {
 		found[brokersVariable] = fmt.Sprintf("127.0.0.1:%d", o.PortBase+portBroker)
 	}
 	return found, nil
+}
+
+// servers are the real ones that the chosen components talk to.
+func (o Options) servers() (names []string) {
+	for _, c := range []struct{ choice, kind, name string }{
+		{o.State, "postgres", "postgres"}, {o.PubSub, "kafka", "kafka"}, {o.Mail, "smtp", "smtp"},
+	} {
+		if c.choice == c.kind {
+			names = append(names, c.name)
+		}
+	}
+	if o.State == "redis" || o.PubSub == "redis" {
+		names = append(names, "redis")
+	}
+	return names
+}
+
+// WithServers starts the servers that the chosen components need, for a shop or a sidecar of a test's own, in
+// <RunDir>/infra, and adds their addresses to Env. They die with this process; stop ends them before. Infra is nil
+// where the choices need none.
+func (o Options) WithServers(ctx context.Context) (with Options, infra *Infra, stop func(), err error) {
+	if o, err = o.complete(); err != nil {
+		return o, nil, nil, err
+	}
+	names := o.servers()
+	if len(names) == 0 {
+		return o, nil, func() {}, nil
+	}
+	infra, err = StartInfra(ctx, InfraOptions{Root: o.Root, Dir: filepath.Join(o.RunDir, "infra"), Servers: names, Log: o.Log})
+	if err != nil {
+		return o, nil, nil, err
+	}
+	env := maps.Clone(o.Env)
+	if env == nil {
+		env = map[string]string{}
+	}
+	maps.Copy(env, infra.Vars())
+	o.Env = env
+	return o, infra, infra.Stop, nil
 }

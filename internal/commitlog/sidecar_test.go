@@ -14,10 +14,15 @@ import (
 	"haberdash/internal/sidecar/daprd"
 )
 
-// startState gives the state store of a real sidecar on the embedded default.
+// startState gives the state store of a real sidecar, of the choice that STATE makes.
 func startState(tb testing.TB) sidecar.State {
+	dir := tb.TempDir()
+	o, _, stop, err := launch.Options{RunDir: dir, State: os.Getenv("STATE")}.WithServers(context.Background())
+	require.NoError(tb, err)
+	tb.Cleanup(stop)
 	s, err := launch.StartSidecar(context.Background(), launch.SidecarOptions{
-		AppID: "orders", RunDir: tb.TempDir(), ResourcesPaths: []string{filepath.Join("components", "state", "sqlite"), filepath.Join("components", "secrets", "env")},
+		AppID: "orders", RunDir: dir, Env: o.Env,
+		ResourcesPaths: []string{filepath.Join("components", "state", o.State), filepath.Join("components", "secrets", "env")},
 	})
 	require.NoError(tb, err)
 	tb.Cleanup(func() { s.Stop() })
@@ -34,7 +39,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-func TestSQLiteThroughSidecar(t *testing.T) {
+func TestThroughSidecar(t *testing.T) {
 	t.Parallel()
 	logtest.Test(t, func(t *testing.T) sidecar.State { return startState(t) })
 }

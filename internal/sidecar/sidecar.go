@@ -40,7 +40,7 @@ func (i Item) Found() bool { return i.ETag != "" }
 
 // State is one state store, seen by one app: keys of different apps never meet.
 //
-// Keys are non-empty printable ASCII without "||"; values are bytes of at most about 1 MB.
+// Keys are non-empty printable ASCII without "||"; values are bytes, at least one and at most about 1 MB.
 type State interface {
 	// Get reads one key. A missing key is an Item that is not Found, and no error.
 	Get(ctx context.Context, key string) (Item, error)

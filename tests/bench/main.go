@@ -56,6 +56,11 @@ func run(ctx context.Context) error {
 	}
 	o.RunDir, o.FreePorts, o.GatewayPort, o.Log = dir, true, 0, os.Stderr
 	o.Env = map[string]string{"RATE_LIMIT": "off", "LOG_LEVEL": "warn"}
+	o, _, stop, err := o.WithServers(ctx)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	s, err := launch.Start(ctx, o)
 	if err != nil {
 		return err

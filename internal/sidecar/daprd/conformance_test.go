@@ -54,26 +54,49 @@ func serve(t testing.TB, h http.Handler) (port int, stop func()) {
 	return l.Addr().(*net.TCPAddr).Port, func() { s.Close() }
 }
 
-func TestStateOnSQLite(t *testing.T) {
-	t.Parallel()
-	sidecartest.TestState(t, func(t *testing.T) sidecar.State {
-		return start(t, launch.SidecarOptions{AppID: "orders"}, "state/sqlite", "secrets/env").State(daprd.StateStore)
-	})
+// state is the choice that STATE makes, with a server of the test's own.
+func state(t testing.TB) launch.Options {
+	t.Helper()
+	o, _, stop, err := launch.Options{RunDir: t.TempDir(), State: os.Getenv("STATE")}.WithServers(t.Context())
+	require.NoError(t, err)
+	t.Cleanup(stop)
+	return o
 }
 
-func TestMessagesThroughTheEmbeddedBroker(t *testing.T) {
-	t.Parallel()
-	sidecartest.TestMessages(t, func(t *testing.T, subscribe func(sidecar.Subscriber)) sidecar.Publisher {
+// pubsub is the choice that PUBSUB makes, with a broker of the test's own.
+func pubsub(t testing.TB) launch.Options {
+	t.Helper()
+	o, _, stop, err := launch.Options{RunDir: t.TempDir(), PubSub: os.Getenv("PUBSUB")}.WithServers(t.Context())
+	require.NoError(t, err)
+	t.Cleanup(stop)
+	if o.PubSub == "embedded" {
 		broker, err := launch.StartBroker(t.Context(), launch.BrokerOptions{RunDir: t.TempDir()})
 		require.NoError(t, err)
 		t.Cleanup(broker.Stop)
+		o.Env = map[string]string{"KAFKA_BROKERS": broker.Address}
+	}
+	return o
+}
+
+func TestState(t *testing.T) {
+	t.Parallel()
+	sidecartest.TestState(t, func(t *testing.T) sidecar.State {
+		o := state(t)
+		return start(t, launch.SidecarOptions{AppID: "orders", Env: o.Env}, "state/"+o.State, "secrets/env").State(daprd.StateStore)
+	})
+}
+
+func TestMessages(t *testing.T) {
+	t.Parallel()
+	sidecartest.TestMessages(t, func(t *testing.T, subscribe func(sidecar.Subscriber)) sidecar.Publisher {
+		o := pubsub(t)
 		app := httpx.NewServer(httpx.Options{Log: zerolog.Nop(), Registry: prometheus.NewRegistry()})
 		subscribe(daprd.NewDeliveries(app.Router))
 		port, _ := serve(t, app.Router)
 		return start(t, launch.SidecarOptions{
-			AppID: "notifications", AppPort: port, Env: map[string]string{"KAFKA_BROKERS": broker.Address},
+			AppID: "notifications", AppPort: port, Env: o.Env,
 			ResourcesPaths: []string{filepath.Join("dapr", "resources")},
-		}, "pubsub/embedded", "secrets/env")
+		}, "pubsub/"+o.PubSub, "secrets/env")
 	})
 }
 

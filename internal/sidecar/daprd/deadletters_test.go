@@ -41,11 +41,9 @@ func resources(t *testing.T) string {
 
 // A delivery whose attempts are used up arrives among the app's own dead letters as it was, whichever topic it is
 // of, and what came with it is handled.
-func TestDeadLettersThroughTheEmbeddedBroker(t *testing.T) {
+func TestDeadLetters(t *testing.T) {
 	t.Parallel()
-	broker, err := launch.StartBroker(t.Context(), launch.BrokerOptions{RunDir: t.TempDir()})
-	require.NoError(t, err)
-	t.Cleanup(broker.Stop)
+	o := pubsub(t)
 	app := httpx.NewServer(httpx.Options{Log: zerolog.Nop(), Registry: prometheus.NewRegistry()})
 	events := daprd.NewDeliveries(app.Router)
 	var handled, refused atomic.Int32
@@ -66,8 +64,8 @@ func TestDeadLettersThroughTheEmbeddedBroker(t *testing.T) {
 		return sidecar.Done
 	}))
 	port, _ := serve(t, app.Router)
-	c := start(t, launch.SidecarOptions{AppID: "notifications", AppPort: port, Env: map[string]string{"KAFKA_BROKERS": broker.Address},
-		ResourcesPaths: []string{resources(t)}}, "pubsub/embedded", "secrets/env")
+	c := start(t, launch.SidecarOptions{AppID: "notifications", AppPort: port, Env: o.Env,
+		ResourcesPaths: []string{resources(t)}}, "pubsub/"+o.PubSub, "secrets/env")
 
 	want := map[string]string{}
 	for _, topic := range []string{contract.TopicOrders, contract.TopicUsers} {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	dapr "github.com/dapr/go-sdk/client"
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -128,10 +129,7 @@ func (s *State) Create(ctx context.Context, key string, value []byte, opts ...si
 // Put implements sidecar.State. As in Create, a failed conditional write is read back.
 func (s *State) Put(ctx context.Context, key string, value []byte, etag string, opts ...sidecar.PutOption) error {
 	if etag == "" {
-		if err := s.save(ctx, key, value, nil, dapr.StateConcurrencyLastWrite, opts); err != nil {
-			return outage(fmt.Errorf("put %s: %w", key, err))
-		}
-		return nil
+		return s.overwrite(ctx, key, value, opts)
 	}
 	err := s.save(ctx, key, value, &dapr.ETag{Value: etag}, dapr.StateConcurrencyFirstWrite, opts)
 	if err == nil {
@@ -145,6 +143,26 @@ func (s *State) Put(ctx context.Context, key string, value []byte, etag string, 
 		return nil
 	}
 	return sidecar.ErrStale
+}
+
+// overwrite writes whatever is there. Redis refuses that for a key that was once written on condition: there the
+// value takes the place of the one that is read, until nobody else comes between.
+func (s *State) overwrite(ctx context.Context, key string, value []byte, opts []sidecar.PutOption) error {
+	err := s.save(ctx, key, value, nil, dapr.StateConcurrencyLastWrite, opts)
+	for range 20 {
+		if err == nil || s.kindOf(ctx) != redis || ctx.Err() != nil {
+			break
+		}
+		now, readErr := s.Get(ctx, key)
+		if readErr != nil || !now.Found() {
+			break
+		}
+		err = s.save(ctx, key, value, &dapr.ETag{Value: now.ETag}, dapr.StateConcurrencyFirstWrite, opts)
+	}
+	if err != nil {
+		return outage(fmt.Errorf("put %s: %w", key, err))
+	}
+	return nil
 }
 
 func (s *State) save(ctx context.Context, key string, value []byte, etag *dapr.ETag, mode dapr.StateConcurrency, opts []sidecar.PutOption) error {
@@ -170,6 +188,16 @@ func lifetime(ttl time.Duration) map[string]string {
 
 // PutMany implements sidecar.State.
 func (s *State) PutMany(ctx context.Context, items []sidecar.Item) error {
+	if s.kindOf(ctx) == redis { // has no transaction for this, see saveMany, and may refuse some: see overwrite
+		var puts errgroup.Group
+		puts.SetLimit(bulkWrites)
+		for _, item := range items {
+			puts.Go(func() error {
+				return s.overwrite(ctx, item.Key, item.Value, []sidecar.PutOption{sidecar.TTL(item.TTL)})
+			})
+		}
+		return puts.Wait()
+	}
 	return s.putAll(ctx, items, func(item *dapr.SetStateItem, _ string) {
 		item.Options.Concurrency = dapr.StateConcurrencyLastWrite
 	})
@@ -231,7 +259,11 @@ func outage(err error) error {
 		After(time.Second).Because(err)
 }
 
-const sqlite = "state.sqlite"
+// Kinds of stores that need a way of their own.
+const (
+	sqlite = "state.sqlite"
+	redis  = "state.redis"
+)
 
 // turn waits for this writer's turn. SQLite takes one writer at a time; others sleep and try again, up to
 // seconds under load, so the queue is better kept here. Other stores take all at once.

@@ -49,9 +49,10 @@ func startEngine(t testing.TB) *engine {
 	t.Cleanup(control.Stop)
 	e := &engine{control: control}
 	port, _ := serve(t, e)
+	o := state(t)
 	e.sidecar, err = launch.StartSidecar(t.Context(), launch.SidecarOptions{
-		RunDir: dir, AppID: "orders", AppPort: port, ControlPlane: control, ConfigFile: config,
-		ResourcesPaths: []string{filepath.Join("components", "state", "sqlite"), filepath.Join("components", "secrets", "env")},
+		RunDir: dir, AppID: "orders", AppPort: port, ControlPlane: control, ConfigFile: config, Env: o.Env,
+		ResourcesPaths: []string{filepath.Join("components", "state", o.State), filepath.Join("components", "secrets", "env")},
 		Args: []string{
 			"--enable-app-health-check", "--app-health-check-path=/healthz",
 			"--app-health-probe-interval=1", "--app-health-probe-timeout=900", "--app-health-threshold=1",
@@ -124,7 +125,7 @@ func (a *app) kill() error {
 	return a.end()
 }
 
-func TestWorkflowsOnSQLite(t *testing.T) {
+func TestWorkflows(t *testing.T) {
 	t.Parallel()
 	whole := t // workers outlive the case that starts them
 	sidecartest.TestWorkflows(t, func(t *testing.T, register func(sidecar.WorkflowHost)) sidecartest.Engine {

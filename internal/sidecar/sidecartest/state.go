@@ -129,7 +129,7 @@ func values(t *testing.T, s sidecar.State) {
 	}
 	large := bytes.Repeat(every, 2000) // 500 KB
 	all := map[string][]byte{
-		"every byte": every, "empty": {}, "null": []byte("null"), "number": []byte("1"), "text": []byte(`"x"`), "object": []byte(`{"b":1, "a":2}`),
+		"every byte": every, "null": []byte("null"), "number": []byte("1"), "text": []byte(`"x"`), "object": []byte(`{"b":1, "a":2}`),
 		"list": []byte(`[1]`), "blank": []byte(" \n"), "base64": []byte("aGFsbG8="), "not UTF-8": {0xff, 0xfe}, "NUL": {0}, "large": large,
 	}
 	var names []string
@@ -161,6 +161,11 @@ func many(t *testing.T, s sidecar.State) {
 	}
 	require.NoError(t, s.PutMany(t.Context(), items))
 	require.NoError(t, s.PutMany(t.Context(), items), "again, unconditionally")
+	made := key(t, "made-on-condition")
+	require.NoError(t, s.Create(t.Context(), made, []byte("1")))
+	require.NoError(t, s.Put(t.Context(), made, []byte("2"), ""))
+	require.NoError(t, s.PutMany(t.Context(), []sidecar.Item{{Key: made, Value: []byte("3")}}))
+	require.Equal(t, "3", string(get(t, s, made).Value))
 	got, err := s.GetMany(t.Context(), names)
 	require.NoError(t, err)
 	require.Len(t, got, n)

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestPlan(t *testing.T) {
+	t.Parallel()
+	states, brokers := []string{"sqlite", "redis"}, []string{"embedded", "kafka"}
+	all, err := wantedOf(nil, states, brokers)
+	require.NoError(t, err)
+	require.Len(t, all, 4)
+	require.Len(t, plan(all), 2+2+4)
+	one, err := wantedOf([]string{"redis:kafka"}, states, brokers)
+	require.NoError(t, err)
+	require.Len(t, plan(one), 3)
+	_, err = wantedOf([]string{"redis"}, states, brokers)
+	require.ErrorContains(t, err, "sqlite, redis")
+	_, err = wantedOf([]string{"mongo:kafka"}, states, brokers)
+	require.Error(t, err)
+}
+
+func TestReport(t *testing.T) {
+	t.Parallel()
+	table := report([]run{
+		{combination: combination{state: "redis"}, took: 3 * time.Second},
+		{combination: combination{pubsub: "kafka"}, took: 4 * time.Second},
+		{combination: combination{"redis", "kafka"}, took: 50 * time.Second, err: errors.New("exit status 1")},
+	})
+	require.Equal(t, `| state \ pubsub | suite of the port | kafka |
+|---|---|---|
+| suite of the port | | passed, 4 s |
+| redis | passed, 3 s | FAILED, 50 s |
+`, table)
+}
