@@ -204,11 +204,8 @@ func (i *Infra) readSettings() error {
 func (i *Infra) first(ctx context.Context, name string) error {
 	began := time.Now()
 	prepare := map[string]func(context.Context) (service, map[string]string, error){
-		"redis": i.redis, "postgres": i.postgres,
+		"redis": i.redis, "postgres": i.postgres, "kafka": i.kafka, "smtp": i.smtp,
 	}[name]
-	if prepare == nil {
-		return fmt.Errorf("there is no server %q yet", name)
-	}
 	svc, vars, err := prepare(ctx)
 	if err != nil {
 		return err

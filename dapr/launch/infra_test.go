@@ -2,75 +2,15 @@ package launch
 
 import (
 	"bufio"
-	"context"
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 )
-
-// A probe stores a value in a server and reads what is there, as a client would.
-type probe struct {
-	put func(ctx context.Context, vars map[string]string, value string) error
-	get func(ctx context.Context, vars map[string]string) ([]string, error)
-}
-
-var probes = map[string]probe{
-	"redis": {
-		func(_ context.Context, vars map[string]string, value string) error {
-			_, err := redisSay(vars, "SADD probe "+value)
-			return err
-		},
-		func(_ context.Context, vars map[string]string) ([]string, error) {
-			return redisSay(vars, "SMEMBERS probe")
-		},
-	},
-	"postgres": {
-		func(ctx context.Context, vars map[string]string, value string) error {
-			_, err := psql(ctx, vars, "CREATE TABLE IF NOT EXISTS probe (value text); INSERT INTO probe VALUES ('"+value+"')")
-			return err
-		},
-		func(ctx context.Context, vars map[string]string) ([]string, error) {
-			return psql(ctx, vars, "SELECT value FROM probe")
-		},
-	},
-}
-
-// redisSay sends an inline command and returns the strings of the answer.
-func redisSay(vars map[string]string, command string) ([]string, error) {
-	c, err := net.Dial("tcp", vars["REDIS_HOST"])
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
-	fmt.Fprintf(c, "AUTH %s\r\n%s\r\nQUIT\r\n", vars["REDIS_PASSWORD"], command)
-	var said []string
-	lines := bufio.NewScanner(c)
-	for lines.Scan() {
-		switch l := lines.Text(); {
-		case strings.HasPrefix(l, "-"):
-			return nil, fmt.Errorf("redis: %s", l)
-		case !strings.ContainsAny(l[:1], "+:*$"):
-			said = append(said, l)
-		}
-	}
-	return said, lines.Err()
-}
-
-func psql(ctx context.Context, vars map[string]string, sql string) ([]string, error) {
-	out, err := exec.CommandContext(ctx, "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", vars["POSTGRES_CONNECTION"], "-c", sql).CombinedOutput()
-	if err != nil {
-		return nil, fmt.Errorf("psql: %w\n%s", err, out)
-	}
-	return strings.Fields(string(out)), nil
-}
 
 func startInfra(t *testing.T, dir string, servers ...string) *Infra {
 	t.Helper()
@@ -88,6 +28,7 @@ func startInfra(t *testing.T, dir string, servers ...string) *Infra {
 
 func TestServersKeepDataAndPorts(t *testing.T) {
 	t.Parallel()
+	require.ElementsMatch(t, InfraServers, sortedKeys(probes))
 	for name, probe := range probes {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -96,22 +37,22 @@ func TestServersKeepDataAndPorts(t *testing.T) {
 			vars := i.Vars()
 			holds := func(values ...string) {
 				t.Helper()
-				got, err := probe.get(ctx, i.Vars())
+				got, err := probe.get(ctx, i)
 				require.NoError(t, err)
 				require.ElementsMatch(t, values, got)
 				require.Equal(t, vars, i.Vars())
 			}
-			require.NoError(t, probe.put(ctx, vars, "first"))
+			require.NoError(t, probe.put(ctx, i, "first"))
 			holds("first")
 
 			require.NoError(t, i.StopServer(name))
-			require.Error(t, probe.put(ctx, vars, "lost"))
+			require.Error(t, probe.put(ctx, i, "lost"))
 			require.NoError(t, i.StartServer(ctx, name))
 			holds("first")
 
-			require.NoError(t, probe.put(ctx, vars, "second"))
+			require.NoError(t, probe.put(ctx, i, "second"))
 			require.NoError(t, i.KillServer(name))
-			require.Error(t, probe.put(ctx, vars, "lost"))
+			require.Error(t, probe.put(ctx, i, "lost"))
 			require.NoError(t, i.StartServer(ctx, name))
 			holds("first", "second")
 			require.Equal(t, Ready, i.State().Status)
@@ -136,7 +77,7 @@ func TestSecondStartChangesNothing(t *testing.T) {
 	i := startInfra(t, dir, "redis")
 	_, err := StartInfra(t.Context(), InfraOptions{Dir: dir, Servers: []string{"redis"}})
 	require.ErrorIs(t, err, ErrRunning)
-	require.NoError(t, probes["redis"].put(t.Context(), i.Vars(), "value"))
+	require.NoError(t, probes["redis"].put(t.Context(), i, "value"))
 	written, err := readVars(InfraVarsFile(dir))
 	require.NoError(t, err)
 	require.Equal(t, i.Vars(), written)
@@ -208,4 +149,12 @@ func TestMissingProgramsAreNamedWithTheirPackage(t *testing.T) {
 	require.ErrorContains(t, err, "redis-server is missing: install it (on Debian: apt-get install redis-server)")
 	_, _, err = i.postgres(t.Context())
 	require.ErrorContains(t, err, "initdb is missing: install it (on Debian: apt-get install postgresql)")
+	_, _, err = i.kafka(t.Context())
+	require.ErrorContains(t, err, "java is missing: install it (on Debian: apt-get install default-jre-headless)")
+
+	i.opts.Root, err = FindRoot()
+	require.NoError(t, err)
+	t.Setenv("HABERDASH_CACHE", t.TempDir())
+	_, err = i.kafkaJars(t.Context())
+	require.ErrorContains(t, err, "mvn is missing: install it (on Debian: apt-get install maven)")
 }
