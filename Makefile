@@ -75,7 +75,7 @@ $(SHOP):
 # make chaos-short's, until they have passed often enough to stand before every change.
 CHAOS := ^(TestChaos|TestRush|TestFiftyCopies|TestEveryKillPoint)$$
 .PHONY: test
-test: tools ## all tests that need nothing but Go, but for the chaos runs
+test: tools ## all tests but for the chaos runs; they start Redis, PostgreSQL and Kafka, see .ci/run for the packages
 	go vet ./...
 	go test -timeout 10m -p 2 -skip '$(CHAOS)' ./...
 

@@ -5,11 +5,17 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"gopkg.in/yaml.v3"
+
+	"haberdash/internal/contract"
 )
 
 func startInfra(t *testing.T, dir string, servers ...string) *Infra {
@@ -85,6 +91,20 @@ func TestSecondStartChangesNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o600), info.Mode())
 	require.ErrorContains(t, i.StartServer(t.Context(), "kafka"), "kafka was not started")
+}
+
+// What Docker starts is what make infra starts.
+func TestComposeHasTheSameServers(t *testing.T) {
+	root, err := FindRoot()
+	require.NoError(t, err)
+	text, err := os.ReadFile(filepath.Join(root, "deploy", "compose", "infra.yaml"))
+	require.NoError(t, err)
+	require.NoError(t, yaml.Unmarshal(text, &map[string]any{}))
+	require.Contains(t, string(text), "for t in "+strings.Join(contract.Topics(), " ")+";")
+	pom, err := os.ReadFile(filepath.Join(root, "deploy", "infra", "pom.xml"))
+	require.NoError(t, err)
+	kafka := regexp.MustCompile(`(?s)kafka_2.13</artifactId>\s*<version>([^<]+)`).FindSubmatch(pom)
+	require.Contains(t, string(text), "apache/kafka:"+string(kafka[1])+"\n")
 }
 
 func TestDeathOfAServerIsTold(t *testing.T) {
