@@ -1,0 +1,76 @@
+package launch
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The variables are enough for Dapr's own components.
+func TestSidecarReachesEveryServer(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	i := startInfra(t, filepath.Join(dir, "infra"))
+	text := `
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: {name: redis}
+spec: {type: state.redis, version: v1, metadata: [{name: redisHost, value: "$REDIS_HOST"}, {name: redisPassword, value: "$REDIS_PASSWORD"}]}
+---
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: {name: postgres}
+spec: {type: state.postgresql, version: v2, metadata: [{name: connectionString, value: "$POSTGRES_CONNECTION"}]}
+---
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: {name: kafka}
+spec: {type: pubsub.kafka, version: v1, metadata: [{name: brokers, value: "$KAFKA_BROKERS"}, {name: authType, value: none}]}
+---
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: {name: mail}
+spec: {type: bindings.smtp, version: v1, metadata: [{name: host, value: "$SMTP_HOST"}, {name: port, value: "$SMTP_PORT"}, {name: user, value: "$SMTP_USER"}, {name: password, value: "$SMTP_PASSWORD"}]}
+`
+	text = os.Expand(text, func(name string) string {
+		value, known := i.Vars()[name]
+		require.True(t, known, name)
+		return value
+	})
+	resources := filepath.Join(dir, "resources")
+	require.NoError(t, os.Mkdir(resources, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(resources, "all.yaml"), []byte(text), 0o600))
+	side, err := StartSidecar(t.Context(), SidecarOptions{RunDir: dir, AppID: "probe", ResourcesPaths: []string{resources}})
+	require.NoError(t, err)
+	defer side.Stop()
+
+	code, said := post(side.HTTP()+"/v1.0/publish/kafka/orders", `"published"`)
+	require.Equal(t, http.StatusNoContent, code, said)
+	got, err := consume(t.Context(), i)
+	require.NoError(t, err)
+	require.Len(t, got, 1)
+	require.Contains(t, got[0], "published")
+
+	code, said = post(side.HTTP()+"/v1.0/bindings/mail",
+		`{"operation":"create","data":"hello","metadata":{"emailFrom":"shop@example.com","emailTo":"buyer@example.com","subject":"sent"}}`)
+	require.Equal(t, http.StatusNoContent, code, said)
+	mails, err := subjects(i.MailDir())
+	require.NoError(t, err)
+	require.Equal(t, []string{"sent"}, mails)
+
+	// Dapr connects anew by itself, and what it was told is stored is still there.
+	for _, store := range []string{"redis", "postgres"} {
+		code, said = post(side.HTTP()+"/v1.0/state/"+store, `[{"key":"k","value":"kept"}]`)
+		require.Equal(t, http.StatusNoContent, code, said)
+		require.NoError(t, i.KillServer(store))
+		require.NoError(t, i.StartServer(t.Context(), store))
+		require.Eventually(t, func() bool {
+			return strings.Contains(get(t, side.HTTP()+"/v1.0/state/"+store+"/k"), "kept")
+		}, 20*time.Second, 200*time.Millisecond, store)
+	}
+}
