@@ -61,6 +61,12 @@ func (o InfraOptions) complete() (InfraOptions, error) {
 	return o, nil
 }
 
+// Check fails where StartInfra would not know what to start.
+func (o InfraOptions) Check() error {
+	_, err := o.complete()
+	return err
+}
+
 // Infra is a set of servers that die with this process. Their data and ports stay.
 type Infra struct {
 	opts     InfraOptions

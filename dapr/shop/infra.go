@@ -28,6 +28,9 @@ func infra(ctx context.Context, o launch.Options, _ []string) error {
 	if err != nil {
 		return err
 	}
+	if err := with.Check(); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(with.Dir, 0o755); err != nil {
 		return err
 	}
