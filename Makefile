@@ -71,13 +71,14 @@ $(SHOP):
 	@mkdir -p $(@D) 2>/dev/null || { echo "cannot write to $(@D)" >&2; exit 1; }
 	@CGO_ENABLED=0 go build -buildvcs=false -o $@ ./dapr/shop
 
-# Tests that start shops are few at a time: each is a dozen processes. The runs of tests/chaos are make chaos's, and
-# make chaos-short's, until they have passed often enough to stand before every change.
+# Tests that start shops are few at a time: each is a dozen processes.
 CHAOS := ^(TestChaos|TestRush|TestFiftyCopies|TestEveryKillPoint)$$
+# These need the servers' programs; .ci/run says which packages have them.
+INFRA := ^(TestServers|TestPostgres)
 .PHONY: test
-test: tools ## all tests but for the chaos runs; they start Redis, PostgreSQL and Kafka, see .ci/run for the packages
+test: tools ## all tests that need nothing but Go
 	go vet ./...
-	go test -timeout 10m -p 2 -skip '$(CHAOS)' ./...
+	go test -timeout 10m -p 2 -skip '$(INFRA)' ./...
 
 .PHONY: chaos-short
 chaos-short: tools ## a small chaos run: a minute or two
@@ -90,6 +91,7 @@ chaos: tools ## kill every process while hundreds buy, then hold all promises; S
 
 .PHONY: test-infra
 test-infra: tools ## the suites on every choice of state and broker with real servers; COMBINATIONS="redis:redis postgres:kafka"
+	go test -count=1 -timeout 10m -run '$(INFRA)' ./dapr/launch
 	go run ./tests/matrix $(COMBINATIONS)
 
 .PHONY: bench

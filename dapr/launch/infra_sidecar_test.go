@@ -12,7 +12,7 @@ import (
 )
 
 // The variables are enough for Dapr's own components.
-func TestSidecarReachesEveryServer(t *testing.T) {
+func TestServersThroughASidecar(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	i := startInfra(t, filepath.Join(dir, "infra"))

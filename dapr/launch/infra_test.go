@@ -77,7 +77,7 @@ func TestServersKeepDataAndPorts(t *testing.T) {
 	}
 }
 
-func TestSecondStartChangesNothing(t *testing.T) {
+func TestServersStartOnce(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	i := startInfra(t, dir, "redis")
@@ -107,7 +107,7 @@ func TestComposeHasTheSameServers(t *testing.T) {
 	require.Contains(t, string(text), "apache/kafka:"+string(kafka[1])+"\n")
 }
 
-func TestDeathOfAServerIsTold(t *testing.T) {
+func TestServersDeathIsTold(t *testing.T) {
 	t.Parallel()
 	i := startInfra(t, t.TempDir(), "redis")
 	p, err := os.FindProcess(i.PID("redis"))
@@ -144,7 +144,7 @@ func TestServersDieWithTheirProcess(t *testing.T) {
 	startInfra(t, dir, "redis", "postgres")
 }
 
-func TestUnknownServersAndTakenPortsAreNamed(t *testing.T) {
+func TestServersTakenPortsAreNamed(t *testing.T) {
 	t.Parallel()
 	_, err := StartInfra(t.Context(), InfraOptions{Dir: t.TempDir(), Servers: []string{"mysql"}})
 	require.ErrorContains(t, err, `there is no server "mysql": the choices are redis, postgres, kafka, smtp`)

@@ -137,24 +137,14 @@ func (w *Workflows) Raise(ctx context.Context, id, event string) error {
 	if now != sidecar.Running {
 		return sidecar.ErrGone
 	}
-	for range raiseTries {
-		if _, err = w.hub.RaiseEvent(ctx, &protos.RaiseEventRequest{InstanceId: engineID, Name: event}); err == nil {
-			return nil
-		}
-		if now, readErr := w.Status(context.WithoutCancel(ctx), id); readErr == nil && now != sidecar.Running {
-			return sidecar.ErrGone
-		}
-		select {
-		case <-time.After(50 * time.Millisecond):
-		case <-ctx.Done():
-			return fmt.Errorf("raise %s for %s: %w", event, id, err)
-		}
+	if _, err = w.hub.RaiseEvent(ctx, &protos.RaiseEventRequest{InstanceId: engineID, Name: event}); err == nil {
+		return nil
+	}
+	if now, readErr := w.Status(context.WithoutCancel(ctx), id); readErr == nil && now != sidecar.Running {
+		return sidecar.ErrGone
 	}
 	return fmt.Errorf("raise %s for %s: %w", event, id, err)
 }
-
-// raiseTries is how often an event is raised: on Redis the engine now and then finds its own state changed by itself.
-const raiseTries = 5
 
 // Status implements sidecar.Workflows.
 func (w *Workflows) Status(ctx context.Context, id string) (sidecar.WorkflowStatus, error) {
