@@ -21,7 +21,6 @@ type service struct {
 	args    []string
 	ports   map[string]int
 	healthy func(context.Context) bool
-	user    *user          // as in command
 	stop    syscall.Signal // as in command
 }
 

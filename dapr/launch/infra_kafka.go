@@ -33,7 +33,7 @@ func (i *Infra) kafka(ctx context.Context) (service, map[string]string, error) {
 		return service{}, nil, err
 	}
 	dir := filepath.Join(i.opts.Dir, "kafka")
-	if err := ownedDir(dir, nil); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return service{}, nil, err
 	}
 	port, controller := i.block.base+portKafka, i.block.base+portKafkaController
@@ -53,7 +53,7 @@ func (i *Infra) kafka(ctx context.Context) (service, map[string]string, error) {
 	}
 	if _, err := os.Stat(filepath.Join(data, "meta.properties")); err != nil {
 		format := append(command[:len(command):len(command)], "kafka.tools.StorageTool", "format", "-t", clusterID(), "-c", config)
-		if err := runAs(ctx, nil, "", format...); err != nil {
+		if err := runOnce(ctx, "", format...); err != nil {
 			return service{}, nil, fmt.Errorf("format kafka's storage: %w", err)
 		}
 	}
@@ -178,7 +178,7 @@ func (i *Infra) kafkaJars(ctx context.Context) (string, error) {
 	if err := os.RemoveAll(dir + ".new"); err != nil {
 		return "", err
 	}
-	err = runAs(ctx, nil, "", mvn, "-q", "-B", "-f", pom, "dependency:copy-dependencies", "-DoutputDirectory="+dir+".new", "-DincludeScope=runtime")
+	err = runOnce(ctx, "", mvn, "-q", "-B", "-f", pom, "dependency:copy-dependencies", "-DoutputDirectory="+dir+".new", "-DincludeScope=runtime")
 	if err != nil {
 		return "", fmt.Errorf("fetch Kafka's jars: %w", err)
 	}

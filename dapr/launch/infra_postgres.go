@@ -22,32 +22,31 @@ func (i *Infra) postgres(ctx context.Context) (service, map[string]string, error
 	if err != nil {
 		return service{}, nil, err
 	}
-	u, err := postgresUser()
-	if err != nil {
-		return service{}, nil, err
-	}
 	data, password := filepath.Join(i.opts.Dir, "postgres"), i.settings["POSTGRES_PASSWORD"]
-	if err := makeCluster(ctx, bin, data, password, u); err != nil {
+	if err := makeCluster(ctx, bin, data, password); err != nil {
 		return service{}, nil, err
 	}
 	if err := clearCrashed(data); err != nil {
+		return service{}, nil, err
+	}
+	path, as, err := postgresUser(data)
+	if err != nil {
 		return service{}, nil, err
 	}
 	port := i.block.base + portPostgres
 	url := fmt.Sprintf("postgres://haberdash:%s@127.0.0.1:%d/haberdash?sslmode=disable", password, port)
 	return service{
 		name: "postgres",
-		args: []string{
-			filepath.Join(bin, "postgres"), "-D", data,
+		args: append(as,
+			filepath.Join(bin, "postgres"), "-D", path,
 			"-c", "listen_addresses=127.0.0.1", "-c", fmt.Sprintf("port=%d", port),
 			"-c", "unix_socket_directories=", // its path may be at most 107 bytes, and nobody needs one
-		},
+		),
 		ports: map[string]int{"postgres": port},
 		healthy: func(ctx context.Context) bool {
 			ready := exec.CommandContext(ctx, filepath.Join(bin, "pg_isready"), "-q", "-h", "127.0.0.1", "-p", strconv.Itoa(port))
 			return ready.Run() == nil
 		},
-		user: u,
 		stop: syscall.SIGINT, // SIGTERM would wait for every client to leave
 	}, map[string]string{"POSTGRES_CONNECTION": url}, nil
 }
@@ -71,21 +70,30 @@ func postgresPrograms() (string, error) {
 
 var debianPostgres = "/usr/lib/postgresql" // a variable for tests
 
-// postgresUser is whom PostgreSQL runs as: it refuses to run as root.
-func postgresUser() (*user, error) {
+// postgresUser is how its programs are run on a directory: PostgreSQL refuses to run as root, so there it is the
+// user postgres, the directory's owner. That user may not be allowed to walk to it (a checkout below /root):
+// a shell opens it as file 3 while it still may, and path is that file.
+func postgresUser(dir string) (path string, as []string, err error) {
 	if os.Getuid() != 0 {
-		return nil, nil
+		return dir, nil, nil
 	}
 	u, err := osuser.Lookup("postgres")
 	if err != nil {
-		return nil, fmt.Errorf("PostgreSQL does not run as root, and there is no user postgres: apt-get install postgresql, or be another user: %w", err)
+		return "", nil, fmt.Errorf("PostgreSQL does not run as root, and there is no user postgres: apt-get install postgresql, or be another user: %w", err)
+	}
+	setpriv, err := installed("setpriv", "util-linux")
+	if err != nil {
+		return "", nil, err
 	}
 	uid, err := strconv.Atoi(u.Uid)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
-	gid, err := strconv.Atoi(u.Gid)
-	return &user{uid, gid}, err
+	// The kernel forgets at a change of user that a child is to die with its parent, unless it is told to keep it.
+	return "/proc/self/fd/3", []string{
+		"/bin/sh", "-c", `exec 3<"$0" && cd / && exec "$@"`, dir,
+		setpriv, "--reuid=postgres", "--regid=postgres", "--init-groups", "--pdeathsig=keep",
+	}, os.Chown(dir, uid, -1)
 }
 
 // clearCrashed ends what is left of a server that was killed together with its launcher, and removes its lock
@@ -121,7 +129,7 @@ func clearCrashed(data string) error {
 }
 
 // makeCluster makes the data directory with the database once. One that is half made has another name.
-func makeCluster(ctx context.Context, bin, data, password string, u *user) error {
+func makeCluster(ctx context.Context, bin, data, password string) error {
 	if _, err := os.Stat(data); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -129,23 +137,22 @@ func makeCluster(ctx context.Context, bin, data, password string, u *user) error
 	if err := os.RemoveAll(half); err != nil {
 		return err
 	}
-	if err := ownedDir(half, u); err != nil {
+	if err := os.MkdirAll(half, 0o700); err != nil {
 		return err
 	}
-	secret := data + ".password"
-	defer os.Remove(secret)
-	if err := os.WriteFile(secret, []byte(password+"\n"), 0o600); err != nil {
-		return err
-	}
-	if err := give(secret, u); err != nil {
-		return err
-	}
-	err := runAs(ctx, u, "",
-		filepath.Join(bin, "initdb"), "-D", half, "-U", "haberdash", "--pwfile="+secret, "--auth=scram-sha-256", "-E", "UTF8", "--no-locale")
+	path, as, err := postgresUser(half)
 	if err != nil {
 		return err
 	}
-	err = runAs(ctx, u, "CREATE DATABASE haberdash\n", filepath.Join(bin, "postgres"), "--single", "-D", half, "postgres")
+	// Over TCP a password; there is no socket for "peer" to be asked on.
+	err = runOnce(ctx, "", append(as, filepath.Join(bin, "initdb"), "-D", path, "-U", "haberdash",
+		"--auth-host=scram-sha-256", "--auth-local=peer", "-E", "UTF8", "--no-locale")...)
+	if err != nil {
+		return err
+	}
+	// Before the first start: nobody ever meets a server without them.
+	err = runOnce(ctx, "ALTER ROLE haberdash PASSWORD '"+password+"'\nCREATE DATABASE haberdash\n",
+		append(as, filepath.Join(bin, "postgres"), "--single", "-D", path, "postgres")...)
 	if err != nil {
 		return err
 	}

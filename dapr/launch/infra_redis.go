@@ -18,7 +18,7 @@ func (i *Infra) redis(context.Context) (service, map[string]string, error) {
 		return service{}, nil, err
 	}
 	data := filepath.Join(i.opts.Dir, "redis")
-	if err := ownedDir(data, nil); err != nil {
+	if err := os.MkdirAll(data, 0o700); err != nil {
 		return service{}, nil, err
 	}
 	port, password := i.block.base+portRedis, i.settings["REDIS_PASSWORD"]

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -18,7 +19,7 @@ func (i *Infra) smtp(ctx context.Context) (service, map[string]string, error) {
 	if err := buildInto(ctx, i.opts.Root, binDir(i.opts.Root), "smtp", i.opts.Log, "./dapr/mailbox"); err != nil {
 		return service{}, nil, err
 	}
-	if err := ownedDir(i.MailDir(), nil); err != nil {
+	if err := os.MkdirAll(i.MailDir(), 0o700); err != nil {
 		return service{}, nil, err
 	}
 	port := i.block.base + portSMTP

@@ -162,7 +162,7 @@ func (s *single) start(ctx context.Context, svc service, env map[string]string) 
 	s.command = command{
 		args: svc.args, env: withEnv(inherited, vars), dir: s.runDir,
 		log:  filepath.Join(s.runDir, svc.name+".log"),
-		user: svc.user, stop: svc.stop,
+		stop: svc.stop,
 	}
 	if err := s.begin(ctx); err != nil {
 		return s.abandon(err)

@@ -21,12 +21,8 @@ type command struct {
 	env  []string
 	dir  string
 	log  string         // stdout and stderr are appended here
-	user *user          // whom it runs as; nil: as this process does
 	stop syscall.Signal // what asks it to end; default SIGTERM
 }
-
-// A user is one that a process of root's can run as.
-type user struct{ uid, gid int }
 
 // A running process is either a child of this one or a child of the dapr CLI.
 type running struct {
@@ -66,10 +62,7 @@ func spawn(p Process, c command, g *guard, exited func(*running, string)) (*runn
 	defer log.Close()
 	cmd := exec.Command(c.args[0], c.args[1:]...)
 	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = c.env, c.dir, log, log
-	cmd.SysProcAttr = childAttributes(c.user)
-	if c.user != nil {
-		cmd.Dir = "/" // before it is that program it may not pass through to its own
-	}
+	cmd.SysProcAttr = childAttributes()
 	onSpawnerThread(func() { err = cmd.Start() })
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", p.Name, err)

@@ -4,10 +4,4 @@ package launch
 
 import "syscall"
 
-func childAttributes(u *user) *syscall.SysProcAttr {
-	a := &syscall.SysProcAttr{Setpgid: true}
-	if u != nil {
-		a.Credential = &syscall.Credential{Uid: uint32(u.uid), Gid: uint32(u.gid)}
-	}
-	return a
-}
+func childAttributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
