@@ -51,7 +51,8 @@ type State interface {
 	// values compared: so a caller whose values are unique (a writer id inside) is never told ErrExists
 	// of its own write.
 	Create(ctx context.Context, key string, value []byte, opts ...PutOption) error
-	// Put writes the value. With an etag only if the key still has it, else ErrStale; with none always.
+	// Put writes the value. With an etag only if the key still has it, else ErrStale; with none always. Redis lets
+	// an etag pass for a key that is gone: where a change must not bring back what was deleted, do not delete it.
 	Put(ctx context.Context, key string, value []byte, etag string, opts ...PutOption) error
 	// PutMany writes all items unconditionally, in no order; after an error some may be written.
 	PutMany(ctx context.Context, items []Item) error

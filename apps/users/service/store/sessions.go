@@ -77,7 +77,11 @@ func (s *Store) ChangeSessions(ctx context.Context, userID string, f func(*sessi
 	}, sidecar.TTL(session.Longest)) // each write starts it anew, so no live session is older
 }
 
-// DropSessions forgets all sessions of a customer.
+// DropSessions forgets all sessions of a customer. It empties the book and leaves it there: on a store that takes a
+// change of what was deleted meanwhile, a refresh at the same moment would bring it back.
 func (s *Store) DropSessions(ctx context.Context, userID string) error {
-	return outage(s.state.Delete(ctx, sessionsKey(userID), ""))
+	return change(ctx, s, sessionsKey(userID), func(d *bookDoc, found bool) (bool, error) {
+		*d = bookDoc{Sessions: []sessionDoc{}}
+		return found, nil
+	}, sidecar.TTL(session.Longest))
 }
