@@ -280,6 +280,14 @@ func (i *Infra) Vars() map[string]string {
 	return vars
 }
 
+// Names are the servers there are; none of a nil Infra.
+func (i *Infra) Names() []string {
+	if i == nil {
+		return nil
+	}
+	return slices.Clone(i.opts.Servers)
+}
+
 // State returns a copy of the current state.
 func (i *Infra) State() State {
 	i.mu.Lock()

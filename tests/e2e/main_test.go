@@ -49,7 +49,7 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	o, stop, err := options(context.Background(), dir)
+	o, _, stop, err := options(context.Background(), dir)
 	if err != nil {
 		fmt.Println(err)
 		return 1
@@ -74,14 +74,13 @@ func run(m *testing.M) int {
 
 // options are of a shop of its own in dir, with the components that STATE, PUBSUB and MAIL choose and servers of its
 // own for them, until stop.
-func options(ctx context.Context, dir string) (o launch.Options, stop func(), err error) {
+func options(ctx context.Context, dir string) (o launch.Options, servers *launch.Infra, stop func(), err error) {
 	o, err = launch.OptionsFromEnv()
 	if err != nil {
-		return o, nil, err
+		return o, nil, nil, err
 	}
 	o.RunDir, o.FreePorts, o.GatewayPort, o.Env, o.Log = dir, true, 0, map[string]string{"RATE_LIMIT": "off"}, os.Stdout
-	o, _, stop, err = o.WithServers(ctx)
-	return o, stop, err
+	return o.WithServers(ctx)
 }
 
 // quoteLogs prints the last warnings and errors of each process, for whoever reads a failed run.

@@ -25,7 +25,7 @@ type purchase struct {
 func TestShopSurvivesRestartsAndKills(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	o, stop, err := options(ctx, t.TempDir())
+	o, servers, stop, err := options(ctx, t.TempDir())
 	require.NoError(t, err)
 	t.Cleanup(stop)
 	o.SkipBuild = true
@@ -64,6 +64,11 @@ func TestShopSurvivesRestartsAndKills(t *testing.T) {
 		t.Logf("%s was killed: the shop sells again", victim)
 	}
 
+	for _, name := range servers.Names() {
+		bought = append(bought, outage(t, c, servers, name, name == o.State, sku, bought[0]))
+		t.Logf("%s was away: the shop sells again", name)
+	}
+
 	boss, err = c.AsAdmin(ctx)
 	require.NoError(t, err)
 	for _, b := range bought {
@@ -80,6 +85,42 @@ func TestShopSurvivesRestartsAndKills(t *testing.T) {
 	keepUp(t, s)
 	audited(t, s)
 	require.NoError(t, s.Stop(ctx))
+}
+
+// outage stops a server, looks at what the shop does without it, starts it again, and buys. What is in memory can be
+// read without the store, and nothing can be written; the broker alone is not missed.
+func outage(t *testing.T, c *shop.Client, servers *launch.Infra, name string, store bool, sku string, known purchase) purchase {
+	ctx := t.Context()
+	cart, err := c.NewCart(ctx, shop.Item{SKU: sku, Quantity: 1})
+	require.NoError(t, err)
+	p := purchase{key: shop.NewKey(), body: shop.NewPlacement(cart, shop.Visa)}
+	require.NoError(t, servers.StopServer(name))
+
+	without := *c
+	without.Check = nil
+	_, err = without.Products(ctx, nil)
+	require.NoError(t, err, "products without %s", name)
+	_, err = without.Order(ctx, known.order.ID, known.order.AccessToken)
+	require.NoError(t, err, "an order without %s", name)
+	soon, cancel := context.WithTimeout(ctx, 3*time.Second) // what a buyer is promised to wait at most
+	a, err := without.Place(soon, p.key, p.body)
+	cancel()
+	require.NoError(t, err, "placing without %s", name)
+	if store {
+		require.Equal(t, http.StatusServiceUnavailable, a.Status, "%s", a.Body)
+		require.NotEmpty(t, a.Header.Get("Retry-After"))
+	} else {
+		require.Equal(t, http.StatusCreated, a.Status, "%s", a.Body)
+	}
+
+	require.NoError(t, servers.StartServer(ctx, name))
+	require.EventuallyWithT(t, func(collect *assert.CollectT) {
+		a, err := without.Place(ctx, p.key, p.body)
+		require.NoError(collect, err)
+		require.Equal(collect, http.StatusCreated, a.Status, "%s", a.Body)
+		require.NoError(collect, a.Decode(&p.order))
+	}, time.Minute, tick)
+	return p
 }
 
 // insist buys one of a SKU and repeats what is not answered well, as any client should, until it is: a

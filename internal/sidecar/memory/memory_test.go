@@ -16,7 +16,7 @@ func TestState(t *testing.T) {
 
 func TestMessages(t *testing.T) {
 	t.Parallel()
-	sidecartest.TestMessages(t, func(_ *testing.T, subscribe func(sidecar.Subscriber)) sidecar.Publisher {
+	sidecartest.TestMessages(t, true, func(_ *testing.T, subscribe func(sidecar.Subscriber)) sidecar.Publisher {
 		m := memory.NewMesh()
 		subscribe(m)
 		return m
