@@ -1,9 +1,11 @@
 package launch
 
 import (
+	"context"
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -72,5 +74,29 @@ spec: {type: bindings.smtp, version: v1, metadata: [{name: host, value: "$SMTP_H
 		require.Eventually(t, func() bool {
 			return strings.Contains(get(t, side.HTTP()+"/v1.0/state/"+store+"/k"), "kept")
 		}, 20*time.Second, 200*time.Millisecond, store)
+	}
+}
+
+// A wrong password is told as what it is, by the component.
+func TestServersWrongPasswordIsNamed(t *testing.T) {
+	t.Parallel()
+	i := startInfra(t, t.TempDir(), "redis", "postgres")
+	for choice, says := range map[string][]string{
+		"redis":    {"state.redis", "WRONGPASS"},
+		"postgres": {"state.postgresql", "password authentication failed"},
+	} {
+		vars := i.Vars()
+		vars["REDIS_PASSWORD"] = "wrong"
+		vars["POSTGRES_CONNECTION"] = regexp.MustCompile(`:[^:@]+@`).ReplaceAllString(vars["POSTGRES_CONNECTION"], ":wrong@")
+		soon, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		_, err := StartSidecar(soon, SidecarOptions{
+			AppID: "orders", RunDir: t.TempDir(), Env: vars,
+			ResourcesPaths: []string{filepath.Join("components", "state", choice), filepath.Join("components", "secrets", "env")},
+		})
+		for _, s := range says {
+			require.ErrorContains(t, err, s)
+		}
+		require.NotContains(t, err.Error(), "wrong@", "the password stays secret")
 	}
 }

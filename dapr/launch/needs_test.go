@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"slices"
@@ -77,12 +78,26 @@ func TestChoicesAreInterchangeable(t *testing.T) {
 // What a sidecar says of a component that does not work is in the launcher's error, soon.
 func TestAComponentThatDoesNotWorkIsNamed(t *testing.T) {
 	t.Parallel()
-	began := time.Now()
-	_, err := StartSidecar(t.Context(), SidecarOptions{
-		AppID: "orders", RunDir: t.TempDir(), Env: map[string]string{"REDIS_HOST": "127.0.0.1:1", "REDIS_PASSWORD": "x"},
-		ResourcesPaths: []string{filepath.Join("components", "state", "redis"), filepath.Join("components", "secrets", "env")},
-	})
-	require.ErrorContains(t, err, "state.redis")
-	require.ErrorContains(t, err, "connection refused")
-	t.Log("known after", time.Since(began))
+	for choice, c := range map[string]struct {
+		env  map[string]string
+		says []string
+	}{
+		"state/redis":    {map[string]string{"REDIS_HOST": "127.0.0.1:1", "REDIS_PASSWORD": "x"}, []string{"state.redis", "connection refused"}},
+		"state/postgres": {map[string]string{"POSTGRES_CONNECTION": "postgres://a:b@127.0.0.1:1/c?sslmode=disable"}, []string{"state.postgresql", "connection refused"}},
+		"pubsub/redis":   {map[string]string{"REDIS_HOST": "127.0.0.1:1", "REDIS_PASSWORD": "x"}, []string{"pubsub.redis", "connection refused"}},
+		"pubsub/kafka":   {map[string]string{"KAFKA_BROKERS": "127.0.0.1:1"}, []string{"pubsub.kafka", "brokers"}},
+	} {
+		t.Run(choice, func(t *testing.T) {
+			t.Parallel()
+			soon, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			_, err := StartSidecar(soon, SidecarOptions{
+				AppID: "orders", RunDir: t.TempDir(), Env: c.env,
+				ResourcesPaths: []string{filepath.Join("components", filepath.FromSlash(choice)), filepath.Join("components", "secrets", "env")},
+			})
+			for _, says := range c.says {
+				require.ErrorContains(t, err, says)
+			}
+		})
+	}
 }
