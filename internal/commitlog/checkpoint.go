@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 
 	"haberdash/internal/sidecar"
 )
@@ -15,13 +16,54 @@ func (p *Partition[S]) load(ctx context.Context, ids []string) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	keys := make([]string, len(ids))
+	loaded, _, err := p.documents(ctx, ids, nil)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	maps.Copy(p.warm, loaded)
+	return nil
+}
+
+// Preload reads aggregates that a command is about to name, so that the writer need not: beside something else that
+// the caller waits for. It reads further keys of the store in the same call and gives what it found of them. After
+// an error the command reads for itself.
+func (p *Partition[S]) Preload(ctx context.Context, ids []string, also ...string) (map[string]sidecar.Item, error) {
+	p.mu.RLock()
+	evictions, cold := p.evictions, []string(nil)
+	for _, id := range ids {
+		if p.warm[id] == nil {
+			cold = append(cold, id)
+		}
+	}
+	p.mu.RUnlock()
+	loaded, items, err := p.documents(ctx, cold, also)
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.evictions != evictions {
+		return items, nil // one of them may have come, changed and gone meanwhile
+	}
+	for id, a := range loaded {
+		if p.warm[id] == nil {
+			p.warm[id] = a
+		}
+	}
+	return items, nil
+}
+
+// documents reads aggregates as they were written last, and further keys as they are.
+func (p *Partition[S]) documents(ctx context.Context, ids, also []string) (map[string]*aggregate[S], map[string]sidecar.Item, error) {
+	keys := make([]string, len(ids), len(ids)+len(also))
 	for i, id := range ids {
 		keys[i] = docKey(p.name, id)
 	}
-	items, err := p.store.GetMany(ctx, keys)
+	items, err := p.store.GetMany(ctx, append(keys, also...))
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	loaded := make(map[string]*aggregate[S], len(ids))
 	for i, id := range ids {
@@ -33,18 +75,14 @@ func (p *Partition[S]) load(ctx context.Context, ids []string) error {
 				err = json.Unmarshal(d.State, &a.state)
 			}
 			if err != nil {
-				return fmt.Errorf("%w: %s: %w", ErrCorrupt, keys[i], err)
+				return nil, nil, fmt.Errorf("%w: %s: %w", ErrCorrupt, keys[i], err)
 			}
 			a.seq, a.commit = d.Seq, d.Commit
+			delete(items, keys[i])
 		}
 		loaded[id] = a
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for id, a := range loaded {
-		p.warm[id] = a
-	}
-	return nil
+	return loaded, items, nil
 }
 
 // writeCheckpoint writes the documents that are behind, then the checkpoint. A document is never
@@ -142,6 +180,7 @@ func (p *Partition[S]) evict() {
 		}
 		if !a.dirty {
 			delete(p.warm, id)
+			p.evictions++
 		}
 	}
 }

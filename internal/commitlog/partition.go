@@ -88,6 +88,7 @@ type Partition[S any] struct {
 	head        uint64
 	published   uint64 // events published up to head
 	warm        map[string]*aggregate[S]
+	evictions   uint64   // how many have left warm
 	recent      []Commit // the last commits, oldest first, for those who tail the log
 	subscribers []func(Commit)
 	changed     chan struct{} // closed and replaced at each commit

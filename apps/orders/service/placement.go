@@ -59,9 +59,9 @@ func callerScope(ctx context.Context, p placement) string {
 	return "cart/" + p.CartID
 }
 
-// place places an order, or answers for the one that the same key has placed. Costs of a new order: three
-// reads, one of them beside the first of two invocations in sequence (cart, catalog), three log commits (two
-// here, one in catalog) and the provider's own time.
+// place places an order, or answers for the one that the same key has placed. Costs of a new order: two reads, one
+// of them beside the first of two invocations in sequence (cart, catalog), three log commits (two here, one in
+// catalog) and the provider's own time.
 func (s *Service) place(ctx context.Context, key string, p placement) (outcome, error) {
 	defer s.placing.begin()()
 	id := s.orderID(callerScope(ctx, p), key)

@@ -7,6 +7,7 @@ import (
 
 	"haberdash/apps/orders/internal/order"
 	"haberdash/internal/fault"
+	"haberdash/internal/identity"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
 )
@@ -49,9 +50,10 @@ func (s *Service) refuse(ctx context.Context, id string, p placement, err error)
 const keyReused = "idempotency-key-reused"
 
 // refusedBefore looks for an earlier request with the key that made no order; found tells that the problem
-// is the answer that it got.
+// is the answer that it got. The same read brings what the order's placement will ask for.
 func (s *Service) refusedBefore(ctx context.Context, id string, p placement) (found bool, err error) {
-	item, err := s.State.Get(ctx, refusalKey(id))
+	items, err := s.Book.Expect(ctx, id, p.CartID, identity.Of(ctx).UserID, refusalKey(id))
+	item := items[refusalKey(id)]
 	if err != nil || !item.Found() {
 		return false, err
 	}

@@ -97,17 +97,20 @@ func (s suite) consumers(t *testing.T) {
 	to := &sink{}
 	for life := range 3 {
 		c := s.consumer(p, to)
+		delivering, stopDelivering := context.WithCancel(t.Context())
 		work, stop := context.WithCancel(t.Context())
-		var running sync.WaitGroup
+		var deliveries, running sync.WaitGroup
 		running.Go(func() { c.Run(work) })
-		running.Go(func() {
-			p.Publish(work, &unruly{rnd: rand.New(rand.NewPCG(uint64(life), 1)), to: c}, fmt.Sprint("topic", life))
+		deliveries.Go(func() {
+			p.Publish(delivering, &unruly{rnd: rand.New(rand.NewPCG(uint64(life), 1)), to: c}, fmt.Sprint("topic", life))
 		})
 		for i := range 20 {
 			require.NoError(t, add(t.Context(), p, "c", fmt.Sprint(life, "-", i), 1))
 		}
 		require.Eventually(t, func() bool { return len(to.positions()) == 20*(life+1) }, 30*time.Second, 5*time.Millisecond)
-		stop()
+		stopDelivering()
+		deliveries.Wait()
+		stop() // after the last delivery
 		running.Wait()
 		cursors, err := s.consumer(p, to).Cursors(t.Context())
 		require.NoError(t, err)

@@ -9,21 +9,34 @@ import (
 	"haberdash/internal/contract"
 	"haberdash/internal/fault"
 	"haberdash/internal/money"
+	"haberdash/internal/sidecar"
 )
 
 // firstNumber is where order numbers start.
 const firstNumber = 10_000
+
+// named are the aggregates that a placement names.
+func named(id, cart, customer string) (ids []string) {
+	ids = []string{orderID(id), cartID(cart), listAll, listOfStatus(Placing)}
+	if customer != "" {
+		ids = append(ids, listOfCustomer(customer))
+	}
+	return ids
+}
+
+// Expect reads what Place will ask for, and further keys of the same store in the same call.
+func (b *Book) Expect(ctx context.Context, id, cart, customer string, also ...string) (map[string]sidecar.Item, error) {
+	return b.log.Preload(ctx, named(id, cart, customer), also...)
+}
 
 // Place records the intent, before anything is reserved or charged. created is false when the order was
 // there already (rule 1); a request with another fingerprint is idempotency-key-reused (422). A cart that
 // became another order in this version is cart-changed (409, rule 12).
 func (b *Book) Place(ctx context.Context, fact contract.OrderFact, r Request) (o Order, version uint64, created bool, err error) {
 	id, cart := orderID(fact.OrderID), cartID(fact.CartID)
-	lists := []string{listAll, listOfStatus(Placing)}
-	if fact.Customer != "" {
-		lists = append(lists, listOfCustomer(fact.Customer))
-	}
-	_, err = b.log.Do(ctx, append([]string{id, cart}, lists...), func(tx *commitlog.Tx[State]) error {
+	all := named(fact.OrderID, fact.CartID, fact.Customer)
+	lists := all[2:]
+	_, err = b.log.Do(ctx, all, func(tx *commitlog.Tx[State]) error {
 		created = false
 		if s, seq := tx.State(id); s.Order != nil {
 			o, version = *s.Order, seq
