@@ -94,14 +94,17 @@ func outage(t *testing.T, c *shop.Client, servers *launch.Infra, name string, st
 	cart, err := c.NewCart(ctx, shop.Item{SKU: sku, Quantity: 1})
 	require.NoError(t, err)
 	p := purchase{key: shop.NewKey(), body: shop.NewPlacement(cart, shop.Visa)}
-	require.NoError(t, servers.StopServer(name))
-
 	without := *c
 	without.Check = nil
-	_, err = without.Products(ctx, nil)
-	require.NoError(t, err, "products without %s", name)
-	_, err = without.Order(ctx, known.order.ID, known.order.AccessToken)
-	require.NoError(t, err, "an order without %s", name)
+	for _, when := range []string{"with", "without"} { // what was killed has nothing in memory before it is asked
+		_, err = without.Products(ctx, nil)
+		require.NoError(t, err, "products %s %s", when, name)
+		_, err = without.Order(ctx, known.order.ID, known.order.AccessToken)
+		require.NoError(t, err, "an order %s %s", when, name)
+		if when == "with" {
+			require.NoError(t, servers.StopServer(name))
+		}
+	}
 	soon, cancel := context.WithTimeout(ctx, 3*time.Second) // what a buyer is promised to wait at most
 	a, err := without.Place(soon, p.key, p.body)
 	cancel()
