@@ -2,6 +2,7 @@ package launch
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -91,10 +92,18 @@ func TestAComponentThatDoesNotWorkIsNamed(t *testing.T) {
 			t.Parallel()
 			soon, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
-			_, err := StartSidecar(soon, SidecarOptions{
+			s, err := StartSidecar(soon, SidecarOptions{
 				AppID: "orders", RunDir: t.TempDir(), Env: c.env,
 				ResourcesPaths: []string{filepath.Join("components", filepath.FromSlash(choice)), filepath.Join("components", "secrets", "env")},
 			})
+			if err == nil { // it may say that it is well before it has asked all brokers; a shop waits longer
+				select {
+				case <-s.run.done:
+				case <-soon.Done():
+				}
+				err = errors.New(fatal(s.run.Log))
+				s.Stop()
+			}
 			for _, says := range c.says {
 				require.ErrorContains(t, err, says)
 			}
