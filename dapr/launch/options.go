@@ -70,18 +70,7 @@ func OptionsFromEnv() (Options, error) {
 // complete fills in defaults, makes paths absolute and checks the component choices.
 func (o Options) complete() (Options, error) {
 	var err error
-	if o.Root == "" {
-		if o.Root, err = FindRoot(); err != nil {
-			return o, err
-		}
-	}
-	if o.Root, err = filepath.Abs(o.Root); err != nil {
-		return o, err
-	}
-	if o.RunDir == "" {
-		o.RunDir = filepath.Join(o.Root, ".run")
-	}
-	if o.RunDir, err = filepath.Abs(o.RunDir); err != nil {
+	if o.Root, o.RunDir, err = places(o.Root, o.RunDir, ".run"); err != nil {
 		return o, err
 	}
 	if len(o.Tags) > 0 && o.RunDir == filepath.Join(o.Root, ".run") {
@@ -108,6 +97,23 @@ func (o Options) complete() (Options, error) {
 		}
 	}
 	return o, nil
+}
+
+// places makes the checkout and a directory absolute; an empty one is where below the checkout.
+func places(root, dir string, where ...string) (absRoot, absDir string, err error) {
+	if root == "" {
+		if root, err = FindRoot(); err != nil {
+			return root, dir, err
+		}
+	}
+	if root, err = filepath.Abs(root); err != nil {
+		return root, dir, err
+	}
+	if dir == "" {
+		dir = filepath.Join(root, filepath.Join(where...))
+	}
+	dir, err = filepath.Abs(dir)
+	return root, dir, err
 }
 
 type choice struct {

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"haberdash/dapr/launch"
@@ -44,18 +43,9 @@ func infra(ctx context.Context, o launch.Options, _ []string) error {
 	if err != nil {
 		return err
 	}
-	done := make(chan error, 1)
-	go func() { done <- cmd.Wait() }()
-	err = follow(ctx, with.Dir, cmd.Process.Pid, done)
-	switch {
-	case errors.Is(err, launch.ErrRunning): // another one was first
+	if err = watch(ctx, with.Dir, cmd); errors.Is(err, launch.ErrRunning) { // another one was first
 		return infraAlreadyUp(ctx, with)
-	case ctx.Err() != nil:
-		fmt.Println("stopping")
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		<-done
-		return errors.New("interrupted: everything is stopped again")
-	case err != nil:
+	} else if err != nil {
 		return err
 	}
 	st, err := launch.ReadState(with.Dir)

@@ -55,18 +55,9 @@ func start(ctx context.Context, o launch.Options) error {
 	if err != nil {
 		return err
 	}
-	done := make(chan error, 1)
-	go func() { done <- cmd.Wait() }()
-	err = follow(ctx, dir, cmd.Process.Pid, done)
-	switch {
-	case errors.Is(err, launch.ErrRunning): // another `up` was first
+	if err = watch(ctx, dir, cmd); errors.Is(err, launch.ErrRunning) { // another `up` was first
 		return alreadyUp(ctx, dir)
-	case ctx.Err() != nil:
-		fmt.Println("stopping")
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		<-done
-		return errors.New("interrupted: everything is stopped again")
-	case err != nil:
+	} else if err != nil {
 		return err
 	}
 	st, err := launch.ReadState(dir)
@@ -76,6 +67,20 @@ func start(ctx context.Context, o launch.Options) error {
 	printAddresses(dir, st, o.BackingOnly)
 	fmt.Printf("ready after %s\n", time.Since(began).Round(100*time.Millisecond))
 	return nil
+}
+
+// watch waits until what the supervisor starts is ready or has failed; interrupted, it has all of it stopped again.
+func watch(ctx context.Context, dir string, cmd *exec.Cmd) error {
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }()
+	err := follow(ctx, dir, cmd.Process.Pid, done)
+	if ctx.Err() != nil && !errors.Is(err, launch.ErrRunning) {
+		fmt.Println("stopping")
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		<-done
+		return errors.New("interrupted: everything is stopped again")
+	}
+	return err
 }
 
 // supervisor starts this program once more, in a session of its own; it logs into the directory.

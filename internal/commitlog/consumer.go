@@ -142,10 +142,11 @@ func (c *Consumer) read(ctx context.Context, r *reader, batch []arrival, last bo
 	defer r.release()
 	slices.SortStableFunc(batch, func(a, b arrival) int { return cmp.Compare(a.event.Position, b.event.Position) })
 	err := c.load(ctx, r)
-	alone := last
+	alone := last || len(c.o.Batches) == 0
+	events := eventsOf(batch)
 	for i, a := range batch {
 		if err == nil && !alone && a.event.Position == r.progress().Position+1 {
-			_, failed := c.together(ctx, r, eventsOf(batch[i:]))
+			_, failed := c.together(ctx, r, events[i:])
 			alone = failed != nil
 		}
 		if err == nil {
@@ -204,7 +205,7 @@ func (c *Consumer) fetch(ctx context.Context, r *reader, upTo uint64, last bool)
 				return fmt.Errorf("the feed gives %s at position %d", e.ID, at+uint64(i)+1)
 			}
 		}
-		alone := last
+		alone := last || len(c.o.Batches) == 0
 		for rest := page.Events; len(rest) > 0; {
 			if !alone {
 				n, failed := c.together(ctx, r, rest)
