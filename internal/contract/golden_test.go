@@ -25,7 +25,8 @@ var (
 	address = contract.Address{Name: "Ada Byron", Line1: "1 Street", Line2: "rear", City: "Berlin", Region: "BE", PostalCode: "10117", Country: "DE"}
 	event   = contract.Event{ID: contract.EventID("orders", "orders", 7, 1), Type: contract.OrderConfirmed, Source: "orders", Partition: "orders",
 		Commit: 7, Index: 1, Position: 12, Aggregate: "order/o1", Seq: 4, At: at, Data: json.RawMessage(`{"orderId":"o1"}`)}
-	line = contract.OrderLine{SKU: "HAT-M", Title: "Hat – M", Quantity: 2, UnitPrice: eur(1000), Total: eur(2000), Discount: eur(200), Tax: eur(342)}
+	line = contract.OrderLine{SKU: "HAT-M", Title: "Hat – M", Quantity: 2, UnitPrice: eur(1000), Total: eur(2000),
+		Taxable: true, Shipped: true, Discount: eur(200), Tax: eur(342)}
 )
 
 // samples have every member set: one that is renamed, dropped or retyped changes its file.
@@ -44,16 +45,17 @@ var samples = map[string]any{
 	"variants-request": contract.VariantsRequest{SKUs: []string{"HAT-M"}},
 	"variants-reply": contract.VariantsReply{Variants: []contract.Variant{{SKU: "HAT-M", ProductID: "p1", Handle: "hat", Title: "Hat – M",
 		Image: "/media/hat.svg", Price: eur(1000), Available: 5, Taxable: true, ShippedGoods: true, Grams: 120}}},
-	"quote-request": contract.QuoteRequest{CartID: "c1", ShippingAddress: address, ShippingOption: "standard"},
+	"quote-request": contract.QuoteRequest{CartID: "c1", ShippingAddress: address, ShippingOption: "standard", Renew: true},
 	"quote": contract.Quote{CartID: "c1", CartVersion: 3, Lines: []contract.QuoteLine{{SKU: "HAT-M", Title: "Hat – M", Quantity: 2,
-		UnitPrice: eur(1000), Discount: eur(200), Tax: eur(342), Total: eur(2000)}}, Subtotal: eur(2000), Discount: eur(200), Shipping: eur(490),
+		UnitPrice: eur(1000), Taxable: true, Shipped: true, Discount: eur(200), Tax: eur(342), Total: eur(2000)}}, Subtotal: eur(2000), Discount: eur(200), Shipping: eur(490),
 		ShippingTax: eur(93), Tax: eur(435), Total: eur(2725), ShippingOption: "standard", Coupons: []string{"WELCOME10"}},
-	"reservation-request": contract.ReservationRequest{Lines: []contract.Line{{SKU: "HAT-M", Quantity: 2}}, ExpiresAt: at},
-	"shipment-request":    contract.ShipmentRequest{ID: "f1", Lines: []contract.Line{{SKU: "HAT-M", Quantity: 2}}},
-	"reservation":         contract.Reservation{OrderID: "o1", Status: "held", Lines: []contract.Line{{SKU: "HAT-M", Quantity: 2}}},
-	"out-of-stock-line":   contract.OutOfStockLine{SKU: "HAT-M", Requested: 2, Available: 1},
-	"price-changed-line":  contract.PriceChangedLine{SKU: "HAT-M", Was: eur(1000), Now: eur(1100)},
-	"order-decision":      contract.OrderDecision{OrderID: "o1", Decision: "confirmed"},
+	"reservation-request": contract.ReservationRequest{Lines: []contract.Line{{SKU: "HAT-M", Quantity: 2}}, ExpiresAt: at,
+		Shown: []contract.Shown{{SKU: "HAT-M", UnitPrice: eur(1000), Taxable: true, Shipped: true}}},
+	"shipment-request":   contract.ShipmentRequest{ID: "f1", Lines: []contract.Line{{SKU: "HAT-M", Quantity: 2}}},
+	"reservation":        contract.Reservation{OrderID: "o1", Status: "held", Lines: []contract.Line{{SKU: "HAT-M", Quantity: 2}}},
+	"out-of-stock-line":  contract.OutOfStockLine{SKU: "HAT-M", Requested: 2, Available: 1},
+	"price-changed-line": contract.PriceChangedLine{SKU: "HAT-M", Was: eur(1000), Now: eur(1100)},
+	"order-decision":     contract.OrderDecision{OrderID: "o1", Decision: "confirmed"},
 }
 
 func TestShapesAreFrozen(t *testing.T) {

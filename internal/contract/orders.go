@@ -39,6 +39,8 @@ type OrderLine struct {
 	Quantity  int64       `json:"quantity"`
 	UnitPrice money.Money `json:"unitPrice"`
 	Total     money.Money `json:"total"`
+	Taxable   bool        `json:"taxable"`
+	Shipped   bool        `json:"shipped" doc:"Needs shipping"`
 	Discount  money.Money `json:"discount" doc:"The line's share of the order's discount"`
 	Tax       money.Money `json:"tax"`
 }

@@ -3,6 +3,7 @@ package contract
 import (
 	"time"
 
+	"haberdash/internal/fault"
 	"haberdash/internal/money"
 )
 
@@ -46,20 +47,25 @@ type Address struct {
 	Country    string `json:"country" pattern:"^[A-Z]{2}$"`
 }
 
-// A quote is what an order of a cart would cost now: POST cart/internal/quotes. The caller's token
-// travels along: a customer's cart is quoted to that customer only. Problems: not-found (404),
-// empty-cart (422), price-changed (409, lines), unknown shipping option (422).
+// A quote is what an order of a cart costs by what its buyer was last shown: POST cart/internal/quotes. Whether the
+// catalogue still says so is found when the goods are reserved (see ReservationRequest); Renew has the cart take
+// over what it says now, and refuses where that changes something. The caller's token travels along: a customer's
+// cart is quoted to that customer only. Problems: not-found (404), empty-cart (422), unknown shipping option (422);
+// with Renew price-changed (409, lines) and cart-changed (409, skus).
 type (
 	QuoteRequest struct {
 		CartID          string  `json:"cartId" minLength:"1" maxLength:"128"`
 		ShippingAddress Address `json:"shippingAddress"`
 		ShippingOption  string  `json:"shippingOption,omitempty" maxLength:"64"`
+		Renew           bool    `json:"renew,omitempty"`
 	}
 	QuoteLine struct {
 		SKU       string      `json:"sku"`
 		Title     string      `json:"title"`
 		Quantity  int64       `json:"quantity"`
 		UnitPrice money.Money `json:"unitPrice"`
+		Taxable   bool        `json:"taxable"`
+		Shipped   bool        `json:"shipped"`  // needs shipping
 		Discount  money.Money `json:"discount"` // this line's share of the cart's discount
 		Tax       money.Money `json:"tax"`      // this line's tax
 		Total     money.Money `json:"total"`    // quantity × unitPrice, before discount and tax
@@ -81,12 +87,21 @@ type (
 
 // Reservations hold stock for an order: PUT catalog/internal/reservations/{orderId} makes one, all lines or
 // none, repeated SKUs summed; a repetition answers with what is held. Problems: out-of-stock (409, lines),
-// unknown-sku (404). DELETE releases; POST …/commit keeps it for good; POST …/ship takes shipped lines off
-// the shelf; POST …/return puts returned lines back.
+// unknown-sku (404), and where Shown is not what the catalogue says, price-changed (409, lines) or, of what is no
+// longer sold, cart-changed (409, skus). DELETE releases; POST …/commit keeps it for good; POST …/ship takes
+// shipped lines off the shelf; POST …/return puts returned lines back.
 type (
 	ReservationRequest struct {
 		Lines     []Line    `json:"lines" minItems:"1" maxItems:"200"`
-		ExpiresAt time.Time `json:"expiresAt"` // when catalog may ask orders what became of it
+		Shown     []Shown   `json:"shown,omitempty" maxItems:"200"` // to the buyer; what is left out is not compared
+		ExpiresAt time.Time `json:"expiresAt"`                      // when catalog may ask orders what became of it
+	}
+	// Shown is what an order was priced by.
+	Shown struct {
+		SKU       string      `json:"sku" minLength:"1" maxLength:"128"`
+		UnitPrice money.Money `json:"unitPrice"`
+		Taxable   bool        `json:"taxable"`
+		Shipped   bool        `json:"shipped"` // needs shipping
 	}
 	ShipmentRequest struct {
 		ID    string `json:"id" minLength:"1" maxLength:"128"` // of the fulfilment or return: makes it idempotent
@@ -106,11 +121,22 @@ type OutOfStockLine struct {
 	Available int64  `json:"available"`
 }
 
-// PriceChangedLine is a member of the price-changed problem.
+// PriceChangedLine is a member of the price-changed problem. Was and Now are the same where only the tax or the
+// shipping of the line has changed.
 type PriceChangedLine struct {
 	SKU string      `json:"sku"`
 	Was money.Money `json:"was"`
 	Now money.Money `json:"now"`
+}
+
+// PriceChanged refuses an order at prices that are not the catalogue's (409).
+func PriceChanged(lines []PriceChangedLine) *fault.Error {
+	return fault.New(fault.Conflict, "price-changed", "Prices have changed since the cart was last looked at.").With("lines", lines)
+}
+
+// CartChanged refuses an order of what is no longer sold (409).
+func CartChanged(skus []string) *fault.Error {
+	return fault.New(fault.Conflict, "cart-changed", "Something in the cart is no longer sold. Look at the cart again.").With("skus", skus)
 }
 
 // OrderDecision is what became of an order: GET orders/internal/orders/{id}/decision. An order that orders

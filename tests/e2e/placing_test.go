@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 
@@ -108,6 +109,46 @@ func TestIdempotencyKeys(t *testing.T) {
 		_, err = c.Checkout(ctx, empty, shop.Visa, shop.NewKey())
 		problem(t, err, http.StatusUnprocessableEntity, "empty-cart")
 	})
+}
+
+func TestPricesAreTheOnesThatWereShown(t *testing.T) {
+	c, boss, ctx := guest(t), staff(t), t.Context()
+	sku := stocked(t, 3)
+	cart := cartOf(t, c, sku)
+	_, err := boss.Import(ctx, "text/csv", file(row{handle: strings.ToLower(sku), sku: sku, quantity: "3", price: "24.99"}))
+	require.NoError(t, err)
+
+	key, body := shop.NewKey(), shop.NewPlacement(cart, shop.Visa)
+	first, err := c.Place(ctx, key, body)
+	require.NoError(t, err)
+	var lines []struct {
+		SKU      string
+		Was, Now shop.Money
+	}
+	require.NoError(t, problem(t, first.Problem(), http.StatusConflict, "price-changed").Member("lines", &lines))
+	require.Len(t, lines, 1)
+	require.Equal(t, []any{sku, int64(1999), int64(2499)}, []any{lines[0].SKU, lines[0].Was.Amount, lines[0].Now.Amount})
+	again, err := c.Place(ctx, key, body)
+	require.NoError(t, err)
+	require.Equal(t, string(first.Body), string(again.Body))
+
+	order, err := c.Checkout(ctx, cart, shop.Visa, shop.NewKey())
+	require.NoError(t, err, "the buyer has been told")
+	require.Equal(t, int64(2499), order.Lines[0].UnitPrice.Amount)
+
+	next := cartOf(t, c, sku)
+	p, err := c.Product(ctx, strings.ToLower(sku))
+	require.NoError(t, err)
+	a, err := boss.Do(ctx, shop.Request{Method: http.MethodDelete, Path: "/api/v1/products/" + p.ID, Header: map[string]string{"If-Match": "*"}})
+	require.NoError(t, err)
+	require.Equal(t, http.StatusNoContent, a.Status, "%s", a.Body)
+	_, err = c.Checkout(ctx, next, shop.Visa, shop.NewKey())
+	var gone []string
+	require.NoError(t, problem(t, err, http.StatusConflict, "cart-changed").Member("skus", &gone))
+	require.Equal(t, []string{sku}, gone)
+	stock, err := boss.Stock(ctx, sku)
+	require.NoError(t, err)
+	require.Equal(t, shop.Stock{SKU: sku, OnHand: 3, Reserved: 1, Available: 2}, stock)
 }
 
 func TestDeclinedPaymentFreesTheStock(t *testing.T) {

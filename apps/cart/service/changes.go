@@ -90,7 +90,7 @@ type addCouponInput struct {
 
 func (s *Service) addCoupon(ctx context.Context, in *addCouponInput) (*cartReply, error) {
 	return s.change(ctx, in.ChangePath, nil, func(c stored, offers map[string]cart.Offer) error {
-		q, err := s.price(c.Snapshot(), offers)
+		q, err := s.price(c.Snapshot())
 		if err != nil {
 			return err
 		}
@@ -129,7 +129,7 @@ func (s *Service) setShipping(ctx context.Context, in *setShippingInput) (*cartR
 	}
 	return s.change(ctx, in.ChangePath, nil, func(c stored, offers map[string]cart.Offer) error {
 		if in.Body.Option != "" {
-			q, err := s.priceAt(c.Snapshot(), offers, a.Country, in.Body.Option)
+			q, err := s.priceAt(c.Snapshot(), a.Country, in.Body.Option)
 			if err != nil {
 				return err
 			}
@@ -189,7 +189,7 @@ func (s *Service) shippingOptions(ctx context.Context, in *shippingOptionsInput)
 	if in.Country == "" && c.Snapshot().Address != nil {
 		in.Country = c.Snapshot().Address.Country
 	}
-	q, err := s.priceAt(c.Snapshot(), offers, in.Country, "")
+	q, err := s.priceAt(c.Snapshot(), in.Country, "")
 	if err != nil {
 		return nil, err
 	}

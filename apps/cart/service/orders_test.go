@@ -24,6 +24,11 @@ func (s *shop) quote(user, id, option string) (answer, contract.Quote) {
 	return a, q
 }
 
+func (s *shop) renew(id string) answer {
+	s.t.Helper()
+	return s.do("", "POST", "/internal/quotes", "", contract.QuoteRequest{CartID: id, ShippingAddress: berlin, Renew: true})
+}
+
 func TestQuote(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
@@ -35,8 +40,8 @@ func TestQuote(t *testing.T) {
 	assert.Equal(t, contract.Quote{
 		CartID: a.Cart.ID, CartVersion: a.Cart.Version, ShippingOption: "standard", Coupons: []string{"WELCOME10"},
 		Lines: []contract.QuoteLine{
-			{SKU: "tee-red-m", Title: "TEE-RED-M", Quantity: 2, UnitPrice: eur(19_99), Discount: eur(4_00), Tax: eur(6_84), Total: eur(39_98)},
-			{SKU: "hat", Title: "HAT", Quantity: 1, UnitPrice: eur(5_01), Discount: eur(50), Tax: eur(86), Total: eur(5_01)},
+			{SKU: "tee-red-m", Title: "TEE-RED-M", Quantity: 2, UnitPrice: eur(19_99), Taxable: true, Shipped: true, Discount: eur(4_00), Tax: eur(6_84), Total: eur(39_98)},
+			{SKU: "hat", Title: "HAT", Quantity: 1, UnitPrice: eur(5_01), Taxable: true, Shipped: true, Discount: eur(50), Tax: eur(86), Total: eur(5_01)},
 		},
 		Subtotal: eur(44_99), Discount: eur(4_50), Shipping: eur(4_90), ShippingTax: eur(93), Tax: eur(8_63), Total: eur(54_02),
 	}, q)
@@ -61,17 +66,23 @@ func TestAQuoteNeedsGoodsAtThePriceThatWasShown(t *testing.T) {
 
 	a = s.filled("", contract.Line{SKU: "hat", Quantity: 1})
 	s.sell("hat", 6_00, 0)
-	r, _ = s.quote("", a.Cart.ID, "")
-	s.refused(r, 409, "price-changed", "")
-	assert.Equal(t, []contract.PriceChangedLine{{SKU: "hat", Was: money.New(5_01, "EUR"), Now: money.New(6_00, "EUR")}}, r.Problem.Lines)
+	asked := s.calls()
 	r, q := s.quote("", a.Cart.ID, "")
 	require.Equal(t, 200, r.Status, r.Raw)
+	assert.Equal(t, money.New(5_01, "EUR"), q.Lines[0].UnitPrice, "catalog compares when it reserves")
+	assert.Equal(t, asked, s.calls(), "nothing is asked for a quote")
+	r = s.renew(a.Cart.ID)
+	s.refused(r, 409, "price-changed", "")
+	assert.Equal(t, []contract.PriceChangedLine{{SKU: "hat", Was: money.New(5_01, "EUR"), Now: money.New(6_00, "EUR")}}, r.Problem.Lines)
+	require.Equal(t, 200, s.renew(a.Cart.ID).Status)
+	r, q = s.quote("", a.Cart.ID, "")
+	require.Equal(t, 200, r.Status, r.Raw)
+	assert.Equal(t, money.New(6_00, "EUR"), q.Lines[0].UnitPrice)
 	assert.Equal(t, a.Cart.Version+1, q.CartVersion)
 	assert.Equal(t, q.CartVersion, s.ok(s.do("", "GET", path(a), "", nil)).Cart.Version)
 
 	s.stopSelling("hat")
-	r, _ = s.quote("", a.Cart.ID, "")
-	s.refused(r, 409, "cart-changed", "")
+	s.refused(s.renew(a.Cart.ID), 409, "cart-changed", "")
 	s.refused(s.do("", "POST", "/internal/quotes", "", `{"cartId":"x"}`), 422, "invalid-request", "body.shippingAddress")
 }
 

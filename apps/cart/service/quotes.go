@@ -3,7 +3,6 @@ package service
 import (
 	"context"
 
-	"haberdash/apps/cart/internal/cart"
 	"haberdash/apps/cart/internal/pricing"
 	"haberdash/internal/contract"
 	"haberdash/internal/fault"
@@ -14,8 +13,9 @@ type (
 	quoteReply struct{ Body contract.Quote }
 )
 
-// quote prices a cart for an order, at the prices that the buyer was last shown or not at all: when the
-// catalogue's differ they are taken over, and the buyer is told (price-changed).
+// quote prices a cart for an order by what its buyer was last shown. It asks the catalogue nothing, so that a
+// buyer waits for one call less: catalog compares when it reserves. Renew takes over what the catalogue says,
+// and tells the buyer of it (price-changed).
 func (s *Service) quote(ctx context.Context, in *quoteInput) (*quoteReply, error) {
 	if !pricing.Country(in.Body.ShippingAddress.Country) {
 		return nil, unknownCountry("body.shippingAddress.country")
@@ -25,49 +25,46 @@ func (s *Service) quote(ctx context.Context, in *quoteInput) (*quoteReply, error
 		if err != nil {
 			return nil, err
 		}
-		offers, err := s.orderable(ctx, c)
-		if err != nil {
-			return nil, err
+		if len(c.SKUs()) == 0 {
+			return nil, fault.New(fault.Invalid, "empty-cart", "There is nothing in the cart.").WithField("body.cartId", "names an empty cart")
 		}
-		return s.quoteAt(c, offers, in.Body)
+		if in.Body.Renew {
+			if err := s.renew(ctx, c); err != nil {
+				return nil, err
+			}
+		}
+		return s.quoteAt(c, in.Body)
 	})
 }
 
-// orderable refuses a cart that cannot become an order: empty-cart (422), cart-changed (409, skus) when
-// a line is no longer sold, price-changed (409, lines).
-func (s *Service) orderable(ctx context.Context, c stored) (map[string]cart.Offer, error) {
-	skus := c.SKUs()
-	if len(skus) == 0 {
-		return nil, fault.New(fault.Invalid, "empty-cart", "There is nothing in the cart.").WithField("body.cartId", "names an empty cart")
-	}
-	offers, err := s.offers(ctx, skus)
+// renew has the cart take over what the catalogue says. It refuses a cart of which a line is no longer sold:
+// cart-changed (409, skus); or where prices are not those that were shown: price-changed (409, lines).
+func (s *Service) renew(ctx context.Context, c stored) error {
+	offers, err := s.offers(ctx, c.SKUs())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if gone := c.Vanished(offers); len(gone) > 0 {
-		return nil, fault.New(fault.Conflict, "cart-changed", "Something in the cart is no longer sold. Look at the cart again.").With("skus", gone)
+		return contract.CartChanged(gone)
 	}
 	changes := c.Refresh(offers)
-	if err := s.carts.save(ctx, c); err != nil {
-		return nil, err
-	}
-	if len(changes) == 0 {
-		return offers, nil
+	if err := s.carts.save(ctx, c); err != nil || len(changes) == 0 {
+		return err
 	}
 	lines := make([]contract.PriceChangedLine, len(changes))
 	for i, p := range changes {
 		lines[i] = contract.PriceChangedLine{SKU: p.SKU, Was: p.Was, Now: p.Now}
 	}
-	return nil, fault.New(fault.Conflict, "price-changed", "Prices have changed since the cart was last looked at.").With("lines", lines)
+	return contract.PriceChanged(lines)
 }
 
-func (s *Service) quoteAt(c stored, offers map[string]cart.Offer, in contract.QuoteRequest) (*quoteReply, error) {
+func (s *Service) quoteAt(c stored, in contract.QuoteRequest) (*quoteReply, error) {
 	snapshot := c.Snapshot()
 	option := in.ShippingOption
 	if option == "" {
 		option = snapshot.Option // where it is not on offer for the address, the cheapest is taken
 	}
-	q, err := s.priceAt(snapshot, offers, in.ShippingAddress.Country, option)
+	q, err := s.priceAt(snapshot, in.ShippingAddress.Country, option)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +79,7 @@ func (s *Service) quoteAt(c stored, offers map[string]cart.Offer, in contract.Qu
 	for i, l := range snapshot.Lines {
 		p := q.Lines[i]
 		body.Lines[i] = contract.QuoteLine{SKU: l.SKU, Title: l.Title, Quantity: l.Quantity, UnitPrice: l.UnitPrice,
-			Discount: p.Discount, Tax: p.Tax, Total: p.Total}
+			Taxable: l.Taxable, Shipped: l.Shipped, Discount: p.Discount, Tax: p.Tax, Total: p.Total}
 	}
 	return &quoteReply{body}, nil
 }

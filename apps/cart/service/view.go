@@ -53,29 +53,28 @@ type cartReply struct {
 	Body         Cart
 }
 
-// priceAt prices a cart by the offers for a country and an option of shipping.
-func (s *Service) priceAt(c cart.Snapshot, offers map[string]cart.Offer, country, option string) (pricing.Quote, error) {
+// priceAt prices a cart, as it was last shown, for a country and an option of shipping.
+func (s *Service) priceAt(c cart.Snapshot, country, option string) (pricing.Quote, error) {
 	o := pricing.Order{Currency: c.Currency, Coupons: c.Coupons, Country: country, Option: option, Lines: make([]pricing.Line, len(c.Lines))}
 	for i, l := range c.Lines {
-		offer := offers[l.SKU]
-		o.Lines[i] = pricing.Line{Quantity: l.Quantity, UnitPrice: l.UnitPrice, Taxable: offer.Taxable, Shipped: offer.Shipped}
+		o.Lines[i] = pricing.Line{Quantity: l.Quantity, UnitPrice: l.UnitPrice, Taxable: l.Taxable, Shipped: l.Shipped}
 	}
 	return s.book.Price(o)
 }
 
 // price prices a cart as it stands.
-func (s *Service) price(c cart.Snapshot, offers map[string]cart.Offer) (pricing.Quote, error) {
+func (s *Service) price(c cart.Snapshot) (pricing.Quote, error) {
 	country := ""
 	if c.Address != nil {
 		country = c.Address.Country
 	}
-	return s.priceAt(c, offers, country, c.Option)
+	return s.priceAt(c, country, c.Option)
 }
 
 // show makes the answer for a cart that has been refreshed with the offers.
 func (s *Service) show(c stored, offers map[string]cart.Offer, warnings []cart.Warning) (*cartReply, error) {
 	snapshot := c.Snapshot()
-	q, err := s.price(snapshot, offers)
+	q, err := s.price(snapshot)
 	if err != nil {
 		return nil, err
 	}

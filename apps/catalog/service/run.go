@@ -10,6 +10,7 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"haberdash/internal/commitlog/logapi"
+	"haberdash/internal/contract"
 	"haberdash/internal/host"
 	"haberdash/internal/sidecar/daprd"
 )
@@ -32,6 +33,7 @@ func Run(ctx context.Context, h *host.Host) (func(context.Context) error, error)
 	inventory, err := OpenInventory(ctx, InventoryDeps{
 		State: state, Publisher: h.Sidecar, Invoker: h.Sidecar, Locations: c.Locations, Rebuild: c.Rebuild == "on", Now: time.Now,
 		KnownSKU: func(_ context.Context, sku string) (bool, error) { return s.HasSKU(sku), nil },
+		Compare:  func(shown []contract.Shown) ([]string, []contract.PriceChangedLine) { return s.Compare(shown) },
 	})
 	if err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 
 	"haberdash/apps/catalog/internal/demo"
 	"haberdash/internal/contract"
+	"haberdash/internal/money"
 )
 
 const (
@@ -263,4 +264,22 @@ func TestVariantsForOtherServices(t *testing.T) {
 	assert.Equal(t, []any{"HAT-M", "felt-hat", "Felt hat – M", "https://x.test/1.jpg", int64(4500), int64(7), false, true, int64(120)},
 		[]any{v.SKU, v.Handle, v.Title, v.Image, v.Price.Amount, v.Available, v.Taxable, v.ShippedGoods, v.Grams})
 	assert.Equal(t, 422, s.call("POST", "/internal/variants", `{"skus":[]}`).status)
+}
+
+func TestWhatBuyersWereShownIsCompared(t *testing.T) {
+	t.Parallel()
+	s := open(t, false)
+	s.add(hat)
+	eur := func(n int64) money.Money { return money.New(n, "EUR") }
+	as := contract.Shown{SKU: "HAT-M", UnitPrice: eur(4500), Shipped: true}
+	gone, changed := s.service.Compare([]contract.Shown{as})
+	assert.Empty(t, gone)
+	assert.Empty(t, changed)
+
+	dearer, taxed, carried, foreign := as, as, as, as
+	dearer.UnitPrice, taxed.Taxable, carried.Shipped, foreign.UnitPrice = eur(4400), true, false, money.New(4500, "USD")
+	gone, changed = s.service.Compare([]contract.Shown{dearer, taxed, carried, foreign, {SKU: "NOPE", UnitPrice: eur(1)}})
+	assert.Equal(t, []contract.PriceChangedLine{{SKU: "HAT-M", Was: eur(4400), Now: eur(4500)}, {SKU: "HAT-M", Was: eur(4500), Now: eur(4500)},
+		{SKU: "HAT-M", Was: eur(4500), Now: eur(4500)}}, changed)
+	assert.Equal(t, []string{"HAT-M", "NOPE"}, gone)
 }

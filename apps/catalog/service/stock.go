@@ -35,7 +35,9 @@ type InventoryDeps struct {
 	Rebuild bool
 	// KnownSKU reports whether the catalogue has the SKU; an error is an outage.
 	KnownSKU func(ctx context.Context, sku string) (bool, error)
-	Now      func() time.Time
+	// Compare finds what is not sold as buyers were shown it, see Service.Compare.
+	Compare func([]contract.Shown) (gone []string, changed []contract.PriceChangedLine)
+	Now     func() time.Time
 	// SweepEvery is how often holds past their time are asked after; 5 s if zero.
 	SweepEvery time.Duration
 }

@@ -8,7 +8,6 @@ import (
 
 	"haberdash/apps/catalog/internal/stock"
 	"haberdash/internal/contract"
-	"haberdash/internal/fault"
 	"haberdash/internal/httpx"
 )
 
@@ -43,24 +42,35 @@ type reservationOutput struct{ Body contract.Reservation }
 
 // reserve answers with a released reservation where the order was decided, or refused, before.
 func (s *Inventory) reserve(ctx context.Context, in *reserveInput) (*reservationOutput, error) {
-	for _, l := range in.Body.Lines {
-		err := s.mustKnow(ctx, l.SKU)
-		if fault.Is(err, "unknown-sku") { // a repetition after the product was deleted answers all the same
-			h, ok, holdErr := s.stock.Hold(ctx, in.OrderID)
-			if ok {
-				return reservation(in.OrderID, h, nil)
-			}
-			if holdErr != nil {
-				err = holdErr
-			}
+	if err := s.sellable(ctx, in.Body); err != nil {
+		// A repetition answers as the first time, whatever became of the product since.
+		h, ok, holdErr := s.stock.Hold(ctx, in.OrderID)
+		switch {
+		case ok:
+			return reservation(in.OrderID, h, nil)
+		case holdErr != nil:
+			return nil, holdErr
 		}
-		if err != nil {
-			return nil, err
-		}
+		return nil, err
 	}
 	h, err := s.stock.Reserve(ctx, in.OrderID, in.Body.Lines, in.Body.ExpiresAt)
 	reached(afterReserve)
 	return reservation(in.OrderID, h, err)
+}
+
+// sellable refuses what the catalogue does not have, and what it does not sell as it was shown.
+func (s *Inventory) sellable(ctx context.Context, r contract.ReservationRequest) error {
+	if gone, changed := s.deps.Compare(r.Shown); len(gone) > 0 {
+		return contract.CartChanged(gone)
+	} else if len(changed) > 0 {
+		return contract.PriceChanged(changed)
+	}
+	for _, l := range r.Lines {
+		if err := s.mustKnow(ctx, l.SKU); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Inventory) release(ctx context.Context, in *ReservationRef) (*reservationOutput, error) {

@@ -23,6 +23,7 @@ import (
 	"haberdash/internal/contract"
 	"haberdash/internal/httpx"
 	"haberdash/internal/identity"
+	"haberdash/internal/money"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/memory"
 )
@@ -54,6 +55,7 @@ func openDepot(t *testing.T, locations ...string) *depot {
 			defer d.mu.Unlock()
 			return !strings.HasPrefix(sku, "no-"), d.outage
 		},
+		Compare: compare,
 	})
 	require.NoError(t, err)
 	d.inventory = inventory
@@ -75,6 +77,18 @@ func signedIn(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// compare has a catalogue in which everything costs 10 EUR, and nothing is sold that begins with "old-".
+func compare(shown []contract.Shown) (gone []string, changed []contract.PriceChangedLine) {
+	for _, s := range shown {
+		if now := money.New(1000, "EUR"); strings.HasPrefix(s.SKU, "old-") {
+			gone = append(gone, s.SKU)
+		} else if s.UnitPrice != now {
+			changed = append(changed, contract.PriceChangedLine{SKU: s.SKU, Was: s.UnitPrice, Now: now})
+		}
+	}
+	return gone, changed
 }
 
 func (d *depot) clock() time.Time {
@@ -140,7 +154,12 @@ func (d *depot) receive(sku string, n int64) {
 
 func (d *depot) reserve(order string, lines ...contract.Line) answer {
 	d.t.Helper()
-	body, err := json.Marshal(contract.ReservationRequest{Lines: lines, ExpiresAt: d.clock().Add(15 * time.Minute)})
+	return d.reserveShown(order, nil, lines...)
+}
+
+func (d *depot) reserveShown(order string, shown []contract.Shown, lines ...contract.Line) answer {
+	d.t.Helper()
+	body, err := json.Marshal(contract.ReservationRequest{Lines: lines, Shown: shown, ExpiresAt: d.clock().Add(15 * time.Minute)})
 	require.NoError(d.t, err)
 	return d.do(http.MethodPut, "/internal/reservations/"+order, string(body))
 }
@@ -355,6 +374,28 @@ func TestReservationsLiveAndEnd(t *testing.T) {
 	assert.Equal(t, "released", d.reserve("o3", hat).json["status"])
 	problem(t, d.do(http.MethodPost, "/internal/reservations/o3/commit", ""), 409, "invalid-transition", "")
 	d.level("hat", 5, 0)
+}
+
+func TestReservationsAreMadeOfWhatWasShown(t *testing.T) {
+	t.Parallel()
+	d := openDepot(t)
+	d.receive("hat", 5)
+	d.receive("old-tie", 5)
+	hat, tie := contract.Line{SKU: "hat", Quantity: 2}, contract.Line{SKU: "old-tie", Quantity: 1}
+	at := func(sku string, cents int64) contract.Shown {
+		return contract.Shown{SKU: sku, UnitPrice: money.New(cents, "EUR")}
+	}
+	dear := d.reserveShown("o1", []contract.Shown{at("hat", 900)}, hat)
+	problem(t, dear, 409, "price-changed", "")
+	assert.Equal(t, []any{map[string]any{"sku": "hat", "was": map[string]any{"amount": 900.0, "currency": "EUR"}, "now": map[string]any{"amount": 1000.0, "currency": "EUR"}}}, dear.json["lines"])
+	gone := d.reserveShown("o1", []contract.Shown{at("hat", 900), at("old-tie", 1000)}, hat, tie)
+	problem(t, gone, 409, "cart-changed", "")
+	assert.Equal(t, []any{"old-tie"}, gone.json["skus"])
+	d.level("hat", 5, 0)
+
+	assert.Equal(t, 200, d.reserveShown("o1", []contract.Shown{at("hat", 1000)}, hat).StatusCode)
+	assert.Equal(t, 200, d.reserveShown("o1", []contract.Shown{at("hat", 900)}, hat).StatusCode, "a repetition answers, whatever the price has become")
+	d.level("hat", 5, 2)
 }
 
 func TestSweepAsksOrders(t *testing.T) {

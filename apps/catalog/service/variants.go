@@ -22,6 +22,21 @@ type variantsInput struct{ Body contract.VariantsRequest }
 
 type variantsOutput struct{ Body contract.VariantsReply }
 
+// Compare finds, of what buyers were shown, what is no longer sold, and what is sold at another price or taxed or
+// shipped in another way.
+func (s *Service) Compare(shown []contract.Shown) (gone []string, changed []contract.PriceChangedLine) {
+	for _, was := range shown {
+		e, v, ok := s.listing.Variant(was.SKU)
+		switch {
+		case !ok || e.Status != product.Active || v.Price.Currency != was.UnitPrice.Currency:
+			gone = append(gone, was.SKU)
+		case v.Price != was.UnitPrice, v.Taxable != was.Taxable, v.RequiresShipping != was.Shipped:
+			changed = append(changed, contract.PriceChangedLine{SKU: was.SKU, Was: was.UnitPrice, Now: v.Price})
+		}
+	}
+	return gone, changed
+}
+
 // variants answers in the order asked, each SKU once; those that are not for sale are left out.
 func (s *Service) variants(ctx context.Context, in *variantsInput) (*variantsOutput, error) {
 	out := &variantsOutput{Body: contract.VariantsReply{Variants: []contract.Variant{}}}

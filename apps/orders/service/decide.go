@@ -31,9 +31,8 @@ func (s *Service) decide(ctx context.Context, o order.Order, version uint64, try
 		return s.giveUp(ctx, o)
 	}
 	if err := s.reserve(ctx, o); err != nil {
-		var f *fault.Error
-		if errors.As(err, &f) && (f.Type == "out-of-stock" || f.Type == "unknown-sku" || f.Type == "invalid-transition") {
-			return s.reject(ctx, o, order.Rejection{Reason: order.OutOfStock, Lines: shortLines(f)}, try)
+		if why, final := refusedGoods(err); final {
+			return s.reject(ctx, o, why, try)
 		}
 		// Any other refusal is not the buyer's: the order stays open, its lifecycle goes on with it.
 		return o, version, fault.New(fault.Unavailable, "unavailable", "The stock does not answer just now. Repeat the request.").After(time.Second).Because(err)
@@ -71,13 +70,13 @@ func (s *Service) confirm(ctx context.Context, o order.Order, auth payment.Autho
 
 // reserve holds the order's stock. A hold that was released meanwhile answers invalid-transition.
 func (s *Service) reserve(ctx context.Context, o order.Order) error {
-	lines := make([]contract.Line, len(o.Lines))
-	for i, l := range o.Lines {
-		lines[i] = contract.Line{SKU: l.SKU, Quantity: l.Quantity}
+	r := contract.ReservationRequest{ExpiresAt: s.Now().Add(s.HoldFor).UTC()}
+	for _, l := range o.Lines {
+		r.Lines = append(r.Lines, contract.Line{SKU: l.SKU, Quantity: l.Quantity})
+		r.Shown = append(r.Shown, contract.Shown{SKU: l.SKU, UnitPrice: l.UnitPrice, Taxable: l.Taxable, Shipped: l.Shipped})
 	}
 	var held contract.Reservation
-	err := sidecar.Call(ctx, s.Invoker, "catalog", http.MethodPut, reservationPath(o.OrderID), nil,
-		contract.ReservationRequest{Lines: lines, ExpiresAt: s.Now().Add(s.HoldFor).UTC()}, &held)
+	err := sidecar.Call(ctx, s.Invoker, "catalog", http.MethodPut, reservationPath(o.OrderID), nil, r, &held)
 	if err == nil && held.Status == "released" {
 		return fault.New(fault.Conflict, "invalid-transition", "The reservation was released.")
 	}
@@ -129,7 +128,7 @@ func (s *Service) insist(ctx context.Context, call func(context.Context) error) 
 // from then on nobody confirms it.
 func (s *Service) reject(ctx context.Context, o order.Order, why order.Rejection, try attempt) (order.Order, uint64, error) {
 	// The first attempt asks for money only when it has the goods; an earlier one may have got it.
-	if why.Reason == order.OutOfStock && try == first {
+	if why.OfGoods() && try == first {
 		return s.Book.Reject(ctx, o, why)
 	}
 	intent, version, err := s.Book.GiveUp(ctx, o.OrderID, why)
@@ -177,14 +176,28 @@ func (s *Service) guestToken(o order.Order) string {
 	return s.accessToken(o.OrderID)
 }
 
-func shortLines(f *fault.Error) []contract.OutOfStockLine {
-	var lines []contract.OutOfStockLine
-	raw, err := json.Marshal(f.Members["lines"])
-	if err == nil {
-		err = json.Unmarshal(raw, &lines)
+// refusedGoods reads catalog's refusal of a reservation. Another error is not the buyer's, and not final.
+func refusedGoods(err error) (why order.Rejection, final bool) {
+	var f *fault.Error
+	if !errors.As(err, &f) {
+		return why, false
 	}
-	if err != nil || lines == nil {
-		return []contract.OutOfStockLine{}
+	switch f.Type {
+	case "out-of-stock", "unknown-sku", "invalid-transition":
+		return order.Rejection{Reason: order.OutOfStock, Lines: member[contract.OutOfStockLine](f, "lines")}, true
+	case order.PriceChanged:
+		return order.Rejection{Reason: order.PriceChanged, Prices: member[contract.PriceChangedLine](f, "lines")}, true
+	case order.CartChanged:
+		return order.Rejection{Reason: order.CartChanged, Gone: member[string](f, "skus")}, true
 	}
-	return lines
+	return why, false
+}
+
+// member reads a list that came with a problem.
+func member[T any](f *fault.Error, name string) []T {
+	list := []T{}
+	if raw, err := json.Marshal(f.Members[name]); err == nil {
+		_ = json.Unmarshal(raw, &list) // what cannot be read is left out
+	}
+	return list
 }

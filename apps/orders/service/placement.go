@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"haberdash/apps/orders/internal/order"
@@ -59,9 +60,9 @@ func callerScope(ctx context.Context, p placement) string {
 	return "cart/" + p.CartID
 }
 
-// place places an order, or answers for the one that the same key has placed. Costs of a new order: two reads, one
-// of them beside the first of two invocations in sequence (cart, catalog), three log commits (two here, one in
-// catalog) and the provider's own time.
+// place places an order, or answers for the one that the same key has placed. Costs of a new order: two invocations
+// in sequence (cart, catalog), three log commits (two here, one in catalog), three reads (one each, here beside the
+// first invocation) and the provider's own time.
 func (s *Service) place(ctx context.Context, key string, p placement) (outcome, error) {
 	defer s.placing.begin()()
 	id := s.orderID(callerScope(ctx, p), key)
@@ -118,8 +119,8 @@ func (s *Service) fact(ctx context.Context, id string, p placement, q contract.Q
 		Subtotal: q.Subtotal, Discount: q.Discount, Shipping: q.Shipping, Tax: q.Tax, Total: q.Total, ShippingAddress: p.ShippingAddress,
 	}
 	for _, l := range q.Lines {
-		fact.Lines = append(fact.Lines, contract.OrderLine{SKU: l.SKU, Title: l.Title, Quantity: l.Quantity,
-			UnitPrice: l.UnitPrice, Total: l.Total, Discount: l.Discount, Tax: l.Tax})
+		fact.Lines = append(fact.Lines, contract.OrderLine{SKU: l.SKU, Title: l.Title, Quantity: l.Quantity, UnitPrice: l.UnitPrice,
+			Taxable: l.Taxable, Shipped: l.Shipped, Total: l.Total, Discount: l.Discount, Tax: l.Tax})
 	}
 	return fact
 }
@@ -170,7 +171,20 @@ func (s *Service) drive(ctx context.Context, o order.Order, version uint64, try 
 		return outcome{}, err
 	}
 	reached(afterDecision)
+	if decided.Rejection != nil && decided.Rejection.Reason == order.PriceChanged {
+		s.renewCart(ctx, decided)
+	}
 	return answer(decided, version, replayed)
+}
+
+// renewCart has the cart take over the prices that its buyer is about to be told. Where it cannot, the next order
+// of the cart is refused like this one.
+func (s *Service) renewCart(ctx context.Context, o order.Order) {
+	err := sidecar.Call(ctx, s.Invoker, "cart", http.MethodPost, "/internal/quotes", nil,
+		contract.QuoteRequest{CartID: o.CartID, ShippingAddress: o.ShippingAddress, Renew: true}, nil)
+	if err != nil && !fault.Is(err, order.PriceChanged) {
+		telemetry.Log(ctx).Warn().Err(err).Str("order", o.OrderID).Msg("cart not renewed")
+	}
 }
 
 // answer gives a decided order's outcome: a rejected one is a problem.
@@ -182,7 +196,11 @@ func answer(o order.Order, version uint64, replayed bool) (outcome, error) {
 	var problem *fault.Error
 	switch o.Rejection.Reason {
 	case order.OutOfStock:
-		problem = fault.New(fault.Conflict, "out-of-stock", "There is not enough in stock.").With("lines", o.Rejection.Lines)
+		problem = fault.New(fault.Conflict, "out-of-stock", "There is not enough in stock.").With("lines", slices.Concat([]contract.OutOfStockLine{}, o.Rejection.Lines))
+	case order.PriceChanged:
+		problem = contract.PriceChanged(o.Rejection.Prices)
+	case order.CartChanged:
+		problem = contract.CartChanged(o.Rejection.Gone)
 	case order.PaymentDeclines:
 		problem = fault.New(fault.PaymentRequired, "payment-declined", "The payment was declined.").With("code", o.Rejection.Code)
 	default:

@@ -47,6 +47,9 @@ type world struct {
 
 	mu    sync.Mutex
 	stock int64
+	price int64 // what the catalogue asks; 1000 at first
+	shown int64 // what the cart has
+	gone  bool  // it is no longer sold
 	holds map[string]int64
 	kept  map[string]bool            // committed
 	moves map[string][]contract.Line // shipments and returns, by their id
@@ -73,7 +76,7 @@ func newWorld(t *testing.T, stock int64) *world { return newWorldPaying(t, stock
 
 // newWorldPaying is a world whose payments go through Stripe's adapter, or, without one, the sandbox.
 func newWorldPaying(t *testing.T, stock int64, provider *stripe.Provider) *world {
-	w := &world{stripe: provider, t: t, state: memory.NewState(), mesh: memory.NewMesh(), stock: stock, holds: map[string]int64{}, kept: map[string]bool{},
+	w := &world{stripe: provider, t: t, price: 1000, shown: 1000, state: memory.NewState(), mesh: memory.NewMesh(), stock: stock, holds: map[string]int64{}, kept: map[string]bool{},
 		moves: map[string][]contract.Line{}, down: map[string]bool{}, flows: memory.NewWorkflows()}
 	w.mesh.Join("cart", http.HandlerFunc(w.cart))
 	w.mesh.Join("catalog", http.HandlerFunc(w.catalog))
@@ -137,9 +140,16 @@ func (w *world) cart(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	eur := func(n int64) money.Money { return money.New(n, "EUR") }
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if q.Renew {
+		w.shown = w.price
+		httpx.WriteProblem(rw, contract.PriceChanged(nil))
+		return
+	}
 	json.NewEncoder(rw).Encode(contract.Quote{CartID: q.CartID, CartVersion: version,
-		Lines:    []contract.QuoteLine{{SKU: "HAT", Title: "Hat", Quantity: 1, UnitPrice: eur(1000), Total: eur(1000)}},
-		Subtotal: eur(1000), Discount: eur(0), Shipping: eur(500), Tax: eur(190), Total: eur(1690), ShippingOption: "standard"})
+		Lines:    []contract.QuoteLine{{SKU: "HAT", Title: "Hat", Quantity: 1, UnitPrice: eur(w.shown), Taxable: true, Shipped: true, Total: eur(w.shown)}},
+		Subtotal: eur(w.shown), Discount: eur(0), Shipping: eur(500), Tax: eur(190), Total: eur(w.shown + 690), ShippingOption: "standard"})
 }
 
 func (w *world) catalog(rw http.ResponseWriter, r *http.Request) {
@@ -163,6 +173,16 @@ func (w *world) catalog(rw http.ResponseWriter, r *http.Request) {
 		w.moves[action+"/"+s.ID] = s.Lines
 	case r.Method == http.MethodPut:
 		if _, held := w.holds[id]; !held {
+			var in contract.ReservationRequest
+			json.NewDecoder(r.Body).Decode(&in)
+			if now := money.New(w.price, "EUR"); len(in.Shown) != 1 || !in.Shown[0].Taxable || !in.Shown[0].Shipped || in.Shown[0].UnitPrice != now {
+				httpx.WriteProblem(rw, contract.PriceChanged([]contract.PriceChangedLine{{SKU: "HAT", Was: in.Shown[0].UnitPrice, Now: now}}))
+				return
+			}
+			if w.gone {
+				httpx.WriteProblem(rw, contract.CartChanged([]string{"HAT"}))
+				return
+			}
 			if w.stock < 1 {
 				httpx.WriteProblem(rw, fault.New(fault.Conflict, "out-of-stock", "No.").With("lines", []contract.OutOfStockLine{{SKU: "HAT", Requested: 1}}))
 				return
@@ -320,6 +340,33 @@ func TestRefusalsLeaveNothing(t *testing.T) {
 	assert.Contains(t, short.Body.String(), "out-of-stock")
 	assert.Contains(t, short.Body.String(), `"sku":"HAT"`)
 	assert.Equal(t, http.StatusUnprocessableEntity, w.place("k4", "empty", "tok_visa").Code)
+}
+
+func TestPricesThatWereNotShownAreRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	w.mu.Lock()
+	w.price = 1100
+	w.mu.Unlock()
+	refused := w.place("k1", "c", "tok_visa")
+	require.Equal(t, http.StatusConflict, refused.Code)
+	assert.Contains(t, refused.Body.String(), "/price-changed")
+	assert.Contains(t, refused.Body.String(), `"lines":[{"sku":"HAT","was":{"amount":1000,"currency":"EUR"},"now":{"amount":1100,"currency":"EUR"}}]`)
+	w.start()
+	again := w.place("k1", "c", "tok_visa")
+	assert.Equal(t, refused.Body.String(), again.Body.String(), "also when read from the log")
+	assert.Equal(t, int64(1), w.stock)
+	bought := w.place("k2", "c", "tok_visa")
+	require.Equal(t, http.StatusCreated, bought.Code, "the cart has taken the price over: %s", bought.Body)
+	assert.Equal(t, money.New(1790, "EUR"), read(t, bought).Total)
+
+	w.mu.Lock()
+	w.stock, w.gone = 1, true
+	w.mu.Unlock()
+	vanished := w.place("k3", "d", "tok_visa")
+	require.Equal(t, http.StatusConflict, vanished.Code)
+	assert.Contains(t, vanished.Body.String(), "/cart-changed")
+	assert.Contains(t, vanished.Body.String(), `"skus":["HAT"]`)
 }
 
 func TestSilentProviderIsDecidedLater(t *testing.T) {

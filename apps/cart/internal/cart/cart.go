@@ -28,12 +28,15 @@ const (
 	remembered  = 20 // orders and merged carts that a cart remembers
 )
 
-// Line is a quantity of one SKU with title and net unit price as last shown.
+// Line is a quantity of one SKU, with what the buyer was last shown of it: title and net unit price, and what tax
+// and shipping were worked out by.
 type Line struct {
 	SKU       string      `json:"sku"`
 	Title     string      `json:"title"`
 	Quantity  int64       `json:"quantity"`
 	UnitPrice money.Money `json:"unitPrice"`
+	Taxable   bool        `json:"taxable,omitempty"`
+	Shipped   bool        `json:"shipped,omitempty"` // needs shipping
 }
 
 // Address is where the cart goes. Country is ISO 3166-1 alpha-2.

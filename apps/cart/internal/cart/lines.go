@@ -63,7 +63,7 @@ func (c *Cart) SetQuantity(o Offer, quantity int64) error {
 	lines := slices.Clone(c.s.Lines)
 	if i < 0 {
 		c.touch()
-		c.s.Lines = append(lines, Line{SKU: o.SKU, Title: o.Title, Quantity: quantity, UnitPrice: o.Price})
+		c.s.Lines = append(lines, Line{o.SKU, o.Title, quantity, o.Price, o.Taxable, o.Shipped})
 	} else if lines[i].Quantity != quantity {
 		c.touch()
 		lines[i].Quantity = quantity
@@ -95,7 +95,7 @@ func (p PriceChange) Warning() Warning {
 	return Warning{PriceChanged, p.SKU, p.Title + " was " + p.Was.String() + " and is now " + p.Now.String() + "."}
 }
 
-// Refresh takes over prices and titles from the offers (rule 5) and tells which prices changed. Lines
+// Refresh takes over what the offers say (rule 5) and tells which prices changed. Lines
 // that are no longer sold stay as they are.
 func (c *Cart) Refresh(offers map[string]Offer) (changes []PriceChange) {
 	lines := slices.Clone(c.s.Lines)
@@ -108,7 +108,7 @@ func (c *Cart) Refresh(offers map[string]Offer) (changes []PriceChange) {
 		if o.Price != l.UnitPrice {
 			changes = append(changes, PriceChange{l.SKU, o.Title, l.UnitPrice, o.Price})
 		}
-		l.UnitPrice, l.Title = o.Price, o.Title
+		*l = Line{l.SKU, o.Title, l.Quantity, o.Price, o.Taxable, o.Shipped}
 	}
 	if !slices.Equal(lines, c.s.Lines) {
 		c.touch()

@@ -60,14 +60,23 @@ const (
 	OutOfStock      = "out-of-stock"
 	PaymentDeclines = "payment-declined"
 	Expired         = "expired" // no answer from the provider within patience
+	PriceChanged    = "price-changed"
+	CartChanged     = "cart-changed" // something in it is no longer sold
 )
 
 // Rejection says why an order was rejected.
 type Rejection struct {
-	OrderID string                    `json:"orderId"`
-	Reason  string                    `json:"reason"`
-	Code    string                    `json:"code,omitempty"`  // of a declined payment
-	Lines   []contract.OutOfStockLine `json:"lines,omitempty"` // that were short
+	OrderID string                      `json:"orderId"`
+	Reason  string                      `json:"reason"`
+	Code    string                      `json:"code,omitempty"`   // of a declined payment
+	Lines   []contract.OutOfStockLine   `json:"lines,omitempty"`  // that were short
+	Prices  []contract.PriceChangedLine `json:"prices,omitempty"` // that were not the catalogue's
+	Gone    []string                    `json:"gone,omitempty"`   // SKUs that are no longer sold
+}
+
+// OfGoods tells a refusal of the goods: nothing of the order was reserved, and no money asked for.
+func (r Rejection) OfGoods() bool {
+	return r.Reason == OutOfStock || r.Reason == PriceChanged || r.Reason == CartChanged
 }
 
 // Order is the aggregate's state. It is an immutable value: slices are never changed in place.
