@@ -2,8 +2,10 @@ package launch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/shirou/gopsutil/v4/process"
@@ -29,6 +31,29 @@ func (i *Infra) KillServer(name string) error {
 	s.Kill()
 	if left := killAll(list, "", 5*time.Second); len(left) > 0 {
 		return fmt.Errorf("cannot kill %v", left)
+	}
+	return nil
+}
+
+// PauseServer has a server hang: it keeps its connections and answers nothing, until ResumeServer. It fails for a
+// server that was not started.
+func (i *Infra) PauseServer(name string) error { return i.signal(name, syscall.SIGSTOP) }
+
+// ResumeServer lets a paused server go on.
+func (i *Infra) ResumeServer(name string) error { return i.signal(name, syscall.SIGCONT) }
+
+// signal reaches a server and what it has started.
+func (i *Infra) signal(name string, sig syscall.Signal) error {
+	i.mu.Lock()
+	s := i.servers[name]
+	i.mu.Unlock()
+	if s == nil {
+		return fmt.Errorf("%s was not started", name)
+	}
+	for _, p := range append(children(s.run.Process), s.run.Process) {
+		if err := syscall.Kill(p.PID, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return fmt.Errorf("signal %s: %w", name, err)
+		}
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"haberdash/internal/sidecar"
@@ -23,9 +24,7 @@ func (p *Partition[S]) write(ctx context.Context) {
 			case c := <-p.queue:
 				left = append(left, c)
 			case <-tick.C:
-				if err := p.sync(ctx); err != nil {
-					telemetry.Log(ctx).Warn().Err(err).Str("partition", p.name).Msg("cannot read the log")
-				}
+				p.look(ctx)
 				p.evict()
 				continue
 			case <-p.quit:
@@ -37,6 +36,17 @@ func (p *Partition[S]) write(ctx context.Context) {
 		}
 		left = p.gather(left)
 		left = p.process(ctx, left)
+	}
+}
+
+// lookPatience bounds a look at the log that nobody has asked for: commands wait behind it.
+const lookPatience = 500 * time.Millisecond
+
+func (p *Partition[S]) look(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, lookPatience)
+	defer cancel()
+	if err := p.sync(ctx); err != nil {
+		telemetry.Log(ctx).Warn().Err(err).Str("partition", p.name).Msg("cannot read the log")
 	}
 }
 
@@ -72,10 +82,11 @@ func (p *Partition[S]) process(ctx context.Context, batch []*command[S]) (left [
 			if !errors.Is(err, ErrCorrupt) {
 				err = fmt.Errorf("%w: %w", ErrUnknown, err)
 			}
-			for _, c := range d.batch {
+			// Those that wait behind have had their patience too: one after the other they would wait ever longer.
+			for _, c := range slices.Concat(d.batch, d.left, take(p.gather(nil))) {
 				c.finish(0, err)
 			}
-			return d.left
+			return nil
 		}
 		return d.left
 	}

@@ -47,9 +47,9 @@ type State interface {
 	// GetMany reads keys in any number; the answer has those that exist.
 	GetMany(ctx context.Context, keys []string) (map[string]Item, error)
 	// Create writes the value if the key is absent: of any number of contenders exactly one gets nil,
-	// the others ErrExists. When the outcome of the write is in doubt, the key is read back and the
-	// values compared: so a caller whose values are unique (a writer id inside) is never told ErrExists
-	// of its own write.
+	// the others ErrExists. When the outcome of the write is in doubt, and the store answers at all, the key
+	// is read back and the values compared: so a caller whose values are unique (a writer id inside) is never
+	// told ErrExists of its own write.
 	Create(ctx context.Context, key string, value []byte, opts ...PutOption) error
 	// Put writes the value. With an etag only if the key still has it, else ErrStale; with none always. Redis lets
 	// an etag pass for a key that is gone: where a change must not bring back what was deleted, do not delete it.

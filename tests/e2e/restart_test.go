@@ -65,8 +65,20 @@ func TestShopSurvivesRestartsAndKills(t *testing.T) {
 	}
 
 	for _, name := range servers.Names() {
-		bought = append(bought, outage(t, c, servers, name, name == o.State, sku, bought[0]))
+		away := absence{
+			begin: func() error { return servers.StopServer(name) },
+			end:   func() error { return servers.StartServer(ctx, name) },
+		}
+		bought = append(bought, away.outlive(t, c, name == o.State, sku, bought[0]))
 		t.Logf("%s was away: the shop sells again", name)
+		if name == o.State {
+			hung := absence{
+				begin: func() error { return servers.PauseServer(name) },
+				end:   func() error { return servers.ResumeServer(name) },
+			}
+			bought = append(bought, hung.outlive(t, c, true, sku, bought[0]))
+			t.Logf("%s hung: the shop sells again", name)
+		}
 	}
 
 	boss, err = c.AsAdmin(ctx)
@@ -87,9 +99,12 @@ func TestShopSurvivesRestartsAndKills(t *testing.T) {
 	require.NoError(t, s.Stop(ctx))
 }
 
-// outage stops a server, looks at what the shop does without it, starts it again, and buys. What is in memory can be
-// read without the store, and nothing can be written; the broker alone is not missed.
-func outage(t *testing.T, c *shop.Client, servers *launch.Infra, name string, store bool, sku string, known purchase) purchase {
+// absence is a time without a server.
+type absence struct{ begin, end func() error }
+
+// outlive looks at what the shop does while a server is absent, and buys. What is in memory can be read without the
+// store, and nothing can be written; the broker alone is not missed.
+func (away absence) outlive(t *testing.T, c *shop.Client, store bool, sku string, known purchase) purchase {
 	ctx := t.Context()
 	cart, err := c.NewCart(ctx, shop.Item{SKU: sku, Quantity: 1})
 	require.NoError(t, err)
@@ -98,17 +113,17 @@ func outage(t *testing.T, c *shop.Client, servers *launch.Infra, name string, st
 	without.Check = nil
 	for _, when := range []string{"with", "without"} { // what was killed has nothing in memory before it is asked
 		_, err = without.Products(ctx, nil)
-		require.NoError(t, err, "products %s %s", when, name)
+		require.NoError(t, err, "products %s it", when)
 		_, err = without.Order(ctx, known.order.ID, known.order.AccessToken)
-		require.NoError(t, err, "an order %s %s", when, name)
+		require.NoError(t, err, "an order %s it", when)
 		if when == "with" {
-			require.NoError(t, servers.StopServer(name))
+			require.NoError(t, away.begin())
 		}
 	}
 	soon, cancel := context.WithTimeout(ctx, 3*time.Second) // what a buyer is promised to wait at most
 	a, err := without.Place(soon, p.key, p.body)
 	cancel()
-	require.NoError(t, err, "placing without %s", name)
+	require.NoError(t, err, "placing")
 	if store {
 		require.Equal(t, http.StatusServiceUnavailable, a.Status, "%s", a.Body)
 		require.NotEmpty(t, a.Header.Get("Retry-After"))
@@ -116,7 +131,7 @@ func outage(t *testing.T, c *shop.Client, servers *launch.Infra, name string, st
 		require.Equal(t, http.StatusCreated, a.Status, "%s", a.Body)
 	}
 
-	require.NoError(t, servers.StartServer(ctx, name))
+	require.NoError(t, away.end())
 	require.EventuallyWithT(t, func(collect *assert.CollectT) {
 		a, err := without.Place(ctx, p.key, p.body)
 		require.NoError(collect, err)

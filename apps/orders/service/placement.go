@@ -75,6 +75,9 @@ func (s *Service) place(ctx context.Context, key string, p placement) (outcome, 
 	}
 	defer done()
 	quote, replayed, err := s.quote(ctx, id, p)
+	if errors.Is(err, errUnread) {
+		return outcome{}, err
+	}
 	if err != nil {
 		// The order may be there, though not in this process's memory; its cart is empty since.
 		if o, version, getErr := s.Book.Get(ctx, id); getErr == nil {

@@ -3,6 +3,8 @@ package service
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"time"
 
 	"haberdash/apps/orders/internal/order"
@@ -49,13 +51,19 @@ func (s *Service) refuse(ctx context.Context, id string, p placement, err error)
 
 const keyReused = "idempotency-key-reused"
 
+// errUnread: the store did not tell what was asked of it. Whoever asks it again waits once more.
+var errUnread = errors.New("not read")
+
 // refusedBefore looks for an earlier request with the key that made no order; found tells that the problem
 // is the answer that it got. The same read brings what the order's placement will ask for.
 func (s *Service) refusedBefore(ctx context.Context, id string, p placement) (found bool, err error) {
 	items, err := s.Book.Expect(ctx, id, p.CartID, identity.Of(ctx).UserID, refusalKey(id))
 	item := items[refusalKey(id)]
-	if err != nil || !item.Found() {
-		return false, err
+	switch {
+	case err != nil:
+		return false, fmt.Errorf("%w: %w", errUnread, err)
+	case !item.Found():
+		return false, nil
 	}
 	var r recordedRefusal
 	if err := json.Unmarshal(item.Value, &r); err != nil {

@@ -44,6 +44,7 @@ type Options struct {
 	HTTPPort, GRPCPort int           // of the sidecar, on the loopback interface
 	APIToken           string        // the sidecar's own API token, if it asks for one
 	Timeout            time.Duration // of one call; 5 s if zero. Invocations are bounded by their ctx alone if it is sooner, else by InvokeTimeout
+	StateTimeout       time.Duration // of one call of a state store; 2 s if zero: a client is told within three that a store hangs
 	InvokeTimeout      time.Duration // 30 s if zero
 }
 
@@ -51,6 +52,9 @@ type Options struct {
 func New(o Options) (*Client, error) {
 	if o.Timeout == 0 {
 		o.Timeout = 5 * time.Second
+	}
+	if o.StateTimeout == 0 {
+		o.StateTimeout = 2 * time.Second
 	}
 	if o.InvokeTimeout == 0 {
 		o.InvokeTimeout = 30 * time.Second

@@ -48,13 +48,22 @@ var _ sidecar.State = (*State)(nil)
 
 // Get implements sidecar.State.
 func (s *State) Get(ctx context.Context, key string) (sidecar.Item, error) {
-	ctx, cancel := s.c.bound(ctx)
+	ctx, cancel := s.bound(ctx)
 	defer cancel()
 	item, err := s.c.dapr.GetStateWithConsistency(ctx, s.store, key, nil, dapr.StateConsistencyStrong)
 	if err != nil {
 		return sidecar.Item{}, outage(fmt.Errorf("get %s: %w", key, err))
 	}
 	return found(key, item.Value, item.Etag), nil
+}
+
+func (s *State) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, s.c.opts.StateTimeout)
+}
+
+// silent tells that the store gave no answer in time: asking it once more would keep the caller waiting as long.
+func silent(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || status.Code(err) == codes.DeadlineExceeded
 }
 
 func found(key string, value []byte, etag string) sidecar.Item {
@@ -92,7 +101,7 @@ func (s *State) getSome(ctx context.Context, keys []string, items map[string]sid
 		}
 		return err
 	}
-	ctx, cancel := s.c.bound(ctx)
+	ctx, cancel := s.bound(ctx)
 	defer cancel()
 	read, err := s.c.dapr.GetBulkState(ctx, s.store, keys, nil, 10)
 	if err != nil {
@@ -110,11 +119,14 @@ func (s *State) getSome(ctx context.Context, keys []string, items map[string]sid
 }
 
 // Create implements sidecar.State. Stores word a lost put-if-absent differently (Aborted on SQLite,
-// Internal elsewhere), so the error decides nothing: the key is read back.
+// Internal elsewhere), so the error decides nothing: the key is read back, unless the store keeps silent.
 func (s *State) Create(ctx context.Context, key string, value []byte, opts ...sidecar.PutOption) error {
 	err := s.save(ctx, key, value, nil, dapr.StateConcurrencyFirstWrite, opts)
 	if err == nil {
 		return nil
+	}
+	if silent(err) {
+		return outage(fmt.Errorf("create %s: %w", key, err))
 	}
 	now, readErr := s.Get(context.WithoutCancel(ctx), key)
 	switch {
@@ -135,6 +147,9 @@ func (s *State) Put(ctx context.Context, key string, value []byte, etag string, 
 	if err == nil {
 		return nil
 	}
+	if silent(err) {
+		return outage(fmt.Errorf("put %s: %w", key, err))
+	}
 	now, readErr := s.Get(context.WithoutCancel(ctx), key)
 	switch {
 	case readErr != nil || now.ETag == etag:
@@ -150,7 +165,7 @@ func (s *State) Put(ctx context.Context, key string, value []byte, etag string, 
 func (s *State) overwrite(ctx context.Context, key string, value []byte, opts []sidecar.PutOption) error {
 	err := s.save(ctx, key, value, nil, dapr.StateConcurrencyLastWrite, opts)
 	for range 20 {
-		if err == nil || s.kindOf(ctx) != redis || ctx.Err() != nil {
+		if err == nil || s.kindOf(ctx) != redis || ctx.Err() != nil || silent(err) {
 			break
 		}
 		now, readErr := s.Get(ctx, key)
@@ -166,7 +181,7 @@ func (s *State) overwrite(ctx context.Context, key string, value []byte, opts []
 }
 
 func (s *State) save(ctx context.Context, key string, value []byte, etag *dapr.ETag, mode dapr.StateConcurrency, opts []sidecar.PutOption) error {
-	ctx, cancel := s.c.bound(ctx)
+	ctx, cancel := s.bound(ctx)
 	defer cancel()
 	done, err := s.turn(ctx)
 	if err != nil {
@@ -233,7 +248,7 @@ func (s *State) putAll(ctx context.Context, items []sidecar.Item, mode func(item
 // one sync to disk instead of one an item. Redis's do not (a failed ETag does not undo the rest, and
 // first-write is ignored), so there, and in stores nobody has tried, the items are written side by side.
 func (s *State) saveMany(ctx context.Context, batch []*dapr.SetStateItem) error {
-	ctx, cancel := s.c.bound(ctx)
+	ctx, cancel := s.bound(ctx)
 	defer cancel()
 	done, err := s.turn(ctx)
 	if err != nil {
@@ -299,7 +314,7 @@ func (s *State) kindOf(ctx context.Context) string {
 
 // Delete implements sidecar.State.
 func (s *State) Delete(ctx context.Context, key, etag string) error {
-	bounded, cancel := s.c.bound(ctx)
+	bounded, cancel := s.bound(ctx)
 	defer cancel()
 	done, err := s.turn(bounded)
 	if err != nil {
@@ -316,6 +331,9 @@ func (s *State) Delete(ctx context.Context, key, etag string) error {
 		&dapr.StateOptions{Concurrency: dapr.StateConcurrencyFirstWrite, Consistency: dapr.StateConsistencyStrong})
 	if err == nil {
 		return nil
+	}
+	if silent(err) {
+		return outage(fmt.Errorf("delete %s: %w", key, err))
 	}
 	now, readErr := s.Get(context.WithoutCancel(ctx), key)
 	switch {
