@@ -37,6 +37,7 @@ type Config struct {
 	AppAPIToken  string `env:"APP_API_TOKEN" json:"-"`
 	DaprAPIToken string `env:"DAPR_API_TOKEN" json:"-"`
 	LogLevel     string `env:"LOG_LEVEL" envDefault:"info"`
+	SecretBundle string `env:"SECRET_BUNDLE"` // see daprd.Options
 }
 
 // Host is what a service is wired with.
@@ -91,7 +92,8 @@ func run(ctx context.Context, app string, o options, wire func(context.Context, 
 	log := telemetry.NewLogger(os.Stdout, app, config.LogLevel)
 	ctx, fail := context.WithCancelCause(log.WithContext(ctx))
 	defer fail(nil)
-	client, err := daprd.New(daprd.Options{HTTPPort: config.DaprHTTPPort, GRPCPort: config.DaprGRPCPort, APIToken: config.DaprAPIToken})
+	client, err := daprd.New(daprd.Options{HTTPPort: config.DaprHTTPPort, GRPCPort: config.DaprGRPCPort, APIToken: config.DaprAPIToken,
+		SecretBundle: config.SecretBundle})
 	if err != nil {
 		return err
 	}

@@ -46,6 +46,7 @@ type Options struct {
 	Timeout            time.Duration // of one call; 5 s if zero. Invocations are bounded by their ctx alone if it is sooner, else by InvokeTimeout
 	StateTimeout       time.Duration // of one call of a state store; 2 s if zero: a client is told within three that a store hangs
 	InvokeTimeout      time.Duration // 30 s if zero
+	SecretBundle       string        // the one secret whose keys are all others, where the store is of that kind; empty: each is one of its own
 }
 
 // New makes a client. It does not wait for the sidecar: see Wait.

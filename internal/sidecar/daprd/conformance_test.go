@@ -1,8 +1,12 @@
 package daprd_test
 
 import (
+	"encoding/json"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
@@ -27,6 +31,11 @@ func TestMain(m *testing.M) {
 // start gives a client of a real sidecar with the components named, such as "state/sqlite".
 func start(t *testing.T, o launch.SidecarOptions, components ...string) *daprd.Client {
 	t.Helper()
+	return startWith(t, daprd.Options{}, o, components...)
+}
+
+func startWith(t *testing.T, client daprd.Options, o launch.SidecarOptions, components ...string) *daprd.Client {
+	t.Helper()
 	if o.RunDir == "" {
 		o.RunDir = t.TempDir()
 	}
@@ -36,7 +45,8 @@ func start(t *testing.T, o launch.SidecarOptions, components ...string) *daprd.C
 	s, err := launch.StartSidecar(t.Context(), o)
 	require.NoError(t, err)
 	t.Cleanup(s.Stop)
-	c, err := daprd.New(daprd.Options{HTTPPort: s.HTTPPort, GRPCPort: s.GRPCPort})
+	client.HTTPPort, client.GRPCPort = s.HTTPPort, s.GRPCPort
+	c, err := daprd.New(client)
 	require.NoError(t, err)
 	t.Cleanup(func() { c.Close() })
 	require.NoError(t, c.Wait(t.Context()))
@@ -125,6 +135,30 @@ func TestSecretsOfTheEnvironment(t *testing.T) {
 	t.Parallel()
 	sidecartest.TestSecrets(t, func(t *testing.T) sidecar.Secrets {
 		return start(t, launch.SidecarOptions{AppID: "orders", Env: map[string]string{sidecartest.SecretName: sidecartest.SecretValue}}, "secrets/env")
+	})
+}
+
+// The sidecar asks a Kubernetes API for the secrets of its namespace, with the client that it uses in a cluster.
+func TestSecretsOfKubernetes(t *testing.T) {
+	t.Parallel()
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if r.URL.Path != "/api/v1/namespaces/shop/secrets/haberdash" {
+			w.WriteHeader(http.StatusNotFound)
+			io.WriteString(w, `{"apiVersion":"v1","kind":"Status","status":"Failure","reason":"NotFound","code":404}`)
+			return
+		}
+		json.NewEncoder(w).Encode(map[string]any{"apiVersion": "v1", "kind": "Secret", "type": "Opaque",
+			"metadata": map[string]any{"name": "haberdash", "namespace": "shop"},
+			"data":     map[string][]byte{sidecartest.SecretName: []byte(sidecartest.SecretValue), "OTHER": []byte("x")}})
+	}))
+	t.Cleanup(api.Close)
+	config := filepath.Join(t.TempDir(), "kubeconfig")
+	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, "apiVersion: v1\nkind: Config\ncurrent-context: c\n"+
+		"clusters: [{name: c, cluster: {server: %q}}]\ncontexts: [{name: c, context: {cluster: c, user: u}}]\nusers: [{name: u}]\n", api.URL), 0o600))
+	sidecartest.TestSecrets(t, func(t *testing.T) sidecar.Secrets {
+		return startWith(t, daprd.Options{SecretBundle: "haberdash"}, launch.SidecarOptions{AppID: "orders",
+			Env: map[string]string{"KUBECONFIG": config, "NAMESPACE": "shop"}}, "secrets/kubernetes")
 	})
 }
 

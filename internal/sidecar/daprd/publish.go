@@ -1,6 +1,7 @@
 package daprd
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -60,7 +61,8 @@ var _ sidecar.Secrets = (*Client)(nil)
 func (c *Client) Secret(ctx context.Context, name string) (string, error) {
 	ctx, cancel := c.bound(ctx)
 	defer cancel()
-	values, err := c.dapr.GetSecret(ctx, SecretStore, name, nil)
+	from := cmp.Or(c.opts.SecretBundle, name)
+	values, err := c.dapr.GetSecret(ctx, SecretStore, from, nil)
 	if err != nil {
 		return "", fmt.Errorf("secret %s: %w", name, err)
 	}
