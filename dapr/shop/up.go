@@ -164,8 +164,9 @@ func alreadyUp(ctx context.Context, dir string) error {
 func printAddresses(dir string, st launch.State, backingOnly bool) {
 	if backingOnly {
 		fmt.Printf("placement  127.0.0.1:%d\nscheduler  127.0.0.1:%d\n", st.PortBase, st.PortBase+4)
-		fmt.Printf("next:      set -a; . %s; set +a; %s run -f dapr/apps.yaml\n",
-			filepath.Join(dir, "env"), filepath.Join(dir, "tools", "bin", "dapr"))
+		// Of the file as it was rendered: it has the choices and ports that were made.
+		fmt.Printf("next:      set -a; . %s; set +a; %s run -f %s\n",
+			filepath.Join(dir, "env"), filepath.Join(dir, "tools", "bin", "dapr"), filepath.Join(dir, "apps.yaml"))
 		return
 	}
 	fmt.Printf("shop           http://localhost:%d\n", st.GatewayPort)
