@@ -77,8 +77,12 @@ func found(key string, value []byte, etag string) sidecar.Item {
 // stay far below gRPC's message limit.
 const bulkKeys = 100
 
-// bulkWrites is how many items one transaction writes: a commit to the log waits for at most one of them.
-const bulkWrites = 25
+// bulkWrites is how many items one transaction writes, and bulkBytes how much they may be (one alone may be more):
+// a commit to the log waits for at most one of them, and a sidecar takes 4 MB.
+const (
+	bulkWrites = 25
+	bulkBytes  = 1 << 20
+)
 
 // GetMany implements sidecar.State.
 func (s *State) GetMany(ctx context.Context, keys []string) (map[string]sidecar.Item, error) {
@@ -101,9 +105,17 @@ func (s *State) getSome(ctx context.Context, keys []string, items map[string]sid
 		}
 		return err
 	}
+	parent := ctx
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
 	read, err := s.c.dapr.GetBulkState(ctx, s.store, keys, nil, 10)
+	if status.Code(err) == codes.ResourceExhausted { // the answer exceeds what a sidecar sends at once, 4 MB
+		half := len(keys) / 2
+		if err := s.getSome(parent, keys[:half], items); err != nil {
+			return err
+		}
+		return s.getSome(parent, keys[half:], items)
+	}
 	if err != nil {
 		return outage(fmt.Errorf("get %d keys from %s: %w", len(keys), keys[0], err))
 	}
@@ -230,7 +242,7 @@ func (s *State) PutManyIf(ctx context.Context, items []sidecar.Item) error {
 
 func (s *State) putAll(ctx context.Context, items []sidecar.Item, mode func(item *dapr.SetStateItem, etag string)) error {
 	for len(items) > 0 {
-		n := min(len(items), bulkWrites)
+		n := fitting(items)
 		batch := make([]*dapr.SetStateItem, n)
 		for i, item := range items[:n] {
 			batch[i] = &dapr.SetStateItem{Key: item.Key, Value: item.Value, Metadata: lifetime(item.TTL), Options: &dapr.StateOptions{Consistency: dapr.StateConsistencyStrong}}
@@ -242,6 +254,16 @@ func (s *State) putAll(ctx context.Context, items []sidecar.Item, mode func(item
 		items = items[n:]
 	}
 	return nil
+}
+
+// fitting is how many of the items, at least one, go into one batch.
+func fitting(items []sidecar.Item) (n int) {
+	for size := 0; n < len(items) && n < bulkWrites; n++ {
+		if size += len(items[n].Value); n > 0 && size > bulkBytes {
+			break
+		}
+	}
+	return n
 }
 
 // saveMany writes a batch in one transaction where the store's transactions keep each item's condition:

@@ -31,6 +31,7 @@ func TestState(t *testing.T, open func(t *testing.T) sidecar.State) {
 		{"keys keep apart", keys},
 		{"values of every kind and size", values},
 		{"many at once", many},
+		{"much at once", much},
 		{"put only what is unchanged", putIf},
 		{"delete", remove},
 		{"create once", create},
@@ -176,6 +177,24 @@ func many(t *testing.T, s sidecar.State) {
 	one, err := s.GetMany(t.Context(), names[:1])
 	require.NoError(t, err)
 	require.Len(t, one, 1)
+}
+
+// much is more than one message of a sidecar holds: a log after a rush is read like this.
+func much(t *testing.T, s sidecar.State) {
+	var items []sidecar.Item
+	var names []string
+	for i := range 40 {
+		items = append(items, sidecar.Item{Key: key(t, fmt.Sprint(i)), Value: bytes.Repeat([]byte{byte('a' + i%26)}, 256<<10)})
+		names = append(names, items[i].Key)
+	}
+	require.NoError(t, s.PutMany(t.Context(), items[:30]))
+	require.NoError(t, s.PutManyIf(t.Context(), items[30:]))
+	got, err := s.GetMany(t.Context(), names)
+	require.NoError(t, err)
+	require.Len(t, got, len(items))
+	for _, item := range items {
+		require.True(t, bytes.Equal(item.Value, got[item.Key].Value), item.Key)
+	}
 }
 
 func putIf(t *testing.T, s sidecar.State) {
