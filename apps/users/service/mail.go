@@ -2,16 +2,16 @@ package service
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/json"
+	"errors"
 	"time"
 
 	"haberdash/apps/users/internal/account"
 	"haberdash/apps/users/internal/attempts"
+	"haberdash/apps/users/internal/trail"
 	"haberdash/apps/users/service/store"
+	"haberdash/internal/commitlog"
 	"haberdash/internal/contract"
 	"haberdash/internal/fault"
-	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
 )
 
@@ -24,13 +24,22 @@ const (
 var errMailedToken = fault.New(fault.Invalid, "invalid-token", "The token is not valid, was used already, or has expired. Ask for a new mail.").
 	WithField("body.token", "is not valid any more")
 
-// mailLater stores a token for what m allows and asks for the mail that carries it, after the answer. A
-// mailbox that was sent enough of late gets none, and nobody is told.
-func (s *Service) mailLater(ctx context.Context, event string, m store.Mailed, name string) error {
-	return s.later(ctx, event, func(ctx context.Context) error { return s.mail(ctx, event, m, name) })
+// life is how long a mailed token of this kind serves.
+func life(kind string) time.Duration {
+	if kind == store.ResetPassword {
+		return resetLife
+	}
+	return verifyLife
 }
 
-func (s *Service) mail(ctx context.Context, event string, m store.Mailed, name string) error {
+// mailLater is mail, after the answer.
+func (s *Service) mailLater(ctx context.Context, kind, by string, m store.Mailed) error {
+	return s.later(ctx, kind, func(ctx context.Context) error { return s.mail(ctx, kind, by, m) })
+}
+
+// mail stores a token for what m allows and records, under kind, that somebody asked for the mail that carries
+// it: by is the id of a user, or empty. A mailbox that was sent enough of late gets none, and nobody is told.
+func (s *Service) mail(ctx context.Context, kind, by string, m store.Mailed) error {
 	wait, err := s.store.CountAttempt(ctx, store.Mail, string(m.Email), attempts.Mail, s.now())
 	if err != nil {
 		return err
@@ -39,34 +48,21 @@ func (s *Service) mail(ctx context.Context, event string, m store.Mailed, name s
 		telemetry.Log(ctx).Info().Str("user", m.UserID).Dur("wait", wait).Msg("too much mail for one mailbox")
 		return nil
 	}
-	life := verifyLife
-	if m.Kind == store.ResetPassword {
-		life = resetLife
-	}
-	token := rand.Text() + rand.Text() // 260 bits
-	m.ExpiresAt = s.now().Add(life).UTC()
-	if err := s.store.CreateMailed(ctx, token, m, life); err != nil {
+	id := s.newID()
+	m.ExpiresAt = s.now().Add(life(m.Kind)).UTC()
+	if err := s.store.CreateMailed(ctx, s.tokens.Token(id), m, life(m.Kind)); err != nil {
 		return err
 	}
-	return s.publish(ctx, event, contract.UserMail{UserID: m.UserID, Email: string(m.Email), Name: name, Token: token})
+	record := trail.Record{UserFact: contract.UserFact{UserID: m.UserID, MailID: id}, By: by}
+	return s.insist(ctx, func() error { return s.trail.Add(ctx, kind, record) })
 }
 
-// publish hands an event to the broker, again for as long as ctx lasts. The users service keeps no log, so
-// its events have no commit: an event is known by its id.
-func (s *Service) publish(ctx context.Context, typ string, fact contract.UserMail) error {
-	data, err := json.Marshal(fact)
-	if err != nil {
-		return err
-	}
-	id := "users/" + s.newID()
-	event, err := json.Marshal(contract.Event{ID: id, Type: typ, Source: "users", Aggregate: fact.UserID, At: s.now().UTC(), Data: data})
-	if err != nil {
-		return err
-	}
+// insist tries again for as long as ctx lasts and the service runs.
+func (s *Service) insist(ctx context.Context, try func() error) error {
 	for pause := 500 * time.Millisecond; ; pause *= 2 {
-		err := s.publisher.Publish(ctx, contract.TopicUsers, []sidecar.Message{{ID: id, Key: fact.UserID, Data: event}})
-		if err == nil {
-			return nil
+		err := try()
+		if err == nil || errors.Is(err, commitlog.ErrClosed) {
+			return err
 		}
 		select {
 		case <-ctx.Done():
@@ -74,6 +70,19 @@ func (s *Service) publish(ctx context.Context, typ string, fact contract.UserMai
 		case <-time.After(pause):
 		}
 	}
+}
+
+// letter gives what a mail needs, for as long as its token serves. Problem: not-found (404).
+func (s *Service) letter(ctx context.Context, mailID string) (contract.UserLetter, error) {
+	token := s.tokens.Token(mailID)
+	m, found, err := s.store.Mailed(ctx, token)
+	if err != nil {
+		return contract.UserLetter{}, err
+	}
+	if !found || !s.now().Before(m.ExpiresAt) {
+		return contract.UserLetter{}, fault.Missing("mail")
+	}
+	return contract.UserLetter{Email: string(m.Email), Name: m.Name, Token: token}, nil
 }
 
 // mailed reads a token of this kind. Error: invalid-token (422).
@@ -100,8 +109,8 @@ func (s *Service) forgot(ctx context.Context, email account.Email) error {
 		if err != nil || a == nil || a.Deleted() {
 			return err
 		}
-		m := store.Mailed{Kind: store.ResetPassword, UserID: a.ID(), Email: email, Epoch: a.Epoch()}
-		return s.mail(ctx, contract.UserPasswordResetAsked, m, a.Snapshot().Name)
+		return s.mail(ctx, contract.UserPasswordResetAsked, "", store.Mailed{
+			Kind: store.ResetPassword, UserID: a.ID(), Email: email, Name: a.Snapshot().Name, Epoch: a.Epoch()})
 	})
 }
 

@@ -39,13 +39,13 @@ func (s *Service) register(ctx context.Context, email account.Email, password, n
 	if err != nil {
 		return nil, err
 	}
-	mailed := store.Mailed{Kind: store.VerifyEmail, UserID: a.ID(), Email: email}
+	x := a.Snapshot()
+	mailed := store.Mailed{Kind: store.VerifyEmail, UserID: x.ID, Email: email, Name: x.Name}
 	if candidate {
-		x := a.Snapshot()
-		mailed.Candidate = &store.Candidate{Name: x.Name, PasswordHash: x.PasswordHash, CreatedAt: x.CreatedAt}
+		mailed.Candidate = &store.Candidate{PasswordHash: x.PasswordHash, CreatedAt: x.CreatedAt}
 	}
 	// The account stands already; a mail that is lost can be asked for again.
-	if err := s.mailLater(ctx, contract.UserVerificationRequested, mailed, a.Snapshot().Name); err != nil {
+	if err := s.mailLater(ctx, contract.UserVerificationRequested, "", mailed); err != nil {
 		telemetry.Log(ctx).Warn().Err(err).Msg("verification mail not sent")
 	}
 	return a, nil
@@ -200,7 +200,7 @@ func (s *Service) unseat(ctx context.Context, m store.Mailed, claim store.Claim)
 		if err != nil {
 			return claim, err
 		}
-		if a, err = account.New(m.UserID, place, m.Email, m.Candidate.Name, m.Candidate.PasswordHash, m.Candidate.CreatedAt); err != nil {
+		if a, err = account.New(m.UserID, place, m.Email, m.Name, m.Candidate.PasswordHash, m.Candidate.CreatedAt); err != nil {
 			return claim, err
 		}
 		a.Verify()

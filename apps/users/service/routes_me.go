@@ -107,7 +107,7 @@ func (s *Service) mountMe(api huma.API) {
 			return nil, err
 		}
 		x := a.Snapshot()
-		return nil, s.mailLater(ctx, contract.UserVerificationRequested, store.Mailed{Kind: store.VerifyEmail, UserID: x.ID, Email: x.Email}, x.Name)
+		return nil, s.mailLater(ctx, contract.UserVerificationRequested, x.ID, store.Mailed{Kind: store.VerifyEmail, UserID: x.ID, Email: x.Email, Name: x.Name})
 	})
 	httpx.Register(api, own("list-sessions", http.MethodGet, "/sessions", "Where the caller is signed in", 200), func(ctx context.Context, in *struct{ httpx.Page }) (*sessionList, error) {
 		a, book, err := s.me(ctx)

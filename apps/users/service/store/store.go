@@ -9,6 +9,7 @@
 //	attempts/<kind>/<digest>
 //	directory/<n>        the n-th account's id; directory-tail is a hint where they end
 //	signing-keys         the ring (see keyring)
+//	log/users/<n>        the trail (see commitlog), with what lies behind it
 package store
 
 import (
