@@ -217,3 +217,26 @@ func (c *Consumer) Discard(ctx context.Context, id string) error {
 	}
 	return c.o.State.Delete(ctx, item.Key, "")
 }
+
+// Forget discards the parked events that match, in all logs: those of a person who is to be erased.
+func (c *Consumer) Forget(ctx context.Context, match func(contract.Event) bool) error {
+	var at Bookmark
+	for {
+		parked, next, err := c.Parked(ctx, at, parkedPage)
+		if err != nil {
+			return err
+		}
+		for _, p := range parked {
+			if !match(p.Event) {
+				continue
+			}
+			if err := c.Discard(ctx, p.ID); err != nil && !errors.Is(err, errNotParked) {
+				return err
+			}
+		}
+		if next == nil {
+			return nil
+		}
+		at = *next
+	}
+}

@@ -103,3 +103,14 @@ func TestEveryConsumerHasDeadLetters(t *testing.T) {
 		assert.Contains(t, topics, contract.DeadLetters(app))
 	}
 }
+
+func TestConcerns(t *testing.T) {
+	t.Parallel()
+	for data, want := range map[string]bool{
+		`{"orderId":"o1","customer":"u1"}`: true, `{"userId":"u1"}`: true, `{"orderId":7,"customer":"u1"}`: true,
+		`{"orderId":"u1"}`: false, `{"customer":"u2"}`: false, `{}`: false, `7`: false, `"u1"`: false,
+	} {
+		assert.Equal(t, want, contract.Concerns(contract.Event{Data: json.RawMessage(data)}, "u1"), data)
+	}
+	assert.False(t, contract.Concerns(contract.Event{Data: json.RawMessage(`{"customer":""}`)}, ""))
+}

@@ -1,5 +1,7 @@
 package contract
 
+import "encoding/json"
+
 // Types of the events on TopicUsers. The aggregate is "user/<id>", the data a UserFact.
 const (
 	UserVerificationRequested = "user.verification-requested" // with a mail
@@ -20,4 +22,10 @@ type UserLetter struct {
 	Email string `json:"email"`
 	Name  string `json:"name"`
 	Token string `json:"token"` // serves once
+}
+
+// Concerns reports whether an event's data names the user: as its customer, or as the user it is about.
+func Concerns(e Event, user string) bool {
+	var named struct{ UserID, Customer string }
+	return json.Unmarshal(e.Data, &named) == nil && user != "" && (named.UserID == user || named.Customer == user)
 }

@@ -53,6 +53,7 @@ func New(d Deps) *Service {
 			contract.OrderConfirmed:            s.mail(s.orderConfirmed),
 			contract.UserVerificationRequested: s.mail(s.userMail(d.Letters.Verify)),
 			contract.UserPasswordResetAsked:    s.mail(s.userMail(d.Letters.Reset)),
+			contract.UserDeleted:               s.userDeleted,
 		},
 	})
 	return s
@@ -179,4 +180,14 @@ func (s *Service) once(ctx context.Context, event contract.Event, compose compos
 	}
 	telemetry.Log(ctx).Info().Str("event", event.ID).Str("type", event.Type).Msg("mail sent")
 	return nil
+}
+
+// userDeleted forgets what could not be mailed to a user who is no more. Nothing else of them is kept: the marks of
+// what was mailed know events alone.
+func (s *Service) userDeleted(ctx context.Context, event contract.Event) error {
+	var fact contract.UserFact
+	if json.Unmarshal(event.Data, &fact) != nil || fact.UserID == "" {
+		return commitlog.Poison(errBadData)
+	}
+	return s.consumer.Forget(ctx, func(parked contract.Event) bool { return contract.Concerns(parked, fact.UserID) })
 }

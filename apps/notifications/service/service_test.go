@@ -281,3 +281,24 @@ func TestBadDataIsParked(t *testing.T) {
 	assert.NotContains(t, o.log.String(), "zoe@")
 	assert.NotContains(t, strings.Join(o.parked(), " "), "zoe@")
 }
+
+// Of a user whose account is deleted no event remains that could not be mailed; others' do.
+func TestADeletedUserIsForgotten(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	for i, customer := range []string{"u1", "u2"} {
+		fact := order()
+		fact.Customer, fact.Number = customer, ""
+		require.Equal(t, sidecar.Done, o.deliver(event(fmt.Sprint("e", i), contract.OrderConfirmed, fact)))
+	}
+	require.Len(t, o.parked(), 2)
+	for range 2 {
+		require.Equal(t, sidecar.Done, o.deliver(event("e3", contract.UserDeleted, contract.UserFact{UserID: "u1"})))
+	}
+	list, _, err := o.s.consumer.Parked(o.ctx, commitlog.Bookmark{}, 100)
+	require.NoError(t, err)
+	require.Len(t, list, 1)
+	assert.Equal(t, "e1", list[0].Event.ID)
+	require.Equal(t, sidecar.Done, o.deliver(event("e4", contract.UserDeleted, 7)))
+	require.Len(t, o.parked(), 2, "a deletion that is not understood is for a person to look at")
+}

@@ -82,6 +82,13 @@ func (s *Service) letter(ctx context.Context, mailID string) (contract.UserLette
 	if !found || !s.now().Before(m.ExpiresAt) {
 		return contract.UserLetter{}, fault.Missing("mail")
 	}
+	a, err := s.store.Account(ctx, m.UserID) // none, of a candidate
+	if err != nil {
+		return contract.UserLetter{}, err
+	}
+	if a != nil && a.Deleted() {
+		return contract.UserLetter{}, fault.Missing("mail")
+	}
 	return contract.UserLetter{Email: string(m.Email), Name: m.Name, Token: token}, nil
 }
 

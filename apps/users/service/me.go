@@ -96,24 +96,3 @@ func (s *Service) changePassword(ctx context.Context, current, password string) 
 		return true, nil
 	})
 }
-
-// deleteMe leaves the account's tombstone and frees the mailbox. A crash in between leaves a claim on a
-// tombstone, which the next registration takes over. Errors: as me; own-role (409).
-func (s *Service) deleteMe(ctx context.Context) error {
-	a, _, err := s.me(ctx)
-	if err != nil {
-		return err
-	}
-	email := a.Snapshot().Email
-	if _, err := s.store.ChangeAccount(ctx, a.ID(), (*account.Account).Delete); err != nil {
-		return gone(err, errSignedOut)
-	}
-	claim, found, err := s.store.Claim(ctx, email)
-	if err == nil && found && claim.UserID == a.ID() {
-		err = s.store.DeleteClaim(ctx, email, claim)
-	}
-	if err != nil && !lost(err) {
-		return err
-	}
-	return s.store.DropSessions(ctx, a.ID())
-}

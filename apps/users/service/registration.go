@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"haberdash/apps/users/internal/account"
+	"haberdash/apps/users/internal/trail"
 	"haberdash/apps/users/service/store"
 	"haberdash/internal/contract"
 	"haberdash/internal/fault"
@@ -173,7 +174,7 @@ func (s *Service) prove(ctx context.Context, m store.Mailed) error {
 	if err != nil || claim.Previous == "" {
 		return err
 	}
-	return s.erase(ctx, claim.Previous)
+	return s.remove(ctx, trail.Unsigned(claim.Previous))
 }
 
 // unseat makes a candidate the mailbox's account in the place of the unproven one.
@@ -186,7 +187,7 @@ func (s *Service) unseat(ctx context.Context, m store.Mailed, claim store.Claim)
 		return claim, err
 	}
 	if claim.Verified || (holder != nil && holder.Verified()) {
-		return claim, errors.Join(errMailedToken, s.erase(ctx, m.UserID)) // too late; what a lost race left goes
+		return claim, errors.Join(errMailedToken, s.remove(ctx, trail.Unsigned(m.UserID))) // too late; what a lost race left goes
 	}
 	a, err := s.store.Account(ctx, m.UserID)
 	if err != nil {
@@ -210,13 +211,4 @@ func (s *Service) unseat(ctx context.Context, m store.Mailed, claim store.Claim)
 	}
 	won := store.Claim{UserID: m.UserID, Place: a.Snapshot().Place, Verified: true, Previous: claim.UserID}
 	return won, s.store.ReplaceClaim(ctx, m.Email, claim, won)
-}
-
-// erase leaves the tombstone of an account, if there is one, and nothing else of it.
-func (s *Service) erase(ctx context.Context, id string) error {
-	_, err := s.store.ChangeAccount(ctx, id, func(a *account.Account) error { a.Erase(); return nil })
-	if err != nil && !errors.Is(err, store.ErrNoAccount) {
-		return err
-	}
-	return s.store.DropSessions(ctx, id)
 }

@@ -134,6 +134,7 @@ func (s *Service) Start(ctx context.Context) {
 		s.keys.Run(ctx, func(err error) { telemetry.Log(ctx).Error().Err(err).Msg("signing keys not refreshed") })
 	})
 	s.running.Go(func() { s.log.Publish(ctx, s.publisher, contract.TopicUsers) })
+	s.running.Go(func() { s.trail.Follow(ctx, s.erase) })
 }
 
 // Settle waits for work in the background, until ctx ends.

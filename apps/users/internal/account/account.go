@@ -170,12 +170,11 @@ func (a *Account) SetRoles(by string, roles []string) error {
 	return nil
 }
 
-// Delete is Erase at the owner's wish. Error: own-role (409) by rule 5.
-func (a *Account) Delete() error {
+// MayBeDeleted refuses the owner's wish: own-role (409) by rule 5.
+func (a *Account) MayBeDeleted() error {
 	if a.Has(Admin) {
 		return fault.New(fault.Conflict, "own-role", "An administrator's account cannot be deleted: have the role taken away first.")
 	}
-	a.Erase()
 	return nil
 }
 
