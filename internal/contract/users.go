@@ -6,6 +6,8 @@ import "encoding/json"
 const (
 	UserVerificationRequested = "user.verification-requested" // with a mail
 	UserPasswordResetAsked    = "user.password-reset-asked"   // with a mail
+	UserEmailChangeAsked      = "user.email-change-asked"     // with a mail, to the new mailbox
+	UserEmailChanged          = "user.email-changed"          // with a mail, to the former one
 	UserDeleted               = "user.deleted"                // whoever keeps anything of the user erases it
 )
 
@@ -21,7 +23,7 @@ type UserFact struct {
 type UserLetter struct {
 	Email string `json:"email"`
 	Name  string `json:"name"`
-	Token string `json:"token"` // serves once
+	Token string `json:"token"` // serves once; for nothing, where a mail only tells
 }
 
 // Concerns reports whether an event's data names the user: as its customer, or as the user it is about.

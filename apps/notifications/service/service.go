@@ -53,6 +53,8 @@ func New(d Deps) *Service {
 			contract.OrderConfirmed:            s.mail(s.orderConfirmed),
 			contract.UserVerificationRequested: s.mail(s.userMail(d.Letters.Verify)),
 			contract.UserPasswordResetAsked:    s.mail(s.userMail(d.Letters.Reset)),
+			contract.UserEmailChangeAsked:      s.mail(s.userMail(d.Letters.ChangeEmail)),
+			contract.UserEmailChanged:          s.mail(s.userMail(func(name, _ string) (letters.Letter, error) { return d.Letters.EmailChanged(name) })),
 			contract.UserDeleted:               s.userDeleted,
 		},
 	})

@@ -146,6 +146,7 @@ func TestMailsAreAsTheyAlwaysWere(t *testing.T) {
 		"order":  event("orders/0/12/1", contract.OrderConfirmed, order()),
 		"verify": event("users/0/3/0", contract.UserVerificationRequested, user),
 		"reset":  event("users/0/4/0", contract.UserPasswordResetAsked, user),
+		"change": event("users/0/5/0", contract.UserEmailChangeAsked, user), "changed": event("users/0/6/0", contract.UserEmailChanged, user),
 	} {
 		o := open(t)
 		require.Equal(t, sidecar.Done, o.deliver(e))

@@ -35,6 +35,19 @@ func (s *Service) remove(ctx context.Context, r trail.Record) error {
 	return s.erase(ctx, r.UserID)
 }
 
+// dislodge erases the account that lost a mailbox, which it had not proved, to its owner; not one that has moved
+// elsewhere since.
+func (s *Service) dislodge(ctx context.Context, id string, mailbox account.Email) error {
+	if id == "" {
+		return nil
+	}
+	a, err := s.store.Account(ctx, id)
+	if err != nil || a == nil || a.Deleted() || a.Snapshot().Email != mailbox {
+		return err
+	}
+	return s.remove(ctx, trail.Unsigned(id))
+}
+
 // erase leaves an account's tombstone and nothing else: its mailbox is free, its sessions and mailed tokens are
 // gone. Each step may be repeated. The mailbox comes first, because the account knows it; an account without one
 // signs nobody in. Counts of attempts stay, under digests, for the day at most that they count.
@@ -44,8 +57,10 @@ func (s *Service) erase(ctx context.Context, id string) error {
 		return err
 	}
 	if a != nil && !a.Deleted() {
-		if err := s.vacate(ctx, a.Snapshot().Email, id); err != nil {
-			return err
+		for _, mailbox := range []account.Email{a.Snapshot().Email, a.Snapshot().Former} {
+			if err := s.vacate(ctx, mailbox, id); err != nil {
+				return err
+			}
 		}
 	}
 	_, err = s.store.ChangeAccount(ctx, id, func(a *account.Account) error { a.Erase(); return nil })
@@ -65,18 +80,4 @@ func (s *Service) erase(ctx context.Context, id string) error {
 		}
 	}
 	return nil
-}
-
-// vacate frees a mailbox, if the account has it.
-func (s *Service) vacate(ctx context.Context, email account.Email, id string) error {
-	for range attemptsAtClaim {
-		claim, found, err := s.store.Claim(ctx, email)
-		if err != nil || !found || claim.UserID != id {
-			return err
-		}
-		if err := s.store.DeleteClaim(ctx, email, claim); !lost(err) {
-			return err
-		}
-	}
-	return errRace
 }

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"haberdash/apps/users/internal/account"
@@ -37,8 +38,7 @@ func (s *Service) mailLater(ctx context.Context, kind, by string, m store.Mailed
 	return s.later(ctx, kind, func(ctx context.Context) error { return s.mail(ctx, kind, by, m) })
 }
 
-// mail stores a token for what m allows and records, under kind, that somebody asked for the mail that carries
-// it: by is the id of a user, or empty. A mailbox that was sent enough of late gets none, and nobody is told.
+// mail is send after the answer: a mailbox that was sent enough of late gets none, and nobody is told.
 func (s *Service) mail(ctx context.Context, kind, by string, m store.Mailed) error {
 	wait, err := s.store.CountAttempt(ctx, store.Mail, string(m.Email), attempts.Mail, s.now())
 	if err != nil {
@@ -48,13 +48,19 @@ func (s *Service) mail(ctx context.Context, kind, by string, m store.Mailed) err
 		telemetry.Log(ctx).Info().Str("user", m.UserID).Dur("wait", wait).Msg("too much mail for one mailbox")
 		return nil
 	}
+	return s.insist(ctx, func() error { return s.send(ctx, kind, by, m) })
+}
+
+// send stores a token for what m allows and records, under kind, that there is a mail to be written that carries
+// it. by is the id of the user who asked for it, or empty.
+func (s *Service) send(ctx context.Context, kind, by string, m store.Mailed) error {
 	id := s.newID()
 	m.ExpiresAt = s.now().Add(life(m.Kind)).UTC()
 	if err := s.store.CreateMailed(ctx, s.tokens.Token(id), m, life(m.Kind)); err != nil {
 		return err
 	}
 	record := trail.Record{UserFact: contract.UserFact{UserID: m.UserID, MailID: id}, By: by}
-	return s.insist(ctx, func() error { return s.trail.Add(ctx, kind, record) })
+	return s.trail.Add(ctx, kind, record)
 }
 
 // insist tries again for as long as ctx lasts and the service runs.
@@ -92,13 +98,13 @@ func (s *Service) letter(ctx context.Context, mailID string) (contract.UserLette
 	return contract.UserLetter{Email: string(m.Email), Name: m.Name, Token: token}, nil
 }
 
-// mailed reads a token of this kind. Error: invalid-token (422).
-func (s *Service) mailed(ctx context.Context, token, kind string) (store.Mailed, error) {
+// mailed reads a token of one of these kinds. Error: invalid-token (422).
+func (s *Service) mailed(ctx context.Context, token string, kinds ...string) (store.Mailed, error) {
 	m, found, err := s.store.Mailed(ctx, token)
 	if err != nil {
 		return m, err
 	}
-	if !found || m.Kind != kind || !s.now().Before(m.ExpiresAt) {
+	if !found || !slices.Contains(kinds, m.Kind) || !s.now().Before(m.ExpiresAt) {
 		return m, errMailedToken
 	}
 	return m, nil
@@ -113,7 +119,7 @@ func (s *Service) forgot(ctx context.Context, email account.Email) error {
 			return err
 		}
 		a, err := s.store.Account(ctx, claim.UserID)
-		if err != nil || a == nil || a.Deleted() {
+		if err != nil || !held(a, email) {
 			return err
 		}
 		return s.mail(ctx, contract.UserPasswordResetAsked, "", store.Mailed{
@@ -132,7 +138,7 @@ func (s *Service) reset(ctx context.Context, token, password string) error {
 	if err != nil {
 		return err
 	}
-	if a == nil || a.Deleted() || a.Epoch() != m.Epoch {
+	if !held(a, m.Email) || a.Epoch() != m.Epoch {
 		return errMailedToken
 	}
 	hash, err := s.hasher.Hash(ctx, password)
@@ -140,6 +146,9 @@ func (s *Service) reset(ctx context.Context, token, password string) error {
 		return err
 	}
 	if err := s.markProven(ctx, m); err != nil {
+		return err
+	}
+	if err := s.trail.Add(ctx, trail.PasswordReset, trail.Unsigned(m.UserID)); err != nil {
 		return err
 	}
 	_, err = s.store.ChangeAccount(ctx, m.UserID, func(a *account.Account) error {

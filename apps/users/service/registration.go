@@ -63,10 +63,20 @@ func (s *Service) refuseTaken(ctx context.Context, email account.Email) error {
 	if err != nil {
 		return err
 	}
-	if holder != nil && !holder.Deleted() && (claim.Verified || holder.Verified()) {
+	if taken(claim, holder, email) {
 		return errTaken
 	}
 	return nil
+}
+
+// held reports whether the account that a claim names, if there is one, has the mailbox still.
+func held(holder *account.Account, email account.Email) bool {
+	return holder != nil && !holder.Deleted() && !holder.Left(email)
+}
+
+// taken reports whether the mailbox is proven to be the holder's.
+func taken(claim store.Claim, holder *account.Account, email account.Email) bool {
+	return held(holder, email) && (claim.Verified || holder.Verified())
 }
 
 // admit writes the account that holds the mailbox, or makes a candidate that is not written.
@@ -87,9 +97,9 @@ func (s *Service) admit(ctx context.Context, email account.Email, name, hash str
 		case found && holder == nil:
 			// Its registration crashed, or is still under way: put-if-absent decides between us.
 			a, err = account.New(claim.UserID, claim.Place, email, name, hash, s.now())
-		case found && !holder.Deleted() && (claim.Verified || holder.Verified()):
+		case found && taken(claim, holder, email):
 			return nil, false, errTaken
-		case found && !holder.Deleted():
+		case found && held(holder, email):
 			a, err = account.New(s.newID(), 0, email, name, hash, s.now()) // id may have become the holder's
 			return a, true, err
 		default:
@@ -127,11 +137,17 @@ func (s *Service) claim(ctx context.Context, email account.Email, found bool, re
 	return s.store.CreateClaim(ctx, email, c)
 }
 
-// verify lets a mailed token prove its mailbox. Each step may be repeated after a crash; the token is
-// used up last. Error: invalid-token (422).
+// verify lets a mailed token prove its mailbox, and an account move to it. Each step may be repeated after a
+// crash; the token is used up last. Errors: invalid-token (422); email-taken (409).
 func (s *Service) verify(ctx context.Context, token string) error {
-	m, err := s.mailed(ctx, token, store.VerifyEmail)
+	m, err := s.mailed(ctx, token, store.VerifyEmail, store.ChangeEmail)
 	if err != nil {
+		return err
+	}
+	if m.Kind == store.ChangeEmail {
+		return s.changeEmail(ctx, token, m)
+	}
+	if err := s.trail.Add(ctx, trail.EmailVerified, trail.Unsigned(m.UserID)); err != nil {
 		return err
 	}
 	for range attemptsAtClaim {
@@ -171,10 +187,10 @@ func (s *Service) prove(ctx context.Context, m store.Mailed) error {
 	if errors.Is(err, store.ErrNoAccount) {
 		return errMailedToken
 	}
-	if err != nil || claim.Previous == "" {
+	if err != nil {
 		return err
 	}
-	return s.remove(ctx, trail.Unsigned(claim.Previous))
+	return s.dislodge(ctx, claim.Previous, m.Email)
 }
 
 // unseat makes a candidate the mailbox's account in the place of the unproven one.
@@ -186,7 +202,7 @@ func (s *Service) unseat(ctx context.Context, m store.Mailed, claim store.Claim)
 	if err != nil {
 		return claim, err
 	}
-	if claim.Verified || (holder != nil && holder.Verified()) {
+	if taken(claim, holder, m.Email) {
 		return claim, errors.Join(errMailedToken, s.remove(ctx, trail.Unsigned(m.UserID))) // too late; what a lost race left goes
 	}
 	a, err := s.store.Account(ctx, m.UserID)

@@ -126,6 +126,9 @@ func (s *Service) MountAudit(api huma.API) { logapi.MountAudit(api, s.log) }
 // Verifier checks access tokens with the service's own keys, without a call through the mesh.
 func (s *Service) Verifier() *identity.Verifier { return identity.NewVerifier(s.keys, s.now) }
 
+// Hashes counts the passwords that were hashed or compared so far.
+func (s *Service) Hashes() int64 { return s.hasher.Done() }
+
 // Start begins the service's own work, which ends with ctx or Close: it keeps the signing keys fresh and rotates
 // them when it is time, tells others of what is recorded, and carries out deletions that a crash interrupted.
 func (s *Service) Start(ctx context.Context) {
@@ -176,8 +179,8 @@ func (s *Service) later(ctx context.Context, what string, work func(context.Cont
 	return nil
 }
 
-// lanes let one request at a time through for each name, so that parallel guesses at one account are
-// counted one by one and cannot take all the places for hashing.
+// lanes let one request at a time through for each name, so that parallel guesses at one account, or from one
+// address, are counted one by one and cannot take all the places for hashing.
 type lanes struct {
 	mu    sync.Mutex
 	taken map[string]*lane
@@ -213,6 +216,6 @@ func (l *lanes) enter(ctx context.Context, name string) (leave func(), err error
 		return func() { <-x.free; forget() }, nil
 	case <-ctx.Done():
 		forget()
-		return nil, fault.New(fault.Unavailable, "unavailable", "Too many sign-ins to one account at once. Try again.").After(time.Second).Because(ctx.Err())
+		return nil, fault.New(fault.Unavailable, "unavailable", "Too many sign-ins at once. Try again.").After(time.Second).Because(ctx.Err())
 	}
 }

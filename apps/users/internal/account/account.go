@@ -1,6 +1,7 @@
 // Package account holds the rules of a customer's account:
 //
-//  1. An account has one mailbox, compared in lower case, and never changes its id.
+//  1. An account has one mailbox, compared in lower case, and never changes its id. It moves to another one that
+//     was proved.
 //  2. A password has 8 to 128 characters of any script; only its hash is kept.
 //  3. A new password makes every session and every mailed token of before worthless (the epoch).
 //  4. Whoever resets the password of an unproven mailbox has proved it; addresses saved before that may be
@@ -50,8 +51,9 @@ type Snapshot struct {
 	Roles        []string
 	Addresses    []Address
 	CreatedAt    time.Time
-	Epoch        int // counts passwords: what was issued under an earlier one is void
-	Version      int // counts changes
+	Epoch        int   // counts passwords: what was issued under an earlier one is void
+	Version      int   // counts changes
+	Former       Email // the mailbox that the account has left and that is to be freed
 	Deleted      bool
 }
 
@@ -124,6 +126,25 @@ func (a *Account) Verify() {
 		a.s.Version++
 	}
 }
+
+// Move makes a mailbox that was proved the account's own, and remembers the one that it leaves until Moved.
+func (a *Account) Move(to Email) {
+	if a.s.Email != to {
+		a.s.Email, a.s.Former, a.s.Verified = to, a.s.Email, true
+		a.s.Version++
+	}
+}
+
+// Moved forgets the mailbox that the account has left: it is free.
+func (a *Account) Moved() {
+	if a.s.Former != "" {
+		a.s.Former = ""
+		a.s.Version++
+	}
+}
+
+// Left reports whether the account has left the mailbox, though the mailbox may not be free yet.
+func (a *Account) Left(mailbox Email) bool { return a.s.Former == mailbox }
 
 // SetPassword replaces the password and ends what was issued under the old one (rule 3).
 func (a *Account) SetPassword(hash string) {

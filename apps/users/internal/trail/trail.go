@@ -33,7 +33,8 @@ const (
 )
 
 // published are the types that other services hear of.
-var published = []string{contract.UserVerificationRequested, contract.UserPasswordResetAsked, contract.UserDeleted}
+var published = []string{contract.UserVerificationRequested, contract.UserPasswordResetAsked, contract.UserEmailChangeAsked,
+	contract.UserEmailChanged, contract.UserDeleted}
 
 // Record is the data of every event of the trail. By is the id of the user who did it; empty, it was somebody
 // who is not signed in: with a mailed token, or by guessing.

@@ -13,6 +13,8 @@ import (
 const (
 	VerifyEmail   = "verify-email"
 	ResetPassword = "reset-password"
+	ChangeEmail   = "change-email" // of the account to Email
+	Notice        = "notice"       // for nothing: the mail only tells
 )
 
 // Mailed is what a token sent by mail allows. It is stored under the token's digest.
