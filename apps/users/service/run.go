@@ -7,6 +7,7 @@ import (
 
 	"github.com/caarlos0/env/v11"
 
+	"haberdash/internal/commitlog"
 	"haberdash/internal/host"
 	"haberdash/internal/httpx"
 	"haberdash/internal/sidecar/daprd"
@@ -32,7 +33,7 @@ func Run(ctx context.Context, h *host.Host) (func(context.Context) error, error)
 	start, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	s, err := New(start, Deps{State: h.Sidecar.State(daprd.StateStore), Publisher: h.Sidecar, Secrets: h.Sidecar, Now: time.Now,
-		Rebuild: config.Rebuild == "on"})
+		Log: commitlog.Options{Rebuild: config.Rebuild == "on"}})
 	if err != nil {
 		return nil, err
 	}

@@ -38,9 +38,9 @@ type Deps struct {
 	Publisher sidecar.Publisher
 	Secrets   sidecar.Secrets
 	Now       func() time.Time
-	NewID     func() string   // opaque, unguessable, of the form of RandomID; RandomID if nil
-	Hashing   argon2id.Params // hasher.OWASP if zero
-	Rebuild   bool            // write the trail's documents anew from its log first
+	NewID     func() string     // opaque, unguessable, of the form of RandomID; RandomID if nil
+	Hashing   argon2id.Params   // hasher.OWASP if zero
+	Log       commitlog.Options // of the trail's log; its clock is Now
 }
 
 // RandomID is 26 letters and digits with 130 bits of chance.
@@ -100,7 +100,8 @@ func New(ctx context.Context, d Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	log, err := commitlog.Open(ctx, d.State, "users", logName, trail.Model(), commitlog.Options{Now: d.Now, Rebuild: d.Rebuild})
+	d.Log.Now = d.Now
+	log, err := commitlog.Open(ctx, d.State, "users", logName, trail.Model(), d.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/apps/users/service"
+	"haberdash/internal/commitlog"
 	"haberdash/internal/contract"
 	"haberdash/internal/httpx"
 	"haberdash/internal/sidecar"
@@ -70,6 +71,7 @@ func newReplicaHashing(t *testing.T, state sidecar.State, of *shop, hashing argo
 	var err error
 	s.service, err = service.New(t.Context(), service.Deps{
 		State: state, Publisher: s.mesh, Secrets: memory.Secrets{"KEY_ENCRYPTION_KEY": "only a test"}, Now: s.clock.now, Hashing: hashing,
+		Log: commitlog.Options{Patience: 100 * time.Millisecond}, // with a store whose process is dead
 	})
 	require.NoError(t, err)
 	router := chi.NewRouter()
@@ -79,7 +81,7 @@ func newReplicaHashing(t *testing.T, state sidecar.State, of *shop, hashing argo
 	s.service.Mount(httpx.NewAPI(routes, "Haberdash users"))
 	s.handler = router
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second) // one whose store is gone never settles
+		ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond) // one whose store is gone never settles
 		defer cancel()
 		_ = s.service.Close(ctx)
 	})
