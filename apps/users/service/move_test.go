@@ -1,7 +1,10 @@
 package service_test
 
 import (
+	"context"
 	"fmt"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -9,6 +12,7 @@ import (
 
 	"haberdash/apps/users/service"
 	"haberdash/internal/contract"
+	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/memory"
 )
 
@@ -141,6 +145,45 @@ func TestCrashWhileMoving(t *testing.T) {
 			require.Equal(t, 200, whole.do("GET", "/api/v1/me", access, nil).status)
 		})
 	}
+}
+
+// keeping is a store that cannot delete mailed tokens for a while.
+type keeping struct {
+	sidecar.State
+	on atomic.Bool
+}
+
+func (k *keeping) Delete(ctx context.Context, key, etag string) error {
+	if k.on.Load() && strings.HasPrefix(key, "token/") {
+		return errCrash
+	}
+	return k.State.Delete(ctx, key, etag)
+}
+
+// A token that a crash has left, of a mailbox that its account has left since, neither harms that account nor brings
+// it back.
+func TestALeftTokenOfALeftMailbox(t *testing.T) {
+	t.Parallel()
+	state := &keeping{State: memory.NewState()}
+	s := newReplica(t, state, nil)
+	s.register("a@example.com", "the password of a stranger")
+	require.NoError(t, s.service.Settle(t.Context()))
+	s.register("a@example.com", password) // a candidate
+	left := s.lastMail(contract.UserVerificationRequested).Token
+	state.on.Store(true)
+	require.Equal(t, 503, s.verify(left).status)
+	state.on.Store(false)
+	access := s.login("a@example.com", password).str("accessToken")
+	s.askMove(access, "b@example.com", password)
+	require.Equal(t, 204, s.verify(s.lastMail(contract.UserEmailChangeAsked).Token).status)
+	require.Equal(t, "invalid-token", s.verify(left).problem(), "nobody has the mailbox")
+	require.Equal(t, 201, s.register("a@example.com", "the password of another").status)
+	require.Equal(t, "invalid-token", s.verify(left).problem(), "somebody has it")
+	require.Equal(t, 204, s.verify(s.lastMail(contract.UserVerificationRequested).Token).status)
+	require.Equal(t, "invalid-token", s.verify(left).problem(), "somebody has proved it")
+	require.Equal(t, 200, s.login("a@example.com", "the password of another").status)
+	require.Equal(t, 200, s.login("b@example.com", password).status)
+	require.Equal(t, 200, s.do("GET", "/api/v1/me", access, nil).status)
 }
 
 // An administrator who moves elsewhere, or goes, is not replaced by one with the password of the configuration.

@@ -203,13 +203,13 @@ func (s *Service) unseat(ctx context.Context, m store.Mailed, claim store.Claim)
 		return claim, err
 	}
 	if taken(claim, holder, m.Email) {
-		return claim, errors.Join(errMailedToken, s.remove(ctx, trail.Unsigned(m.UserID))) // too late; what a lost race left goes
+		return claim, errors.Join(errMailedToken, s.dislodge(ctx, m.UserID, m.Email)) // too late; what a lost race left goes
 	}
 	a, err := s.store.Account(ctx, m.UserID)
 	if err != nil {
 		return claim, err
 	}
-	if a != nil && a.Deleted() {
+	if a != nil && (a.Deleted() || a.Snapshot().Email != m.Email) { // it has moved since
 		return claim, errMailedToken
 	}
 	if a == nil {
