@@ -240,3 +240,13 @@ func (c *Consumer) Forget(ctx context.Context, match func(contract.Event) bool) 
 		at = *next
 	}
 }
+
+// ForgetUser handles the deletion of a user for an app that keeps nothing of users but events that could not be
+// handled.
+func (c *Consumer) ForgetUser(ctx context.Context, e contract.Event) error {
+	var fact contract.UserFact
+	if json.Unmarshal(e.Data, &fact) != nil || fact.UserID == "" {
+		return Poison(errors.New("the user is not understood"))
+	}
+	return c.Forget(ctx, func(parked contract.Event) bool { return contract.Concerns(parked, fact.UserID) })
+}

@@ -109,5 +109,5 @@ func (s *Service) deleted(ctx context.Context, event contract.Event) error {
 	if _, err := again(func() (struct{}, error) { return struct{}{}, s.carts.close(ctx, fact.UserID) }); err != nil {
 		return err
 	}
-	return s.consumer.Forget(ctx, func(parked contract.Event) bool { return contract.Concerns(parked, fact.UserID) })
+	return s.consumer.ForgetUser(ctx, event)
 }

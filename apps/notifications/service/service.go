@@ -55,7 +55,8 @@ func New(d Deps) *Service {
 			contract.UserPasswordResetAsked:    s.mail(s.userMail(d.Letters.Reset)),
 			contract.UserEmailChangeAsked:      s.mail(s.userMail(d.Letters.ChangeEmail)),
 			contract.UserEmailChanged:          s.mail(s.userMail(func(name, _ string) (letters.Letter, error) { return d.Letters.EmailChanged(name) })),
-			contract.UserDeleted:               s.userDeleted,
+			// The marks of what was mailed know events alone.
+			contract.UserDeleted: func(ctx context.Context, e contract.Event) error { return s.consumer.ForgetUser(ctx, e) },
 		},
 	})
 	return s
@@ -182,14 +183,4 @@ func (s *Service) once(ctx context.Context, event contract.Event, compose compos
 	}
 	telemetry.Log(ctx).Info().Str("event", event.ID).Str("type", event.Type).Msg("mail sent")
 	return nil
-}
-
-// userDeleted forgets what could not be mailed to a user who is no more. Nothing else of them is kept: the marks of
-// what was mailed know events alone.
-func (s *Service) userDeleted(ctx context.Context, event contract.Event) error {
-	var fact contract.UserFact
-	if json.Unmarshal(event.Data, &fact) != nil || fact.UserID == "" {
-		return commitlog.Poison(errBadData)
-	}
-	return s.consumer.Forget(ctx, func(parked contract.Event) bool { return contract.Concerns(parked, fact.UserID) })
 }
