@@ -80,6 +80,9 @@ func TestNothingPersonalRemains(t *testing.T) {
 	require.NotEmpty(t, traces())
 	require.Equal(t, 204, s.do("DELETE", "/api/v1/me", access, nil).status)
 	require.Empty(t, traces())
+	for key := range state.All() {
+		require.False(t, strings.HasPrefix(key, "email/") || strings.HasPrefix(key, "token/"), key)
+	}
 	require.Eventually(t, func() bool { return strings.Contains(s.sentTo(contract.TopicUsers), contract.UserDeleted) }, soon, tick)
 	topic := s.sentTo(contract.TopicUsers)
 	for _, word := range private {
