@@ -13,7 +13,7 @@ import (
 )
 
 // audited are the apps that keep logs.
-var audited = []string{"catalog", "orders"}
+var audited = []string{"catalog", "orders", "users"}
 
 // audit has each app with a log compare its documents with the log. It asks through the app's own sidecar: the
 // gateway does not let the question in.

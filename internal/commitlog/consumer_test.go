@@ -235,3 +235,24 @@ func TestABrokenOffTryParksNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, list)
 }
+
+// What is to be forgotten is gone from every log's parked events, however many there are; the rest stays.
+func TestForget(t *testing.T) {
+	t.Parallel()
+	c := commitlog.NewConsumer(commitlog.ConsumerOptions{State: memory.NewState(), Handlers: map[string]commitlog.EventHandler{
+		"did": func(context.Context, contract.Event) error { return commitlog.Poison(errors.New("broken")) },
+	}})
+	for i := range 250 {
+		e := fmt.Sprintf(`{"id":"e%d","type":"did","source":"src%d","data":{"who":"%d"}}`, i, i%2, i%5)
+		require.Equal(t, []sidecar.Outcome{sidecar.Done}, c.Deliver(t.Context(), []sidecar.Delivery{{ID: "e", Data: []byte(e)}}))
+	}
+	for range 2 {
+		require.NoError(t, c.Forget(t.Context(), func(e contract.Event) bool { return string(e.Data) == `{"who":"3"}` }))
+		list, _, err := c.Parked(t.Context(), commitlog.Bookmark{}, 1000)
+		require.NoError(t, err)
+		require.Len(t, list, 200)
+		for _, p := range list {
+			require.NotContains(t, string(p.Event.Data), "3")
+		}
+	}
+}

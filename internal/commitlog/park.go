@@ -217,3 +217,36 @@ func (c *Consumer) Discard(ctx context.Context, id string) error {
 	}
 	return c.o.State.Delete(ctx, item.Key, "")
 }
+
+// Forget discards the parked events that match, in all logs: those of a person who is to be erased.
+func (c *Consumer) Forget(ctx context.Context, match func(contract.Event) bool) error {
+	var at Bookmark
+	for {
+		parked, next, err := c.Parked(ctx, at, parkedPage)
+		if err != nil {
+			return err
+		}
+		for _, p := range parked {
+			if !match(p.Event) {
+				continue
+			}
+			if err := c.Discard(ctx, p.ID); err != nil && !errors.Is(err, errNotParked) {
+				return err
+			}
+		}
+		if next == nil {
+			return nil
+		}
+		at = *next
+	}
+}
+
+// ForgetUser handles the deletion of a user for an app that keeps nothing of users but events that could not be
+// handled.
+func (c *Consumer) ForgetUser(ctx context.Context, e contract.Event) error {
+	var fact contract.UserFact
+	if json.Unmarshal(e.Data, &fact) != nil || fact.UserID == "" {
+		return Poison(errors.New("the user is not understood"))
+	}
+	return c.Forget(ctx, func(parked contract.Event) bool { return contract.Concerns(parked, fact.UserID) })
+}

@@ -8,8 +8,8 @@ import (
 
 // Event is the envelope of every event on a topic and in a feed. Events of one aggregate have ascending
 // sequence numbers; those of one source and partition have the positions 1, 2, 3 … without a gap, so that
-// a consumer sees what it has missed. Of a source without a log (users) Partition, Commit and Position are
-// empty: there an event is known by its id alone.
+// a consumer sees what it has missed. Of a source without a log Partition, Commit and Position are empty:
+// there an event is known by its id alone.
 type Event struct {
 	ID        string          `json:"id"`        // service/partition/commit/index
 	Type      string          `json:"type"`      // such as "order.confirmed"

@@ -41,7 +41,8 @@ var samples = map[string]any{
 		Tax: eur(435), Total: eur(2725), ShippingAddress: address},
 	"shipment-fact": contract.ShipmentFact{OrderID: "o1", Number: "H10001", Customer: "u1", Email: "ada@example.test", ID: "f1", Carrier: "DHL",
 		TrackingNumber: "JJD1", Lines: []contract.Line{{SKU: "HAT-M", Quantity: 2}}},
-	"user-mail":        contract.UserMail{UserID: "u1", Email: "ada@example.test", Name: "Ada", Token: "token"},
+	"user-fact":        contract.UserFact{UserID: "u1", MailID: "m1"},
+	"user-letter":      contract.UserLetter{Email: "ada@example.test", Name: "Ada", Token: "token"},
 	"variants-request": contract.VariantsRequest{SKUs: []string{"HAT-M"}},
 	"variants-reply": contract.VariantsReply{Variants: []contract.Variant{{SKU: "HAT-M", ProductID: "p1", Handle: "hat", Title: "Hat – M",
 		Image: "/media/hat.svg", Price: eur(1000), Available: 5, Taxable: true, ShippedGoods: true, Grams: 120}}},
@@ -101,4 +102,15 @@ func TestEveryConsumerHasDeadLetters(t *testing.T) {
 	for _, app := range contract.Consumers() {
 		assert.Contains(t, topics, contract.DeadLetters(app))
 	}
+}
+
+func TestConcerns(t *testing.T) {
+	t.Parallel()
+	for data, want := range map[string]bool{
+		`{"orderId":"o1","customer":"u1"}`: true, `{"userId":"u1"}`: true, `{"orderId":7,"customer":"u1"}`: true,
+		`{"orderId":"u1"}`: false, `{"customer":"u2"}`: false, `{}`: false, `7`: false, `"u1"`: false,
+	} {
+		assert.Equal(t, want, contract.Concerns(contract.Event{Data: json.RawMessage(data)}, "u1"), data)
+	}
+	assert.False(t, contract.Concerns(contract.Event{Data: json.RawMessage(`{"customer":""}`)}, ""))
 }

@@ -56,17 +56,3 @@ type ShipmentFact struct {
 	TrackingNumber string `json:"trackingNumber"`
 	Lines          []Line `json:"lines"`
 }
-
-// Types of the events on TopicUsers. Their data is a UserMail.
-const (
-	UserVerificationRequested = "user.verification-requested"
-	UserPasswordResetAsked    = "user.password-reset-asked"
-)
-
-// UserMail asks for a mail to a user with a single-use token in it.
-type UserMail struct {
-	UserID string `json:"userId"`
-	Email  string `json:"email"`
-	Name   string `json:"name"`
-	Token  string `json:"token"`
-}

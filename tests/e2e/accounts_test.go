@@ -72,3 +72,56 @@ func TestGuestCartIsClaimed(t *testing.T) {
 	_, err = c.SetItem(ctx, cart, sku, 2)
 	problem(t, err, http.StatusNotFound, "not-found")
 }
+
+// mailedToken waits for the n-th mail to an address and gives the token in it.
+func mailedToken(t *testing.T, to string, n int) string {
+	t.Helper()
+	var all []letter
+	require.EventuallyWithT(t, func(collect *assert.CollectT) {
+		all = letters(collect, theShop.MailDir(), to)
+		require.Len(collect, all, n)
+	}, soon, tick)
+	found := regexp.MustCompile(`(?m)token, it is:\s+(\S+)`).FindStringSubmatch(all[n-1].text)
+	require.NotNil(t, found, all[n-1].text)
+	return found[1]
+}
+
+// A customer moves to another mailbox and then goes: the cart goes too, though their access token is still valid,
+// and what was done is on record.
+func TestAnAccountMovesAndGoes(t *testing.T) {
+	c, ctx := guest(t), t.Context()
+	former, email, password := shop.NewEmail(), shop.NewEmail(), shop.NewKey()
+	user, err := c.Register(ctx, former, password, "Ada Byron")
+	require.NoError(t, err)
+	mailedToken(t, former, 1)
+	session, err := c.Login(ctx, former, password)
+	require.NoError(t, err)
+	mine := c.As(session.AccessToken)
+	do := func(by *shop.Client, method, path string, body any) *shop.Answer {
+		a, err := by.Do(ctx, shop.Request{Method: method, Path: path, Body: body})
+		require.NoError(t, err)
+		return a
+	}
+	require.Equal(t, http.StatusAccepted, do(mine, http.MethodPost, "/api/v1/me/email", map[string]string{"email": email, "currentPassword": password}).Status)
+	token := mailedToken(t, email, 1)
+	require.Equal(t, http.StatusNoContent, do(c, http.MethodPost, "/api/v1/auth/verify-email", map[string]string{"token": token}).Status)
+	_, err = c.Login(ctx, former, password)
+	problem(t, err, http.StatusUnauthorized, "invalid-credentials")
+	_, err = c.Login(ctx, email, password)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return len(letters(t, theShop.MailDir(), former)) == 2 }, soon, tick, "the former mailbox is told")
+
+	_, err = mine.Cart(ctx, "mine")
+	require.NoError(t, err)
+	require.Equal(t, http.StatusNoContent, do(mine, http.MethodDelete, "/api/v1/me", nil).Status)
+	require.Equal(t, http.StatusUnauthorized, do(mine, http.MethodGet, "/api/v1/me", nil).Status)
+	require.Eventually(t, func() bool { return do(mine, http.MethodGet, "/api/v1/carts/mine", nil).Status == http.StatusNotFound }, soon, tick)
+	_, err = c.Login(ctx, email, password)
+	problem(t, err, http.StatusUnauthorized, "invalid-credentials")
+
+	var events shop.List[struct{ Type, By string }]
+	require.NoError(t, do(staff(t), http.MethodGet, "/api/v1/users/"+user.ID+"/events", nil).Decode(&events))
+	require.Equal(t, "user.deleted", events.Items[0].Type)
+	require.Equal(t, user.ID, events.Items[0].By)
+	require.Equal(t, "user.verification-requested", events.Items[len(events.Items)-1].Type)
+}

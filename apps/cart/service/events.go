@@ -98,3 +98,16 @@ func ordered(c stored, version int64, fact contract.OrderFact) {
 	}
 	c.Ordered(fact.OrderID, version, lines)
 }
+
+// deleted: of a customer who is no more nothing is kept. A guest's cart that they claimed is in theirs; one whose
+// merging a crash interrupted expires.
+func (s *Service) deleted(ctx context.Context, event contract.Event) error {
+	var fact contract.UserFact
+	if err := json.Unmarshal(event.Data, &fact); err != nil || fact.UserID == "" {
+		return commitlog.Poison(errors.New("the user is not understood"))
+	}
+	if _, err := again(func() (struct{}, error) { return struct{}{}, s.carts.close(ctx, fact.UserID) }); err != nil {
+		return err
+	}
+	return s.consumer.ForgetUser(ctx, event)
+}

@@ -165,7 +165,8 @@ func TestCartsFollowTheOrdersLog(t *testing.T) {
 	require.NoError(t, s.mesh.Publish(t.Context(), contract.TopicOrders, []sidecar.Message{{ID: done.ID, Data: data}}))
 	assert.Empty(t, s.ok(s.do("", "GET", path(a), "", nil)).Cart.Items)
 	cursors := s.do("", "GET", "/internal/consumers", "", nil)
-	assert.JSONEq(t, `{"cursors":[{"source":"orders","partition":"orders","position":2,"applied":2,"parked":0,"head":0}]}`, cursors.Raw)
+	assert.JSONEq(t, `{"cursors":[{"source":"orders","partition":"orders","position":2,"applied":2,"parked":0,"head":0},
+		{"source":"users","partition":"users","position":0,"applied":0,"parked":0,"head":0}]}`, cursors.Raw)
 }
 
 // What many orders do together is what they do one by one.

@@ -19,7 +19,7 @@ import (
 // Deps is what the service is made of.
 type Deps struct {
 	State   sidecar.State
-	Invoker sidecar.Invoker // reaches catalog, and the feed of orders
+	Invoker sidecar.Invoker // reaches catalog, and the feeds of orders and users
 	Book    pricing.Book
 	NewID   func() string // unguessable, at least 128 bits, letters and digits: a guest's cart id is its secret
 }
@@ -37,8 +37,9 @@ type Service struct {
 func New(d Deps) *Service {
 	s := &Service{catalog: d.Invoker, carts: store{d.State}, book: d.Book, newID: d.NewID}
 	s.consumer = commitlog.NewConsumer(commitlog.ConsumerOptions{
-		State: d.State, Fetch: logapi.Fetch(d.Invoker), Logs: []commitlog.LogName{{Source: "orders", Partition: "orders"}},
-		Handlers: map[string]commitlog.EventHandler{contract.OrderConfirmed: s.ordered},
+		State: d.State, Fetch: logapi.Fetch(d.Invoker),
+		Logs:     []commitlog.LogName{{Source: "orders", Partition: "orders"}, {Source: "users", Partition: "users"}},
+		Handlers: map[string]commitlog.EventHandler{contract.OrderConfirmed: s.ordered, contract.UserDeleted: s.deleted},
 		Batches:  map[string]commitlog.BatchHandler{contract.OrderConfirmed: s.orderedTogether},
 	})
 	return s
@@ -49,7 +50,7 @@ func (s *Service) Measure(reg prometheus.Registerer) { logapi.Measure(reg, s.con
 
 // Listen subscribes the service to the events it lives on.
 func (s *Service) Listen(events sidecar.Subscriber) {
-	s.consumer.Subscribe(events, "cart", contract.TopicOrders)
+	s.consumer.Subscribe(events, "cart", contract.TopicOrders, contract.TopicUsers)
 }
 
 // Run catches up with events that no delivery brings, until ctx ends.

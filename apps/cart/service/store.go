@@ -15,8 +15,12 @@ import (
 	"haberdash/internal/sidecar"
 )
 
-// guestTTL is how long a guest's cart lives after its last change.
-const guestTTL = 30 * 24 * time.Hour
+// How long carts live after their last change that do not stay: a guest's, and one that was closed, by when
+// nobody has a token of its customer's any more.
+const (
+	guestTTL  = 30 * 24 * time.Hour
+	closedTTL = 24 * time.Hour
+)
 
 // attempts bounds how often a change is tried again when others change the same cart.
 const attempts = 8
@@ -88,14 +92,30 @@ func restore(id string, item sidecar.Item) (stored, error) {
 	return stored{cart.Restore(snapshot), id, item.ETag}, nil
 }
 
-// own reads the user's cart, or gives a new one of the currency that is not stored yet.
+// own reads the user's cart, or gives a new one of the currency that is not stored yet. One that is closed is
+// not-found.
 func (s store) own(ctx context.Context, user, currency string) (stored, error) {
 	c, err := s.load(ctx, ownID(user))
 	if fault.Is(err, "not-found") {
 		fresh, err := cart.New(user, currency)
 		return stored{fresh, ownID(user), ""}, err
 	}
+	if err == nil && c.Closed() {
+		return stored{}, fault.Missing("cart")
+	}
 	return c, err
+}
+
+// close closes the user's cart, so that none is made by who still has a token. One that is closed stays so.
+func (s store) close(ctx context.Context, user string) error {
+	c, err := s.own(ctx, user, defaultCurrency)
+	if fault.Is(err, "not-found") {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	c.Close()
+	return s.save(ctx, c)
 }
 
 // errRace says that somebody else changed the cart meanwhile.
@@ -131,8 +151,11 @@ func (c stored) item() (sidecar.Item, error) {
 		return sidecar.Item{}, fmt.Errorf("encode cart: %w", err)
 	}
 	item := sidecar.Item{Key: key(c.id), Value: value, ETag: c.etag}
-	if c.Guest() {
+	switch {
+	case c.Guest():
 		item.TTL = guestTTL
+	case c.Closed():
+		item.TTL = closedTTL
 	}
 	return item, nil
 }

@@ -90,20 +90,22 @@ func (s *Inventory) settle(ctx context.Context, order, decision string, overdue 
 // Measure adds the inventory's own figures to a registry; before Subscribe.
 func (s *Inventory) Measure(reg prometheus.Registerer) { logapi.Measure(reg, s.consumer) }
 
-// Subscribe takes the decisions of orders as they are made.
+// Subscribe takes the decisions of orders, and the deletions of users, as they are made.
 func (s *Inventory) Subscribe(events sidecar.Subscriber) {
-	s.consumer.Subscribe(events, "catalog", contract.TopicOrders)
+	s.consumer.Subscribe(events, "catalog", contract.TopicOrders, contract.TopicUsers)
 }
 
 // newConsumer follows the decisions of orders. The handlers are idempotent, and their events may come in any
 // order: what is released stays released.
 func (s *Inventory) newConsumer() *commitlog.Consumer {
 	return commitlog.NewConsumer(commitlog.ConsumerOptions{
-		State: s.deps.State, Fetch: logapi.Fetch(s.deps.Invoker), Now: s.deps.Now, Logs: []commitlog.LogName{{Source: "orders", Partition: "orders"}},
+		State: s.deps.State, Fetch: logapi.Fetch(s.deps.Invoker), Now: s.deps.Now,
+		Logs: []commitlog.LogName{{Source: "orders", Partition: "orders"}, {Source: "users", Partition: "users"}},
 		Handlers: map[string]commitlog.EventHandler{
 			contract.OrderConfirmed: s.decided("confirmed"),
 			contract.OrderRejected:  s.decided("rejected"),
 			contract.OrderCancelled: s.decided("cancelled"),
+			contract.UserDeleted:    func(ctx context.Context, e contract.Event) error { return s.consumer.ForgetUser(ctx, e) },
 		},
 	})
 }

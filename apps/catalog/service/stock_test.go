@@ -479,6 +479,24 @@ func TestDecisionsArriveAsEvents(t *testing.T) {
 	assert.Contains(t, letters.raw, "the order is not understood")
 }
 
+// Of a user whose account is deleted no event remains that could not be handled; others' do.
+func TestDeletedUsersAreForgotten(t *testing.T) {
+	t.Parallel()
+	d := openDepot(t)
+	var log decisions
+	require.NoError(t, d.mesh.Publish(t.Context(), contract.TopicOrders, []sidecar.Message{
+		log.next(t, contract.OrderConfirmed, `{"orderId":7,"customer":"u1"}`), log.next(t, contract.OrderConfirmed, `{"orderId":7,"customer":"u2"}`)}))
+	letters := func() any {
+		return d.do(http.MethodGet, "/api/v1/dead-letters/catalog", "", "Authorization", "Test root admin").json["items"]
+	}
+	require.Len(t, letters(), 2)
+	deleted := contract.Event{ID: "users/users/1/0", Type: contract.UserDeleted, Source: "users", Partition: "users", Position: 1, Data: json.RawMessage(`{"userId":"u1"}`)}
+	b, err := json.Marshal(deleted)
+	require.NoError(t, err)
+	require.NoError(t, d.mesh.Publish(t.Context(), contract.TopicUsers, []sidecar.Message{{ID: deleted.ID, Data: b}}))
+	require.Len(t, letters(), 1)
+}
+
 // subscription is what was subscribed last but the dead letters.
 type subscription struct{ handler sidecar.Handler }
 

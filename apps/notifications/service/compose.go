@@ -1,17 +1,22 @@
 package service
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/url"
 	"strings"
 
 	"haberdash/apps/notifications/internal/letters"
 	"haberdash/apps/notifications/internal/mail"
 	"haberdash/internal/contract"
+	"haberdash/internal/fault"
 	"haberdash/internal/money"
+	"haberdash/internal/sidecar"
 )
 
-func (s *Service) orderConfirmed(event contract.Event) (mail.Message, error) {
+func (s *Service) orderConfirmed(_ context.Context, event contract.Event) (mail.Message, error) {
 	var fact contract.OrderFact
 	// Texts of decoding errors quote the data: they stay out of the log.
 	if json.Unmarshal(event.Data, &fact) != nil {
@@ -36,14 +41,19 @@ func (s *Service) orderConfirmed(event contract.Event) (mail.Message, error) {
 	return message(event, a.Name, fact.Email, letter), err
 }
 
+// userMail asks the users service for what the mail needs: the event has ids alone.
 func (s *Service) userMail(write func(name, token string) (letters.Letter, error)) composer {
-	return func(event contract.Event) (mail.Message, error) {
-		var to contract.UserMail
-		if json.Unmarshal(event.Data, &to) != nil {
+	return func(ctx context.Context, event contract.Event) (mail.Message, error) {
+		var fact contract.UserFact
+		if json.Unmarshal(event.Data, &fact) != nil || fact.MailID == "" {
 			return mail.Message{}, errBadData
 		}
-		if to.Token == "" {
-			return mail.Message{}, fmt.Errorf("%w: there is no token", errBadData)
+		var to contract.UserLetter
+		err := sidecar.Call(ctx, s.Invoker, "users", http.MethodGet, "/internal/mails/"+url.PathEscape(fact.MailID), nil, nil, &to)
+		if fault.Is(err, "not-found") {
+			return mail.Message{}, errVoid
+		} else if err != nil {
+			return mail.Message{}, err
 		}
 		letter, err := write(to.Name, to.Token)
 		return message(event, "", to.Email, letter), err

@@ -29,7 +29,7 @@ const markTTL = 90 * 24 * time.Hour
 // Deps is what the service is made of.
 type Deps struct {
 	State   sidecar.State
-	Invoker sidecar.Invoker // reaches the feed of orders
+	Invoker sidecar.Invoker // reaches the feeds, and users for what a mail needs
 	Sender  mail.Sender
 	Letters *letters.Writer
 	Now     func() time.Time
@@ -46,12 +46,17 @@ type Service struct {
 func New(d Deps) *Service {
 	s := &Service{Deps: d}
 	s.consumer = commitlog.NewConsumer(commitlog.ConsumerOptions{
-		State: d.State, Fetch: logapi.Fetch(d.Invoker), Now: d.Now, Logs: []commitlog.LogName{{Source: "orders", Partition: "orders"}},
+		State: d.State, Fetch: logapi.Fetch(d.Invoker), Now: d.Now,
+		Logs:    []commitlog.LogName{{Source: "orders", Partition: "orders"}, {Source: "users", Partition: "users"}},
 		Batches: map[string]commitlog.BatchHandler{contract.OrderConfirmed: s.mailTogether(s.orderConfirmed)},
 		Handlers: map[string]commitlog.EventHandler{
 			contract.OrderConfirmed:            s.mail(s.orderConfirmed),
 			contract.UserVerificationRequested: s.mail(s.userMail(d.Letters.Verify)),
 			contract.UserPasswordResetAsked:    s.mail(s.userMail(d.Letters.Reset)),
+			contract.UserEmailChangeAsked:      s.mail(s.userMail(d.Letters.ChangeEmail)),
+			contract.UserEmailChanged:          s.mail(s.userMail(func(name, _ string) (letters.Letter, error) { return d.Letters.EmailChanged(name) })),
+			// The marks of what was mailed know events alone.
+			contract.UserDeleted: func(ctx context.Context, e contract.Event) error { return s.consumer.ForgetUser(ctx, e) },
 		},
 	})
 	return s
@@ -71,10 +76,13 @@ func (s *Service) Mount(api huma.API) { logapi.MountConsumer(api, "notifications
 // Run catches up with events that no delivery brings, until ctx ends.
 func (s *Service) Run(ctx context.Context) { s.consumer.Run(ctx) }
 
-// errBadData says that an event makes no letter and never will.
-var errBadData = errors.New("event is not understood")
+// Why an event makes no letter and never will.
+var (
+	errBadData = errors.New("event is not understood")
+	errVoid    = errors.New("there is nothing to write about any more")
+)
 
-type composer func(contract.Event) (mail.Message, error)
+type composer func(context.Context, contract.Event) (mail.Message, error)
 
 // mail handles an event by a mail, at least once: the mark that it is mailed is set after the mail. The other
 // way round a crash between the two would lose the mail, and a confirmation that comes twice is better than
@@ -83,6 +91,10 @@ func (s *Service) mail(compose composer) commitlog.EventHandler {
 	return func(ctx context.Context, event contract.Event) error {
 		// One delivery of an event at a time: brokers may deliver one again while it is being handled.
 		_, err, _ := s.flight.Do(event.ID, func() (any, error) { return nil, s.once(context.WithoutCancel(ctx), event, compose) })
+		if errors.Is(err, errVoid) {
+			telemetry.Log(ctx).Info().Str("event", event.ID).Str("type", event.Type).Msg("mail not needed any more")
+			return nil
+		}
 		if errors.Is(err, errBadData) || errors.Is(err, mail.ErrUnsendable) {
 			return commitlog.Poison(err)
 		}
@@ -99,7 +111,7 @@ func (s *Service) mailTogether(compose composer) commitlog.BatchHandler {
 		messages, marks := make([]mail.Message, len(events)), make([]string, len(events))
 		for i, event := range events {
 			var err error
-			if messages[i], err = compose(event); err != nil {
+			if messages[i], err = compose(ctx, event); err != nil {
 				return err
 			}
 			marks[i] = markOf(messages[i])
@@ -152,7 +164,7 @@ const sendTime = 20 * time.Second
 func (s *Service) once(ctx context.Context, event contract.Event, compose composer) error {
 	ctx, cancel := context.WithTimeout(ctx, sendTime)
 	defer cancel()
-	message, err := compose(event)
+	message, err := compose(ctx, event)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/http"
 	netmail "net/mail"
 	"os"
 	"path/filepath"
@@ -24,6 +25,8 @@ import (
 	"haberdash/apps/notifications/internal/mail"
 	"haberdash/internal/commitlog"
 	"haberdash/internal/contract"
+	"haberdash/internal/fault"
+	"haberdash/internal/httpx"
 	"haberdash/internal/money"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/memory"
@@ -91,6 +94,13 @@ func open(t *testing.T) *office {
 	require.NoError(t, err)
 	o.s = New(Deps{State: o.state, Invoker: o.mesh, Sender: sender, Letters: writer, Now: func() time.Time { return at }})
 	o.s.Listen(o.mesh)
+	o.mesh.Join("users", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/internal/mails/m1" {
+			httpx.WriteProblem(w, fault.Missing("mail"))
+			return
+		}
+		json.NewEncoder(w).Encode(contract.UserLetter{Email: "ann@example.com", Name: "Ann", Token: "once-only-token"})
+	}))
 	return o
 }
 
@@ -131,11 +141,12 @@ func order() contract.OrderFact {
 
 func TestMailsAreAsTheyAlwaysWere(t *testing.T) {
 	t.Parallel()
-	user := contract.UserMail{UserID: "u1", Email: "ann@example.com", Name: "Ann", Token: "once-only-token"}
+	user := contract.UserFact{UserID: "u1", MailID: "m1"}
 	for name, e := range map[string]contract.Event{
 		"order":  event("orders/0/12/1", contract.OrderConfirmed, order()),
 		"verify": event("users/0/3/0", contract.UserVerificationRequested, user),
 		"reset":  event("users/0/4/0", contract.UserPasswordResetAsked, user),
+		"change": event("users/0/5/0", contract.UserEmailChangeAsked, user), "changed": event("users/0/6/0", contract.UserEmailChanged, user),
 	} {
 		o := open(t)
 		require.Equal(t, sidecar.Done, o.deliver(e))
@@ -158,6 +169,19 @@ func TestMailsAreAsTheyAlwaysWere(t *testing.T) {
 		}
 		assert.Contains(t, o.log.String(), e.ID)
 	}
+}
+
+// A mail whose token was used meanwhile, or whose account is gone, is not written; one whose users service is away
+// waits.
+func TestAMailThatIsNotNeededAnyMore(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	assert.Equal(t, sidecar.Done, o.deliver(event("e1", contract.UserPasswordResetAsked, contract.UserFact{UserID: "u1", MailID: "m2"})))
+	assert.Empty(t, o.mesh.Bindings())
+	assert.Empty(t, o.parked())
+	o.mesh.Join("users", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }))
+	assert.Equal(t, sidecar.Retry, o.deliver(event("e2", contract.UserPasswordResetAsked, contract.UserFact{UserID: "u1", MailID: "m1"})))
+	assert.Empty(t, o.parked())
 }
 
 func TestACustomersOrderCarriesNoToken(t *testing.T) {
@@ -246,7 +270,7 @@ func TestBadDataIsParked(t *testing.T) {
 	timeless.At = time.Time{}
 	for _, e := range []contract.Event{
 		event("e1", contract.OrderConfirmed, noAddress), event("e1", contract.OrderConfirmed, noLines), event("e1", contract.OrderConfirmed, noMoney),
-		event("e1", contract.OrderConfirmed, []int{1}), event("e1", contract.UserPasswordResetAsked, contract.UserMail{Email: "a@b.test"}),
+		event("e1", contract.OrderConfirmed, []int{1}), event("e1", contract.UserPasswordResetAsked, contract.UserFact{UserID: "u1"}),
 		event("e1", contract.UserVerificationRequested, 7), timeless, event("", contract.OrderConfirmed, order()),
 	} {
 		before := len(o.parked())
@@ -257,4 +281,25 @@ func TestBadDataIsParked(t *testing.T) {
 	assert.Empty(t, o.mesh.Bindings())
 	assert.NotContains(t, o.log.String(), "zoe@")
 	assert.NotContains(t, strings.Join(o.parked(), " "), "zoe@")
+}
+
+// Of a user whose account is deleted no event remains that could not be mailed; others' do.
+func TestADeletedUserIsForgotten(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	for i, customer := range []string{"u1", "u2"} {
+		fact := order()
+		fact.Customer, fact.Number = customer, ""
+		require.Equal(t, sidecar.Done, o.deliver(event(fmt.Sprint("e", i), contract.OrderConfirmed, fact)))
+	}
+	require.Len(t, o.parked(), 2)
+	for range 2 {
+		require.Equal(t, sidecar.Done, o.deliver(event("e3", contract.UserDeleted, contract.UserFact{UserID: "u1"})))
+	}
+	list, _, err := o.s.consumer.Parked(o.ctx, commitlog.Bookmark{}, 100)
+	require.NoError(t, err)
+	require.Len(t, list, 1)
+	assert.Equal(t, "e1", list[0].Event.ID)
+	require.Equal(t, sidecar.Done, o.deliver(event("e4", contract.UserDeleted, 7)))
+	require.Len(t, o.parked(), 2, "a deletion that is not understood is for a person to look at")
 }

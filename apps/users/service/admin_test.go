@@ -196,5 +196,5 @@ func TestOperationsAreDescribed(t *testing.T) {
 			seen[o.OperationID] = true
 		}
 	}
-	require.Len(t, seen, 22)
+	require.Len(t, seen, 26)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"haberdash/apps/users/internal/account"
+	"haberdash/apps/users/internal/trail"
 	"haberdash/apps/users/service/store"
 	"haberdash/internal/telemetry"
 )
@@ -38,8 +39,8 @@ func (c Administrator) check() (account.Email, error) {
 	return email, nil
 }
 
-// EnsureAdministrator makes the first administrator, once: neither a restart nor a changed environment
-// touches the account afterwards. Several replicas may do this at once. An unproven account that a
+// EnsureAdministrator makes the first administrator, once for each address: neither a restart nor a changed
+// environment touches the account afterwards, nor makes another when it has moved or is deleted. Several replicas may do this at once. An unproven account that a
 // stranger opened under the address beforehand becomes the administrator's, with nothing left of the
 // stranger's. Without configuration nothing is made.
 func (s *Service) EnsureAdministrator(ctx context.Context, c Administrator) error {
@@ -49,6 +50,9 @@ func (s *Service) EnsureAdministrator(ctx context.Context, c Administrator) erro
 	}
 	email, err := c.check()
 	if err != nil {
+		return err
+	}
+	if done, err := s.store.Installed(ctx, email); err != nil || done {
 		return err
 	}
 	for range attemptsAtClaim {
@@ -68,7 +72,10 @@ func (s *Service) EnsureAdministrator(ctx context.Context, c Administrator) erro
 		if !holder.Has(account.Admin) {
 			telemetry.Log(ctx).Warn().Str("user", holder.ID()).Msg("the account of ADMIN_EMAIL is not an administrator any more, and is left so")
 		}
-		return s.markProven(ctx, store.Mailed{UserID: holder.ID(), Email: email})
+		if err := s.markProven(ctx, store.Mailed{UserID: holder.ID(), Email: email}); err != nil {
+			return err
+		}
+		return s.store.Install(ctx, email)
 	}
 	return errRace
 }
@@ -80,7 +87,7 @@ func (s *Service) holder(ctx context.Context, email account.Email) (*account.Acc
 		return nil, err
 	}
 	a, err := s.store.Account(ctx, claim.UserID)
-	if err != nil || a == nil || a.Deleted() {
+	if err != nil || !held(a, email) {
 		return nil, err
 	}
 	return a, nil
@@ -98,6 +105,11 @@ func (s *Service) install(ctx context.Context, email account.Email, password str
 	if err != nil || a == nil {
 		return nil, errors.Join(err, errRace)
 	}
+	r := trail.Unsigned(a.ID())
+	r.Was, r.Roles = a.Snapshot().Roles, []string{account.Customer, account.Staff, account.Admin}
+	if err := s.trail.Add(ctx, trail.RolesChanged, r); err != nil {
+		return nil, err
+	}
 	// Another replica may have done this between; its account is verified and stays.
 	return s.store.ChangeAccount(ctx, a.ID(), func(a *account.Account) error {
 		if a.Verified() {
@@ -107,6 +119,6 @@ func (s *Service) install(ctx context.Context, email account.Email, password str
 		if err := a.Rename("name", "Administrator"); err != nil {
 			return err
 		}
-		return a.SetRoles("", []string{account.Customer, account.Staff, account.Admin})
+		return a.SetRoles("", r.Roles)
 	})
 }

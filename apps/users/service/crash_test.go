@@ -20,35 +20,57 @@ type crashing struct {
 	sidecar.State
 	mu     sync.Mutex
 	writes int
+	once   sync.Once
+	dead   chan struct{}
+}
+
+func newCrashing(s sidecar.State) *crashing {
+	return &crashing{State: s, writes: 100, dead: make(chan struct{})}
+}
+
+// wait lasts until the process is dead, or has done all it had to.
+func (c *crashing) wait(t *testing.T, s *shop) {
+	settled := make(chan error, 1)
+	go func() { settled <- s.service.Settle(t.Context()) }()
+	select {
+	case <-c.dead:
+	case err := <-settled:
+		require.NoError(t, err)
+	}
 }
 
 var errCrash = errors.New("crashed")
 
-func (c *crashing) step() error {
+// step counts a write, but for those that the log makes by itself behind what it has committed.
+func (c *crashing) step(key string) error {
+	if strings.HasPrefix(key, "doc/") || strings.HasPrefix(key, "checkpoint/") || strings.HasPrefix(key, "cursor/") {
+		return nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.writes--; c.writes < 0 {
+		c.once.Do(func() { close(c.dead) })
 		return errCrash
 	}
 	return nil
 }
 
 func (c *crashing) Create(ctx context.Context, key string, v []byte, o ...sidecar.PutOption) error {
-	if err := c.step(); err != nil {
+	if err := c.step(key); err != nil {
 		return err
 	}
 	return c.State.Create(ctx, key, v, o...)
 }
 
 func (c *crashing) Put(ctx context.Context, key string, v []byte, etag string, o ...sidecar.PutOption) error {
-	if err := c.step(); err != nil {
+	if err := c.step(key); err != nil {
 		return err
 	}
 	return c.State.Put(ctx, key, v, etag, o...)
 }
 
 func (c *crashing) Delete(ctx context.Context, key, etag string) error {
-	if err := c.step(); err != nil {
+	if err := c.step(key); err != nil {
 		return err
 	}
 	return c.State.Delete(ctx, key, etag)
@@ -62,11 +84,11 @@ func TestCrashBetweenAnyTwoWrites(t *testing.T) {
 			t.Parallel()
 			store := memory.NewState()
 			whole := newReplica(t, store, nil)
-			dying := &crashing{State: store, writes: 100}
+			dying := newCrashing(store)
 			broken := newReplica(t, dying, whole)
 			dying.writes = n
 			broken.register("a@example.com", password)
-			broken.mails("")
+			dying.wait(t, broken)
 			if r := whole.login("a@example.com", password); r.status == 401 {
 				require.Equal(t, 201, whole.register("a@example.com", password).status)
 				require.Equal(t, 200, whole.login("a@example.com", password).status)
@@ -76,7 +98,7 @@ func TestCrashBetweenAnyTwoWrites(t *testing.T) {
 			t.Parallel()
 			store := memory.NewState()
 			whole := newReplica(t, store, nil)
-			dying := &crashing{State: store, writes: 100}
+			dying := newCrashing(store)
 			broken := newReplica(t, dying, whole)
 			first := whole.register("a@example.com", "the first password")
 			whole.mails("") // sent, before the next
@@ -101,15 +123,22 @@ func TestCrashBetweenAnyTwoWrites(t *testing.T) {
 			t.Parallel()
 			store := memory.NewState()
 			whole := newReplica(t, store, nil)
-			dying := &crashing{State: store, writes: 100}
+			dying := newCrashing(store)
 			broken := newReplica(t, dying, whole)
 			access, _ := whole.signUp("a@example.com")
+			id := whole.do("GET", "/api/v1/me", access, nil).str("id")
 			require.Equal(t, 204, whole.verify(whole.lastMail(contract.UserVerificationRequested).Token).status)
 			dying.writes = n
-			if r := broken.do("DELETE", "/api/v1/me", access, nil); n == 0 {
+			r := broken.do("DELETE", "/api/v1/me", access, nil)
+			if len(whole.mails(contract.UserDeleted)) == 0 { // not on record: the owner has to ask again
 				require.Equal(t, 503, r.status)
+				require.Less(t, n, 2)
 				require.Equal(t, 204, whole.do("DELETE", "/api/v1/me", access, nil).status)
 			}
+			ctx, stop := context.WithCancel(t.Context()) // what a crash interrupted, another replica ends
+			defer stop()
+			whole.service.Start(ctx)
+			require.Eventually(t, func() bool { return whole.erased(id) }, soon, tick)
 			require.Equal(t, 401, whole.login("a@example.com", password).status)
 			require.Equal(t, 201, whole.register("a@example.com", "a new password").status, "the mailbox is free again")
 			require.Equal(t, 200, whole.login("a@example.com", "a new password").status)
@@ -144,7 +173,7 @@ func TestRegistrationOvertaken(t *testing.T) {
 	require.NotEqual(t, first.str("id"), second.str("id"))
 	require.Equal(t, second.str("id"), other.login("a@example.com", "the second password").json["user"].(obj)["id"])
 	require.Equal(t, 401, other.login("a@example.com", "the first password").status)
-	require.NoError(t, slow.service.Close(t.Context()))
+	require.NoError(t, slow.service.Settle(t.Context()))
 	for _, mail := range other.mails(contract.UserVerificationRequested) {
 		if mail.UserID == first.str("id") {
 			require.Equal(t, 204, other.verify(mail.Token).status)

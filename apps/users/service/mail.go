@@ -2,16 +2,17 @@ package service
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/json"
+	"errors"
+	"slices"
 	"time"
 
 	"haberdash/apps/users/internal/account"
 	"haberdash/apps/users/internal/attempts"
+	"haberdash/apps/users/internal/trail"
 	"haberdash/apps/users/service/store"
+	"haberdash/internal/commitlog"
 	"haberdash/internal/contract"
 	"haberdash/internal/fault"
-	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
 )
 
@@ -24,13 +25,21 @@ const (
 var errMailedToken = fault.New(fault.Invalid, "invalid-token", "The token is not valid, was used already, or has expired. Ask for a new mail.").
 	WithField("body.token", "is not valid any more")
 
-// mailLater stores a token for what m allows and asks for the mail that carries it, after the answer. A
-// mailbox that was sent enough of late gets none, and nobody is told.
-func (s *Service) mailLater(ctx context.Context, event string, m store.Mailed, name string) error {
-	return s.later(ctx, event, func(ctx context.Context) error { return s.mail(ctx, event, m, name) })
+// life is how long a mailed token of this kind serves.
+func life(kind string) time.Duration {
+	if kind == store.ResetPassword {
+		return resetLife
+	}
+	return verifyLife
 }
 
-func (s *Service) mail(ctx context.Context, event string, m store.Mailed, name string) error {
+// mailLater is mail, after the answer.
+func (s *Service) mailLater(ctx context.Context, kind, by string, m store.Mailed) error {
+	return s.later(ctx, kind, func(ctx context.Context) error { return s.mail(ctx, kind, by, m) })
+}
+
+// mail is send after the answer: a mailbox that was sent enough of late gets none, and nobody is told.
+func (s *Service) mail(ctx context.Context, kind, by string, m store.Mailed) error {
 	wait, err := s.store.CountAttempt(ctx, store.Mail, string(m.Email), attempts.Mail, s.now())
 	if err != nil {
 		return err
@@ -39,34 +48,27 @@ func (s *Service) mail(ctx context.Context, event string, m store.Mailed, name s
 		telemetry.Log(ctx).Info().Str("user", m.UserID).Dur("wait", wait).Msg("too much mail for one mailbox")
 		return nil
 	}
-	life := verifyLife
-	if m.Kind == store.ResetPassword {
-		life = resetLife
-	}
-	token := rand.Text() + rand.Text() // 260 bits
-	m.ExpiresAt = s.now().Add(life).UTC()
-	if err := s.store.CreateMailed(ctx, token, m, life); err != nil {
-		return err
-	}
-	return s.publish(ctx, event, contract.UserMail{UserID: m.UserID, Email: string(m.Email), Name: name, Token: token})
+	return s.insist(ctx, func() error { return s.send(ctx, kind, by, m) })
 }
 
-// publish hands an event to the broker, again for as long as ctx lasts. The users service keeps no log, so
-// its events have no commit: an event is known by its id.
-func (s *Service) publish(ctx context.Context, typ string, fact contract.UserMail) error {
-	data, err := json.Marshal(fact)
-	if err != nil {
+// send stores a token for what m allows and records, under kind, that there is a mail to be written that carries
+// it. by is the id of the user who asked for it, or empty.
+func (s *Service) send(ctx context.Context, kind, by string, m store.Mailed) error {
+	id := s.newID()
+	m.ExpiresAt = s.now().Add(life(m.Kind)).UTC()
+	if err := s.store.CreateMailed(ctx, s.tokens.Token(id), m, life(m.Kind)); err != nil {
 		return err
 	}
-	id := "users/" + s.newID()
-	event, err := json.Marshal(contract.Event{ID: id, Type: typ, Source: "users", Aggregate: fact.UserID, At: s.now().UTC(), Data: data})
-	if err != nil {
-		return err
-	}
+	record := trail.Record{UserFact: contract.UserFact{UserID: m.UserID, MailID: id}, By: by}
+	return s.trail.Add(ctx, kind, record)
+}
+
+// insist tries again for as long as ctx lasts and the service runs.
+func (s *Service) insist(ctx context.Context, try func() error) error {
 	for pause := 500 * time.Millisecond; ; pause *= 2 {
-		err := s.publisher.Publish(ctx, contract.TopicUsers, []sidecar.Message{{ID: id, Key: fact.UserID, Data: event}})
-		if err == nil {
-			return nil
+		err := try()
+		if err == nil || errors.Is(err, commitlog.ErrClosed) {
+			return err
 		}
 		select {
 		case <-ctx.Done():
@@ -76,13 +78,33 @@ func (s *Service) publish(ctx context.Context, typ string, fact contract.UserMai
 	}
 }
 
-// mailed reads a token of this kind. Error: invalid-token (422).
-func (s *Service) mailed(ctx context.Context, token, kind string) (store.Mailed, error) {
+// letter gives what a mail needs, for as long as its token serves. Problem: not-found (404).
+func (s *Service) letter(ctx context.Context, mailID string) (contract.UserLetter, error) {
+	token := s.tokens.Token(mailID)
+	m, found, err := s.store.Mailed(ctx, token)
+	if err != nil {
+		return contract.UserLetter{}, err
+	}
+	if !found || !s.now().Before(m.ExpiresAt) {
+		return contract.UserLetter{}, fault.Missing("mail")
+	}
+	a, err := s.store.Account(ctx, m.UserID) // none, of a candidate
+	if err != nil {
+		return contract.UserLetter{}, err
+	}
+	if a != nil && a.Deleted() {
+		return contract.UserLetter{}, fault.Missing("mail")
+	}
+	return contract.UserLetter{Email: string(m.Email), Name: m.Name, Token: token}, nil
+}
+
+// mailed reads a token of one of these kinds. Error: invalid-token (422).
+func (s *Service) mailed(ctx context.Context, token string, kinds ...string) (store.Mailed, error) {
 	m, found, err := s.store.Mailed(ctx, token)
 	if err != nil {
 		return m, err
 	}
-	if !found || m.Kind != kind || !s.now().Before(m.ExpiresAt) {
+	if !found || !slices.Contains(kinds, m.Kind) || !s.now().Before(m.ExpiresAt) {
 		return m, errMailedToken
 	}
 	return m, nil
@@ -97,11 +119,11 @@ func (s *Service) forgot(ctx context.Context, email account.Email) error {
 			return err
 		}
 		a, err := s.store.Account(ctx, claim.UserID)
-		if err != nil || a == nil || a.Deleted() {
+		if err != nil || !held(a, email) {
 			return err
 		}
-		m := store.Mailed{Kind: store.ResetPassword, UserID: a.ID(), Email: email, Epoch: a.Epoch()}
-		return s.mail(ctx, contract.UserPasswordResetAsked, m, a.Snapshot().Name)
+		return s.mail(ctx, contract.UserPasswordResetAsked, "", store.Mailed{
+			Kind: store.ResetPassword, UserID: a.ID(), Email: email, Name: a.Snapshot().Name, Epoch: a.Epoch()})
 	})
 }
 
@@ -116,7 +138,7 @@ func (s *Service) reset(ctx context.Context, token, password string) error {
 	if err != nil {
 		return err
 	}
-	if a == nil || a.Deleted() || a.Epoch() != m.Epoch {
+	if !held(a, m.Email) || a.Epoch() != m.Epoch {
 		return errMailedToken
 	}
 	hash, err := s.hasher.Hash(ctx, password)
@@ -124,6 +146,9 @@ func (s *Service) reset(ctx context.Context, token, password string) error {
 		return err
 	}
 	if err := s.markProven(ctx, m); err != nil {
+		return err
+	}
+	if err := s.trail.Add(ctx, trail.PasswordReset, trail.Unsigned(m.UserID)); err != nil {
 		return err
 	}
 	_, err = s.store.ChangeAccount(ctx, m.UserID, func(a *account.Account) error {

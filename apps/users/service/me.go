@@ -6,7 +6,9 @@ import (
 
 	"haberdash/apps/users/internal/account"
 	"haberdash/apps/users/internal/session"
+	"haberdash/apps/users/internal/trail"
 	"haberdash/apps/users/service/store"
+	"haberdash/internal/contract"
 	"haberdash/internal/fault"
 	"haberdash/internal/identity"
 )
@@ -80,6 +82,9 @@ func (s *Service) changePassword(ctx context.Context, current, password string) 
 	if err != nil {
 		return err
 	}
+	if err := s.trail.Add(ctx, trail.PasswordChanged, trail.Of(a.ID())); err != nil {
+		return err
+	}
 	from := a.Epoch()
 	a, err = s.store.ChangeAccount(ctx, a.ID(), func(a *account.Account) error {
 		if a.Epoch() != from { // the password that was proved is not the password any more
@@ -97,23 +102,51 @@ func (s *Service) changePassword(ctx context.Context, current, password string) 
 	})
 }
 
-// deleteMe leaves the account's tombstone and frees the mailbox. A crash in between leaves a claim on a
-// tombstone, which the next registration takes over. Errors: as me; own-role (409).
-func (s *Service) deleteMe(ctx context.Context) error {
-	a, _, err := s.me(ctx)
+// endSession signs one of the caller's devices out. Errors: as me; not-found (404).
+func (s *Service) endSession(ctx context.Context, id string) error {
+	a, book, err := s.me(ctx)
 	if err != nil {
 		return err
 	}
-	email := a.Snapshot().Email
-	if _, err := s.store.ChangeAccount(ctx, a.ID(), (*account.Account).Delete); err != nil {
-		return gone(err, errSignedOut)
+	if !book.IsLive(id, a.Epoch(), s.now()) {
+		return fault.Missing("session")
 	}
-	claim, found, err := s.store.Claim(ctx, email)
-	if err == nil && found && claim.UserID == a.ID() {
-		err = s.store.DeleteClaim(ctx, email, claim)
-	}
-	if err != nil && !lost(err) {
+	r := trail.Of(a.ID())
+	r.Session = id
+	if err := s.trail.Add(ctx, trail.SessionEnded, r); err != nil {
 		return err
 	}
-	return s.store.DropSessions(ctx, a.ID())
+	return s.store.ChangeSessions(ctx, a.ID(), func(b *session.Book) (bool, error) { return b.End(id), nil })
+}
+
+// setRoles gives a user exactly these roles; check may refuse the account as it is. Errors: as administrator;
+// invalid-request (422); own-role (409); not-found (404).
+func (s *Service) setRoles(ctx context.Context, id string, roles []string, check func(*account.Account) error) (*account.Account, error) {
+	by, err := s.administrator(ctx)
+	if err != nil {
+		return nil, err
+	}
+	set := func(a *account.Account) error {
+		if err := check(a); err != nil {
+			return err
+		}
+		return a.SetRoles(by.ID(), roles)
+	}
+	a, err := s.store.Account(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if a == nil || a.Deleted() {
+		return nil, fault.Missing("user")
+	}
+	was := a.Snapshot()
+	if err := set(a); err != nil || a.Version() == was.Version {
+		return a, err
+	}
+	r := trail.Record{UserFact: contract.UserFact{UserID: id}, By: by.ID(), Was: was.Roles, Roles: a.Snapshot().Roles}
+	if err := s.trail.Add(ctx, trail.RolesChanged, r); err != nil {
+		return nil, err
+	}
+	a, err = s.store.ChangeAccount(ctx, id, set)
+	return a, gone(err, fault.Missing("user"))
 }

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"haberdash/internal/contract"
 )
 
 func TestMe(t *testing.T) {
@@ -129,21 +127,4 @@ func TestSessions(t *testing.T) {
 	require.Equal(t, 401, s.refresh(other.str("refreshToken")).status)
 	require.Equal(t, 401, s.do("GET", "/api/v1/me", other.str("accessToken"), nil).status)
 	require.Equal(t, 200, s.do("GET", "/api/v1/me", access, nil).status)
-}
-
-func TestDeleteMe(t *testing.T) {
-	t.Parallel()
-	s := newShop(t)
-	access, refresh := s.signUp("a@example.com")
-	s.verify(s.lastMail(contract.UserVerificationRequested).Token)
-	s.do("POST", "/api/v1/auth/forgot-password", "", obj{"email": "a@example.com"})
-	mail := s.lastMail(contract.UserPasswordResetAsked)
-	require.Equal(t, 204, s.do("DELETE", "/api/v1/me", access, nil).status)
-	require.Equal(t, 401, s.do("GET", "/api/v1/me", access, nil).status)
-	require.Equal(t, 401, s.refresh(refresh).status)
-	require.Equal(t, 401, s.login("a@example.com", password).status)
-	require.Equal(t, 422, s.do("POST", "/api/v1/auth/reset-password", "", obj{"token": mail.Token, "password": "a new password"}).status)
-	again := s.register("a@example.com", "a new password")
-	require.Equal(t, 201, again.status)
-	require.NotEqual(t, mail.UserID, again.str("id"))
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"haberdash/apps/users/internal/account"
+	"haberdash/apps/users/internal/trail"
 	"haberdash/apps/users/service/store"
 	"haberdash/internal/contract"
 	"haberdash/internal/fault"
@@ -39,13 +40,13 @@ func (s *Service) register(ctx context.Context, email account.Email, password, n
 	if err != nil {
 		return nil, err
 	}
-	mailed := store.Mailed{Kind: store.VerifyEmail, UserID: a.ID(), Email: email}
+	x := a.Snapshot()
+	mailed := store.Mailed{Kind: store.VerifyEmail, UserID: x.ID, Email: email, Name: x.Name}
 	if candidate {
-		x := a.Snapshot()
-		mailed.Candidate = &store.Candidate{Name: x.Name, PasswordHash: x.PasswordHash, CreatedAt: x.CreatedAt}
+		mailed.Candidate = &store.Candidate{PasswordHash: x.PasswordHash, CreatedAt: x.CreatedAt}
 	}
 	// The account stands already; a mail that is lost can be asked for again.
-	if err := s.mailLater(ctx, contract.UserVerificationRequested, mailed, a.Snapshot().Name); err != nil {
+	if err := s.mailLater(ctx, contract.UserVerificationRequested, "", mailed); err != nil {
 		telemetry.Log(ctx).Warn().Err(err).Msg("verification mail not sent")
 	}
 	return a, nil
@@ -62,10 +63,20 @@ func (s *Service) refuseTaken(ctx context.Context, email account.Email) error {
 	if err != nil {
 		return err
 	}
-	if holder != nil && !holder.Deleted() && (claim.Verified || holder.Verified()) {
+	if taken(claim, holder, email) {
 		return errTaken
 	}
 	return nil
+}
+
+// held reports whether the account that a claim names, if there is one, has the mailbox still.
+func held(holder *account.Account, email account.Email) bool {
+	return holder != nil && !holder.Deleted() && !holder.Left(email)
+}
+
+// taken reports whether the mailbox is proven to be the holder's.
+func taken(claim store.Claim, holder *account.Account, email account.Email) bool {
+	return held(holder, email) && (claim.Verified || holder.Verified())
 }
 
 // admit writes the account that holds the mailbox, or makes a candidate that is not written.
@@ -86,9 +97,9 @@ func (s *Service) admit(ctx context.Context, email account.Email, name, hash str
 		case found && holder == nil:
 			// Its registration crashed, or is still under way: put-if-absent decides between us.
 			a, err = account.New(claim.UserID, claim.Place, email, name, hash, s.now())
-		case found && !holder.Deleted() && (claim.Verified || holder.Verified()):
+		case found && taken(claim, holder, email):
 			return nil, false, errTaken
-		case found && !holder.Deleted():
+		case found && held(holder, email):
 			a, err = account.New(s.newID(), 0, email, name, hash, s.now()) // id may have become the holder's
 			return a, true, err
 		default:
@@ -126,11 +137,17 @@ func (s *Service) claim(ctx context.Context, email account.Email, found bool, re
 	return s.store.CreateClaim(ctx, email, c)
 }
 
-// verify lets a mailed token prove its mailbox. Each step may be repeated after a crash; the token is
-// used up last. Error: invalid-token (422).
+// verify lets a mailed token prove its mailbox, and an account move to it. Each step may be repeated after a
+// crash; the token is used up last. Errors: invalid-token (422); email-taken (409).
 func (s *Service) verify(ctx context.Context, token string) error {
-	m, err := s.mailed(ctx, token, store.VerifyEmail)
+	m, err := s.mailed(ctx, token, store.VerifyEmail, store.ChangeEmail)
 	if err != nil {
+		return err
+	}
+	if m.Kind == store.ChangeEmail {
+		return s.changeEmail(ctx, token, m)
+	}
+	if err := s.trail.Add(ctx, trail.EmailVerified, trail.Unsigned(m.UserID)); err != nil {
 		return err
 	}
 	for range attemptsAtClaim {
@@ -170,10 +187,10 @@ func (s *Service) prove(ctx context.Context, m store.Mailed) error {
 	if errors.Is(err, store.ErrNoAccount) {
 		return errMailedToken
 	}
-	if err != nil || claim.Previous == "" {
+	if err != nil {
 		return err
 	}
-	return s.erase(ctx, claim.Previous)
+	return s.dislodge(ctx, claim.Previous, m.Email)
 }
 
 // unseat makes a candidate the mailbox's account in the place of the unproven one.
@@ -185,14 +202,14 @@ func (s *Service) unseat(ctx context.Context, m store.Mailed, claim store.Claim)
 	if err != nil {
 		return claim, err
 	}
-	if claim.Verified || (holder != nil && holder.Verified()) {
-		return claim, errors.Join(errMailedToken, s.erase(ctx, m.UserID)) // too late; what a lost race left goes
+	if taken(claim, holder, m.Email) {
+		return claim, errors.Join(errMailedToken, s.dislodge(ctx, m.UserID, m.Email)) // too late; what a lost race left goes
 	}
 	a, err := s.store.Account(ctx, m.UserID)
 	if err != nil {
 		return claim, err
 	}
-	if a != nil && a.Deleted() {
+	if a != nil && (a.Deleted() || a.Snapshot().Email != m.Email) { // it has moved since
 		return claim, errMailedToken
 	}
 	if a == nil {
@@ -200,7 +217,7 @@ func (s *Service) unseat(ctx context.Context, m store.Mailed, claim store.Claim)
 		if err != nil {
 			return claim, err
 		}
-		if a, err = account.New(m.UserID, place, m.Email, m.Candidate.Name, m.Candidate.PasswordHash, m.Candidate.CreatedAt); err != nil {
+		if a, err = account.New(m.UserID, place, m.Email, m.Name, m.Candidate.PasswordHash, m.Candidate.CreatedAt); err != nil {
 			return claim, err
 		}
 		a.Verify()
@@ -210,13 +227,4 @@ func (s *Service) unseat(ctx context.Context, m store.Mailed, claim store.Claim)
 	}
 	won := store.Claim{UserID: m.UserID, Place: a.Snapshot().Place, Verified: true, Previous: claim.UserID}
 	return won, s.store.ReplaceClaim(ctx, m.Email, claim, won)
-}
-
-// erase leaves the tombstone of an account, if there is one, and nothing else of it.
-func (s *Service) erase(ctx context.Context, id string) error {
-	_, err := s.store.ChangeAccount(ctx, id, func(a *account.Account) error { a.Erase(); return nil })
-	if err != nil && !errors.Is(err, store.ErrNoAccount) {
-		return err
-	}
-	return s.store.DropSessions(ctx, id)
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"haberdash/apps/users/internal/account"
+	"haberdash/internal/commitlog"
 	"haberdash/internal/fault"
 	"haberdash/internal/httpx"
 )
@@ -27,6 +29,27 @@ type rolesInput struct {
 	Body    struct {
 		Roles []string `json:"roles" minItems:"1" maxItems:"3" nullable:"false" enum:"customer,staff,admin" doc:"All roles that the user is to have"`
 	}
+}
+
+// UserEvent is an entry of the trail.
+type UserEvent struct {
+	Seq     uint64    `json:"seq" doc:"Counts the account's events, from 1"`
+	Type    string    `json:"type" example:"user.roles-changed"`
+	At      time.Time `json:"at"`
+	By      string    `json:"by,omitempty" doc:"Id of the user who did it; without, somebody who was not signed in"`
+	Session string    `json:"sessionId,omitempty"`
+	Was     []string  `json:"was,omitempty" doc:"Roles before"`
+	Roles   []string  `json:"roles,omitempty"`
+}
+
+type eventsInput struct {
+	IDInput
+	httpx.Page
+}
+
+type eventList struct {
+	CacheControl string `header:"Cache-Control"`
+	Body         httpx.List[UserEvent]
 }
 
 // below is the position in the list of users: the directory's number to go on below.
@@ -78,20 +101,39 @@ func (s *Service) mountAdmin(api huma.API) {
 	httpx.Register(api, admin("set-roles", http.MethodPut, "/{id}/roles", "Give a user exactly these roles",
 		"Access tokens issued before say the former roles until they expire, ten minutes at most."),
 		func(ctx context.Context, in *rolesInput) (*userReply, error) {
-			by, err := s.administrator(ctx)
+			a, err := s.setRoles(ctx, in.ID, in.Body.Roles, func(a *account.Account) error { return unchanged(in.IfMatch, a) })
 			if err != nil {
 				return nil, err
 			}
-			a, err := s.store.ChangeAccount(ctx, in.ID, func(a *account.Account) error {
-				if err := unchanged(in.IfMatch, a); err != nil {
-					return err
-				}
-				return a.SetRoles(by.ID(), in.Body.Roles)
-			})
-			if err != nil {
-				return nil, gone(err, fault.Missing("user"))
-			}
 			return reply(a), nil
+		})
+	httpx.Register(api, admin("list-user-events", http.MethodGet, "/{id}/events", "What happened to a user's account, the newest first",
+		"Who did what and when, by ids. It stays when the account is deleted. What stands here last may not have come to pass."),
+		func(ctx context.Context, in *eventsInput) (*eventList, error) {
+			if _, err := s.administrator(ctx); err != nil {
+				return nil, err
+			}
+			var at commitlog.Mark
+			if err := in.Position(&at); err != nil {
+				return nil, err
+			}
+			if a, err := s.store.Account(ctx, in.ID); err != nil {
+				return nil, err
+			} else if a == nil {
+				return nil, fault.Missing("user")
+			}
+			entries, next, err := s.trail.History(ctx, in.ID, at, in.Limit)
+			if err != nil {
+				return nil, err
+			}
+			list := httpx.List[UserEvent]{Items: []UserEvent{}}
+			for _, e := range entries {
+				list.Items = append(list.Items, UserEvent{Seq: e.Seq, Type: e.Type, At: e.At, By: e.By, Session: e.Session, Was: e.Was, Roles: e.Roles})
+			}
+			if next != nil {
+				list.NextCursor = httpx.Cursor(next)
+			}
+			return &eventList{CacheControl: "private, no-cache", Body: list}, nil
 		})
 }
 

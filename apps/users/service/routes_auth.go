@@ -168,7 +168,8 @@ func (s *Service) mountAuth(api huma.API) {
 		}
 		return nil, s.signOut(ctx, token)
 	})
-	httpx.Register(api, post("verify-email", "verify-email", "Prove a mailbox with the token from the mail", "", 204),
+	httpx.Register(api, post("verify-email", "verify-email", "Prove a mailbox with the token from the mail",
+		"Also moves an account to the mailbox that it asked for.", 204),
 		func(ctx context.Context, in *tokenInput) (*struct{}, error) {
 			return nil, s.verify(ctx, in.Body.Token)
 		})

@@ -10,10 +10,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"haberdash/apps/users/internal/account"
-	"haberdash/apps/users/internal/session"
 	"haberdash/apps/users/service/store"
 	"haberdash/internal/contract"
-	"haberdash/internal/fault"
 	"haberdash/internal/httpx"
 	"haberdash/internal/identity"
 )
@@ -44,6 +42,13 @@ type passwordInput struct {
 	Body struct {
 		CurrentPassword string `json:"currentPassword" minLength:"1" maxLength:"128"`
 		NewPassword     string `json:"newPassword" minLength:"8" maxLength:"128"`
+	}
+}
+
+type emailInput struct {
+	Body struct {
+		Email           string `json:"email" minLength:"3" maxLength:"254" doc:"The new mailbox"`
+		CurrentPassword string `json:"currentPassword" minLength:"1" maxLength:"128"`
 	}
 }
 
@@ -101,13 +106,22 @@ func (s *Service) mountMe(api huma.API) {
 		}
 		return nil, s.changePassword(ctx, in.Body.CurrentPassword, in.Body.NewPassword)
 	})
+	change := own("change-email", http.MethodPost, "/email", "Ask for a mail to a new mailbox, which becomes the account's when it is answered", 202)
+	change.Description = "The token from the mail goes to verify-email. The answer is the same whether somebody has the mailbox or not."
+	httpx.Register(api, change, func(ctx context.Context, in *emailInput) (*struct{}, error) {
+		email, err := account.ParseEmail("body.email", in.Body.Email)
+		if err != nil {
+			return nil, err
+		}
+		return nil, s.askMove(ctx, email, in.Body.CurrentPassword)
+	})
 	httpx.Register(api, own("send-verification", http.MethodPost, "/verification", "Send the mail that proves the mailbox again", 202), func(ctx context.Context, _ *struct{}) (*struct{}, error) {
 		a, _, err := s.me(ctx)
 		if err != nil || a.Verified() {
 			return nil, err
 		}
 		x := a.Snapshot()
-		return nil, s.mailLater(ctx, contract.UserVerificationRequested, store.Mailed{Kind: store.VerifyEmail, UserID: x.ID, Email: x.Email}, x.Name)
+		return nil, s.mailLater(ctx, contract.UserVerificationRequested, x.ID, store.Mailed{Kind: store.VerifyEmail, UserID: x.ID, Email: x.Email, Name: x.Name})
 	})
 	httpx.Register(api, own("list-sessions", http.MethodGet, "/sessions", "Where the caller is signed in", 200), func(ctx context.Context, in *struct{ httpx.Page }) (*sessionList, error) {
 		a, book, err := s.me(ctx)
@@ -123,16 +137,7 @@ func (s *Service) mountMe(api huma.API) {
 		return &sessionList{httpx.List[Session]{Items: items, NextCursor: next}}, err
 	})
 	httpx.Register(api, own("end-session", http.MethodDelete, "/sessions/{id}", "Sign a device out", 204), func(ctx context.Context, in *IDInput) (*struct{}, error) {
-		a, _, err := s.me(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return nil, s.store.ChangeSessions(ctx, a.ID(), func(b *session.Book) (bool, error) {
-			if !b.IsLive(in.ID, a.Epoch(), s.now()) {
-				return false, fault.Missing("session")
-			}
-			return b.End(in.ID), nil
-		})
+		return nil, s.endSession(ctx, in.ID)
 	})
 }
 

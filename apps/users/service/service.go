@@ -4,26 +4,32 @@ package service
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
 	"time"
 
-	"crypto/rand"
-
 	"github.com/alexedwards/argon2id"
 	"github.com/danielgtaylor/huma/v2"
 
+	"haberdash/apps/users/internal/signing"
+	"haberdash/apps/users/internal/trail"
 	"haberdash/apps/users/service/hasher"
 	"haberdash/apps/users/service/keyring"
 	"haberdash/apps/users/service/store"
+	"haberdash/internal/commitlog"
+	"haberdash/internal/commitlog/logapi"
+	"haberdash/internal/contract"
 	"haberdash/internal/fault"
 	"haberdash/internal/identity"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
 )
 
-// sealingSecret names the secret under which the private signing keys are sealed.
+// sealingSecret names the secret under which the private signing keys are sealed, and from which mailed tokens
+// are made.
 const sealingSecret = "KEY_ENCRYPTION_KEY"
 
 // Deps are what the service works with.
@@ -32,8 +38,9 @@ type Deps struct {
 	Publisher sidecar.Publisher
 	Secrets   sidecar.Secrets
 	Now       func() time.Time
-	NewID     func() string   // opaque, unguessable, of the form of RandomID; RandomID if nil
-	Hashing   argon2id.Params // hasher.OWASP if zero
+	NewID     func() string     // opaque, unguessable, of the form of RandomID; RandomID if nil
+	Hashing   argon2id.Params   // hasher.OWASP if zero
+	Log       commitlog.Options // of the trail's log; its clock is Now
 }
 
 // RandomID is 26 letters and digits with 130 bits of chance.
@@ -42,14 +49,19 @@ func RandomID() string { return strings.ToLower(rand.Text()) }
 // Service is the users service. Make it with New, put it on an API with Mount.
 type Service struct {
 	store     *store.Store
+	log       *commitlog.Partition[trail.State]
+	trail     *trail.Trail
 	publisher sidecar.Publisher
 	keys      *keyring.Keyring
+	tokens    signing.Mailed
 	hasher    *hasher.Hasher
 	now       func() time.Time
 	newID     func() string
 	lanes     lanes
 	pending   sync.WaitGroup
 	places    chan struct{} // work in the background
+	running   sync.WaitGroup
+	stop      context.CancelFunc
 }
 
 // Bounds on what runs at once. Two hashes take 38 MiB and two cores at most.
@@ -60,7 +72,11 @@ const (
 	backgroundTime = 30 * time.Second
 )
 
-// New makes the service: it reads the sealing secret and opens, or first makes, the signing keys.
+// logName names the trail's log, the only one of the service.
+const logName = "users"
+
+// New makes the service: it reads the sealing secret, opens, or first makes, the signing keys, and opens the
+// trail. What it opens, Close closes.
 func New(ctx context.Context, d Deps) (*Service, error) {
 	if d.NewID == nil {
 		d.NewID = RandomID
@@ -76,13 +92,22 @@ func New(ctx context.Context, d Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	tokens, err := signing.NewMailed(secret)
+	if err != nil {
+		return nil, err
+	}
 	h, err := hasher.New(d.Hashing, hashesAtOnce, hashesWaiting)
 	if err != nil {
 		return nil, err
 	}
+	d.Log.Now = d.Now
+	log, err := commitlog.Open(ctx, d.State, "users", logName, trail.Model(), d.Log)
+	if err != nil {
+		return nil, err
+	}
 	return &Service{
-		store: store.New(d.State), publisher: d.Publisher, keys: keys, hasher: h, now: d.Now, newID: d.NewID,
-		places: make(chan struct{}, backgroundMost),
+		store: store.New(d.State), log: log, trail: trail.New(log), publisher: d.Publisher, keys: keys, tokens: tokens, hasher: h,
+		now: d.Now, newID: d.NewID, places: make(chan struct{}, backgroundMost), stop: func() {},
 	}, nil
 }
 
@@ -92,26 +117,48 @@ func (s *Service) Mount(api huma.API) {
 	s.mountMe(api)
 	s.mountAddresses(api)
 	s.mountAdmin(api)
+	s.mountMails(api)
+	logapi.MountFeed(api, s.log)
 }
+
+// MountAudit adds the comparison of the trail's documents with its log, which may take long.
+func (s *Service) MountAudit(api huma.API) { logapi.MountAudit(api, s.log) }
 
 // Verifier checks access tokens with the service's own keys, without a call through the mesh.
 func (s *Service) Verifier() *identity.Verifier { return identity.NewVerifier(s.keys, s.now) }
 
-// Start keeps the signing keys fresh, and rotates them when it is time, until ctx ends.
+// Hashes counts the passwords that were hashed or compared so far.
+func (s *Service) Hashes() int64 { return s.hasher.Done() }
+
+// Start begins the service's own work, which ends with ctx or Close: it keeps the signing keys fresh and rotates
+// them when it is time, tells others of what is recorded, and carries out deletions that a crash interrupted.
 func (s *Service) Start(ctx context.Context) {
-	go s.keys.Run(ctx, func(err error) { telemetry.Log(ctx).Error().Err(err).Msg("signing keys not refreshed") })
+	ctx, s.stop = context.WithCancel(ctx)
+	s.running.Go(func() {
+		s.keys.Run(ctx, func(err error) { telemetry.Log(ctx).Error().Err(err).Msg("signing keys not refreshed") })
+	})
+	s.running.Go(func() { s.log.Publish(ctx, s.publisher, contract.TopicUsers) })
+	s.running.Go(func() { s.trail.Follow(ctx, s.erase) })
 }
 
-// Close waits for work in the background, until ctx ends.
-func (s *Service) Close(ctx context.Context) error {
+// Settle waits for work in the background, until ctx ends.
+func (s *Service) Settle(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() { s.pending.Wait(); close(done) }()
 	select {
 	case <-done:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("mail not handed over yet: %w", ctx.Err())
+		return fmt.Errorf("mail not asked for yet: %w", ctx.Err())
 	}
+}
+
+// Close ends the service's work: what a request has left to do first, until ctx ends.
+func (s *Service) Close(ctx context.Context) error {
+	unsettled := s.Settle(ctx)
+	s.stop()
+	s.running.Wait()
+	return errors.Join(unsettled, s.log.Close(ctx))
 }
 
 // later does work after the answer, so that the answer's time tells nothing of it. Error: unavailable
@@ -133,8 +180,8 @@ func (s *Service) later(ctx context.Context, what string, work func(context.Cont
 	return nil
 }
 
-// lanes let one request at a time through for each name, so that parallel guesses at one account are
-// counted one by one and cannot take all the places for hashing.
+// lanes let one request at a time through for each name, so that parallel guesses at one account, or from one
+// address, are counted one by one and cannot take all the places for hashing.
 type lanes struct {
 	mu    sync.Mutex
 	taken map[string]*lane
@@ -170,6 +217,6 @@ func (l *lanes) enter(ctx context.Context, name string) (leave func(), err error
 		return func() { <-x.free; forget() }, nil
 	case <-ctx.Done():
 		forget()
-		return nil, fault.New(fault.Unavailable, "unavailable", "Too many sign-ins to one account at once. Try again.").After(time.Second).Because(ctx.Err())
+		return nil, fault.New(fault.Unavailable, "unavailable", "Too many sign-ins at once. Try again.").After(time.Second).Because(ctx.Err())
 	}
 }

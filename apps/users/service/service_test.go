@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/apps/users/service"
+	"haberdash/internal/commitlog"
 	"haberdash/internal/contract"
 	"haberdash/internal/httpx"
 	"haberdash/internal/sidecar"
@@ -70,6 +71,7 @@ func newReplicaHashing(t *testing.T, state sidecar.State, of *shop, hashing argo
 	var err error
 	s.service, err = service.New(t.Context(), service.Deps{
 		State: state, Publisher: s.mesh, Secrets: memory.Secrets{"KEY_ENCRYPTION_KEY": "only a test"}, Now: s.clock.now, Hashing: hashing,
+		Log: commitlog.Options{Patience: 100 * time.Millisecond}, // with a store whose process is dead
 	})
 	require.NoError(t, err)
 	router := chi.NewRouter()
@@ -78,7 +80,11 @@ func newReplicaHashing(t *testing.T, state sidecar.State, of *shop, hashing argo
 	routes := router.With(httpx.Authenticate(s.service.Verifier()), httpx.Conditional)
 	s.service.Mount(httpx.NewAPI(routes, "Haberdash users"))
 	s.handler = router
-	t.Cleanup(func() { _ = s.service.Close(context.Background()) })
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond) // one whose store is gone never settles
+		defer cancel()
+		_ = s.service.Close(ctx)
+	})
 	return s
 }
 
@@ -163,26 +169,38 @@ func (s *shop) signUp(email string) (access, refresh string) {
 	return r.str("accessToken"), r.str("refreshToken")
 }
 
-// mails waits for work in the background and gives the mails of a type asked for so far.
-func (s *shop) mails(typ string) []contract.UserMail {
+// mail is a mail that was asked for, with what it needs now: nothing if it is void.
+type mail struct {
+	contract.UserFact
+	contract.UserLetter
+}
+
+// mails waits for work in the background and gives the mails of a type asked for so far, as the events of the
+// feed and the mesh's own operation have them.
+func (s *shop) mails(typ string) []mail {
 	s.t.Helper()
-	require.NoError(s.t, s.service.Close(s.t.Context()))
-	var mails []contract.UserMail
-	for _, m := range s.mesh.Sent(contract.TopicUsers) {
-		var e contract.Event
-		require.NoError(s.t, json.Unmarshal(m.Data, &e))
-		require.Equal(s.t, m.ID, e.ID)
-		if e.Type == typ {
-			var mail contract.UserMail
-			require.NoError(s.t, json.Unmarshal(e.Data, &mail))
-			require.Equal(s.t, m.Key, mail.UserID)
-			mails = append(mails, mail)
+	require.NoError(s.t, s.service.Settle(s.t.Context()))
+	var page contract.FeedPage
+	require.NoError(s.t, json.Unmarshal([]byte(s.do("GET", "/feed/users?max=1000", "", nil).raw), &page))
+	var mails []mail
+	for _, e := range page.Events {
+		if e.Type != typ {
+			continue
 		}
+		var m mail
+		require.NoError(s.t, json.Unmarshal(e.Data, &m.UserFact))
+		require.Equal(s.t, "user/"+m.UserID, e.Aggregate)
+		if r := s.do("GET", "/internal/mails/"+m.MailID, "", nil); r.status == 200 {
+			require.NoError(s.t, json.Unmarshal([]byte(r.raw), &m.UserLetter))
+		} else {
+			require.Equal(s.t, "not-found", r.problem(), r.raw)
+		}
+		mails = append(mails, m)
 	}
 	return mails
 }
 
-func (s *shop) lastMail(typ string) contract.UserMail {
+func (s *shop) lastMail(typ string) mail {
 	s.t.Helper()
 	mails := s.mails(typ)
 	require.NotEmpty(s.t, mails)

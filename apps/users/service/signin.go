@@ -14,9 +14,11 @@ import (
 	"haberdash/apps/users/internal/account"
 	"haberdash/apps/users/internal/attempts"
 	"haberdash/apps/users/internal/session"
+	"haberdash/apps/users/internal/trail"
 	"haberdash/apps/users/service/store"
 	"haberdash/internal/fault"
 	"haberdash/internal/identity"
+	"haberdash/internal/telemetry"
 )
 
 // client is where a sign-in comes from.
@@ -36,6 +38,13 @@ func (s *Service) signIn(ctx context.Context, email account.Email, password stri
 		return nil, session.Token{}, err
 	}
 	defer leave()
+	if c.address != "" { // parallel guesses from one address are counted one by one, too
+		leave, err := s.lanes.enter(ctx, "from "+c.address)
+		if err != nil {
+			return nil, session.Token{}, err
+		}
+		defer leave()
+	}
 	if err := s.mayTry(ctx, store.Address, c.address, attempts.Address); err != nil {
 		return nil, session.Token{}, err
 	}
@@ -46,6 +55,9 @@ func (s *Service) signIn(ctx context.Context, email account.Email, password stri
 	a, err := s.store.Account(ctx, claim.UserID) // an unknown mailbox reads a key that is not there
 	if err != nil {
 		return nil, session.Token{}, err
+	}
+	if !held(a, email) {
+		a = nil
 	}
 	if err := s.check(ctx, string(email), a, password); err != nil {
 		if fault.Is(err, errCredentials.Type) && c.address != "" {
@@ -100,12 +112,26 @@ func (s *Service) check(ctx context.Context, mailbox string, a *account.Account,
 		if _, err := s.store.CountAttempt(context.WithoutCancel(ctx), store.SignIn, mailbox, attempts.SignIn, s.now()); err != nil {
 			return err
 		}
+		if a != nil && attempts.SignIn.Add(r, s.now()).Count == attempts.SignIn.Free {
+			s.recordThrottled(ctx, a.ID())
+		}
 		return errCredentials
 	}
 	if r.Count > 0 {
 		return s.store.ForgetAttempts(ctx, store.SignIn, mailbox)
 	}
 	return nil
+}
+
+// recordThrottled notes that the next sign-in has to wait; once, not for each that is refused then. It comes after
+// the answer, which takes as long for an account as for none.
+func (s *Service) recordThrottled(ctx context.Context, id string) {
+	err := s.later(ctx, trail.SignInThrottled, func(ctx context.Context) error {
+		return s.trail.Add(ctx, trail.SignInThrottled, trail.Unsigned(id))
+	})
+	if err != nil {
+		telemetry.Log(ctx).Warn().Err(err).Str("user", id).Msg("throttled sign-ins not recorded")
+	}
 }
 
 var errRefresh = fault.New(fault.Unauthenticated, "invalid-token", "The refresh token is not valid or has expired. Sign in again.")
@@ -125,10 +151,20 @@ func (s *Service) refresh(ctx context.Context, presented string) (*account.Accou
 	}
 	next := t
 	next.Secret = rand.Text() + rand.Text()
+	ended := false
 	err = s.store.ChangeSessions(ctx, a.ID(), func(b *session.Book) (bool, error) {
+		live := b.IsLive(t.SessionID, a.Epoch(), s.now())
 		err := b.Rotate(t, next.Secret, a.Epoch(), s.now())
+		ended = live && session.Reused(err)
 		return err == nil || session.Reused(err), err
 	})
+	if ended {
+		r := trail.Unsigned(a.ID())
+		r.Session = t.SessionID
+		if failed := s.trail.Add(ctx, trail.TokenReused, r); failed != nil {
+			telemetry.Log(ctx).Error().Err(failed).Str("user", a.ID()).Msg("a reused token is not recorded")
+		}
+	}
 	return a, next, err
 }
 

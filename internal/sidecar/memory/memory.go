@@ -51,6 +51,19 @@ func (s *State) set(key string, value []byte, opts []sidecar.PutOption) {
 	s.items[key] = e
 }
 
+// All gives what is kept, by key: for tests that look for traces.
+func (s *State) All() map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := map[string]string{}
+	for key := range s.items {
+		if e, ok := s.live(key); ok {
+			all[key] = string(e.value)
+		}
+	}
+	return all
+}
+
 // Get implements sidecar.State.
 func (s *State) Get(ctx context.Context, key string) (sidecar.Item, error) {
 	if err := ctx.Err(); err != nil {

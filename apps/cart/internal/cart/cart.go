@@ -11,6 +11,7 @@
 //  5. The unit prices kept are those last shown to the buyer; Refresh takes over the catalogue's and says
 //     what changed.
 //  6. A confirmed order takes its lines out once, however often it is told.
+//  7. The cart of a customer whose account was deleted is closed: nothing is in it, and it is nobody's.
 package cart
 
 import (
@@ -62,6 +63,7 @@ type Snapshot struct {
 	Option    string   `json:"option,omitempty"`
 	Orders    []string `json:"orders,omitempty"`
 	Merged    []string `json:"merged,omitempty"`
+	Closed    bool     `json:"closed,omitempty"`
 }
 
 // Cart is a cart in use. Make it with New, or Restore a stored one.
@@ -96,13 +98,24 @@ func (c *Cart) touch() {
 	}
 }
 
-// VisibleTo reports whether the user, empty for a guest, may see and change the cart (rules 3 and 4).
+// VisibleTo reports whether the user, empty for a guest, may see and change the cart (rules 3, 4 and 7).
 func (c *Cart) VisibleTo(user string) bool {
-	return c.s.ClaimedBy == "" && (c.s.Owner == "" || c.s.Owner == user)
+	return !c.s.Closed && c.s.ClaimedBy == "" && (c.s.Owner == "" || c.s.Owner == user)
 }
 
 // Guest reports whether the cart has no owner.
 func (c *Cart) Guest() bool { return c.s.Owner == "" }
+
+// Close leaves nothing of a customer's cart but that it is closed (rule 7).
+func (c *Cart) Close() {
+	if !c.s.Closed {
+		c.touch()
+		c.s = Snapshot{Owner: c.s.Owner, Currency: c.s.Currency, Version: c.s.Version, Closed: true}
+	}
+}
+
+// Closed reports whether the customer is no more.
+func (c *Cart) Closed() bool { return c.s.Closed }
 
 // SKUs lists what is in the cart, in the order it was put there.
 func (c *Cart) SKUs() []string {

@@ -167,6 +167,21 @@ func TestRule6OrderedOnce(t *testing.T) {
 	assert.Equal(t, []string{"X"}, changed.Snapshot().Coupons)
 }
 
+func TestRule7ClosedForGood(t *testing.T) {
+	c := filled(t, "ann", "a")
+	c.ShipTo(Address{Name: "Ann", Line1: "1"}, "standard")
+	c.Close()
+	assert.True(t, c.Changed())
+	closed := c.Snapshot()
+	assert.Equal(t, Snapshot{Owner: "ann", Currency: "EUR", Version: closed.Version, Closed: true}, closed)
+	assert.False(t, c.VisibleTo("ann"))
+	c = Restore(closed)
+	c.Close()
+	c.Ordered("o1", 1, nil)
+	assert.False(t, c.Changed())
+	assert.Equal(t, closed, c.Snapshot())
+}
+
 func TestCoupons(t *testing.T) {
 	t.Parallel()
 	c := filled(t, "")

@@ -102,7 +102,7 @@ type Quantity struct {
 // changed since, the ordered quantities leave it and the rest stays; else everything leaves it but the
 // address.
 func (c *Cart) Ordered(orderID string, version int64, ordered []Quantity) {
-	if slices.Contains(c.s.Orders, orderID) {
+	if c.s.Closed || slices.Contains(c.s.Orders, orderID) {
 		return
 	}
 	unchanged := c.s.Version == version && !c.changed

@@ -79,6 +79,18 @@ func (w *Writer) Reset(name, token string) (Letter, error) {
 	})
 }
 
+// ChangeEmail asks a user to prove a new address, to which the account then moves.
+func (w *Writer) ChangeEmail(name, token string) (Letter, error) {
+	return w.letter("change", "Please confirm your new e-mail address", map[string]any{
+		"Name": greeting(name), "Token": token, "Link": w.link("/verify-email", token),
+	})
+}
+
+// EmailChanged tells a user, at the former address, that the account has another one.
+func (w *Writer) EmailChanged(name string) (Letter, error) {
+	return w.letter("changed", "Your e-mail address was changed", map[string]any{"Name": greeting(name)})
+}
+
 // link carries the token in the fragment, which browsers do not send: it stays out of servers' logs.
 func (w *Writer) link(path, token string) string {
 	if token == "" {

@@ -56,7 +56,11 @@ func TestOnlyGuestsGetAToken(t *testing.T) {
 func TestUserLetters(t *testing.T) {
 	t.Parallel()
 	w := writer(t)
-	for path, write := range map[string]func(name, token string) (Letter, error){"/verify-email": w.Verify, "/reset-password": w.Reset} {
+	for _, c := range []struct {
+		path  string
+		write func(name, token string) (Letter, error)
+	}{{"/verify-email", w.Verify}, {"/reset-password", w.Reset}, {"/verify-email", w.ChangeEmail}} {
+		path, write := c.path, c.write
 		l, err := write("Zoë O'Hara-Li", "t0k_en")
 		require.NoError(t, err)
 		assert.True(t, strings.HasPrefix(l.Text, "Hello Zoë O'Hara-Li,\n"), l.Text)

@@ -1,6 +1,7 @@
 // Package account holds the rules of a customer's account:
 //
-//  1. An account has one mailbox, compared in lower case, and never changes its id.
+//  1. An account has one mailbox, compared in lower case, and never changes its id. It moves to another one that
+//     was proved.
 //  2. A password has 8 to 128 characters of any script; only its hash is kept.
 //  3. A new password makes every session and every mailed token of before worthless (the epoch).
 //  4. Whoever resets the password of an unproven mailbox has proved it; addresses saved before that may be
@@ -50,8 +51,9 @@ type Snapshot struct {
 	Roles        []string
 	Addresses    []Address
 	CreatedAt    time.Time
-	Epoch        int // counts passwords: what was issued under an earlier one is void
-	Version      int // counts changes
+	Epoch        int   // counts passwords: what was issued under an earlier one is void
+	Version      int   // counts changes
+	Former       Email // the mailbox that the account has left and that is to be freed
 	Deleted      bool
 }
 
@@ -125,6 +127,25 @@ func (a *Account) Verify() {
 	}
 }
 
+// Move makes a mailbox that was proved the account's own, and remembers the one that it leaves until Moved.
+func (a *Account) Move(to Email) {
+	if a.s.Email != to {
+		a.s.Email, a.s.Former, a.s.Verified = to, a.s.Email, true
+		a.s.Version++
+	}
+}
+
+// Moved forgets the mailbox that the account has left: it is free.
+func (a *Account) Moved() {
+	if a.s.Former != "" {
+		a.s.Former = ""
+		a.s.Version++
+	}
+}
+
+// Left reports whether the account has left the mailbox, though the mailbox may not be free yet.
+func (a *Account) Left(mailbox Email) bool { return a.s.Former == mailbox }
+
 // SetPassword replaces the password and ends what was issued under the old one (rule 3).
 func (a *Account) SetPassword(hash string) {
 	a.s.PasswordHash = hash
@@ -170,12 +191,11 @@ func (a *Account) SetRoles(by string, roles []string) error {
 	return nil
 }
 
-// Delete is Erase at the owner's wish. Error: own-role (409) by rule 5.
-func (a *Account) Delete() error {
+// MayBeDeleted refuses the owner's wish: own-role (409) by rule 5.
+func (a *Account) MayBeDeleted() error {
 	if a.Has(Admin) {
 		return fault.New(fault.Conflict, "own-role", "An administrator's account cannot be deleted: have the role taken away first.")
 	}
-	a.Erase()
 	return nil
 }
 

@@ -89,12 +89,12 @@ func TestRule5AdministratorsRemain(t *testing.T) {
 	require.NoError(t, a.SetRoles("u2", []string{"admin", "customer"}))
 	require.Equal(t, []string{"customer", "admin"}, a.Snapshot().Roles)
 	require.True(t, fault.Is(a.SetRoles("u1", []string{"customer"}), "own-role"))
-	require.True(t, fault.Is(a.Delete(), "own-role"))
+	require.True(t, fault.Is(a.MayBeDeleted(), "own-role"))
 	require.NoError(t, a.SetRoles("u1", []string{"admin", "staff"}))
 	require.True(t, fault.Is(a.SetRoles("u2", []string{"king"}), "invalid-request"))
 	require.True(t, fault.Is(a.SetRoles("u2", nil), "invalid-request"))
 	require.NoError(t, a.SetRoles("u2", []string{"customer"}))
-	require.NoError(t, a.Delete())
+	require.NoError(t, a.MayBeDeleted())
 }
 
 func TestRule6NothingRemains(t *testing.T) {
@@ -102,7 +102,7 @@ func TestRule6NothingRemains(t *testing.T) {
 	a := open(t)
 	require.NoError(t, a.AddAddress(account.Address{ID: "x", Name: "Ada"}))
 	before := a.Snapshot()
-	require.NoError(t, a.Delete())
+	a.Erase()
 	require.Equal(t, account.Snapshot{ID: "u1", Place: 7, CreatedAt: before.CreatedAt, Epoch: before.Epoch + 1, Version: before.Version + 1, Deleted: true}, a.Snapshot())
 }
 

@@ -69,3 +69,19 @@ func TestSealing(t *testing.T) {
 	_, err = s.Open(swapped)
 	require.Error(t, err)
 }
+
+func TestMailedTokens(t *testing.T) {
+	t.Parallel()
+	one, err := signing.NewMailed("secret")
+	require.NoError(t, err)
+	again, err := signing.NewMailed("secret")
+	require.NoError(t, err)
+	other, err := signing.NewMailed("another secret")
+	require.NoError(t, err)
+	require.Equal(t, one.Token("m1"), again.Token("m1"), "every replica, and after a restart")
+	require.Regexp(t, "^[A-Z2-7]{52}$", one.Token("m1"))
+	require.NotEqual(t, one.Token("m1"), one.Token("m2"))
+	require.NotEqual(t, one.Token("m1"), other.Token("m1"))
+	_, err = signing.NewMailed("")
+	require.Error(t, err)
+}

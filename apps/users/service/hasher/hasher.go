@@ -22,6 +22,7 @@ type Hasher struct {
 	params  argon2id.Params
 	slots   chan struct{}
 	waiting atomic.Int64
+	done    atomic.Int64
 	queue   int64
 	decoy   string // a hash of nothing anybody knows
 }
@@ -55,7 +56,13 @@ func (h *Hasher) acquire(ctx context.Context) error {
 	}
 }
 
-func (h *Hasher) release() { <-h.slots }
+func (h *Hasher) release() {
+	h.done.Add(1)
+	<-h.slots
+}
+
+// Done counts the hashes that were made or compared so far.
+func (h *Hasher) Done() int64 { return h.done.Load() }
 
 // Hash gives the encoded hash of a password, with a salt of its own. Error: unavailable (503) when the
 // queue is full or ctx ends while waiting.

@@ -93,6 +93,15 @@ func TestTokensOutliveARotation(t *testing.T) {
 		_, err := v.Verify(t.Context(), token)
 		require.NoError(t, err)
 	}
+	c.pass(7*time.Minute - time.Second)
+	_, err = v.Verify(t.Context(), old)
+	require.NoError(t, err, "an old token verifies until it expires")
+	require.Len(t, one.JWKS().Keys, 2)
+	c.pass(7 * time.Second) // 5 are for clocks that differ
+	_, err = v.Verify(t.Context(), old)
+	require.Error(t, err)
+	_, err = v.Verify(t.Context(), fresh)
+	require.NoError(t, err)
 	c.pass(time.Hour)
 	require.Len(t, one.JWKS().Keys, 1)
 	_, ok, err := two.Key(t.Context(), "made up")

@@ -23,6 +23,7 @@ type accountDoc struct {
 	ID           string       `json:"id"`
 	Place        uint64       `json:"place"`
 	Email        string       `json:"email"`
+	Former       string       `json:"former,omitempty"`
 	Name         string       `json:"name"`
 	PasswordHash string       `json:"passwordHash"`
 	Verified     bool         `json:"verified"`
@@ -36,7 +37,7 @@ type accountDoc struct {
 
 func toDoc(a *account.Account) accountDoc {
 	s := a.Snapshot()
-	d := accountDoc{ID: s.ID, Place: s.Place, Email: string(s.Email), Name: s.Name, PasswordHash: s.PasswordHash, Verified: s.Verified,
+	d := accountDoc{ID: s.ID, Place: s.Place, Email: string(s.Email), Former: string(s.Former), Name: s.Name, PasswordHash: s.PasswordHash, Verified: s.Verified,
 		Roles: s.Roles, CreatedAt: s.CreatedAt, Epoch: s.Epoch, Version: s.Version, Deleted: s.Deleted}
 	for _, x := range s.Addresses {
 		d.Addresses = append(d.Addresses, addressDoc(x))
@@ -45,7 +46,7 @@ func toDoc(a *account.Account) accountDoc {
 }
 
 func (d accountDoc) account() *account.Account {
-	s := account.Snapshot{ID: d.ID, Place: d.Place, Email: account.Email(d.Email), Name: d.Name, PasswordHash: d.PasswordHash, Verified: d.Verified,
+	s := account.Snapshot{ID: d.ID, Place: d.Place, Email: account.Email(d.Email), Former: account.Email(d.Former), Name: d.Name, PasswordHash: d.PasswordHash, Verified: d.Verified,
 		Roles: d.Roles, CreatedAt: d.CreatedAt, Epoch: d.Epoch, Version: d.Version, Deleted: d.Deleted}
 	for _, x := range d.Addresses {
 		s.Addresses = append(s.Addresses, account.Address(x))
@@ -131,4 +132,19 @@ func (s *Store) ReplaceClaim(ctx context.Context, email account.Email, read, c C
 // DeleteClaim frees a mailbox: sidecar.ErrStale.
 func (s *Store) DeleteClaim(ctx context.Context, email account.Email, read Claim) error {
 	return outage(s.state.Delete(ctx, claimKey(email), read.etag))
+}
+
+func installedKey(email account.Email) string { return "administrator/" + digest(string(email)) }
+
+type installedDoc struct{}
+
+// Installed reports whether the first administrator of this mailbox was made.
+func (s *Store) Installed(ctx context.Context, email account.Email) (bool, error) {
+	_, found, err := s.get(ctx, installedKey(email), &installedDoc{})
+	return found, err
+}
+
+// Install notes that it was.
+func (s *Store) Install(ctx context.Context, email account.Email) error {
+	return outage(s.state.Put(ctx, installedKey(email), encode(installedDoc{}), ""))
 }

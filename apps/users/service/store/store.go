@@ -7,8 +7,10 @@
 //	sessions/<user id>   the customer's sessions
 //	token/<digest>       a mailed token, until it expires
 //	attempts/<kind>/<digest>
+//	administrator/<digest>  the first administrator of that mailbox was made
 //	directory/<n>        the n-th account's id; directory-tail is a hint where they end
 //	signing-keys         the ring (see keyring)
+//	log/users/<n>        the trail (see commitlog), with what lies behind it
 package store
 
 import (

@@ -13,6 +13,8 @@ import (
 const (
 	VerifyEmail   = "verify-email"
 	ResetPassword = "reset-password"
+	ChangeEmail   = "change-email" // of the account to Email
+	Notice        = "notice"       // for nothing: the mail only tells
 )
 
 // Mailed is what a token sent by mail allows. It is stored under the token's digest.
@@ -20,6 +22,7 @@ type Mailed struct {
 	Kind      string        `json:"kind"`
 	UserID    string        `json:"userId"`
 	Email     account.Email `json:"email"`
+	Name      string        `json:"name"`  // of the person, to greet by
 	Epoch     int           `json:"epoch"` // void once the password has changed
 	ExpiresAt time.Time     `json:"expiresAt"`
 	Candidate *Candidate    `json:"candidate,omitempty"`
@@ -28,7 +31,6 @@ type Mailed struct {
 // Candidate is a registration for a mailbox that another, unproven account has: it becomes the account
 // UserID when its mail is answered first, and nothing otherwise.
 type Candidate struct {
-	Name         string    `json:"name"`
 	PasswordHash string    `json:"passwordHash"`
 	CreatedAt    time.Time `json:"createdAt"`
 }
