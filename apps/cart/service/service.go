@@ -13,6 +13,7 @@ import (
 	"haberdash/internal/commitlog/logapi"
 	"haberdash/internal/contract"
 	"haberdash/internal/httpx"
+	"haberdash/internal/moving"
 	"haberdash/internal/sidecar"
 )
 
@@ -72,6 +73,8 @@ func (s *Service) Mount(api huma.API) {
 	quote.Tags = []string{"Internal"}
 	add(api, quote, s.quote)
 	logapi.MountConsumer(api, "cart", s.consumer)
+	// Carts stay behind: the store has them under ids that only their guests know.
+	moving.MountExport(api, s.consumer.Export)
 }
 
 // operation names an operation that guests may use and customers too: the empty requirement is the guest.

@@ -35,5 +35,6 @@ func Run(ctx context.Context, h *host.Host) (func(context.Context) error, error)
 	// The host's own routes would fetch the keys through the mesh, from this very service.
 	routes := h.Server.Router.With(httpx.Deadline(deadline), httpx.Authenticate(s.Verifier()), httpx.Conditional)
 	s.Mount(httpx.NewAPI(routes, "Haberdash users"))
+	s.MountExport(h.API)
 	return s.Close, nil
 }
