@@ -118,7 +118,7 @@ func (r *Reader) Next() (sidecar.Item, error) {
 		return sidecar.Item{}, ErrCutOff
 	}
 	r.n++
-	item, items, err := parse(r.lines.Bytes())
+	item, items, err := Parse(r.lines.Bytes())
 	switch {
 	case err != nil:
 		return sidecar.Item{}, fmt.Errorf("line %d: %w", r.n, err)
@@ -131,8 +131,8 @@ func (r *Reader) Next() (sidecar.Item, error) {
 	return sidecar.Item{}, io.EOF
 }
 
-// parse reads a line: an item, or how many there were.
-func parse(text []byte) (item sidecar.Item, items *uint64, err error) {
+// Parse reads one line of a stream: an item or, the last, how many there were. The error says what is wrong with it.
+func Parse(text []byte) (item sidecar.Item, items *uint64, err error) {
 	var l line
 	if err := json.Unmarshal(text, &l); err != nil {
 		return item, nil, errors.New("is not JSON of an item")
