@@ -103,7 +103,7 @@ chaos: tools ## kill every process while hundreds buy, then hold all promises; S
 
 .PHONY: test-infra
 test-infra: tools ## the suites on every choice of state and broker with real servers; COMBINATIONS="redis:redis postgres:kafka"
-	go test -count=1 -timeout 10m -run '$(INFRA)' ./dapr/launch
+	go test -count=1 -timeout 10m -run '$(INFRA)' ./dapr/launch ./tests/moving
 	go run ./tests/matrix $(COMBINATIONS)
 
 .PHONY: bench
