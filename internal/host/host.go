@@ -165,7 +165,7 @@ func newHost(app string, config Config, o options, log zerolog.Logger, client *d
 // change the store under the import: publish what was published, mail what was mailed, make keys of its own.
 func moveIn(_ context.Context, h *Host) (func(context.Context) error, error) {
 	if h.API != nil {
-		moving.MountImport(h.API, h.Sidecar.State(daprd.StateStore))
+		moving.MountImport(h.API, h.App, h.Sidecar.State(daprd.StateStore))
 	}
 	h.Log.Info().Msg("waits for what is moved into its store, and does nothing else")
 	return nil, nil

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 
 	"haberdash/internal/fault"
 	"haberdash/internal/httpx"
@@ -18,10 +20,10 @@ import (
 // Source hands out what a part of a service owns and cannot derive. The service works on meanwhile.
 type Source func(ctx context.Context, put func(sidecar.Item) error) error
 
-// MountExport offers what a service owns, source after source: GET /internal/export, inside the mesh only. Memory
+// MountExport offers what an app owns, source after source: GET /internal/export, by its own sidecar only. Memory
 // does not grow with it.
-func MountExport(api huma.API, sources ...Source) {
-	op := internal("export", http.MethodGet, "/internal/export", "What this service owns and cannot derive")
+func MountExport(api huma.API, app string, sources ...Source) {
+	op := internal(app, "export", http.MethodGet, "/internal/export", "What this service owns and cannot derive")
 	op.Responses = map[string]*huma.Response{"200": {Description: "One item a line, then their number", Content: stream()}}
 	httpx.Register(api, op, func(_ context.Context, _ *struct{}) (*huma.StreamResponse, error) {
 		return &huma.StreamResponse{Body: func(c huma.Context) {
@@ -65,11 +67,12 @@ type importOutput struct {
 	}
 }
 
-// MountImport offers to take a part of another service's export, of at most MaxImport bytes: POST /internal/import.
+// MountImport offers to take a part of an app's export, of at most MaxImport bytes: POST /internal/import, by its own
+// sidecar only.
 // A body is a stream of its own, with its last line. Problems: as Accept, and invalid-request (422, names the line),
 // malformed-request (400, the body is cut off), body-too-large (413); nothing of the body is written then.
-func MountImport(api huma.API, state sidecar.State) {
-	op := internal("import", http.MethodPost, "/internal/import", "Take what another state store had")
+func MountImport(api huma.API, app string, state sidecar.State) {
+	op := internal(app, "import", http.MethodPost, "/internal/import", "Take what another state store had")
 	op.Errors, op.MaxBodyBytes = append(op.Errors, 400, 409, 413, 422), MaxImport
 	op.RequestBody = &huma.RequestBody{Required: true, Content: stream()}
 	httpx.Register(api, op, func(ctx context.Context, in *importInput) (*importOutput, error) {
@@ -104,8 +107,25 @@ func readAll(body io.Reader) (items []sidecar.Item, err error) {
 	}
 }
 
-func internal(id, method, path, summary string) huma.Operation {
-	return huma.Operation{OperationID: id, Method: method, Path: path, Summary: summary, Tags: []string{"Internal"}, Errors: []int{503}}
+func internal(app, id, method, path, summary string) huma.Operation {
+	return huma.Operation{OperationID: id, Method: method, Path: path, Summary: summary, Tags: []string{"Internal"},
+		Errors: []int{403, 503}, Middlewares: huma.Middlewares{ownSidecar(app)}}
+}
+
+// callerHeader is who invokes an app by another sidecar. That sidecar says so, beside whatever its app says
+// (daprd 1.18.1, pkg/messaging/direct_messaging.go); a call by the app's own sidecar has none.
+const callerHeader = "Dapr-Caller-App-Id"
+
+// ownSidecar refuses other apps: no service has any business with all of another's data, password hashes among it.
+func ownSidecar(app string) func(huma.Context, func(huma.Context)) {
+	return func(c huma.Context, next func(huma.Context)) {
+		r, w := humachi.Unwrap(c)
+		if slices.ContainsFunc(r.Header.Values(callerHeader), func(caller string) bool { return caller != app }) {
+			httpx.WriteProblem(w, fault.New(fault.Forbidden, "forbidden", "This is for who works beside %s.", app))
+			return
+		}
+		next(c)
+	}
 }
 
 func stream() map[string]*huma.MediaType {

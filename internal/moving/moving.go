@@ -1,5 +1,5 @@
 // Package moving takes a shop from one state store into another. A state store cannot be listed through Dapr, but
-// each service knows its own keys: inside the mesh it streams what it owns and cannot derive,
+// each service knows its own keys: to who works beside it, it streams what it owns and cannot derive,
 //
 //	GET /internal/export
 //	{"key":"log/orders/1","value":{"w":"K3ZU…","b":0,"e":[…]}}

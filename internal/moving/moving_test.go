@@ -119,16 +119,25 @@ func service(state sidecar.State, sources ...moving.Source) *memory.Mesh {
 	mesh, router := memory.NewMesh(), chi.NewRouter()
 	router.Use(httpx.Trace(zerolog.Nop()), httpx.Recover)
 	api := httpx.NewAPI(router, "test")
-	moving.MountExport(api, sources...)
-	moving.MountImport(api, state)
+	moving.MountExport(api, "app", sources...)
+	moving.MountImport(api, "app", state)
 	mesh.Join("app", router)
 	return mesh
 }
 
 func call(t *testing.T, mesh *memory.Mesh, method, path, body string) (int, string) {
 	t.Helper()
-	res, err := mesh.Invoke(t.Context(), sidecar.Request{App: "app", Method: method, Path: path,
-		Header: http.Header{"Content-Type": {moving.MediaType}}, Body: strings.NewReader(body)})
+	return callAs(t, mesh, "", method, path, body)
+}
+
+// callAs is a call by the sidecar of another app.
+func callAs(t *testing.T, mesh *memory.Mesh, caller, method, path, body string) (int, string) {
+	t.Helper()
+	header := http.Header{"Content-Type": {moving.MediaType}}
+	if caller != "" {
+		header.Set("Dapr-Caller-App-Id", caller)
+	}
+	res, err := mesh.Invoke(t.Context(), sidecar.Request{App: "app", Method: method, Path: path, Header: header, Body: strings.NewReader(body)})
 	require.NoError(t, err)
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
@@ -184,6 +193,17 @@ func TestWrongImportsAreRefusedWhole(t *testing.T) {
 	item, err := state.Get(t.Context(), "a")
 	require.NoError(t, err)
 	require.False(t, item.Found())
+}
+
+func TestOtherAppsGetNothing(t *testing.T) {
+	t.Parallel()
+	mesh := service(memory.NewState())
+	for method, path := range map[string]string{"GET": "/internal/export", "POST": "/internal/import"} {
+		status, text := callAs(t, mesh, "cart", method, path, written(t))
+		require.Equal(t, 403, status, text)
+		status, text = callAs(t, mesh, "app", method, path, written(t))
+		require.Equal(t, 200, status, text)
+	}
 }
 
 // What breaks while it is exported has no last line.

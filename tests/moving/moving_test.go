@@ -48,6 +48,17 @@ func TestAShopMovesToAnotherDirectory(t *testing.T) {
 	w.enter(moved(t, s, options(t, there, "sqlite", nil)))
 	require.Equal(t, before, w.views())
 	w.goOn()
+	othersGetNothing(t, w.shop)
+}
+
+// othersGetNothing asks through the sidecar of another app, which says who asks.
+func othersGetNothing(t *testing.T, s *launch.Shop) {
+	for _, app := range []string{"users", "notifications", "cart", "orders", "catalog"} {
+		a, err := shop.New(s.SidecarHTTP("gateway")).Do(t.Context(), shop.Request{Method: http.MethodGet,
+			Path: "/v1.0/invoke/" + app + "/method/internal/export", Header: map[string]string{"Dapr-Caller-App-Id": app}})
+		require.NoError(t, err)
+		require.Equal(t, http.StatusForbidden, a.Status, "%s: %.200s", app, a.Body)
+	}
 }
 
 const (

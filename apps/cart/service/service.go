@@ -73,7 +73,7 @@ func (s *Service) Mount(api huma.API) {
 	quote.Tags = []string{"Internal"}
 	add(api, quote, s.quote)
 	logapi.MountConsumer(api, "cart", s.consumer)
-	moving.MountExport(api, s.consumer.Export, s.exportCarts)
+	moving.MountExport(api, "cart", s.consumer.Export, s.exportCarts)
 }
 
 // operation names an operation that guests may use and customers too: the empty requirement is the guest.

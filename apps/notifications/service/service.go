@@ -70,7 +70,7 @@ func (s *Service) Listen(events sidecar.Subscriber) {
 func (s *Service) Mount(api huma.API) {
 	logapi.MountConsumer(api, "notifications", s.consumer)
 	// The marks of what was mailed stay behind: what the cursor has passed is not looked at again.
-	moving.MountExport(api, s.consumer.Export)
+	moving.MountExport(api, "notifications", s.consumer.Export)
 }
 
 // Run catches up with events that no delivery brings, until ctx ends.

@@ -25,7 +25,7 @@ type Ledger interface {
 // Refusals that are remembered for a day are not among it, their keys are the clients'; nor is the workflows' state:
 // lifecycles begin anew from the log, which is why the follower's cursor stays behind too (see follow.go).
 func (s *Service) MountExport(api huma.API, log logapi.Exporter) {
-	moving.MountExport(api, logapi.Exported(log, contract.TopicOrders), s.exportLedger)
+	moving.MountExport(api, "orders", logapi.Exported(log, contract.TopicOrders), s.exportLedger)
 }
 
 func (s *Service) exportLedger(ctx context.Context, put func(sidecar.Item) error) error {

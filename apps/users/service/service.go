@@ -97,7 +97,9 @@ func (s *Service) Mount(api huma.API) {
 
 // MountExport offers what the service owns, on an API without a deadline. The keys come first: every shop has some of
 // its own, so they tell at once that a store is not empty.
-func (s *Service) MountExport(api huma.API) { moving.MountExport(api, s.keys.Export, s.store.Export) }
+func (s *Service) MountExport(api huma.API) {
+	moving.MountExport(api, "users", s.keys.Export, s.store.Export)
+}
 
 // Verifier checks access tokens with the service's own keys, without a call through the mesh.
 func (s *Service) Verifier() *identity.Verifier { return identity.NewVerifier(s.keys, s.now) }
