@@ -48,6 +48,18 @@ replay: $(SHOP) ## have an app handle one of them once more: APP=cart ID=orders:
 audit: $(SHOP) ## compare the running shop's documents, byte for byte, with the logs they come from
 	@$(SHOP) audit
 
+.PHONY: export
+export: $(SHOP) ## write the running shop's data into a file: FILE=shop.ndjson.gz; READ_ONLY=keep for a move
+	@$(SHOP) export "$(FILE)"
+
+.PHONY: import-data
+import-data: $(SHOP) ## start a shop with that data on another store, and compare: FILE=shop.ndjson.gz STATE=postgres
+	@$(SHOP) import-data "$(FILE)"
+
+.PHONY: read-only
+read-only: $(SHOP) ## let the running shop be looked at only, or end that: SWITCH=on, SWITCH=off
+	@$(SHOP) read-only "$(SWITCH)"
+
 .PHONY: tools
 tools: $(SHOP) ## build Dapr's programs and the broker, once, into the user's cache
 	@$(SHOP) tools
@@ -91,7 +103,7 @@ chaos: tools ## kill every process while hundreds buy, then hold all promises; S
 
 .PHONY: test-infra
 test-infra: tools ## the suites on every choice of state and broker with real servers; COMBINATIONS="redis:redis postgres:kafka"
-	go test -count=1 -timeout 10m -run '$(INFRA)' ./dapr/launch
+	go test -count=1 -timeout 10m -run '$(INFRA)' ./dapr/launch ./tests/moving
 	go run ./tests/matrix $(COMBINATIONS)
 
 .PHONY: bench

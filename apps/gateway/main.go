@@ -9,6 +9,7 @@ import (
 
 	"haberdash/apps/gateway/service"
 	"haberdash/internal/host"
+	"haberdash/internal/sidecar/daprd"
 )
 
 func main() { host.Main("gateway", wire, host.Public) }
@@ -20,6 +21,7 @@ func wire(_ context.Context, h *host.Host) (func(context.Context) error, error) 
 	}
 	gateway, err := service.New(service.Deps{
 		Config: config, Invoker: h.Sidecar, Verifier: h.Verifier, Log: h.Log,
+		State: h.Sidecar.State(daprd.StateStore),
 	})
 	if err != nil {
 		return nil, err

@@ -125,3 +125,30 @@ func TestMissingGoAndUnwritableCacheAreOneSentence(t *testing.T) {
 	_, err = EnsureTools(context.Background(), root, false, io.Discard)
 	require.ErrorContains(t, err, "the go command is missing")
 }
+
+func TestSecretPrintsTellSecretsApart(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	none, err := SecretPrints(dir)
+	require.NoError(t, err)
+	require.Empty(t, none)
+	secrets, err := makeSecrets(secretsPath(dir))
+	require.NoError(t, err)
+	prints, err := SecretPrints(dir)
+	require.NoError(t, err)
+	require.ElementsMatch(t, []string{"ID_KEY", "KEY_ENCRYPTION_KEY"}, sortedKeys(prints), "and not what is new at each start")
+	for name, print := range prints {
+		require.NotContains(t, secrets[name], print)
+	}
+	_, err = makeSecrets(secretsPath(dir))
+	require.NoError(t, err)
+	again, err := SecretPrints(dir)
+	require.NoError(t, err)
+	require.Equal(t, prints, again)
+	secrets["ID_KEY"] = "another"
+	require.NoError(t, writeVars(secretsPath(dir), secrets))
+	other, err := SecretPrints(dir)
+	require.NoError(t, err)
+	require.NotEqual(t, prints["ID_KEY"], other["ID_KEY"])
+	require.Equal(t, prints["KEY_ENCRYPTION_KEY"], other["KEY_ENCRYPTION_KEY"])
+}

@@ -2,6 +2,9 @@ package launch
 
 import (
 	"bufio"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -125,6 +128,22 @@ func makeSecrets(path string) (map[string]string, error) {
 		}
 	}
 	return vars, writeVars(path, vars)
+}
+
+// SecretPrints are fingerprints of the secrets that a run directory's data depends on, by name; a secret that is not
+// there yet is left out. They tell equal secrets from others, and nothing of what a secret is.
+func SecretPrints(runDir string) (map[string]string, error) {
+	vars, err := readVars(secretsPath(runDir))
+	prints := map[string]string{}
+	for name, renewed := range generated {
+		if renewed || vars[name] == "" {
+			continue
+		}
+		h := hmac.New(sha256.New, []byte(vars[name]))
+		h.Write([]byte("haberdash fingerprint of " + name))
+		prints[name] = hex.EncodeToString(h.Sum(nil)[:8])
+	}
+	return prints, err
 }
 
 func readVars(path string) (map[string]string, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"text/tabwriter"
@@ -22,8 +23,7 @@ func audit(ctx context.Context, o launch.Options, _ []string) error {
 	if err != nil {
 		return err
 	}
-	t := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(t, "APP\tLOG\tPROJECTION\tCOMMIT\tEVENTS\tDOCUMENTS\tWRONG")
+	t := auditTable(os.Stdout)
 	var wrong []string
 	for _, app := range audited {
 		var found contract.Audits
@@ -35,7 +35,7 @@ func audit(ctx context.Context, o launch.Options, _ []string) error {
 			return fmt.Errorf("audit %s: %w", app, err)
 		}
 		for _, a := range found.Audits {
-			fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%d\t%d\n", app, a.Log, a.Projection, a.Commit, a.Events, a.Documents, a.Wrong)
+			auditRow(t, app, a)
 			for _, d := range a.Differences {
 				wrong = append(wrong, fmt.Sprintf("%s: %s is %s", app, d.Key, d.Kind))
 			}
@@ -49,6 +49,16 @@ func audit(ctx context.Context, o launch.Options, _ []string) error {
 		return errors.New("documents differ from what the log makes")
 	}
 	return nil
+}
+
+func auditTable(w io.Writer) *tabwriter.Writer {
+	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(t, "APP\tLOG\tPROJECTION\tCOMMIT\tEVENTS\tDOCUMENTS\tDIGEST\tWRONG")
+	return t
+}
+
+func auditRow(t *tabwriter.Writer, app string, a contract.Audit) {
+	fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%d\t%.12s\t%d\n", app, a.Log, a.Projection, a.Commit, a.Events, a.Documents, a.Digest, a.Wrong)
 }
 
 func sidecarOf(st launch.State, app string) string {

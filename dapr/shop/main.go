@@ -26,6 +26,12 @@ const usage = `usage: shop COMMAND
   replay APP ID
                have an app handle one of them once more, or all
   audit        compare documents with the logs that they come from
+  export [FILE]
+               write the running shop's data into a file; READ_ONLY=keep leaves it read-only
+  import-data FILE
+               start a shop with an export's data on the store that STATE chooses, and compare
+  read-only on|off
+               let the running shop be looked at only, or end that
   infra        start real servers to try the shop on; SERVERS="redis postgres" for some
   infra-down   stop them; their data stays
   tools        build Dapr's programs and the broker into the cache
@@ -54,6 +60,7 @@ func run(ctx context.Context, args []string) error {
 		"up": up, "backing": backing, "supervise": supervise,
 		"down": down, "clean": clean, "status": status, "logs": logs, "import": importFile,
 		"dead-letters": deadLetters, "replay": replay, "audit": audit, "tools": tools,
+		"export": exportShop, "import-data": importShop, "read-only": readOnly,
 		"infra": infra, "infra-supervise": superviseInfra, "infra-down": infraDown,
 	}
 	do := commands[args[0]]

@@ -3,7 +3,10 @@ package commitlog
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -75,17 +78,37 @@ type auditing struct {
 	stored bool                             // there are documents in the store
 	live   func(key string) ([]byte, error) // a document as it is in memory, at commit; nil if it is not
 	report contract.Audit
+	sum    [sha256.Size]byte
 }
 
 func (a *auditing) run(ctx context.Context, blank contract.Audit) (contract.Audit, error) {
 	blank.Commit, blank.Differences = a.commit, []contract.Difference{}
 	err := inShares(func(s share) error {
 		if s.i == 0 {
-			a.report = blank
+			a.report, a.sum = blank, [sha256.Size]byte{}
 		}
 		return a.compare(ctx, s)
 	})
+	a.report.Digest = hex.EncodeToString(a.sum[:])
 	return a.report, err
+}
+
+// digest adds the documents that the log makes to the sum of them. It is the same in whatever shares, and order, they
+// come: each adds the hash of its key and value, bit by bit.
+func (a *auditing) digest(r refold) error {
+	for _, key := range r.keys() {
+		value, _, err := r.value(key)
+		if err != nil {
+			return err
+		}
+		h := sha256.New()
+		fmt.Fprintf(h, "%d %s ", len(r.storedKey(key)), r.storedKey(key))
+		h.Write(value)
+		for i, b := range h.Sum(nil) {
+			a.sum[i] ^= b
+		}
+	}
+	return nil
 }
 
 // later is a stored document that includes more of the log than was folded.
@@ -108,6 +131,9 @@ func (a *auditing) compare(ctx context.Context, s share) error {
 	}
 	a.report.Events = events
 	a.report.Documents += uint64(r.size())
+	if err := a.digest(r); err != nil {
+		return err
+	}
 	if err := a.compareLive(r); err != nil || !a.stored {
 		return err
 	}

@@ -103,6 +103,11 @@
 // quarter and a half of the commands that one takes, four between an eighth and a quarter (BenchmarkContention). So
 // give a partition that is busy one writer, and to scale use more partitions: stock has one for each location.
 //
+// # Another store
+//
+// Commits are values under keys like any other, so a log moves by copying them, and documents follow (Export, and
+// package moving). Readers' cursors move along, or everything would be published and mailed again.
+//
 // # Finding one's way
 //
 //	event.go partition.go command.go writer.go   the log, commands, the one goroutine that commits
@@ -110,6 +115,7 @@
 //	publisher.go feed.go follow.go               the outbox, the feed, work that follows one's own log
 //	projection.go lists.go                       read models
 //	refold.go audit.go rebuild.go                the log folded anew: compared, or written
+//	export.go                                    what moves to another store
 //	consumer.go handler.go reader.go poll.go park.go  other apps' logs
 //	logapi/ logtest/                             operations over HTTP; the suite
 package commitlog

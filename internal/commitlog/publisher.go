@@ -21,6 +21,9 @@ const linger = 20 * time.Millisecond
 // cursorEvery bounds how often the publisher stores its cursor: a crash repeats what came after.
 const cursorEvery = 200 * time.Millisecond
 
+// publisher is the name that the cursor of a topic's publication is stored under.
+func publisher(topic string) string { return "publisher-" + topic }
+
 // Publish tails the log from the stored cursor and publishes each event that is not Internal to topic,
 // after its commit, in order, at least once. It returns when ctx ends or the partition closes; outages are
 // waited out.
@@ -30,7 +33,7 @@ const cursorEvery = 200 * time.Millisecond
 // partitions and interleave them, and gaps would be the rule. What scales is the number of logs.
 func (p *Partition[S]) Publish(ctx context.Context, to sidecar.Publisher, topic string) {
 	var at cursor
-	key := cursorKey(p.name, "publisher-"+topic)
+	key := cursorKey(p.name, publisher(topic))
 	for wait := pause(0); ; wait = pause(wait) {
 		err := getJSON(ctx, p.store, key, &at)
 		if err == nil {

@@ -33,7 +33,7 @@ var (
 var samples = map[string]any{
 	"event":     event,
 	"feed-page": contract.FeedPage{Events: []contract.Event{event}, Next: 13, Head: 20},
-	"audits": contract.Audits{Audits: []contract.Audit{{Log: "orders", Projection: "lists", Commit: 7, Events: 20, Documents: 3, Wrong: 1,
+	"audits": contract.Audits{Audits: []contract.Audit{{Log: "orders", Projection: "lists", Commit: 7, Events: 20, Documents: 3, Digest: "a1", Wrong: 1,
 		Differences: []contract.Difference{{Key: "view/orders/lists/all/0", Kind: "missing"}}}}},
 	"cursors": contract.Cursors{Cursors: []contract.Cursor{{Source: "orders", Partition: "orders", Position: 12, Applied: 11, Parked: 1, Head: 20}}},
 	"order-fact": contract.OrderFact{OrderID: "o1", Number: "H10001", Customer: "u1", Email: "ada@example.test", AccessToken: "token",

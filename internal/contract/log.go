@@ -36,6 +36,7 @@ type Audit struct {
 	Commit      uint64       `json:"commit"`                       // up to which the log was folded
 	Events      uint64       `json:"events"`                       // in it, index events included
 	Documents   uint64       `json:"documents"`                    // that the log makes
+	Digest      string       `json:"digest"`                       // of all of them, in hexadecimal: equal logs have equal digests
 	Wrong       uint64       `json:"wrong"`                        // how many of them differ
 	Differences []Difference `json:"differences" nullable:"false"` // the first hundred
 }

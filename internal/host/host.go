@@ -22,6 +22,7 @@ import (
 
 	"haberdash/internal/httpx"
 	"haberdash/internal/identity"
+	"haberdash/internal/moving"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/daprd"
 	"haberdash/internal/telemetry"
@@ -37,7 +38,8 @@ type Config struct {
 	AppAPIToken  string `env:"APP_API_TOKEN" json:"-"`
 	DaprAPIToken string `env:"DAPR_API_TOKEN" json:"-"`
 	LogLevel     string `env:"LOG_LEVEL" envDefault:"info"`
-	SecretBundle string `env:"SECRET_BUNDLE"` // see daprd.Options
+	SecretBundle string `env:"SECRET_BUNDLE"`            // see daprd.Options
+	MoveIn       string `env:"MOVE_IN" envDefault:"off"` // on: see moveIn
 }
 
 // Host is what a service is wired with.
@@ -105,6 +107,14 @@ func run(ctx context.Context, app string, o options, wire func(context.Context, 
 	}
 	h := newHost(app, config, o, log, client)
 	h.stop = fail
+	switch config.MoveIn {
+	case "on":
+		wire = moveIn
+	case "off":
+		h.useStore(ctx)
+	default:
+		return fmt.Errorf("MOVE_IN=%s is unknown: the choices are on, off", config.MoveIn)
+	}
 	// Background work outlives the drain, so that requests under way can finish with it.
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
@@ -149,6 +159,27 @@ func newHost(app string, config Config, o options, log zerolog.Logger, client *d
 		h.Events = daprd.NewDeliveries(server.Router)
 	}
 	return h
+}
+
+// moveIn is the wiring of a service that does nothing but take what another state store had. Its own work would
+// change the store under the import: publish what was published, mail what was mailed, make keys of its own.
+func moveIn(_ context.Context, h *Host) (func(context.Context) error, error) {
+	if h.API != nil {
+		moving.MountImport(h.API, h.App, h.Sidecar.State(daprd.StateStore))
+	}
+	h.Log.Info().Msg("waits for what is moved into its store, and does nothing else")
+	return nil, nil
+}
+
+// useStore keeps imports away from a store that the service has worked on. Who is public keeps nothing that is moved.
+// That it fails is no reason not to start: it spares a mistake, of which an import notices most by itself.
+func (h *Host) useStore(ctx context.Context) {
+	if h.API == nil {
+		return
+	}
+	if err := moving.Use(ctx, h.Sidecar.State(daprd.StateStore), time.Now()); err != nil {
+		h.Log.Warn().Err(err).Msg("cannot mark the store as one that is in use")
+	}
 }
 
 // Fail ends the service with an error, for work in the background that cannot go on.

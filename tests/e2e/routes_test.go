@@ -48,6 +48,7 @@ var bodies = map[string]string{
 	"POST /api/v1/me/addresses":                 addressBody,
 	"PUT /api/v1/me/addresses/{}":               addressBody,
 	"PUT /api/v1/users/{}/roles":                `{"roles":["customer"]}`,
+	"PUT /api/v1/read-only":                     `{"readOnly":false}`, // anything else would be felt by all tests
 }
 
 const (

@@ -13,6 +13,7 @@ import (
 	"haberdash/internal/commitlog/logapi"
 	"haberdash/internal/contract"
 	"haberdash/internal/httpx"
+	"haberdash/internal/moving"
 	"haberdash/internal/sidecar"
 )
 
@@ -73,6 +74,7 @@ func (s *Service) Mount(api huma.API) {
 	quote.Tags = []string{"Internal"}
 	add(api, quote, s.quote)
 	logapi.MountConsumer(api, "cart", s.consumer)
+	moving.MountExport(api, "cart", s.consumer.Export, s.exportCarts)
 }
 
 // operation names an operation that guests may use and customers too: the empty requirement is the guest.

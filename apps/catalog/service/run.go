@@ -12,6 +12,7 @@ import (
 	"haberdash/internal/commitlog/logapi"
 	"haberdash/internal/contract"
 	"haberdash/internal/host"
+	"haberdash/internal/moving"
 	"haberdash/internal/sidecar/daprd"
 )
 
@@ -49,6 +50,7 @@ func Run(ctx context.Context, h *host.Host) (func(context.Context) error, error)
 	inventory.Mount(h.API)
 	logapi.MountFeed(h.API, append(inventory.feeds(), s.log)...)
 	logapi.MountAudit(h.API, append(inventory.auditors(), s.log)...)
+	moving.MountExport(h.API, h.App, append(inventory.exports(), logapi.Exported(s.log, contract.TopicCatalog))...)
 	inventory.Measure(h.Registry)
 	inventory.Subscribe(h.Events)
 	h.Server.Ready("catalogue", s.Ready)

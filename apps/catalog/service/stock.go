@@ -12,6 +12,7 @@ import (
 	"haberdash/internal/commitlog"
 	"haberdash/internal/commitlog/logapi"
 	"haberdash/internal/contract"
+	"haberdash/internal/moving"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
 )
@@ -88,6 +89,16 @@ func (s *Inventory) auditors() (logs []logapi.Auditor) {
 		logs = append(logs, log)
 	}
 	return logs
+}
+
+// exports are what the inventory owns: first how far it has come in the orders log, then the logs that say what came
+// of it. What follows is done again, and finds that it was done.
+func (s *Inventory) exports() []moving.Source {
+	sources := []moving.Source{s.consumer.Export}
+	for _, log := range s.logs {
+		sources = append(sources, logapi.Exported(log, contract.TopicStock))
+	}
+	return sources
 }
 
 // Start begins the work in the background: publishing the logs' events, following the orders log, and the sweep.

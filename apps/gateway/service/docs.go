@@ -33,6 +33,7 @@ const (
 type document struct {
 	invoker sidecar.Invoker
 	now     func() time.Time
+	own     []byte // the gateway's own part
 	flight  singleflight.Group
 
 	mu     sync.Mutex
@@ -88,6 +89,13 @@ func (d *document) refresh(ctx context.Context) (*rendered, error) {
 		}
 		sources = append(sources, apidoc.Source{Service: app, Doc: d.parts[app]})
 	}
+	if d.own != nil {
+		doc, err := apidoc.Parse(d.own)
+		if err != nil {
+			return nil, err
+		}
+		sources = append(sources, apidoc.Source{Service: self, Doc: doc})
+	}
 	d.merged, d.err = render(apidoc.Merge("Haberdash", httpx.Version, sources, public))
 	return d.merged, d.err
 }
@@ -136,8 +144,14 @@ type appName string
 // ServeHTTP implements http.Handler; nothing calls it.
 func (appName) ServeHTTP(http.ResponseWriter, *http.Request) {}
 
-// public tells whether the gateway routes a path of an app's document.
+// self is the gateway, among the apps whose documents are merged.
+const self = "gateway"
+
+// public tells whether the gateway routes a path of an app's document, or serves it itself.
 func public(app, path string) bool {
+	if app == self {
+		return true
+	}
 	pattern := table.Find(chi.NewRouteContext(), http.MethodGet, path)
 	for _, rt := range routes {
 		if rt.pattern == pattern {

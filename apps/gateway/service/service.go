@@ -2,7 +2,7 @@
 // nothing else.
 //
 // A request passes, in this order: security headers and CORS, the guard of addresses, the access token,
-// the rate limit, compression, then its route's proxy or the documentation.
+// the rate limit, read-only mode, compression, then its route's proxy or the documentation.
 package service
 
 import (
@@ -23,6 +23,7 @@ type Deps struct {
 	Config   Config
 	Invoker  sidecar.Invoker
 	Verifier *identity.Verifier
+	State    sidecar.State // for readOnly; without one there is no such mode
 	Log      zerolog.Logger
 	Now      func() time.Time // time.Now if nil
 }
@@ -34,6 +35,7 @@ type Gateway struct {
 	limits   *limits
 	health   *health
 	document *document
+	readOnly *readOnly
 	handler  http.Handler
 }
 
@@ -53,14 +55,16 @@ func New(d Deps) (*Gateway, error) {
 		limits:   newLimits(d.Now),
 		health:   newHealth(d.Invoker, d.Now),
 		document: newDocument(d.Invoker, d.Now),
+		readOnly: &readOnly{state: d.State, now: d.Now},
 	}
 	for _, r := range routes {
 		if g.breakers[r.app] == nil {
 			g.breakers[r.app] = newBreaker(r.app, d.Log)
 		}
 	}
-	g.handler = g.router()
-	return g, nil
+	var err error
+	g.handler, err = g.router()
+	return g, err
 }
 
 // Mount puts the gateway on a server, beside the operational addresses there. sidecar tells whether the
@@ -73,11 +77,11 @@ func (g *Gateway) Mount(s *httpx.Server, sidecar func(context.Context) error) {
 	s.Router.Mount("/", g.handler)
 }
 
-func (g *Gateway) router() http.Handler {
+func (g *Gateway) router() (http.Handler, error) {
 	r := chi.NewRouter()
 	r.NotFound(httpx.NotFound)
 	r.MethodNotAllowed(httpx.MethodNotAllowed)
-	r.Use(secure, g.cors(), guard, g.clientAddress(), g.admit)
+	r.Use(secure, g.cors(), guard, g.clientAddress(), g.admit, g.readOnly.guard)
 	plain := r.With(compress)
 	for _, rt := range routes {
 		on := plain
@@ -89,13 +93,21 @@ func (g *Gateway) router() http.Handler {
 			on.Method(method, rt.pattern, h)
 		}
 	}
+	if g.deps.State != nil {
+		own, document, err := g.readOnly.api()
+		if err != nil {
+			return nil, err
+		}
+		plain.Handle(readOnlyPath, own)
+		g.document.own = document
+	}
 	docs := plain.With(httpx.Conditional)
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		docs.MethodFunc(method, "/openapi.json", g.openAPI)
 		docs.MethodFunc(method, "/docs", g.docs)
 		docs.MethodFunc(method, "/", index)
 	}
-	return r
+	return r, nil
 }
 
 // methods are those that reach a service, which may still refuse them. TRACE and CONNECT never do.

@@ -19,6 +19,7 @@ import (
 	"haberdash/internal/commitlog/logapi"
 	"haberdash/internal/contract"
 	"haberdash/internal/failpoint"
+	"haberdash/internal/moving"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
 )
@@ -71,7 +72,11 @@ func (s *Service) Listen(events sidecar.Subscriber) {
 }
 
 // Mount puts the service's operations on an API: they are for its operators.
-func (s *Service) Mount(api huma.API) { logapi.MountConsumer(api, "notifications", s.consumer) }
+func (s *Service) Mount(api huma.API) {
+	logapi.MountConsumer(api, "notifications", s.consumer)
+	// The marks of what was mailed stay behind: what the cursor has passed is not looked at again.
+	moving.MountExport(api, "notifications", s.consumer.Export)
+}
 
 // Run catches up with events that no delivery brings, until ctx ends.
 func (s *Service) Run(ctx context.Context) { s.consumer.Run(ctx) }

@@ -20,6 +20,9 @@ import (
 // placed it starts two a second, and more only as its backlog grows old. A rush is worked off when it is over; a
 // stream that never ends is kept up with, some minutes behind. Only an order that owes something after its deadline
 // does not wait its turn.
+//
+// In a store that the log was moved into there is no cursor, and there are no lifecycles: the follower goes through
+// all orders, which costs a read each, and starts one for each that is not over.
 type follower struct {
 	s *Service
 

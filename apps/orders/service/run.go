@@ -65,6 +65,7 @@ func Run(ctx context.Context, h *host.Host) (func(context.Context) error, error)
 	s.Mount(h.API)
 	logapi.MountFeed(h.API, log)
 	logapi.MountAudit(h.API, log, book.Pages())
+	s.MountExport(h.API, log)
 	if notifier, tells := payments.(Notifier); tells {
 		s.MountWebhooks(h.API, notifier)
 	}

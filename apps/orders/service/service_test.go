@@ -92,7 +92,8 @@ func (w *world) start() {
 	w.book = order.NewBook(log)
 	reading, stop := context.WithCancel(w.t.Context())
 	var done sync.WaitGroup
-	done.Go(func() { w.book.Run(reading) })
+	book := w.book
+	done.Go(func() { book.Run(reading) })
 	w.t.Cleanup(func() { stop(); done.Wait() })
 	instant := func(ctx context.Context, d time.Duration) error { return ctx.Err() }
 	w.sandbox = payment.NewSandbox(w.state, w.now, instant)
@@ -126,8 +127,9 @@ func (w *world) live() {
 	w.service.Host(w.flows)
 	ctx, stop := context.WithCancel(w.t.Context())
 	var work sync.WaitGroup
-	work.Go(func() { assert.NoError(w.t, w.flows.Run(ctx)) })
-	work.Go(func() { assert.NoError(w.t, w.service.Follow(ctx)) })
+	flows, service := w.flows, w.service
+	work.Go(func() { assert.NoError(w.t, flows.Run(ctx)) })
+	work.Go(func() { assert.NoError(w.t, service.Follow(ctx)) })
 	w.t.Cleanup(func() { stop(); work.Wait() })
 }
 

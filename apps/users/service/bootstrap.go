@@ -40,9 +40,9 @@ func (c Administrator) check() (account.Email, error) {
 }
 
 // EnsureAdministrator makes the first administrator, once for each address: neither a restart nor a changed
-// environment touches the account afterwards, nor makes another when it has moved or is deleted. Several replicas may do this at once. An unproven account that a
-// stranger opened under the address beforehand becomes the administrator's, with nothing left of the
-// stranger's. Without configuration nothing is made.
+// environment touches the account afterwards, nor makes another when it has moved or is deleted. Several replicas
+// may do this at once. An unproven account that a stranger opened under the address beforehand becomes the
+// administrator's, with nothing left of the stranger's. Without configuration nothing is made.
 func (s *Service) EnsureAdministrator(ctx context.Context, c Administrator) error {
 	if c.Email == "" && c.Password == "" {
 		telemetry.Log(ctx).Warn().Msg("no administrator is configured (ADMIN_EMAIL, ADMIN_PASSWORD)")
@@ -52,6 +52,7 @@ func (s *Service) EnsureAdministrator(ctx context.Context, c Administrator) erro
 	if err != nil {
 		return err
 	}
+	s.configured = email
 	if done, err := s.store.Installed(ctx, email); err != nil || done {
 		return err
 	}

@@ -45,5 +45,6 @@ func Run(ctx context.Context, h *host.Host) (func(context.Context) error, error)
 	routes := h.Server.Router.With(httpx.Deadline(deadline), httpx.Authenticate(s.Verifier()), httpx.Conditional)
 	s.Mount(httpx.NewAPI(routes, "Haberdash users"))
 	s.MountAudit(h.API) // no deadline there
+	s.MountExport(h.API)
 	return s.Close, nil
 }

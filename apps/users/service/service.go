@@ -14,6 +14,7 @@ import (
 	"github.com/alexedwards/argon2id"
 	"github.com/danielgtaylor/huma/v2"
 
+	"haberdash/apps/users/internal/account"
 	"haberdash/apps/users/internal/signing"
 	"haberdash/apps/users/internal/trail"
 	"haberdash/apps/users/service/hasher"
@@ -24,6 +25,7 @@ import (
 	"haberdash/internal/contract"
 	"haberdash/internal/fault"
 	"haberdash/internal/identity"
+	"haberdash/internal/moving"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
 )
@@ -62,6 +64,8 @@ type Service struct {
 	places    chan struct{} // work in the background
 	running   sync.WaitGroup
 	stop      context.CancelFunc
+
+	configured account.Email // the administrator of EnsureAdministrator
 }
 
 // Bounds on what runs at once. Two hashes take 38 MiB and two cores at most.
@@ -123,6 +127,15 @@ func (s *Service) Mount(api huma.API) {
 
 // MountAudit adds the comparison of the trail's documents with its log, which may take long.
 func (s *Service) MountAudit(api huma.API) { logapi.MountAudit(api, s.log) }
+
+// MountExport offers what the service owns, on an API without a deadline. The keys come first: every shop has some of
+// its own, so they tell at once that a store is not empty.
+func (s *Service) MountExport(api huma.API) {
+	moving.MountExport(api, "users", s.keys.Export, logapi.Exported(s.log, contract.TopicUsers), s.store.Export,
+		func(ctx context.Context, put func(sidecar.Item) error) error {
+			return s.store.ExportInstalled(ctx, s.configured, put)
+		})
+}
 
 // Verifier checks access tokens with the service's own keys, without a call through the mesh.
 func (s *Service) Verifier() *identity.Verifier { return identity.NewVerifier(s.keys, s.now) }

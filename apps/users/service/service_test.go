@@ -78,6 +78,7 @@ func newReplicaHashing(t *testing.T, state sidecar.State, of *shop, hashing argo
 	router.NotFound(httpx.NotFound)
 	router.MethodNotAllowed(httpx.MethodNotAllowed)
 	routes := router.With(httpx.Authenticate(s.service.Verifier()), httpx.Conditional)
+	s.service.MountExport(httpx.NewAPI(router, "Haberdash users"))
 	s.service.Mount(httpx.NewAPI(routes, "Haberdash users"))
 	s.handler = router
 	t.Cleanup(func() {

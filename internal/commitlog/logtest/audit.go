@@ -61,7 +61,8 @@ func (s suite) audits(t *testing.T) {
 	require.Empty(t, audit())
 	report, err := p.Audit(ctx)
 	require.NoError(t, err)
-	assert.Equal(t, contract.Audit{Log: "audit", Commit: p.Head(), Events: 100, Documents: 7, Differences: []contract.Difference{}}, report)
+	assert.Len(t, report.Digest, 64)
+	assert.Equal(t, contract.Audit{Log: "audit", Commit: p.Head(), Events: 100, Documents: 7, Digest: report.Digest, Differences: []contract.Difference{}}, report)
 
 	keys := []string{"doc/audit/c0", "doc/audit/c1", "view/audit/counted/c2", "view/audit/counted/c3"}
 	before, err := s.store.GetMany(ctx, keys)

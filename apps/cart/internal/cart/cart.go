@@ -90,6 +90,14 @@ func (c *Cart) Snapshot() Snapshot { return c.s }
 // Changed reports whether there is something to store since New or Restore.
 func (c *Cart) Changed() bool { return c.changed }
 
+// LastOrder is the order that took its lines out last (rule 6); empty if none has.
+func (c *Cart) LastOrder() string {
+	if len(c.s.Orders) == 0 {
+		return ""
+	}
+	return c.s.Orders[len(c.s.Orders)-1]
+}
+
 // touch counts all changes between two stored states as one version.
 func (c *Cart) touch() {
 	if !c.changed {

@@ -80,3 +80,27 @@ func (b *Book) Follow(ctx context.Context, follower string, fn func(context.Cont
 		return err
 	})
 }
+
+// Placed calls fn with the ids of all orders, some at a time, in the order in which they were placed.
+func (b *Book) Placed(ctx context.Context, fn func(ids []string) error) error {
+	for next := uint64(1); ; {
+		commits, err := b.log.Read(ctx, next, 100)
+		if err != nil || len(commits) == 0 {
+			return err
+		}
+		var ids []string
+		for _, c := range commits {
+			each(c, func(change Change) {
+				if change.Placed {
+					ids = append(ids, change.Order)
+				}
+			})
+		}
+		if len(ids) > 0 {
+			if err := fn(ids); err != nil {
+				return err
+			}
+		}
+		next += uint64(len(commits))
+	}
+}

@@ -1,0 +1,167 @@
+package commitlog_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"haberdash/internal/commitlog"
+	"haberdash/internal/contract"
+	"haberdash/internal/moving"
+	"haberdash/internal/sidecar"
+	"haberdash/internal/sidecar/memory"
+)
+
+// moved takes what a source exports into a store of its own, as an import does.
+func moved(t *testing.T, to *memory.State, source moving.Source) (keys []string) {
+	t.Helper()
+	require.NoError(t, source(t.Context(), func(item sidecar.Item) error {
+		keys = append(keys, item.Key)
+		return moving.Accept(t.Context(), to, []sidecar.Item{item})
+	}))
+	return keys
+}
+
+// sent remembers what was published.
+type sent struct{ ids []string }
+
+func (s *sent) Publish(_ context.Context, _ string, messages []sidecar.Message) error {
+	for _, m := range messages {
+		s.ids = append(s.ids, m.ID)
+	}
+	return nil
+}
+
+// publish has the log published until its publisher's cursor has reached its end.
+func publish(t *testing.T, p *commitlog.Partition[ledger], to sidecar.Publisher) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); p.Publish(ctx, to, "topic") }()
+	require.Eventually(t, func() bool {
+		at, err := p.Cursor(ctx, "publisher-topic")
+		return err == nil && at == p.Head()
+	}, 10*time.Second, 5*time.Millisecond)
+	stop()
+	<-done
+}
+
+// A log that was moved makes the same documents, gives the same feed, and publishes only what is new.
+func TestAMovedLogIsTheSameLog(t *testing.T) {
+	t.Parallel()
+	ctx, here, there := t.Context(), memory.NewState(), memory.NewState()
+	open := func(store sidecar.State) *commitlog.Partition[ledger] {
+		p, err := commitlog.Open(ctx, store, "test", "p", ledgerModel(), commitlog.Options{Rebuild: store == there})
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = p.Close(context.Background()) })
+		return p
+	}
+	add := func(p *commitlog.Partition[ledger], n int) {
+		_, err := p.Do(ctx, []string{fmt.Sprint("a", n%7)}, func(tx *commitlog.Tx[ledger]) error {
+			tx.Emit(fmt.Sprint("a", n%7), "added", map[string]any{"K": fmt.Sprint("<", n, ">"), "N": 1})
+			return nil
+		})
+		require.NoError(t, err)
+	}
+	was := open(here)
+	for n := range 150 { // more than two reads of the log
+		add(was, n)
+	}
+	first, second := &sent{}, &sent{}
+	publish(t, was, first)
+	require.Len(t, first.ids, 150)
+
+	keys := moved(t, there, func(ctx context.Context, put func(sidecar.Item) error) error { return was.Export(ctx, "topic", put) })
+	require.Len(t, keys, 151)
+	require.Equal(t, []string{"cursor/p/publisher-topic", "log/p/1"}, keys[:2], "a cursor is never beyond its log")
+	want, err := here.GetMany(ctx, keys)
+	require.NoError(t, err)
+	got, err := there.GetMany(ctx, keys)
+	require.NoError(t, err)
+	for _, key := range keys {
+		require.Equal(t, string(want[key].Value), string(got[key].Value))
+	}
+
+	is := open(there)
+	before, err := was.Audit(ctx)
+	require.NoError(t, err)
+	after, err := is.Audit(ctx)
+	require.NoError(t, err)
+	require.Equal(t, before, after)
+	feed, err := was.Feed(ctx, 3, 1000)
+	require.NoError(t, err)
+	page, err := is.Feed(ctx, 3, 1000)
+	require.NoError(t, err)
+	require.Equal(t, feed, page)
+	add(is, 150)
+	publish(t, is, second)
+	require.Equal(t, []string{contract.EventID("test", "p", 151, 0)}, second.ids)
+}
+
+func TestALogThatIsSpoiltIsNotMoved(t *testing.T) {
+	t.Parallel()
+	store := memory.NewState()
+	p, err := commitlog.Open(t.Context(), store, "test", "p", ledgerModel(), commitlog.Options{})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = p.Close(context.Background()) })
+	_, err = p.Do(t.Context(), []string{"a"}, func(tx *commitlog.Tx[ledger]) error {
+		tx.Emit("a", "added", map[string]any{"K": "k", "N": 1})
+		return nil
+	})
+	require.NoError(t, err)
+	require.NoError(t, store.Put(t.Context(), "log/p/1", []byte("["), ""))
+	require.ErrorIs(t, p.Export(t.Context(), "topic", func(sidecar.Item) error { return nil }), commitlog.ErrCorrupt)
+}
+
+// A consumer that was moved goes on where it was, with what it has parked, though its cursor was not stored yet.
+func TestAMovedConsumerGoesOn(t *testing.T) {
+	t.Parallel()
+	ctx, here, there := t.Context(), memory.NewState(), memory.NewState()
+	var handled []uint64
+	open := func(store sidecar.State) *commitlog.Consumer {
+		return commitlog.NewConsumer(commitlog.ConsumerOptions{
+			State: store, StoreEvery: time.Hour, Now: func() time.Time { return time.Unix(1000, 0) },
+			Handlers: map[string]commitlog.EventHandler{"did": func(_ context.Context, e contract.Event) error {
+				if e.Position%100 == 0 {
+					return commitlog.Poison(fmt.Errorf("%d is odd", e.Position))
+				}
+				handled = append(handled, e.Position)
+				return nil
+			}},
+		})
+	}
+	did := func(position uint64) sidecar.Delivery {
+		data, err := json.Marshal(contract.Event{ID: fmt.Sprint(position), Type: "did", Source: "src", Partition: "p q", Position: position})
+		require.NoError(t, err)
+		return sidecar.Delivery{Data: data}
+	}
+	was := open(here)
+	for n := uint64(1); n <= 205; n++ {
+		require.Equal(t, []sidecar.Outcome{sidecar.Done}, was.Deliver(ctx, []sidecar.Delivery{did(n)}))
+	}
+	require.Equal(t, []sidecar.Outcome{sidecar.Done}, was.Deliver(ctx, []sidecar.Delivery{{ID: "x", Data: []byte("no event")}}))
+	keys := moved(t, there, was.Export)
+	require.Len(t, keys, 1+2+3, "the logs it knows, two cursors, three dead letters")
+
+	is := open(there)
+	want, err := was.Cursors(ctx)
+	require.NoError(t, err)
+	got, err := is.Cursors(ctx)
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+	require.Equal(t, uint64(205), got[0].Position)
+	before, _, err := was.Parked(ctx, commitlog.Bookmark{}, 10)
+	require.NoError(t, err)
+	after, _, err := is.Parked(ctx, commitlog.Bookmark{}, 10)
+	require.NoError(t, err)
+	require.Len(t, after, 3)
+	require.Equal(t, before, after)
+
+	handled = nil
+	is.Deliver(ctx, []sidecar.Delivery{did(205), did(206)})
+	require.Equal(t, []uint64{206}, handled)
+}
