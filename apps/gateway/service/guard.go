@@ -128,11 +128,12 @@ func (g *Gateway) cors() func(http.Handler) http.Handler {
 		AllowedOrigins: origins,
 		AllowedMethods: methods,
 		AllowedHeaders: []string{
-			"Accept", "Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match",
+			"Accept", "Authorization", "Cache-Control", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match",
 			"Last-Event-ID", "X-Order-Token", "X-Request-Id", "traceparent",
 		},
 		ExposedHeaders: []string{
-			"ETag", "Idempotent-Replayed", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-Id", "traceparent",
+			"Age", "Cache-Status", "ETag", "Idempotent-Replayed", "Location", "RateLimit", "RateLimit-Limit", "RateLimit-Policy",
+			"RateLimit-Remaining", "RateLimit-Reset", "Retry-After", "X-Request-Id", "traceparent",
 		},
 		MaxAge: 600,
 	})
