@@ -63,6 +63,9 @@ type options struct{ public bool }
 // Public lets everyone in, not only the sidecar. The host then has no Routes and no API of its own.
 func Public(o *options) { o.public = true }
 
+// maxWaiting is how many connections may wait for their clients, at about 30 KB each.
+const maxWaiting = 2000
+
 // lastWords is how long a service that failed stays to be read: `dapr run` drops what an app wrote right
 // before it exited, because it waits for the process before it has emptied its pipes.
 const lastWords = 200 * time.Millisecond
@@ -137,7 +140,7 @@ func newHost(app string, config Config, o options, log zerolog.Logger, client *d
 		AppToken: config.AppAPIToken, Log: log, Registry: registry,
 	}
 	if o.public {
-		settings.AppToken, settings.WriteTimeout = "", time.Minute // clients may be slow, or mean to be
+		settings.AppToken, settings.WriteTimeout, settings.MaxWaiting = "", time.Minute, maxWaiting // clients may be slow, or mean to be
 	}
 	server := httpx.NewServer(settings)
 	server.Ready("sidecar", client.Healthy)
