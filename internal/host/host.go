@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strconv"
 	"syscall"
 	"time"
@@ -63,8 +64,23 @@ type options struct{ public bool }
 // Public lets everyone in, not only the sidecar. The host then has no Routes and no API of its own.
 func Public(o *options) { o.public = true }
 
-// maxWaiting is how many connections may wait for their clients, at about 30 KB each.
+// Facing are the options of a server that faces the world, whose clients may be slow, or mean to be.
+func Facing(o httpx.Options) httpx.Options {
+	o.AppToken, o.WriteTimeout, o.MaxWaiting = "", time.Minute, maxWaiting
+	return o
+}
+
+// maxWaiting is how many connections may wait for their clients, at some tens of KB each.
 const maxWaiting = 2000
+
+// BoundMemory has the garbage of a flood collected before it piles up; GOMEMLIMIT overrides it.
+func BoundMemory() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
+}
+
+const memoryLimit = 200 << 20 // bytes; soft
 
 // lastWords is how long a service that failed stays to be read: `dapr run` drops what an app wrote right
 // before it exited, because it waits for the process before it has emptied its pipes.
@@ -140,7 +156,8 @@ func newHost(app string, config Config, o options, log zerolog.Logger, client *d
 		AppToken: config.AppAPIToken, Log: log, Registry: registry,
 	}
 	if o.public {
-		settings.AppToken, settings.WriteTimeout, settings.MaxWaiting = "", time.Minute, maxWaiting // clients may be slow, or mean to be
+		settings = Facing(settings)
+		BoundMemory()
 	}
 	server := httpx.NewServer(settings)
 	server.Ready("sidecar", client.Healthy)
