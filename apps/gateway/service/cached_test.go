@@ -96,7 +96,9 @@ func TestWritesAreSeenAtOnce(t *testing.T) {
 		s.ask("GET", "/api/v1/products/hat", "")
 		require.True(t, cached(s.ask("GET", "/api/v1/products/hat", "")))
 		method, path, _ := strings.Cut(write, " ")
-		require.Equal(t, http.StatusOK, s.ask(method, path, "").Code)
+		w := s.ask(method, path, "")
+		require.Equal(t, http.StatusOK, w.Code)
+		require.Empty(t, w.Header().Get("Cache-Status"))
 		require.Equal(t, !forgets, cached(s.ask("GET", "/api/v1/products/hat", "")), write)
 	}
 }

@@ -63,9 +63,13 @@ func (c *Cache) Purge() {
 }
 
 // Reads answers GET and HEAD from memory where it may, else from next. Put httpx.Conditional before it for 304.
-// Every answer says in Cache-Status (RFC 9211) what was done, and one from memory in Age how old it is.
+// Every answer to them says in Cache-Status (RFC 9211) what was done, and one from memory in Age how old it is.
 func (c *Cache) Reads(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			next.ServeHTTP(w, r)
+			return
+		}
 		wants, ok := wantsOf(r)
 		if !ok {
 			c.pass(w, r, next)

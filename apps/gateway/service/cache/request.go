@@ -15,9 +15,9 @@ type wants struct{ maxAge, minFresh cacheobject.DeltaSeconds }
 // answer.
 var passing = []string{"Authorization", "X-Order-Token", "Range", "If-Match", "If-Modified-Since", "If-Unmodified-Since"}
 
-// wantsOf gives ok false for a request that has to reach the app.
+// wantsOf reads a GET or HEAD; ok is false for one that has to reach the app.
 func wantsOf(r *http.Request) (w wants, ok bool) {
-	if (r.Method != http.MethodGet && r.Method != http.MethodHead) || r.ContentLength != 0 {
+	if r.ContentLength != 0 {
 		return w, false
 	}
 	for _, name := range passing {
