@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/go-chi/chi/v5/middleware"
@@ -58,10 +59,26 @@ func (g *Gateway) proxy(rt route) http.Handler {
 		defer leave()
 		hop := &hop{app: rt.app, breaker: g.breakers[rt.app], invoker: g.deps.Invoker, body: body, limit: rt.body}
 		(&httputil.ReverseProxy{
-			Rewrite: rewrite, Transport: hop, ModifyResponse: clean, ErrorHandler: refuse, ErrorLog: quiet,
+			Rewrite: rewrite, Transport: hop, ModifyResponse: clean, ErrorHandler: refuse, ErrorLog: quiet, BufferPool: &copying,
 		}).ServeHTTP(&patient{w, client}, r.WithContext(ctx))
 	})
 }
+
+// copying keeps buffers for the bodies of answers: one for each request would be most of the gateway's garbage.
+var copying buffers
+
+type buffers struct{ pool sync.Pool }
+
+// Get implements httputil.BufferPool.
+func (b *buffers) Get() []byte {
+	if p, ok := b.pool.Get().(*[16 << 10]byte); ok {
+		return p[:]
+	}
+	return new([16 << 10]byte)[:]
+}
+
+// Put implements httputil.BufferPool.
+func (b *buffers) Put(p []byte) { b.pool.Put((*[16 << 10]byte)(p)) }
 
 // quiet drops the library's own log lines: refuse and the services say more.
 var quiet = log.New(io.Discard, "", 0)
