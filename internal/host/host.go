@@ -73,10 +73,14 @@ func Facing(o httpx.Options) httpx.Options {
 // maxWaiting is how many connections may wait for their clients, at some tens of KB each.
 const maxWaiting = 2000
 
-// BoundMemory has the garbage of a flood collected before it piles up; GOMEMLIMIT overrides it.
+// BoundMemory has the garbage of a flood collected before it piles up, and that of common days seldom: what lives is
+// little, and would be looked through many times a second. GOMEMLIMIT and GOGC override it.
 func BoundMemory() {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
 	}
 }
 
