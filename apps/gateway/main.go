@@ -20,7 +20,7 @@ func wire(_ context.Context, h *host.Host) (func(context.Context) error, error) 
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
 	gateway, err := service.New(service.Deps{
-		Config: config, Invoker: h.Sidecar, Verifier: h.Verifier, Log: h.Log,
+		Config: config, Invoker: h.Sidecar, Verifier: h.Verifier, Log: h.Log, Metrics: h.Registry,
 		State: h.Sidecar.State(daprd.StateStore),
 	})
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strconv"
 	"syscall"
 	"time"
@@ -64,6 +65,28 @@ type options struct{ public bool }
 
 // Public lets everyone in, not only the sidecar. The host then has no Routes and no API of its own.
 func Public(o *options) { o.public = true }
+
+// Facing are the options of a server that faces the world, whose clients may be slow, or mean to be.
+func Facing(o httpx.Options) httpx.Options {
+	o.AppToken, o.WriteTimeout, o.MaxWaiting = "", time.Minute, maxWaiting
+	return o
+}
+
+// maxWaiting is how many connections may wait for their clients, at some tens of KB each.
+const maxWaiting = 2000
+
+// BoundMemory has the garbage of a flood collected before it piles up, and that of common days seldom: what lives is
+// little, and would be looked through many times a second. GOMEMLIMIT and GOGC override it.
+func BoundMemory() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
+	}
+}
+
+const memoryLimit = 200 << 20 // bytes; soft
 
 // lastWords is how long a service that failed stays to be read: `dapr run` drops what an app wrote right
 // before it exited, because it waits for the process before it has emptied its pipes.
@@ -147,7 +170,8 @@ func newHost(app string, config Config, o options, log zerolog.Logger, client *d
 		AppToken: config.AppAPIToken, Log: log, Registry: registry,
 	}
 	if o.public {
-		settings.AppToken, settings.WriteTimeout = "", time.Minute // clients may be slow, or mean to be
+		settings = Facing(settings)
+		BoundMemory()
 	}
 	server := httpx.NewServer(settings)
 	server.Ready("sidecar", client.Healthy)

@@ -127,11 +127,8 @@ func NotFound(w http.ResponseWriter, r *http.Request) {
 func MethodNotAllowed(w http.ResponseWriter, r *http.Request) {
 	p := NewProblem(fault.New(fault.Malformed, "method-not-allowed", "This address does not take %s.", r.Method))
 	p.Status, p.Title = http.StatusMethodNotAllowed, http.StatusText(http.StatusMethodNotAllowed)
-	body, _ := json.Marshal(p)
 	w.Header().Set("Allow", strings.Join(allowed(r), ", "))
-	w.Header().Set("Content-Type", p.ContentType(""))
-	w.WriteHeader(p.Status)
-	w.Write(body)
+	p.Write(w)
 }
 
 func allowed(r *http.Request) (methods []string) {

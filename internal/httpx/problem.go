@@ -97,8 +97,10 @@ func (p *Problem) MarshalJSON() ([]byte, error) {
 }
 
 // WriteProblem answers with err as a problem, for handlers outside huma.
-func WriteProblem(w http.ResponseWriter, err error) {
-	p := NewProblem(err)
+func WriteProblem(w http.ResponseWriter, err error) { NewProblem(err).Write(w) }
+
+// Write answers with the problem.
+func (p *Problem) Write(w http.ResponseWriter) {
 	body, _ := json.Marshal(p)
 	for k, v := range p.GetHeaders() {
 		w.Header()[k] = v

@@ -23,6 +23,7 @@ type Server struct {
 	address string
 	drain   time.Duration
 	write   time.Duration
+	waiting *waiting // nil: any number
 	ready   map[string]func(context.Context) error
 	alive   []func() error
 	closing atomic.Bool
@@ -36,8 +37,11 @@ type Options struct {
 	DrainTime time.Duration
 	// WriteTimeout bounds the writing of each answer; a handler may move it. No bound if zero.
 	WriteTimeout time.Duration
-	Log          zerolog.Logger
-	Registry     *prometheus.Registry
+	// MaxWaiting bounds the connections that wait for their client to send something; beyond it, the one that has
+	// waited the longest is closed. No bound if zero.
+	MaxWaiting int
+	Log        zerolog.Logger
+	Registry   *prometheus.Registry
 }
 
 // NewServer makes a server with /healthz (alive, and every check of Alive passes), /readyz (every check of Ready
@@ -46,6 +50,9 @@ func NewServer(o Options) *Server {
 	s := &Server{Router: chi.NewRouter(), address: o.Address, drain: o.DrainTime, write: o.WriteTimeout, log: o.Log, ready: map[string]func(context.Context) error{}}
 	if s.drain == 0 {
 		s.drain = 10 * time.Second
+	}
+	if o.MaxWaiting > 0 {
+		s.waiting = newWaiting(o.MaxWaiting)
 	}
 	s.Router.Use(Trace(o.Log), Observe(o.Registry), Recover, AppToken(o.AppToken))
 	s.Router.NotFound(NotFound)
@@ -102,10 +109,18 @@ func (s *Server) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", s.address, err)
 	}
+	return s.Serve(ctx, listener)
+}
+
+// Serve is Run on a listener, which it closes.
+func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{
 		Handler: s.Router, ReadHeaderTimeout: 5 * time.Second, // no ReadTimeout: it would end streams and imports; the gateway bounds bodies
 		WriteTimeout: s.write, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
 		BaseContext: func(net.Listener) context.Context { return s.log.WithContext(context.Background()) },
+	}
+	if s.waiting != nil {
+		server.ConnState, server.ConnContext = s.waiting.state, s.waiting.context
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()

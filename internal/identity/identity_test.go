@@ -29,7 +29,7 @@ type issuer struct {
 	now     time.Time
 }
 
-func newIssuer(t *testing.T) *issuer {
+func newIssuer(t testing.TB) *issuer {
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)
@@ -68,7 +68,7 @@ func claims() identity.Claims {
 	}
 }
 
-func sign(t *testing.T, method jwt.SigningMethod, kid string, c jwt.Claims, key any) string {
+func sign(t testing.TB, method jwt.SigningMethod, kid string, c jwt.Claims, key any) string {
 	t.Helper()
 	token := jwt.NewWithClaims(method, c)
 	token.Header["kid"] = kid

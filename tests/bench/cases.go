@@ -20,22 +20,27 @@ import (
 
 const rawInvoke = "raw sidecar: invoke"
 
-// prepare fills the shelves and lists what is measured: the raw sidecar first, then the shop.
-func prepare(ctx context.Context, s *launch.Shop) ([]benchCase, error) {
+// prepare fills the shelves and lists what is measured: the raw sidecar first, then the shop. A case that is judged by
+// another comes after it. done ends what prepare started.
+func prepare(ctx context.Context, s *launch.Shop) (cases []benchCase, done func(), err error) {
 	guest := shop.New(s.GatewayURL())
 	guest.HTTP.Transport.(*http.Transport).MaxIdleConnsPerHost = 256
 	skus, handle, err := stockUp(ctx, guest)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	raw, err := rawSidecar(s)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var n atomic.Int64
 	orders := &orderCase{guest: guest, skus: skus}
 	value := []byte(strings.Repeat("x", 400))
-	return []benchCase{
+	gateway, done, err := gatewayCases(ctx, s, raw, guest.HTTP, handle)
+	if err != nil {
+		return nil, nil, err
+	}
+	cases = []benchCase{
 		{name: "raw sidecar: put", op: func(ctx context.Context) error {
 			return raw.State(daprd.StateStore).Put(ctx, "bench/"+strconv.FormatInt(n.Add(1), 10), value, "")
 		}},
@@ -58,8 +63,10 @@ func prepare(ctx context.Context, s *launch.Shop) ([]benchCase, error) {
 			_, err := guest.NewCart(ctx, shop.Item{SKU: skus[int(n.Add(1))%len(skus)], Quantity: 1})
 			return err
 		}},
-		{name: "place an order", setup: orders.setup, op: orders.place},
-	}, nil
+		{name: quiet, setup: orders.setup, op: orders.place},
+		{name: "place an order, 200 wrong logins a second beside", setup: orders.setup, op: orders.place, beside: guessing(s.GatewayURL()), against: quiet, atMost: 1.5},
+	}
+	return append(gateway, cases...), done, nil
 }
 
 // stockUp gives some demo products enough stock for any run.

@@ -1,6 +1,6 @@
 // Command bench measures a shop through real sidecars: it starts one of its own on free ports (STATE= and
 // PUBSUB= choose the infrastructure), buys from it with 1, 16 and 64 clients, and prints a table beside the
-// raw figures of the sidecar in the same run. The load generator runs on the same cores.
+// raw figures of the sidecar and of a bare handler in the same run. What the gateway is held to are ratios of them. The load generator runs on the same cores.
 package main
 
 import (
@@ -22,6 +22,13 @@ import (
 )
 
 func main() {
+	if os.Getenv(bareVariable) != "" {
+		if err := serveBare(); err != nil {
+			fmt.Fprintln(os.Stderr, "bare handler:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := run(ctx)
@@ -55,7 +62,7 @@ func run(ctx context.Context) error {
 		out = ".run"
 	}
 	o.RunDir, o.FreePorts, o.GatewayPort, o.Log = dir, true, 0, os.Stderr
-	o.Env = map[string]string{"RATE_LIMIT": "off", "LOG_LEVEL": "warn"}
+	o.Env = map[string]string{"RATE_LIMIT": "off", "LOG_LEVEL": "warn", "TRUSTED_PROXIES": "127.0.0.0/8"} // see guessing
 	o, _, stop, err := o.WithServers(ctx)
 	if err != nil {
 		return err
@@ -67,10 +74,11 @@ func run(ctx context.Context) error {
 	}
 	defer s.Stop(context.WithoutCancel(ctx))
 
-	cases, err := prepare(ctx, s)
+	cases, done, err := prepare(ctx, s)
 	if err != nil {
 		return err
 	}
+	defer done()
 	// Each case runs with these numbers of clients, for the duration each time.
 	clients := []int{1, 16, 64}
 	if text := os.Getenv("CLIENTS"); text != "" {
@@ -102,6 +110,7 @@ func run(ctx context.Context) error {
 			if r.Lag95, err = since(ctx, s, before); err != nil {
 				return err
 			}
+			r.Judged = judge(c, r, results)
 			results = append(results, r)
 		}
 	}
@@ -145,6 +154,15 @@ func print(results []result) {
 		fmt.Fprintf(w, "%s\t%d\t%.0f\t%.2f\t%.1f\t%.1f\t%.1f\t%d\t\n", r.Case, r.Clients, r.PerSecond, r.OfRaw, r.CPU, r.P50, r.P99, r.Errors)
 	}
 	w.Flush()
+	for _, r := range results {
+		if v := r.Judged; v != nil {
+			verdict := "met"
+			if !v.Met {
+				verdict = "NOT met"
+			}
+			fmt.Printf("%s, %d clients: %.2f of the %s of %q (aim: %s, %s)\n", r.Case, r.Clients, v.Ratio, v.What, v.Against, v.Aim, verdict)
+		}
+	}
 	for _, r := range results {
 		for _, app := range consumers {
 			if r.Lag95[app] > 0 {

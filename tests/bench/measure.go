@@ -19,6 +19,14 @@ type benchCase struct {
 	name  string
 	setup func(ctx context.Context, clients int, d time.Duration) error
 	op    func(ctx context.Context) error
+
+	// beside, if any, goes on while op is measured.
+	beside func(ctx context.Context) error
+
+	// The case of the same run that this one is judged by, and how: at least that part of its rate, or at most that
+	// multiple of its 99th percentile.
+	against         string
+	atLeast, atMost float64
 }
 
 // result of one case with one number of clients. Times are in milliseconds.
@@ -36,6 +44,34 @@ type result struct {
 	// Lag95 is within how many milliseconds of its commit an app has handled 95% of the events, by app.
 	Lag95    map[string]float64 `json:"eventLag95ms,omitempty"`
 	FirstErr string             `json:"firstError,omitempty"`
+	Judged   *verdict           `json:"judged,omitempty"`
+}
+
+// verdict compares a result with another case of the same run and number of clients.
+type verdict struct {
+	Against string  `json:"against"`
+	What    string  `json:"what"` // "rate" or "p99"
+	Ratio   float64 `json:"ratio"`
+	Aim     string  `json:"aim"`
+	Met     bool    `json:"met"`
+}
+
+// judge gives nil without the other case.
+func judge(c benchCase, r result, all []result) *verdict {
+	for _, other := range all {
+		if other.Case != c.against || other.Clients != r.Clients {
+			continue
+		}
+		if c.atMost > 0 && other.P99 > 0 {
+			ratio := r.P99 / other.P99
+			return &verdict{c.against, "p99", ratio, fmt.Sprintf("at most %.2f", c.atMost), r.Errors == 0 && ratio <= c.atMost}
+		}
+		if c.atLeast > 0 && other.PerSecond > 0 {
+			ratio := r.PerSecond / other.PerSecond
+			return &verdict{c.against, "rate", ratio, fmt.Sprintf("at least %.2f", c.atLeast), r.Errors == 0 && ratio >= c.atLeast}
+		}
+	}
+	return nil
 }
 
 // shares are the processes by what they cost, the dearest first.
@@ -71,6 +107,14 @@ func measure(ctx context.Context, c benchCase, n int, d time.Duration, cpu func(
 		errors atomic.Int64
 		first  string
 	)
+	besides := make(chan error, 1)
+	beside, leave := context.WithCancel(ctx)
+	defer leave()
+	if c.beside == nil {
+		besides <- nil
+	} else {
+		go func() { besides <- c.beside(beside) }()
+	}
 	start, used := time.Now(), cpu()
 	for range n {
 		wg.Go(func() {
@@ -100,6 +144,10 @@ func measure(ctx context.Context, c benchCase, n int, d time.Duration, cpu func(
 	}
 	wg.Wait()
 	took := time.Since(start)
+	leave()
+	if err := <-besides; err != nil {
+		return result{}, fmt.Errorf("beside %s: %w", c.name, err)
+	}
 	r := result{Case: c.name, Clients: n, PerSecond: float64(len(times)) / took.Seconds(), Errors: int(errors.Load()), FirstErr: first}
 	if len(times) > 0 {
 		r.Processes = map[string]float64{}

@@ -104,8 +104,9 @@ func item(e *listing.Entry, levels map[string]int64) itemView {
 	return v
 }
 
-// Cache-Control of public reads: the gateway and browsers may be a second behind.
-const publicCache = "public, max-age=1, stale-while-revalidate=10"
+// Cache-Control of public reads: the gateway and browsers may be a second behind, two while they renew it. What is
+// left of a product is in them, so not more; and no stale-if-error: while the catalogue is away, nobody knows.
+const publicCache = "public, max-age=1, stale-while-revalidate=1"
 
 // privateCache is for what only staff may see.
 const privateCache = "private, no-store"

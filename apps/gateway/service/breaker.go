@@ -16,6 +16,27 @@ import (
 // buried under requests when it comes back. An app that answers, whatever it answers, is up.
 type breaker struct {
 	*gobreaker.CircuitBreaker[*sidecar.Response]
+	requests, streams chan struct{} // under way
+}
+
+// maxUnderWay bounds the requests to one app, and the event streams: so many at most take memory here, and wait
+// there, when it is slow.
+const maxUnderWay = 1000
+
+var errFull = errors.New("too many requests under way")
+
+// enter takes a place among the requests under way; without one, the app is as good as down.
+func (b *breaker) enter(stream bool) (leave func(), err error) {
+	places := b.requests
+	if stream {
+		places = b.streams
+	}
+	select {
+	case places <- struct{}{}:
+		return func() { <-places }, nil
+	default:
+		return nil, down(b.Name(), time.Second, errFull)
+	}
 }
 
 // Five failures in a row open it; after openFor a few requests try again (more than one, since an import may
@@ -30,7 +51,7 @@ const (
 var errClient = errors.New("the client's doing")
 
 func newBreaker(app string, log zerolog.Logger) *breaker {
-	return &breaker{gobreaker.NewCircuitBreaker[*sidecar.Response](gobreaker.Settings{
+	return &breaker{requests: make(chan struct{}, maxUnderWay), streams: make(chan struct{}, maxUnderWay), CircuitBreaker: gobreaker.NewCircuitBreaker[*sidecar.Response](gobreaker.Settings{
 		Name: app, MaxRequests: 3, Timeout: openFor,
 		ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= failuresToOpen },
 		IsExcluded:  func(err error) bool { return errors.Is(err, errClient) },

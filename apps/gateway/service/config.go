@@ -10,6 +10,8 @@ import (
 type Config struct {
 	// RateLimit is "on" or "off"; off is for load tests.
 	RateLimit string `env:"RATE_LIMIT" envDefault:"on"`
+	// CacheMegabytes bounds the answers that are kept in memory; 0 keeps none.
+	CacheMegabytes int `env:"CACHE_MEGABYTES" envDefault:"32"`
 	// CORSOrigins may call the API from a browser: "https://shop.example", or "*" for all. None by default.
 	CORSOrigins []string `env:"CORS_ORIGINS"`
 	// TrustedProxies are the networks (CIDR) of proxies before the gateway, whose X-Forwarded-For is
@@ -17,9 +19,14 @@ type Config struct {
 	TrustedProxies []string `env:"TRUSTED_PROXIES"`
 }
 
+const maxCacheMegabytes = 1 << 16
+
 func (c Config) check() error {
 	if c.RateLimit != "on" && c.RateLimit != "off" {
 		return fmt.Errorf("RATE_LIMIT=%s is unknown: the choices are on, off", c.RateLimit)
+	}
+	if c.CacheMegabytes < 0 || c.CacheMegabytes > maxCacheMegabytes {
+		return fmt.Errorf("CACHE_MEGABYTES=%d is not from 0 to %d", c.CacheMegabytes, maxCacheMegabytes)
 	}
 	for _, o := range c.CORSOrigins {
 		if u, err := url.Parse(o); o != "*" && (err != nil || u.Scheme == "" || u.Host == "" || u.Path != "") {

@@ -36,7 +36,7 @@ func (k keys) Key(_ context.Context, kid string) (ed25519.PublicKey, bool, error
 	return key, ok, nil
 }
 
-func open(t *testing.T, config service.Config) *shop {
+func open(t testing.TB, config service.Config) *shop {
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)

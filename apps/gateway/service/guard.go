@@ -15,9 +15,17 @@ import (
 // guard refuses addresses that two programs on the way could read differently, so that nothing passes as
 // one address here and arrives as another there: dot segments, empty segments, backslashes and control
 // characters, plain or encoded, once or several times; encoded slashes; what is not UTF-8; queries that do
-// not parse.
+// not parse. And it refuses more of an address or a header than any client of the API has to say.
 func guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if len(r.RequestURI) > maxTarget {
+			tooLong(w, http.StatusRequestURITooLong, "uri-too-long", "path", maxTarget)
+			return
+		}
+		if name, n := largest(r.Header); n > maxHeader {
+			tooLong(w, http.StatusRequestHeaderFieldsTooLarge, "header-too-large", "header."+name, maxHeader)
+			return
+		}
 		if what := ambiguous(r.URL.EscapedPath()); what != "" {
 			httpx.WriteProblem(w, fault.New(fault.Malformed, "malformed-request", "The address is not well-formed.").WithField("path", what))
 			return
@@ -32,6 +40,36 @@ func guard(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// In bytes, of an address and of all of a header: less than the sidecars take (readBufferSize in dapr/apps.yaml), with
+// room for what goes along.
+const (
+	maxTarget = 8 << 10
+	maxHeader = 12 << 10
+)
+
+// largest gives the name that takes the most of a header, and how much all of them take.
+func largest(h http.Header) (name string, total int) {
+	most := 0
+	for n, values := range h {
+		size := 0
+		for _, v := range values {
+			size += len(n) + len(v) + 4 // ": " and the end of the line
+		}
+		if total += size; size > most {
+			name, most = n, size
+		}
+	}
+	return name, total
+}
+
+// tooLong refuses with a status that no fault has (RFC 9110, section 15.5.15; RFC 6585, section 5).
+func tooLong(w http.ResponseWriter, status int, typ, location string, most int) {
+	p := httpx.NewProblem(fault.New(fault.Malformed, typ, "The request's header is larger than the shop takes.").
+		WithField(location, "too large").With("maxBytes", most))
+	p.Status, p.Title = status, http.StatusText(status)
+	p.Write(w)
 }
 
 // maxDecodings is how deep an encoding within an encoding is looked into; deeper ones are refused.
@@ -128,11 +166,12 @@ func (g *Gateway) cors() func(http.Handler) http.Handler {
 		AllowedOrigins: origins,
 		AllowedMethods: methods,
 		AllowedHeaders: []string{
-			"Accept", "Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match",
+			"Accept", "Authorization", "Cache-Control", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match",
 			"Last-Event-ID", "X-Order-Token", "X-Request-Id", "traceparent",
 		},
 		ExposedHeaders: []string{
-			"ETag", "Idempotent-Replayed", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-Id", "traceparent",
+			"Age", "Cache-Status", "ETag", "Idempotent-Replayed", "Location", "RateLimit", "RateLimit-Limit", "RateLimit-Policy",
+			"RateLimit-Remaining", "RateLimit-Reset", "Retry-After", "X-Request-Id", "traceparent",
 		},
 		MaxAge: 600,
 	})

@@ -1,7 +1,6 @@
 package service
 
 import (
-	"encoding/json"
 	"mime"
 	"net/http"
 	"slices"
@@ -69,11 +68,7 @@ func (f *foreign) write(w http.ResponseWriter) {
 		w.Header().Set("Allow", f.allow)
 	}
 	p := &httpx.Problem{Type: httpx.ProblemBase + typ, Title: http.StatusText(status), Status: status, Detail: detail}
-	body, _ := json.Marshal(p)
-	w.Header().Set("Content-Type", p.ContentType(""))
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	w.Write(body)
+	p.Write(w)
 }
 
 var gzipped = must(gzhttp.NewWrapper(

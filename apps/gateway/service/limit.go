@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -24,14 +25,22 @@ const (
 	placement    limit = "placement"
 )
 
-var buckets = map[limit]struct {
+type bucket struct {
 	perSecond rate.Limit
 	burst     int
-}{
-	browsing:     {100, 500},
-	signIn:       {1, 60}, // each costs an argon2id hash; the users service limits tries by account
-	cartCreation: {5, 100},
-	placement:    {2, 60},
+	policy    string // as RateLimit-Policy words it
+}
+
+var buckets = map[limit]bucket{
+	browsing:     sized(browsing, 100, 500),
+	signIn:       sized(signIn, 1, 60), // each costs an argon2id hash; the users service limits tries by account
+	cartCreation: sized(cartCreation, 5, 100),
+	placement:    sized(placement, 2, 60),
+}
+
+func sized(name limit, perSecond, burst int) bucket {
+	window := math.Ceil(float64(burst) / float64(perSecond))
+	return bucket{rate.Limit(perSecond), burst, fmt.Sprintf("%q;q=%d;w=%.0f", name, burst, window)}
 }
 
 // maxBuckets bounds the memory: about 200 bytes each. One that is forgotten is full again.
@@ -47,17 +56,22 @@ func newLimits(now func() time.Time) *limits {
 }
 
 // take counts a request of the caller and says in the answer what is left
-// (draft-ietf-httpapi-ratelimit-headers). It fails with too-many-requests.
+// (draft-ietf-httpapi-ratelimit-headers, and the three headers of its drafts before 08, which more clients know). It fails with too-many-requests.
 func (l *limits) take(w http.ResponseWriter, name limit, caller string) error {
 	size, now := buckets[name], l.now()
-	bucket, _ := l.callers.ComputeIfAbsent(string(name)+" "+caller, func() (*rate.Limiter, bool) {
+	tokens, _ := l.callers.ComputeIfAbsent(string(name)+" "+caller, func() (*rate.Limiter, bool) {
 		return rate.NewLimiter(size.perSecond, size.burst), false
 	})
-	ok := bucket.AllowN(now, 1)
-	left := bucket.TokensAt(now)
-	full := math.Ceil((float64(size.burst) - left) / float64(size.perSecond))
-	w.Header().Set("RateLimit-Policy", fmt.Sprintf("%q;q=%d;w=%.0f", name, size.burst, math.Ceil(float64(size.burst)/float64(size.perSecond))))
-	w.Header().Set("RateLimit", fmt.Sprintf("%q;r=%.0f;t=%.0f", name, math.Floor(max(left, 0)), full))
+	ok := tokens.AllowN(now, 1)
+	left := tokens.TokensAt(now)
+	remaining := strconv.Itoa(int(max(left, 0)))
+	full := strconv.Itoa(int(math.Ceil((float64(size.burst) - left) / float64(size.perSecond))))
+	h := w.Header()
+	h.Set("RateLimit-Policy", size.policy)
+	h.Set("RateLimit", `"`+string(name)+`";r=`+remaining+";t="+full)
+	h.Set("RateLimit-Limit", strconv.Itoa(size.burst))
+	h.Set("RateLimit-Remaining", remaining)
+	h.Set("RateLimit-Reset", full) // seconds until the bucket is full again
 	if ok {
 		return nil
 	}

@@ -23,6 +23,9 @@ func burst(t *testing.T, s *shop, most int, method, path string, header ...strin
 		w := s.ask(method, path, "", header...)
 		require.NotEmpty(t, w.Header().Get("RateLimit"))
 		require.NotEmpty(t, w.Header().Get("RateLimit-Policy"))
+		remaining, reset := w.Header().Get("RateLimit-Remaining"), w.Header().Get("RateLimit-Reset")
+		require.Contains(t, w.Header().Get("RateLimit"), ";r="+remaining+";t="+reset)
+		require.Contains(t, w.Header().Get("RateLimit-Policy"), ";q="+w.Header().Get("RateLimit-Limit")+";")
 		if w.Code == http.StatusTooManyRequests {
 			requireProblem(t, http.StatusTooManyRequests, "too-many-requests", w)
 			require.NotEmpty(t, w.Header().Get("Retry-After"))

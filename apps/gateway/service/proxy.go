@@ -8,6 +8,8 @@ import (
 	"log"
 	"net/http"
 	"net/http/httputil"
+	"os"
+	"sync"
 	"time"
 
 	"github.com/go-chi/chi/v5/middleware"
@@ -44,13 +46,39 @@ func (g *Gateway) proxy(rt route) http.Handler {
 		}
 		// Errors mean that the writer has no deadlines, as in tests. The zero time lifts the server's own.
 		_ = client.SetReadDeadline(readBy)
-		body := limitBody(w, r, rt.body)
+		body := limitBody(w, r, rt, readBy)
+		if err := body.fault(rt.body); err != nil {
+			refuse(w, r, err)
+			return
+		}
+		leave, err := g.breakers[rt.app].enter(rt.stream)
+		if err != nil {
+			refuse(w, r, err)
+			return
+		}
+		defer leave()
 		hop := &hop{app: rt.app, breaker: g.breakers[rt.app], invoker: g.deps.Invoker, body: body, limit: rt.body}
 		(&httputil.ReverseProxy{
-			Rewrite: rewrite, Transport: hop, ModifyResponse: clean, ErrorHandler: refuse, ErrorLog: quiet,
+			Rewrite: rewrite, Transport: hop, ModifyResponse: clean, ErrorHandler: refuse, ErrorLog: quiet, BufferPool: &copying,
 		}).ServeHTTP(&patient{w, client}, r.WithContext(ctx))
 	})
 }
+
+// copying keeps buffers for the bodies of answers: one for each request would be most of the gateway's garbage.
+var copying buffers
+
+type buffers struct{ pool sync.Pool }
+
+// Get implements httputil.BufferPool.
+func (b *buffers) Get() []byte {
+	if p, ok := b.pool.Get().(*[16 << 10]byte); ok {
+		return p[:]
+	}
+	return new([16 << 10]byte)[:]
+}
+
+// Put implements httputil.BufferPool.
+func (b *buffers) Put(p []byte) { b.pool.Put((*[16 << 10]byte)(p)) }
 
 // quiet drops the library's own log lines: refuse and the services say more.
 var quiet = log.New(io.Discard, "", 0)
@@ -84,7 +112,7 @@ func (h *hop) RoundTrip(r *http.Request) (*http.Response, error) {
 		Unbounded: true, // the context has the route's own deadline
 	}
 	if r.Body != nil && r.Body != http.NoBody {
-		request.Body = h.body
+		request.Body = h.body.reader()
 	}
 	if r.Method == http.MethodHead {
 		request.Method = http.MethodGet
@@ -144,7 +172,7 @@ func clean(res *http.Response) error {
 func refuse(w http.ResponseWriter, r *http.Request, err error) {
 	var f *foreign
 	switch {
-	case errors.Is(r.Context().Err(), context.Canceled):
+	case errors.Is(r.Context().Err(), context.Canceled) && !errors.Is(err, os.ErrDeadlineExceeded): // a body that is too slow ends the context too
 		w.WriteHeader(statusClientClosed) // for the metrics: nobody reads it
 	case errors.As(err, &f):
 		telemetry.Log(r.Context()).Warn().Int("status", f.status).Str("text", f.text).Msg("an upstream's error is no problem document")

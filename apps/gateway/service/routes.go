@@ -11,6 +11,7 @@ type route struct {
 	body    int64 // bytes; maxBody if zero
 	timeout time.Duration
 	stream  bool // server-sent events: no end, no compression
+	cached  bool // reads without credentials are answered from memory, as long as their Cache-Control says
 }
 
 // Bounds of a request that its route does not set.
@@ -25,15 +26,15 @@ const (
 )
 
 var routes = []route{
-	{pattern: "/api/v1/products", app: "catalog"},
-	{pattern: "/api/v1/products/*", app: "catalog"},
+	{pattern: "/api/v1/products", app: "catalog", cached: true},
+	{pattern: "/api/v1/products/*", app: "catalog", cached: true},
 	{pattern: "/api/v1/products/import", app: "catalog", body: maxImport, timeout: importTimeout},
-	{pattern: "/api/v1/categories", app: "catalog"},
-	{pattern: "/api/v1/categories/*", app: "catalog"},
+	{pattern: "/api/v1/categories", app: "catalog", cached: true},
+	{pattern: "/api/v1/categories/*", app: "catalog", cached: true},
 	{pattern: "/api/v1/stock", app: "catalog"},
 	{pattern: "/api/v1/stock/*", app: "catalog"},
-	{pattern: "/api/v1/media/*", app: "catalog"},
-	{pattern: "/media/*", app: "catalog"},
+	{pattern: "/api/v1/media/*", app: "catalog", cached: true},
+	{pattern: "/media/*", app: "catalog", cached: true},
 	{pattern: "/api/v1/carts", app: "cart", limit: cartCreation},
 	{pattern: "/api/v1/carts/*", app: "cart"},
 	{pattern: "/api/v1/orders", app: "orders", limit: placement},
@@ -54,6 +55,9 @@ var routes = []route{
 	{pattern: "/api/v1/dead-letters/notifications", app: "notifications"},
 	{pattern: "/api/v1/dead-letters/notifications/*", app: "notifications"},
 }
+
+// shown are the apps whose writes change what cached routes answer: products, and what is left of them.
+var shown = []string{"catalog", "orders"}
 
 // apps are those that an order cannot be placed without, in the order in which their documents appear.
 var apps = []string{"catalog", "cart", "orders", "users"}

@@ -2,17 +2,20 @@
 // nothing else.
 //
 // A request passes, in this order: security headers and CORS, the guard of addresses, the access token,
-// the rate limit, read-only mode, compression, then its route's proxy or the documentation.
+// the rate limit, read-only mode, compression, the cache of public reads, then its route's proxy or the documentation.
 package service
 
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"haberdash/apps/gateway/service/cache"
 	"haberdash/internal/httpx"
 	"haberdash/internal/identity"
 	"haberdash/internal/sidecar"
@@ -25,7 +28,8 @@ type Deps struct {
 	Verifier *identity.Verifier
 	State    sidecar.State // for readOnly; without one there is no such mode
 	Log      zerolog.Logger
-	Now      func() time.Time // time.Now if nil
+	Metrics  prometheus.Registerer // none if nil
+	Now      func() time.Time      // time.Now if nil
 }
 
 // Gateway routes public requests to the services.
@@ -33,6 +37,7 @@ type Gateway struct {
 	deps     Deps
 	breakers map[string]*breaker
 	limits   *limits
+	cache    *cache.Cache // nil: off
 	health   *health
 	document *document
 	readOnly *readOnly
@@ -56,6 +61,9 @@ func New(d Deps) (*Gateway, error) {
 		health:   newHealth(d.Invoker, d.Now),
 		document: newDocument(d.Invoker, d.Now),
 		readOnly: &readOnly{state: d.State, now: d.Now},
+	}
+	if d.Config.CacheMegabytes > 0 {
+		g.cache = cache.New(cache.Options{Bytes: d.Config.CacheMegabytes << 20, Now: d.Now, Metrics: d.Metrics})
 	}
 	for _, r := range routes {
 		if g.breakers[r.app] == nil {
@@ -88,7 +96,7 @@ func (g *Gateway) router() (http.Handler, error) {
 		if rt.stream {
 			on = r
 		}
-		h := g.slower(rt.limit)(g.proxy(rt))
+		h := g.slower(rt.limit)(g.remember(rt, g.proxy(rt)))
 		for _, method := range methods {
 			on.Method(method, rt.pattern, h)
 		}
@@ -108,6 +116,20 @@ func (g *Gateway) router() (http.Handler, error) {
 		docs.MethodFunc(method, "/", index)
 	}
 	return r, nil
+}
+
+// remember puts the cache before a route whose reads it may answer, and lets it forget after writes that change them.
+func (g *Gateway) remember(rt route, h http.Handler) http.Handler {
+	if g.cache == nil {
+		return h
+	}
+	if rt.cached {
+		h = httpx.Conditional(g.cache.Reads(h))
+	}
+	if slices.Contains(shown, rt.app) {
+		h = g.cache.Writes(h)
+	}
+	return h
 }
 
 // methods are those that reach a service, which may still refuse them. TRACE and CONNECT never do.

@@ -1,0 +1,73 @@
+package service_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+	"github.com/stretchr/testify/require"
+
+	"haberdash/apps/gateway/service"
+	"haberdash/internal/host"
+	"haberdash/internal/httpx"
+	"haberdash/internal/sidecar/daprd"
+)
+
+// BenchmarkCachedRead is all that the gateway does for a read from memory, without the network.
+func BenchmarkCachedRead(b *testing.B) {
+	s := open(b, service.Config{CacheMegabytes: 1, RateLimit: "off"})
+	s.mesh.Join("catalog", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "public, max-age=3600")
+		w.Header().Set("ETag", `"1"`)
+		io.WriteString(w, strings.Repeat("x", 2000))
+	}))
+	r := httptest.NewRequest("GET", "/api/v1/products/hat", nil)
+	r.Header.Set("Accept-Encoding", "gzip")
+	b.ReportAllocs()
+	for b.Loop() {
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		if w.Code != http.StatusOK {
+			b.Fatal(w.Code)
+		}
+	}
+}
+
+// BenchmarkForwardedRead is a read that is not cached, over sockets: client, gateway, and in place of its sidecar a
+// bare handler.
+func BenchmarkForwardedRead(b *testing.B) {
+	behind := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "public, max-age=1")
+		w.Header().Set("ETag", `"1"`)
+		io.WriteString(w, strings.Repeat("x", 2000))
+	}))
+	defer behind.Close()
+	_, port, _ := strings.Cut(strings.TrimPrefix(behind.URL, "http://"), ":")
+	n, err := strconv.Atoi(port)
+	require.NoError(b, err)
+	client, err := daprd.New(daprd.Options{HTTPPort: n, GRPCPort: 1})
+	require.NoError(b, err)
+	defer client.Close()
+	g, err := service.New(service.Deps{Config: service.Config{RateLimit: "off", CacheMegabytes: 1}, Invoker: client, Log: zerolog.Nop()})
+	require.NoError(b, err)
+	server := httpx.NewServer(host.Facing(httpx.Options{Log: zerolog.Nop(), Registry: prometheus.NewRegistry()}))
+	g.Mount(server, client.Healthy)
+	front := httptest.NewServer(server.Router)
+	defer front.Close()
+	b.ReportAllocs()
+	for b.Loop() {
+		req, _ := http.NewRequest("GET", front.URL+"/api/v1/products/hat", nil)
+		req.Header.Set("Cache-Control", "no-cache")
+		res, err := front.Client().Do(req)
+		require.NoError(b, err)
+		io.Copy(io.Discard, res.Body)
+		res.Body.Close()
+	}
+}

@@ -1,0 +1,268 @@
+package cache_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"haberdash/apps/gateway/service/cache"
+)
+
+// slow answers after a second, fresh for a minute unless the query has another Cache-Control, with the number of
+// the call.
+func slow(calls *atomic.Int64) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		n := calls.Add(1)
+		select {
+		case <-time.After(time.Second):
+		case <-r.Context().Done():
+			w.WriteHeader(499)
+			return
+		}
+		w.Header().Set("Cache-Control", "public, max-age=60")
+		if other := r.URL.Query().Get("control"); other != "" {
+			w.Header().Set("Cache-Control", other)
+		}
+		fmt.Fprint(w, n)
+	}
+}
+
+func TestEqualRequestsAskOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var calls atomic.Int64
+		h := cache.New(cache.Options{Bytes: 1 << 20}).Reads(slow(&calls))
+		start := time.Now()
+		var all sync.WaitGroup
+		for range 50 {
+			all.Go(func() { require.Equal(t, "1", ask(h, "GET", "/p").Body.String()) })
+		}
+		all.Wait()
+		require.EqualValues(t, 1, calls.Load())
+		require.Equal(t, time.Second, time.Since(start))
+	})
+}
+
+func TestWhatMayNotBeKeptIsNotShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var calls atomic.Int64
+		h := cache.New(cache.Options{Bytes: 1 << 20}).Reads(slow(&calls))
+		var all sync.WaitGroup
+		var seen sync.Map
+		start := time.Now()
+		for range 20 {
+			all.Go(func() { seen.Store(ask(h, "GET", "/p?control=private").Body.String(), true) })
+		}
+		all.Wait()
+		n := 0
+		seen.Range(func(any, any) bool { n++; return true })
+		require.Equal(t, 20, n, "each has an answer of its own")
+		require.Equal(t, 2*time.Second, time.Since(start), "and they do not queue for it")
+	})
+}
+
+func TestAClientThatLeavesTakesNobodyAlong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var calls atomic.Int64
+		h := cache.New(cache.Options{Bytes: 1 << 20}).Reads(slow(&calls))
+		ctx, leave := context.WithCancel(t.Context())
+		var all sync.WaitGroup
+		all.Go(func() { h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, "GET", "/p", nil)) })
+		synctest.Wait()
+		for range 10 {
+			all.Go(func() { require.Equal(t, "2", ask(h, "GET", "/p").Body.String()) })
+		}
+		synctest.Wait()
+		leave()
+		all.Wait()
+		require.EqualValues(t, 2, calls.Load())
+
+		waiting, give := context.WithCancel(t.Context())
+		go ask(h, "GET", "/q")
+		synctest.Wait()
+		all.Go(func() { h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(waiting, "GET", "/q", nil)) })
+		synctest.Wait()
+		give()
+		all.Wait() // before the answer is there
+		require.EqualValues(t, 3, calls.Load())
+		time.Sleep(time.Minute)
+	})
+}
+
+func TestLargeAnswersAreNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		end := make(chan struct{})
+		h := cache.New(cache.Options{Bytes: 8 << 10}).Reads(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Cache-Control", "public, max-age=60")
+			io.WriteString(w, strings.Repeat("x", 2<<10))
+			<-end
+		}))
+		go ask(h, "GET", "/p")
+		synctest.Wait()
+		go ask(h, "GET", "/p")
+		synctest.Wait() // both have spilled: else the second would wait for the first, and this test for ever
+		close(end)
+	})
+}
+
+func TestAStaleAnswerIsRenewedInTheBackground(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var calls atomic.Int64
+		h := cache.New(cache.Options{Bytes: 1 << 20}).Reads(slow(&calls))
+		path := "/p?control=max-age=2,stale-while-revalidate=5"
+		ask(h, "GET", path) // asked for at 0
+		time.Sleep(2 * time.Second)
+		start := time.Now()
+		for range 10 {
+			w := ask(h, "GET", path)
+			require.Equal(t, "1", w.Body.String())
+			require.Equal(t, "haberdash; hit; ttl=-1", w.Header().Get("Cache-Status"))
+			require.Equal(t, "3", w.Header().Get("Age"))
+		}
+		require.Zero(t, time.Since(start), "nobody waits")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		require.Equal(t, "2", ask(h, "GET", path).Body.String())
+		require.EqualValues(t, 2, calls.Load(), "one has renewed it for all")
+		time.Sleep(7 * time.Second)
+		require.Equal(t, "3", ask(h, "GET", path).Body.String(), "too stale")
+		// These forbid to serve what is stale (RFC 9111, sections 5.2.2.2, 5.2.2.8 and 5.2.2.10).
+		for _, strict := range []string{"must-revalidate", "proxy-revalidate", "s-maxage=2"} {
+			path := "/p?control=max-age=2,stale-while-revalidate=5,stale-if-error=5," + strict
+			first := ask(h, "GET", path).Body.String()
+			time.Sleep(2 * time.Second)
+			require.NotEqual(t, first, ask(h, "GET", path).Body.String(), strict)
+		}
+	})
+}
+
+func TestAStaleAnswerIsBetterThanNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var fails http.HandlerFunc
+		a := open(func(w http.ResponseWriter, r *http.Request) {
+			if fails != nil {
+				fails(w, r)
+				return
+			}
+			io.WriteString(w, "good")
+		})
+		a.control = "public, max-age=1, stale-if-error=9"
+		ask(a, "GET", "/p")
+		time.Sleep(5 * time.Second)
+		for _, fails = range []http.HandlerFunc{
+			func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) },
+			func(w http.ResponseWriter, r *http.Request) {
+				io.WriteString(w, "half an ans")
+				panic(http.ErrAbortHandler)
+			},
+		} {
+			w := ask(a, "GET", "/p")
+			require.Equal(t, "good", w.Body.String())
+			require.Equal(t, "haberdash; hit; ttl=-4", w.Header().Get("Cache-Status"))
+			w = ask(a, "GET", "/other")
+			require.Equal(t, http.StatusServiceUnavailable, w.Code)
+			require.NotContains(t, w.Body.String(), "half")
+		}
+		fails = func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNotFound) }
+		require.Equal(t, http.StatusNotFound, ask(a, "GET", "/p").Code, "an answer is an answer")
+		fails = func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }
+		time.Sleep(5 * time.Second)
+		require.Equal(t, http.StatusServiceUnavailable, ask(a, "GET", "/p").Code, "not for ever")
+	})
+}
+
+func TestWritesMakeItForget(t *testing.T) {
+	t.Parallel()
+	for status, forgets := range map[int]bool{
+		200: true, 201: true, 202: true, 204: true, 402: true, 409: true, 499: true, 500: true, 503: true,
+		400: false, 401: false, 403: false, 404: false, 412: false, 422: false, 428: false, 429: false,
+	} {
+		a := open(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == "POST" {
+				w.WriteHeader(status)
+			}
+		})
+		ask(a, "GET", "/p")
+		ask(a, "POST", "/elsewhere")
+		w := ask(a, "GET", "/p")
+		require.Equal(t, forgets, w.Header().Get("Age") == "", "after %d", status)
+	}
+	a := open(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == "POST" {
+			panic(http.ErrAbortHandler)
+		}
+	})
+	ask(a, "GET", "/p")
+	require.Panics(t, func() { ask(a, "POST", "/p") })
+	require.Empty(t, ask(a, "GET", "/p").Header().Get("Age"), "an answer that got lost")
+}
+
+// A read that began before a write, and ends after it, serves its own client and nobody else.
+func TestAReadThatAWriteOvertakesIsNotKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var calls atomic.Int64
+		c := cache.New(cache.Options{Bytes: 1 << 20})
+		h := c.Reads(slow(&calls))
+		go ask(h, "GET", "/p")
+		time.Sleep(500 * time.Millisecond)
+		c.Purge()
+		require.Equal(t, "2", ask(h, "GET", "/p").Body.String(), "not what the other waits for")
+		require.Equal(t, "2", ask(h, "GET", "/p").Body.String(), "nor overwritten by it")
+		go ask(h, "GET", "/q")
+		synctest.Wait()
+		go func() {
+			time.Sleep(500 * time.Millisecond)
+			c.Purge()
+		}()
+		ask(h, "GET", "/q") // waited for the one that was overtaken, then asked anew
+		require.EqualValues(t, 4, calls.Load())
+	})
+}
+
+// Whoever reads after a write was answered sees it, whatever else goes on.
+func TestWritersSeeWhatTheyWrote(t *testing.T) {
+	t.Parallel()
+	c := cache.New(cache.Options{Bytes: 1 << 20})
+	var value atomic.Int64
+	h := c.Writes(c.Reads(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == "POST" {
+			fmt.Fprint(w, value.Add(1))
+			return
+		}
+		w.Header().Set("Cache-Control", "max-age=60, stale-while-revalidate=60")
+		fmt.Fprint(w, value.Load())
+	})))
+	read := func(method string) int64 {
+		n, err := strconv.ParseInt(ask(h, method, "/p").Body.String(), 10, 64)
+		require.NoError(t, err)
+		return n
+	}
+	var all sync.WaitGroup
+	var hits atomic.Int64
+	for range 8 {
+		all.Go(func() {
+			for range 200 {
+				written := read("POST")
+				for range 5 {
+					require.GreaterOrEqual(t, read("GET"), written)
+				}
+				if ask(h, "GET", "/p").Header().Get("Age") != "" {
+					hits.Add(1)
+				}
+			}
+		})
+	}
+	all.Wait()
+	require.EqualValues(t, 1600, value.Load())
+	require.NotZero(t, hits.Load())
+}

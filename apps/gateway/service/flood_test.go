@@ -1,0 +1,169 @@
+package service_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/ed25519"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+	"github.com/shirou/gopsutil/v4/process"
+	"github.com/stretchr/testify/require"
+
+	"haberdash/apps/gateway/service"
+	"haberdash/internal/host"
+	"haberdash/internal/httpx"
+	"haberdash/internal/identity"
+	"haberdash/internal/sidecar/memory"
+)
+
+// The gateway of the flood is a process of its own, so that its memory can be told from the clients'.
+func TestMain(m *testing.M) {
+	if os.Getenv("GATEWAY_UNDER_FLOOD") == "" {
+		os.Exit(m.Run())
+	}
+	if err := serveFlooded(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// serveFlooded runs a gateway as its main does, until its input ends, and prints its address.
+func serveFlooded() error {
+	host.BoundMemory()
+	mesh := memory.NewMesh()
+	for _, app := range []string{"catalog", "cart", "orders", "users"} {
+		mesh.Join(app, http.HandlerFunc(echo))
+	}
+	g, err := service.New(service.Deps{
+		Config: service.Config{RateLimit: "off", CacheMegabytes: 32}, Invoker: mesh, Log: zerolog.Nop(),
+		Verifier: identity.NewVerifier(keys{"k1": ed25519.PublicKey(make([]byte, ed25519.PublicKeySize))}, time.Now),
+	})
+	if err != nil {
+		return err
+	}
+	server := httpx.NewServer(host.Facing(httpx.Options{Log: zerolog.Nop(), Registry: prometheus.NewRegistry()}))
+	g.Mount(server, func(context.Context) error { return nil })
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	fmt.Println(listener.Addr())
+	ctx, stop := context.WithCancel(context.Background())
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		stop()
+	}()
+	return server.Serve(ctx, listener)
+}
+
+// flooded starts the process.
+func flooded(t *testing.T) (address string, resident func() uint64) {
+	self, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), "GATEWAY_UNDER_FLOOD=1")
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		in.Close()
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	lines := bufio.NewScanner(out)
+	require.True(t, lines.Scan())
+	ps, err := process.NewProcess(int32(cmd.Process.Pid))
+	require.NoError(t, err)
+	return lines.Text(), func() uint64 {
+		m, err := ps.MemoryInfo()
+		require.NoError(t, err)
+		return m.RSS
+	}
+}
+
+// maxResident is what the gateway may take, in bytes, whatever it is sent.
+const maxResident = 300 << 20
+
+// Slow headers, slow bodies, floods of headers and nested JSON, ten thousand connections of them altogether, all
+// open at once as far as the gateway lets them, while somebody shops.
+func TestFloods(t *testing.T) {
+	const connections = 10_000
+	address, resident := flooded(t)
+	long := strings.Repeat("x", 10<<10)
+	var many strings.Builder
+	for i := range 2000 {
+		fmt.Fprintf(&many, "X-%d: y\r\n", i)
+	}
+	kinds := []string{
+		"", // silent
+		"GET /api/v1/products HTTP/1.1\r\nHost: x\r\nX-Slow: " + long,                                                        // never ends
+		"GET /api/v1/products HTTP/1.1\r\nHost: x\r\n" + many.String(),                                                       // never ends either
+		"GET /api/v1/products HTTP/1.1\r\nHost: x\r\n" + many.String() + "\r\n",                                              // is refused
+		"POST /api/v1/carts HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{",                                               // a slow body
+		"POST /api/v1/carts HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\n\"" + long,                                   // a larger one
+		"POST /api/v1/orders HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\n" + strings.Repeat("[", 10<<10),             // is refused
+		"POST /api/v1/products/import HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nContent-Length: 99999\r\n\r\n" + long, // reaches the app
+	}
+	var flood sync.WaitGroup
+	var opened atomic.Int64
+	end := make(chan struct{})
+	next := make(chan int)
+	for range 64 { // who dial
+		flood.Go(func() {
+			for i := range next {
+				conn, err := net.DialTimeout("tcp", address, 10*time.Second)
+				if err != nil {
+					continue
+				}
+				opened.Add(1)
+				_ = conn.SetWriteDeadline(time.Now().Add(5 * time.Second))
+				_, _ = io.WriteString(conn, kinds[i%len(kinds)]) // an error: it has been thrown out already
+				flood.Go(func() {
+					<-end
+					conn.Close()
+				})
+			}
+		})
+	}
+	most, served, slowest := resident(), 0, time.Duration(0)
+	shop := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	look := func() {
+		began := time.Now()
+		res, err := shop.Get("http://" + address + "/api/v1/products?q=hat")
+		require.NoError(t, err)
+		res.Body.Close()
+		require.Equal(t, http.StatusOK, res.StatusCode)
+		served, slowest, most = served+1, max(slowest, time.Since(began)), max(most, resident())
+	}
+	for i := range connections {
+		next <- i
+		if i%100 == 0 {
+			look()
+		}
+	}
+	close(next)
+	for range 50 {
+		look()
+	}
+	close(end)
+	flood.Wait()
+	t.Logf("%d connections; %d requests served meanwhile, the slowest in %s; %d MB at most", opened.Load(), served, slowest, most>>20)
+	require.Greater(t, opened.Load(), int64(1000)) // all of them where processes may have so many files open
+	require.Less(t, most, uint64(maxResident))
+	require.Less(t, slowest, 5*time.Second)
+}
