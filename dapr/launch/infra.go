@@ -313,6 +313,9 @@ func (i *Infra) shutDown(final string) {
 			list = append(list, s.run)
 		}
 	})
+	for _, name := range i.Names() {
+		_ = i.ResumeServer(name) // what is paused does not hear that it is to end
+	}
 	stopAll(list, infraGrace)
 	killAll(nil, i.state.RunID, 5*time.Second)
 	i.update(func(st *State) { st.Status = final })

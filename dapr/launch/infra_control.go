@@ -36,7 +36,7 @@ func (i *Infra) KillServer(name string) error {
 }
 
 // PauseServer has a server hang: it keeps its connections and answers nothing, until ResumeServer. It fails for a
-// server that was not started.
+// server that does not run.
 func (i *Infra) PauseServer(name string) error { return i.signal(name, syscall.SIGSTOP) }
 
 // ResumeServer lets a paused server go on.
@@ -47,8 +47,8 @@ func (i *Infra) signal(name string, sig syscall.Signal) error {
 	i.mu.Lock()
 	s := i.servers[name]
 	i.mu.Unlock()
-	if s == nil {
-		return fmt.Errorf("%s was not started", name)
+	if s == nil || !s.run.Alive() {
+		return fmt.Errorf("%s does not run", name)
 	}
 	for _, p := range append(children(s.run.Process), s.run.Process) {
 		if err := syscall.Kill(p.PID, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
