@@ -64,6 +64,7 @@ func prepare(ctx context.Context, s *launch.Shop) (cases []benchCase, done func(
 			return err
 		}},
 		{name: quiet, setup: orders.setup, op: orders.place},
+		{name: "place an order, alone", setup: orders.setup, op: orders.place, rest: 150 * time.Millisecond},
 		{name: "place an order, 200 wrong logins a second beside", setup: orders.setup, op: orders.place, beside: guessing(s.GatewayURL()), against: quiet, atMost: 1.5},
 	}
 	return append(gateway, cases...), done, nil

@@ -98,6 +98,9 @@ func run(ctx context.Context) error {
 			continue
 		}
 		for _, n := range clients {
+			if c.rest > 0 && n > 1 {
+				continue
+			}
 			before, err := lags(s)
 			if err != nil {
 				return err

@@ -20,6 +20,10 @@ type benchCase struct {
 	setup func(ctx context.Context, clients int, d time.Duration) error
 	op    func(ctx context.Context) error
 
+	// rest is how long the one client waits after each op, which is not counted: so nothing of the one before is under
+	// way. Without it, clients come one op after the other.
+	rest time.Duration
+
 	// beside, if any, goes on while op is measured.
 	beside func(ctx context.Context) error
 
@@ -136,6 +140,12 @@ func measure(ctx context.Context, c benchCase, n int, d time.Duration, cpu func(
 					continue
 				}
 				own = append(own, time.Since(began))
+				if c.rest > 0 {
+					select {
+					case <-time.After(c.rest):
+					case <-ctx.Done():
+					}
+				}
 			}
 			mu.Lock()
 			defer mu.Unlock()
