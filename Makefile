@@ -110,6 +110,14 @@ test-infra: tools ## the suites on every choice of state and broker with real se
 bench: ## the benchmarks, as a table and in .run/bench.json
 	go run ./tests/bench
 
+# Each combination has a shop of its own; what is in the table is read off the last lines of each.
+.PHONY: bench-all
+bench-all: ## purchases on each of the nine choices of infrastructure: CLIENTS=64 DURATION=60s
+	@for state in sqlite redis postgres; do for pubsub in embedded kafka redis; do \
+	  echo "== $$state, $$pubsub"; \
+	  STATE=$$state PUBSUB=$$pubsub CLIENTS=$(or $(CLIENTS),64) DURATION=$(or $(DURATION),60s) \
+	    CASES='^(raw sidecar: invoke|place an order)$$' go run ./tests/bench 2>/dev/null || exit 1; done; done
+
 .PHONY: lint
 lint: ## formatting and go vet
 	@unformatted=$$(gofmt -l apps dapr internal tests 2>/dev/null); \
