@@ -125,7 +125,7 @@ type orderCase struct {
 }
 
 // expectedRate bounds how many carts are made ahead: orders a second that nobody reaches on this path.
-const expectedRate = 600
+const expectedRate = 400
 
 func (o *orderCase) setup(ctx context.Context, clients int, d time.Duration) error {
 	n := int(d.Seconds() * float64(min(expectedRate, 120*clients)))
