@@ -101,7 +101,7 @@ func send(req *http.Request) (*http.Response, error) {
 // consumers are the apps that read other apps' logs, logs those that have some.
 var (
 	consumers = []string{"notifications", "cart", "catalog"}
-	logs      = []string{"orders", "catalog"}
+	logs      = []string{"orders", "catalog", "users"}
 )
 
 // Figures are what a shop is compared by with the one that it was made from.
