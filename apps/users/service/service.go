@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -68,9 +69,9 @@ type Service struct {
 	configured account.Email // the administrator of EnsureAdministrator
 }
 
-// Bounds on what runs at once. Two hashes take 38 MiB and two cores at most.
+// Bounds on what waits or runs at once. Half of the processors hash passwords, 19 MiB each: a storm of sign-ins
+// leaves the others to those who buy.
 const (
-	hashesAtOnce   = 2
 	hashesWaiting  = 128
 	backgroundMost = 256
 	backgroundTime = 30 * time.Second
@@ -100,7 +101,7 @@ func New(ctx context.Context, d Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err := hasher.New(d.Hashing, hashesAtOnce, hashesWaiting)
+	h, err := hasher.New(d.Hashing, max(1, runtime.GOMAXPROCS(0)/2), hashesWaiting)
 	if err != nil {
 		return nil, err
 	}
