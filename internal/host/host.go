@@ -114,6 +114,9 @@ func run(ctx context.Context, app string, o options, wire func(context.Context, 
 	if err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
+	if config.AppAPIToken == "" && !o.public {
+		return errors.New("configuration: APP_API_TOKEN is not set: without it whoever reaches the port passes for the sidecar, which is given the same")
+	}
 	log := telemetry.NewLogger(os.Stdout, app, config.LogLevel)
 	ctx, fail := context.WithCancelCause(log.WithContext(ctx))
 	defer fail(nil)

@@ -1,0 +1,47 @@
+package e2e
+
+import (
+	"io"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// call sends a request as it stands, dots and all, and gives status and body.
+func call(t *testing.T, method, url string, header ...string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, nil)
+	require.NoError(t, err)
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	res, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	return res.StatusCode, string(body)
+}
+
+// Whoever finds an app's port gets nothing there without the app's token, which the sidecar has. The gateway is for
+// everyone.
+func TestOnlyItsSidecarReachesAnApp(t *testing.T) {
+	t.Parallel()
+	for _, app := range theShop.Apps() {
+		if app == "gateway" {
+			continue
+		}
+		for _, path := range []string{
+			"/", "/openapi.json", "/dapr/config", "/feed/orders", "/internal/export", "/internal/consumers", "/nothing/there",
+			"/api/v1/products", "/api/v1/orders", "/api/v1/users", "/.well-known/jwks.json",
+		} {
+			status, body := call(t, http.MethodGet, theShop.AppURL(app)+path)
+			require.Equal(t, http.StatusUnauthorized, status, "%s%s: %.300s", app, path, body)
+		}
+		for _, path := range []string{"/events/orders", "/events/users", "/events/" + app + "-dead", "/internal/audit", "/internal/quotes"} {
+			status, body := call(t, http.MethodPost, theShop.AppURL(app)+path, "dapr-api-token", "a guess", "Dapr-Caller-App-Id", "gateway")
+			require.Equal(t, http.StatusUnauthorized, status, "%s%s: %.300s", app, path, body)
+		}
+	}
+}
