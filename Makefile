@@ -10,7 +10,7 @@ help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  Settings of make up: STATE=sqlite PUBSUB=embedded MAIL=files SECRETS=env (directories in components/),"
-	@echo "  GATEWAY_PORT=8080, PORT_BASE=23100 (all other ports), RATE_LIMIT=off, DAPR=system, RUN_DIR=.run, REBUILD=on (documents from the logs)"
+	@echo "  GATEWAY_PORT=8080, PORT_BASE=23100 (all other ports), SECURE=1 (mutual TLS, access rules), RATE_LIMIT=off, DAPR=system, RUN_DIR=.run, REBUILD=on (documents from the logs)"
 
 .PHONY: up
 up: $(SHOP) ## build what is missing, start the shop, wait until it is ready
@@ -91,6 +91,7 @@ INFRA := ^(TestServers|TestPostgres)
 test: tools ## all tests that need nothing but Go
 	go vet ./...
 	go test -timeout 10m -p 2 -skip '$(INFRA)' ./...
+	SECURE=1 go test -timeout 10m ./tests/e2e
 
 .PHONY: chaos-short
 chaos-short: tools ## a small chaos run: a minute or two

@@ -27,8 +27,8 @@ type service struct {
 func (s *Shop) backing() []service {
 	base, dir := s.opts.PortBase, s.opts.RunDir
 	list := []service{
-		placementService(s.tools.Placement, base),
-		schedulerService(s.tools.Scheduler, base, filepath.Join(dir, "scheduler")),
+		placementService(s.tools.Placement, base, s.opts.trust()),
+		schedulerService(s.tools.Scheduler, base, filepath.Join(dir, "scheduler"), s.opts.trust()),
 	}
 	if s.opts.PubSub == "embedded" {
 		list = append(list, brokerService(s.tools.Broker, base+portBroker, filepath.Join(dir, "broker")))
@@ -36,31 +36,38 @@ func (s *Shop) backing() []service {
 	return list
 }
 
-func placementService(bin string, base int) service {
+func placementService(bin string, base int, t *trust) service {
 	at := func(flag string, offset int) string { return fmt.Sprintf("--%s=%d", flag, base+offset) }
 	return service{
 		name: "placement",
-		args: []string{
+		args: append([]string{
 			bin, "--listen-address=127.0.0.1", at("port", portPlacement),
 			"--healthz-listen-address=127.0.0.1", at("healthz-port", portPlacementHealth),
 			"--metrics-listen-address=127.0.0.1", at("metrics-port", portPlacementMetrics),
 			"--id=placement", fmt.Sprintf("--initial-cluster=placement=127.0.0.1:%d", base+portPlacementRaft),
 			"--log-level=warn",
-		},
+		}, t.args()...),
 		ports:   map[string]int{"grpc": base + portPlacement},
 		healthy: answers(base+portPlacementHealth, "/healthz"),
 	}
 }
 
-func schedulerService(bin string, base int, data string) service {
+// schedulerID is the one name that sentry certifies for the first scheduler.
+const schedulerID = "dapr-scheduler-server-0"
+
+func schedulerService(bin string, base int, data string, t *trust) service {
+	peers := "http"
+	if t != nil {
+		peers = "https"
+	}
 	at := func(flag string, offset int) string { return fmt.Sprintf("--%s=%d", flag, base+offset) }
 	return service{
 		name: "scheduler",
-		args: []string{
+		args: append([]string{
 			bin, "--listen-address=127.0.0.1", at("port", portScheduler),
 			"--healthz-listen-address=127.0.0.1", at("healthz-port", portSchedulerHealth),
 			"--metrics-listen-address=127.0.0.1", at("metrics-port", portSchedulerMetrics),
-			"--id=scheduler", fmt.Sprintf("--etcd-initial-cluster=scheduler=http://127.0.0.1:%d", base+portEtcdPeer),
+			"--id=" + schedulerID, fmt.Sprintf("--etcd-initial-cluster=%s=%s://127.0.0.1:%d", schedulerID, peers, base+portEtcdPeer),
 			"--etcd-client-listen-address=127.0.0.1", at("etcd-client-port", portEtcdClient),
 			// What daprd is told to connect to; its own guess is the machine's network address.
 			fmt.Sprintf("--override-broadcast-host-port=127.0.0.1:%d", base+portScheduler),
@@ -70,7 +77,7 @@ func schedulerService(bin string, base int, data string) service {
 			"--etcd-initial-election-tick-advance=true",
 			"--workers=64", // of 2,048 by default: a laptop's timers are few, and each worker costs memory
 			"--log-level=warn",
-		},
+		}, t.args()...),
 		ports:   map[string]int{"grpc": base + portScheduler},
 		healthy: answers(base+portSchedulerHealth, "/healthz"),
 	}
@@ -95,11 +102,14 @@ func brokerService(bin string, port int, data string) service {
 }
 
 func (s *Shop) startBacking(ctx context.Context) error {
+	if s.opts.Secure { // the others ask for their certificates before anything else
+		if err := s.startSentry(ctx); err != nil {
+			return err
+		}
+	}
 	list := s.backing()
 	for _, b := range list {
-		p := Process{Name: b.name, Kind: "backing", Ports: b.ports}
-		c := command{args: b.args, env: s.env, dir: s.opts.RunDir, log: filepath.Join(s.opts.RunDir, "logs", b.name+".log")}
-		if err := s.launch(p, c); err != nil {
+		if err := s.launchBacking(b); err != nil {
 			return err
 		}
 	}
@@ -112,6 +122,12 @@ func (s *Shop) startBacking(ctx context.Context) error {
 		}
 	}
 	return s.await(ctx, checks)
+}
+
+func (s *Shop) launchBacking(b service) error {
+	return s.launch(Process{Name: b.name, Kind: "backing", Ports: b.ports}, command{
+		args: b.args, env: s.env, dir: s.opts.RunDir, log: filepath.Join(s.opts.RunDir, "logs", b.name+".log"),
+	})
 }
 
 // await asks each until all have answered, and gives up at the first death or at the context's end.

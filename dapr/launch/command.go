@@ -89,7 +89,7 @@ func Down(ctx context.Context, o Options) (bool, error) {
 	if err != nil {
 		return was, err
 	}
-	o.PortBase, o.GatewayPort = st.PortBase, st.GatewayPort
+	o.PortBase, o.GatewayPort, o.Secure = st.PortBase, st.GatewayPort, st.Choices["SECURE"] != ""
 	for _, p := range o.ports(file.render(o)) {
 		if !bindable(p.Port) {
 			return was, fmt.Errorf("everything is stopped, but port %d (%s) is in use%s", p.Port, p.For, holder(p.Port))
@@ -134,7 +134,7 @@ func Clean(ctx context.Context, o Options) error {
 		return err
 	}
 	for _, d := range append([]string{
-		"logs", "logs.previous", ".dapr", "apps.yaml", "env", "secrets.env", "state.json", "supervisor.log",
+		"logs", "logs.previous", ".dapr", "config", "sentry", "apps.yaml", "env", "secrets.env", "state.json", "supervisor.log",
 	}, dataDirs...) {
 		if err := os.RemoveAll(filepath.Join(dir, d)); err != nil {
 			return err

@@ -7,7 +7,7 @@ import (
 )
 
 // Kill ends a process with SIGKILL and waits until it is gone: an app ("orders"), its sidecar
-// ("orders-daprd"), "broker", "scheduler" or "placement".
+// ("orders-daprd"), "broker", "scheduler", "placement" or "sentry".
 func (s *Shop) Kill(name string) error {
 	s.mu.Lock()
 	r := s.running[name]

@@ -25,7 +25,7 @@ type Backing struct {
 // StartControlPlane starts a placement service and a scheduler on free ports and waits until both answer.
 func StartControlPlane(ctx context.Context, o ControlPlaneOptions) (*ControlPlane, error) {
 	placement, err := startBacking(ctx, o, portPlacement, func(t Tools, base int) service {
-		return placementService(t.Placement, base)
+		return placementService(t.Placement, base, nil)
 	})
 	if err != nil {
 		return nil, err
@@ -36,7 +36,7 @@ func StartControlPlane(ctx context.Context, o ControlPlaneOptions) (*ControlPlan
 		return nil, err
 	}
 	scheduler, err := startBacking(ctx, o, portScheduler, func(t Tools, base int) service {
-		return schedulerService(t.Scheduler, base, data)
+		return schedulerService(t.Scheduler, base, data, nil)
 	})
 	if err != nil {
 		placement.Stop()

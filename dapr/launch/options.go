@@ -27,6 +27,9 @@ type Options struct {
 	// Env is given to every app, over what dapr/apps.yaml says and over this process's environment.
 	Env map[string]string
 
+	// Secure starts sentry and has the sidecars refuse each other what dapr/secure does not allow.
+	Secure bool
+
 	// Tags are build tags of the apps, for tests; then RunDir is not the default.
 	Tags []string
 
@@ -53,6 +56,13 @@ func OptionsFromEnv() (Options, error) {
 	default:
 		return o, fmt.Errorf("DAPR=%s is unknown: use DAPR=system for an installed Dapr, or leave it out", v)
 	}
+	switch v := os.Getenv("SECURE"); v {
+	case "", "0":
+	case "1":
+		o.Secure = true
+	default:
+		return o, fmt.Errorf("SECURE=%s is unknown: use SECURE=1 for mutual TLS and access rules, or leave it out", v)
+	}
 	for name, to := range map[string]*int{"GATEWAY_PORT": &o.GatewayPort, "PORT_BASE": &o.PortBase} {
 		v := os.Getenv(name)
 		if v == "" {
@@ -75,6 +85,9 @@ func (o Options) complete() (Options, error) {
 	}
 	if len(o.Tags) > 0 && o.RunDir == filepath.Join(o.Root, ".run") {
 		return o, errors.New("apps with build tags need a run directory of their own: the default one has the real ones")
+	}
+	if o.Secure && o.System {
+		return o, errors.New("SECURE=1 needs the sidecar that is built here, which can be told where sentry is: leave DAPR=system out")
 	}
 	if o.Log == nil {
 		o.Log = io.Discard

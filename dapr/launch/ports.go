@@ -38,6 +38,12 @@ const (
 	portFirstApp // gateway, where it gets a port of a free block
 )
 
+// The end of the block is sentry's, where there is one.
+const (
+	portSentry = iota + 90
+	portSentryHealth
+)
+
 // A usedPort is a port that a shop will listen on and the variable that moves it.
 type usedPort struct {
 	Port     int

@@ -51,12 +51,20 @@ func (s *Shop) prepare(mark string) error {
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		_ = os.Remove(filepath.Join(dir, "data", "names.sqlite"+suffix))
 	}
+	if err := keepTimers(filepath.Join(dir, "scheduler")); err != nil {
+		return err
+	}
 	if err := s.linkPrograms(); err != nil {
 		return err
 	}
 	secrets, err := makeSecrets(secretsPath(dir))
 	if err != nil {
 		return err
+	}
+	if s.opts.Secure {
+		if err := s.writeConfigurations(); err != nil {
+			return err
+		}
 	}
 	vars := s.environment(secrets)
 	if err := writeVars(filepath.Join(dir, "env"), vars); err != nil {
@@ -65,6 +73,19 @@ func (s *Shop) prepare(mark string) error {
 	vars[markVariable] = mark
 	s.env = withEnv(s.inherited(), vars)
 	return s.file.write(filepath.Join(dir, "apps.yaml"))
+}
+
+// keepTimers finds the timers of a shop from before its scheduler had the name that sentry certifies: they lie in a
+// folder of that name.
+func keepTimers(data string) error {
+	before, now := filepath.Join(data, "default-scheduler"), filepath.Join(data, "default-"+schedulerID)
+	if _, err := os.Stat(now); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.Rename(before, now); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // linkPrograms makes ./bin/<app> and ./tools/bin/dapr valid in the run directory.
@@ -94,6 +115,7 @@ func (s *Shop) environment(secrets map[string]string) map[string]string {
 	if s.tools.RuntimePath != "" {
 		vars["DAPR_RUNTIME_PATH"] = s.tools.RuntimePath
 	}
+	maps.Copy(vars, s.opts.trust().vars())
 	maps.Copy(vars, s.supplied)
 	for k, v := range secrets {
 		vars[k] = v
@@ -108,7 +130,9 @@ func (s *Shop) environment(secrets map[string]string) map[string]string {
 func (s *Shop) inherited() []string {
 	var out []string
 	for _, kv := range os.Environ() {
-		if strings.HasPrefix(kv, "DAPR_") && !s.opts.System || strings.HasPrefix(kv, "APP_") {
+		name, _, _ := strings.Cut(kv, "=")
+		if strings.HasPrefix(kv, "DAPR_") && !s.opts.System || strings.HasPrefix(kv, "APP_") ||
+			name == sentryVariable || name == anchorsVariable {
 			continue
 		}
 		out = append(out, kv)

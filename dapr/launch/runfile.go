@@ -36,6 +36,7 @@ type runApp struct {
 	GRPCPort     int               `yaml:"daprGRPCPort"`
 	InternalPort int               `yaml:"daprInternalGRPCPort"`
 	MetricsPort  int               `yaml:"metricsPort"`
+	ConfigFile   string            `yaml:"configFilePath,omitempty"`
 	Command      []string          `yaml:"command"`
 	Env          map[string]string `yaml:"env"` // never empty: the dapr CLI 1.16 panics where only common has one
 	Rest         map[string]any    `yaml:",inline"`
@@ -89,6 +90,9 @@ func (f runFile) render(o Options) runFile {
 	out.Apps = nil
 	for _, a := range f.Apps {
 		a.Dir = o.RunDir
+		if o.Secure {
+			a.ConfigFile = configPath(o.RunDir, a.AppID)
+		}
 		for _, p := range []*int{&a.Port, &a.HTTPPort, &a.GRPCPort, &a.InternalPort, &a.MetricsPort} {
 			*p = o.moved(*p)
 		}
@@ -158,6 +162,10 @@ func (o Options) ports(f runFile) []usedPort {
 		"scheduler", "scheduler health", "scheduler metrics", "etcd client", "etcd peer", "broker",
 	} {
 		add(o.PortBase+i, what)
+	}
+	if o.Secure {
+		add(o.PortBase+portSentry, "sentry")
+		add(o.PortBase+portSentryHealth, "sentry health")
 	}
 	if o.BackingOnly {
 		return list

@@ -119,6 +119,9 @@ func (s *Shop) start(ctx context.Context) error {
 	for _, c := range s.opts.choices() {
 		s.state.Choices[c.variable] = *c.value
 	}
+	if s.opts.Secure {
+		s.state.Choices["SECURE"] = "1"
+	}
 	s.mu.Unlock()
 
 	ctx, cancelStart := context.WithTimeout(ctx, s.opts.StartTimeout)

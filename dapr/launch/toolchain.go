@@ -20,7 +20,7 @@ import (
 
 // Tools are the programs that a local shop needs beside its own.
 type Tools struct {
-	Dapr, Daprd, Placement, Scheduler, Broker string
+	Dapr, Daprd, Placement, Scheduler, Sentry, Broker string
 
 	// RuntimePath is what the dapr CLI reads from DAPR_RUNTIME_PATH: it looks for daprd in
 	// <RuntimePath>/.dapr/bin. Empty: the CLI's own default.
@@ -42,6 +42,7 @@ func toolList() []tool {
 		{"daprd", "dapr/local", "./daprd", ".dapr/bin/daprd", []string{"-tags", "stablecomponents", "-ldflags", stamp}},
 		{"placement", "dapr/local", "./placement", "bin/placement", []string{"-ldflags", stamp}},
 		{"scheduler", "dapr/local", "./scheduler", "bin/scheduler", []string{"-ldflags", stamp}},
+		{"sentry", "dapr/local", "./sentry", "bin/sentry", []string{"-ldflags", stamp}},
 		{"broker", "dapr/local", "./broker", "bin/broker", []string{"-ldflags", "-s -w"}},
 		{"dapr", "dapr/local/cli", ".", "bin/dapr", []string{"-ldflags", "-s -w"}},
 	}
@@ -61,7 +62,7 @@ func EnsureTools(ctx context.Context, root string, system bool, log io.Writer) (
 	dir := filepath.Join(cache, "tools", key)
 	list := toolList()
 	if system {
-		list = list[3:4] // the broker alone: Dapr has none
+		list = list[4:5] // the broker alone: Dapr has none
 	}
 	if err := buildTools(ctx, root, dir, list, log); err != nil {
 		return Tools{}, err
@@ -69,7 +70,7 @@ func EnsureTools(ctx context.Context, root string, system bool, log io.Writer) (
 	prune(filepath.Join(cache, "tools"), dir)
 	t := Tools{RuntimePath: dir}
 	for name, to := range map[string]*string{
-		"daprd": &t.Daprd, "placement": &t.Placement, "scheduler": &t.Scheduler,
+		"daprd": &t.Daprd, "placement": &t.Placement, "scheduler": &t.Scheduler, "sentry": &t.Sentry,
 		"broker": &t.Broker, "dapr": &t.Dapr,
 	} {
 		for _, c := range toolList() {
@@ -146,7 +147,7 @@ func buildTools(ctx context.Context, root, dir string, list []tool, log io.Write
 	return nil
 }
 
-// prune removes tools of other versions that nobody has used for a month: 350 MB each.
+// prune removes tools of other versions that nobody has used for a month: 400 MB each.
 func prune(all, used string) {
 	now := time.Now()
 	_ = os.Chtimes(used, now, now)

@@ -174,6 +174,9 @@ func printAddresses(dir string, st launch.State, backingOnly bool) {
 	email, password := launch.Administrator(dir)
 	fmt.Printf("administrator  %s / %s\n", email, password)
 	fmt.Printf("mail           %s\n", filepath.Join(dir, "mail"))
+	if st.Choices["SECURE"] != "" {
+		fmt.Println("sidecars       know each other by certificates, and refuse what dapr/secure does not allow")
+	}
 }
 
 // supervise owns the shop: it lives until it is told to stop.
