@@ -1,6 +1,8 @@
 package launch
 
 import (
+	"context"
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -83,4 +85,44 @@ func TestTimersStayWhereTheSchedulerLooks(t *testing.T) {
 	require.FileExists(t, filepath.Join(data, "default-"+schedulerID, "wal"))
 	require.NoError(t, keepTimers(data), "once more changes nothing")
 	require.FileExists(t, filepath.Join(data, "default-"+schedulerID, "wal"))
+}
+
+func TestASecureShopOutlivesItsProcessesAndItself(t *testing.T) {
+	dir := t.TempDir()
+	s := startShop(t, Options{RunDir: dir, Secure: true})
+	knownAndRefused := func(s *Shop) {
+		require.Equal(t, "ok\n", get(t, s.SidecarHTTP("gateway")+"/v1.0/invoke/orders/method/readyz"))
+		code, said := post(s.SidecarHTTP("gateway")+"/v1.0/invoke/orders/method/readyz", "{}")
+		require.Equal(t, http.StatusForbidden, code, said)
+		code, said = post(s.SidecarHTTP("orders")+"/v1.0/invoke/gateway/method/readyz", "{}")
+		require.Equal(t, http.StatusForbidden, code, said)
+	}
+	knownAndRefused(s)
+	for _, name := range []string{"sentry", "gateway-daprd", "orders-daprd", "scheduler", "placement"} {
+		require.NoError(t, s.Kill(name))
+		if name == "sentry" {
+			knownAndRefused(s) // certificates that were given stay good
+		}
+		require.NoError(t, s.Restart(name))
+		require.NoError(t, s.Ready(t.Context()), name)
+		knownAndRefused(s)
+	}
+	code, said := post(s.SidecarHTTP("orders")+"/v1.0/state/state", `[{"key":"k","value":"kept"}]`)
+	require.Equal(t, http.StatusNoContent, code, said)
+	authority, err := os.ReadFile(s.opts.trust().anchors)
+	require.NoError(t, err)
+	require.NoError(t, s.Stop(t.Context()))
+
+	for _, secure := range []bool{false, true} {
+		again, err := Start(t.Context(), Options{Root: s.opts.Root, RunDir: dir, FreePorts: true, Secure: secure})
+		require.NoError(t, err)
+		require.Equal(t, `"kept"`, get(t, again.SidecarHTTP("orders")+"/v1.0/state/state/k"))
+		if secure {
+			knownAndRefused(again)
+		}
+		require.NoError(t, again.Stop(context.Background()))
+	}
+	same, err := os.ReadFile(s.opts.trust().anchors)
+	require.NoError(t, err)
+	require.Equal(t, authority, same)
 }
