@@ -62,7 +62,7 @@ func sentryService(bin string, base int, issuer, config string) service {
 		name: "sentry",
 		args: []string{
 			bin, "--listen-address=127.0.0.1", at("port", portSentry),
-			at("healthz-port", portSentryHealth), // on all addresses: daprd 1.18.1's sentry ignores what it is told
+			at("healthz-port", portSentryHealth), // on all addresses: sentry 1.18.1 ignores what it is told
 			"--enable-metrics=false",
 			"--issuer-credentials=" + issuer,
 			"--config=" + config, // it wants one, and needs nothing of it
