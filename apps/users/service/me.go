@@ -62,20 +62,31 @@ func (s *Service) change(ctx context.Context, f func(*account.Account) error) (*
 	return a, gone(err, errSignedOut)
 }
 
-// changePassword sets a new password and ends all other sessions. Errors: as me; invalid-credentials
-// (401); too-many-attempts (429).
+var errCurrentPassword = fault.New(fault.Invalid, "invalid-credentials", "The current password is wrong.").WithField("body.currentPassword", "is wrong")
+
+// confirm has the caller prove with the password that it is still them. Not 401: that says that the access token does
+// not serve, and a client would get another one and try again. The caller holds the mailbox's lane. Errors:
+// invalid-credentials (422); too-many-attempts (429).
+func (s *Service) confirm(ctx context.Context, a *account.Account, password string) error {
+	err := s.check(ctx, string(a.Snapshot().Email), a, password)
+	if fault.Is(err, errCredentials.Type) {
+		return errCurrentPassword
+	}
+	return err
+}
+
+// changePassword sets a new password and ends all other sessions. Errors: as me and confirm.
 func (s *Service) changePassword(ctx context.Context, current, password string) error {
 	a, _, err := s.me(ctx)
 	if err != nil {
 		return err
 	}
-	mailbox := string(a.Snapshot().Email)
-	leave, err := s.lanes.enter(ctx, mailbox)
+	leave, err := s.lanes.enter(ctx, string(a.Snapshot().Email))
 	if err != nil {
 		return err
 	}
 	defer leave()
-	if err := s.check(ctx, mailbox, a, current); err != nil {
+	if err := s.confirm(ctx, a, current); err != nil {
 		return err
 	}
 	hash, err := s.hasher.Hash(ctx, password)
@@ -88,7 +99,7 @@ func (s *Service) changePassword(ctx context.Context, current, password string) 
 	from := a.Epoch()
 	a, err = s.store.ChangeAccount(ctx, a.ID(), func(a *account.Account) error {
 		if a.Epoch() != from { // the password that was proved is not the password any more
-			return errCredentials
+			return errCurrentPassword
 		}
 		a.SetPassword(hash)
 		return nil

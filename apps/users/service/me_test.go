@@ -42,7 +42,10 @@ func TestChangePassword(t *testing.T) {
 	change := func(current, next string) reply {
 		return s.do("POST", "/api/v1/me/password", access, obj{"currentPassword": current, "newPassword": next})
 	}
-	require.Equal(t, "invalid-credentials", change("wrong", "a new password").problem())
+	wrong := change("wrong", "a new password")
+	require.Equal(t, "invalid-credentials", wrong.problem())
+	require.Equal(t, 422, wrong.status, "the access token is not what is wrong")
+	require.Equal(t, "body.currentPassword", wrong.field())
 	require.Equal(t, "body.newPassword", change(password, "short").field())
 	require.Equal(t, 204, change(password, "a new password").status)
 	require.Equal(t, 401, s.refresh(other.str("refreshToken")).status, "other sessions end")

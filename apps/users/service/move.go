@@ -10,8 +10,7 @@ import (
 )
 
 // askMove mails a token to another mailbox, with which the caller's account moves there. Of a mailbox that is
-// somebody's already the answer tells nothing, and no mail is sent. Errors: as me; invalid-request (422);
-// invalid-credentials (401); too-many-attempts (429).
+// somebody's already the answer tells nothing, and no mail is sent. Errors: as me and confirm; invalid-request (422).
 func (s *Service) askMove(ctx context.Context, to account.Email, password string) error {
 	a, _, err := s.me(ctx)
 	if err != nil {
@@ -26,7 +25,7 @@ func (s *Service) askMove(ctx context.Context, to account.Email, password string
 		return err
 	}
 	defer leave()
-	if err := s.check(ctx, string(x.Email), a, password); err != nil {
+	if err := s.confirm(ctx, a, password); err != nil {
 		return err
 	}
 	return s.later(ctx, contract.UserEmailChangeAsked, func(ctx context.Context) error {

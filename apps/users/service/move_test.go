@@ -32,6 +32,7 @@ func TestChangeOfMailbox(t *testing.T) {
 
 	require.Equal(t, 401, s.askMove("", "new@example.com", password).status)
 	require.Equal(t, "invalid-credentials", s.askMove(access, "new@example.com", "wrong").problem())
+	require.Equal(t, "body.currentPassword", s.askMove(access, "new@example.com", "wrong").field())
 	for _, bad := range []string{"OLD@example.com", "nobody", "A <a@example.com>"} {
 		require.Equal(t, "body.email", s.askMove(access, bad, password).field(), bad)
 	}
