@@ -81,7 +81,7 @@ type refreshInput struct {
 
 type logoutInput struct {
 	Body *struct {
-		RefreshToken string `json:"refreshToken,omitempty" maxLength:"512" doc:"Ends this token's session; without it, the caller's own"`
+		RefreshToken string `json:"refreshToken,omitempty" maxLength:"512" doc:"Ends this token's session; may be left out by who sends an access token"`
 	}
 }
 
@@ -154,8 +154,8 @@ func (s *Service) mountAuth(api huma.API) {
 			}
 			return s.welcome(a, t)
 		})
-	logout := post("logout", "logout", "Sign out", "Ends the session of the refresh token, or of the caller. What is over already is no error.", 204)
-	logout.Security = append([]map[string][]string{{}}, httpx.Bearer...) // either will do
+	logout := post("logout", "logout", "Sign out", "Ends the session of the refresh token, and the caller's own. What is over already is no error.", 204)
+	logout.Security = append([]map[string][]string{{}}, httpx.Bearer...) // one of them, or both
 	httpx.Register(api, logout, func(ctx context.Context, in *logoutInput) (*struct{}, error) {
 		token := ""
 		if in.Body != nil {
