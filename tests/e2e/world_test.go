@@ -1,0 +1,293 @@
+package e2e
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/ed25519"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"haberdash/internal/identity"
+	"haberdash/tests/shop"
+)
+
+// world is a shop's worth of objects of one customer and one guest, and those who would like to get at them.
+type world struct {
+	values         map[string]string // objects by the names that the table gives them
+	callers        map[string][]*shop.Client
+	strangersToken string
+	owner          *shop.Client
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	ctx := t.Context()
+	w := &world{values: map[string]string{"app": "cart", "letter": "orders:orders:9007199254740991", "coupon": "WELCOME10", "password": shop.NewKey(), "email": shop.NewEmail()}}
+	user, err := theClient.Register(ctx, w.values["email"], w.values["password"], "Ada Byron")
+	require.NoError(t, err)
+	session, err := theClient.Login(ctx, w.values["email"], w.values["password"])
+	require.NoError(t, err)
+	w.owner, w.values["user"] = theClient.As(session.AccessToken), user.ID
+	other, _ := customer(t)
+	w.callers = map[string][]*shop.Client{
+		"nobody": {theClient}, "stranger": {theClient}, "owner": {w.owner}, "other": {other}, "staff": {employee(t)}, "admin": {staff(t)},
+		"forged": forgeries(t, session.AccessToken),
+	}
+	w.values["sku"] = stocked(t, 10_000)
+	_, strangers := w.guestOrder(t)
+	w.strangersToken = strangers.AccessToken
+	found, err := theClient.Products(ctx, url.Values{"category": {"headwear"}}) // of the demo catalogue, with pictures
+	require.NoError(t, err)
+	page, err := theClient.Product(ctx, found.Items[0].ID)
+	require.NoError(t, err)
+	w.values["file"] = filepath.Base(page.Images[0].URL)
+	for _, name := range []string{"product", "draft", "category", "guest-cart", "guest-order", "parcel", "address", "session", "cart"} {
+		w.make(t, name)
+	}
+	return w
+}
+
+// employee is somebody with the staff role and no other.
+func employee(t *testing.T) *shop.Client {
+	t.Helper()
+	email, password := shop.NewEmail(), shop.NewKey()
+	user, err := theClient.Register(t.Context(), email, password, "Grace Hopper")
+	require.NoError(t, err)
+	put(t, staff(t), http.MethodPut, "/api/v1/users/"+user.ID+"/roles", `{"roles":["staff"]}`)
+	session, err := theClient.Login(t.Context(), email, password)
+	require.NoError(t, err)
+	return theClient.As(session.AccessToken)
+}
+
+// put makes a call that has to succeed and gives its answer's id.
+func put(t *testing.T, c *shop.Client, method, path, body string) string {
+	t.Helper()
+	a, err := c.Do(t.Context(), shop.Request{Method: method, Path: path, Body: body, Header: map[string]string{"If-Match": "*"}})
+	require.NoError(t, err)
+	var made struct{ ID, Handle string }
+	require.NoError(t, a.Decode(&made))
+	if made.ID == "" {
+		return made.Handle
+	}
+	return made.ID
+}
+
+// make puts a new object of that name into the world.
+func (w *world) make(t *testing.T, name string) {
+	t.Helper()
+	ctx := t.Context()
+	switch name {
+	case "product", "draft":
+		status := map[string]string{"product": "active", "draft": "draft"}[name]
+		w.values[name] = put(t, staff(t), http.MethodPost, "/api/v1/products",
+			`{"title":"Felt","status":"`+status+`","handle":"`+strings.ToLower(shop.NewKey())+`","variants":[{"sku":"`+shop.NewKey()+`","price":{"amount":100,"currency":"EUR"}}]}`)
+	case "category":
+		w.values[name] = put(t, staff(t), http.MethodPost, "/api/v1/categories", `{"name":"Felts","handle":"`+strings.ToLower(shop.NewKey())+`"}`)
+	case "address":
+		w.values[name] = put(t, w.owner, http.MethodPost, "/api/v1/me/addresses", addressBody)
+	case "session":
+		_, err := theClient.Login(ctx, w.values["email"], w.values["password"])
+		require.NoError(t, err)
+		a, err := w.owner.Do(ctx, shop.Request{Method: http.MethodGet, Path: "/api/v1/me/sessions?limit=100"})
+		require.NoError(t, err)
+		var sessions shop.List[struct {
+			ID      string
+			Current bool
+		}]
+		require.NoError(t, a.Decode(&sessions))
+		for _, s := range sessions.Items {
+			if !s.Current {
+				w.values[name] = s.ID
+			}
+		}
+	case "cart":
+		w.values[name] = w.fullCart(t, w.owner).ID
+	case "guest-cart":
+		w.values[name] = w.fullCart(t, theClient).ID
+	case "order": // of a guest's cart: the owner's is emptied some time after it was ordered
+		order, err := w.owner.Checkout(ctx, w.fullCart(t, theClient), shop.Visa, shop.NewKey())
+		require.NoError(t, err)
+		w.values[name] = order.ID
+	case "guest-order":
+		_, order := w.guestOrder(t)
+		w.values[name], w.values["guest-token"] = order.ID, order.AccessToken
+	case "parcel", "return": // of an order that was sent, and of which one piece is on its way back
+		w.make(t, "order")
+		w.send(t, "order")
+		order, err := w.owner.AskReturn(ctx, w.values["order"], "", shop.NewKey(), shop.Item{SKU: w.values["sku"], Quantity: 1})
+		require.NoError(t, err)
+		w.values["parcel"], w.values["return"] = order.Fulfilments[0].ID, order.Returns[0].ID
+	}
+}
+
+// send sends two of the three pieces of an order.
+func (w *world) send(t *testing.T, name string) {
+	t.Helper()
+	_, err := staff(t).Fulfil(t.Context(), w.values[name], shop.NewKey(), shop.Item{SKU: w.values["sku"], Quantity: 2})
+	require.NoError(t, err)
+}
+
+func (w *world) fullCart(t *testing.T, c *shop.Client) shop.Cart {
+	t.Helper()
+	cart, err := c.NewCart(t.Context(), shop.Item{SKU: w.values["sku"], Quantity: 3})
+	require.NoError(t, err)
+	return cart
+}
+
+func (w *world) guestOrder(t *testing.T) (shop.Cart, shop.Order) {
+	t.Helper()
+	cart := w.fullCart(t, theClient)
+	order, err := theClient.Checkout(t.Context(), cart, shop.Visa, shop.NewKey())
+	require.NoError(t, err)
+	return cart, order
+}
+
+// renew replaces the objects that a call may use up.
+func (w *world) renew(t *testing.T, r rule) {
+	t.Helper()
+	if r.method == http.MethodGet {
+		return
+	}
+	of := func(what string) bool { return strings.Contains(r.path, what) }
+	switch {
+	case of("{parcel}"), of("{return}"), of("{order}/refunds"), of("{order}/returns"):
+		w.make(t, "parcel")
+	case of("{guest-order}/returns"):
+		w.make(t, "guest-order")
+		w.send(t, "guest-order")
+	case r.path == "/api/v1/orders":
+		w.make(t, "cart")
+	case of("{coupon}"), of("/auth/"), of("{user}"), of("{letter}"):
+	default:
+		for _, name := range placeholder.FindAllString(r.path, -1) {
+			w.make(t, strings.Trim(name, "{}"))
+		}
+	}
+}
+
+// snapshot is all that those who are refused could have changed.
+func (w *world) snapshot(t *testing.T) map[string][]byte {
+	t.Helper()
+	state := map[string][]byte{}
+	for _, path := range []string{
+		"/api/v1/me", "/api/v1/me/addresses", "/api/v1/me/sessions?limit=100", "/api/v1/carts/{cart}", "/api/v1/carts/{guest-cart}",
+		"/api/v1/orders", "/api/v1/orders/{order}/events",
+	} {
+		state[path] = w.read(t, w.owner, path)
+	}
+	for _, path := range []string{
+		"/api/v1/orders/{guest-order}/events", "/api/v1/products/{product}", "/api/v1/products/{draft}", "/api/v1/categories/{category}",
+		"/api/v1/stock/{sku}/history", "/api/v1/users/{user}", "/api/v1/users/{user}/events", "/api/v1/read-only",
+	} {
+		state[path] = w.read(t, staff(t), path)
+	}
+	return state
+}
+
+func (w *world) read(t *testing.T, c *shop.Client, path string) []byte {
+	t.Helper()
+	a, err := c.Do(t.Context(), shop.Request{Method: http.MethodGet, Path: w.fill(path)})
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, a.Status, "%s: %s", path, a.Body)
+	return a.Body
+}
+
+// statusOf does not wait for the end of a stream.
+func statusOf(t *testing.T, c *shop.Client, r shop.Request) int {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	if strings.HasSuffix(r.Path, "/stream") {
+		c = c.As(c.Token)
+		c.HTTP = &http.Client{Transport: headOnly{c.HTTP.Transport}, Timeout: c.HTTP.Timeout}
+	}
+	a, err := c.Do(ctx, r)
+	if !assert.NoError(t, err) {
+		return 0
+	}
+	return a.Status
+}
+
+// headOnly gives answers without their body, where they are good.
+type headOnly struct{ http.RoundTripper }
+
+func (h headOnly) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := h.RoundTripper.RoundTrip(r)
+	if err == nil && res.StatusCode == http.StatusOK {
+		res.Body.Close()
+		res.Body = http.NoBody
+	}
+	return res, err
+}
+
+// forgeries are callers with what looks like a good access token: one that the shop's own key signed and that has
+// expired, the same signed with another key under the shop's key id, and one with no signature at all.
+func forgeries(t *testing.T, good string) []*shop.Client {
+	t.Helper()
+	kid, key := signingKey(t)
+	sign := func(method jwt.SigningMethod, by any, expires time.Time) *shop.Client {
+		var claims identity.Claims
+		_, _, err := jwt.NewParser().ParseUnverified(good, &claims)
+		require.NoError(t, err)
+		claims.ExpiresAt, claims.Roles = jwt.NewNumericDate(expires), []string{identity.Customer, identity.Staff, identity.Admin}
+		token := jwt.NewWithClaims(method, claims)
+		token.Header["kid"] = kid
+		text, err := token.SignedString(by)
+		require.NoError(t, err)
+		return theClient.As(text)
+	}
+	_, foreign, err := ed25519.GenerateKey(nil)
+	require.NoError(t, err)
+	later := time.Now().Add(time.Hour)
+	// All that is wrong with the expired one is its time.
+	require.Equal(t, http.StatusOK, statusOf(t, sign(jwt.SigningMethodEdDSA, key, later), shop.Request{Method: http.MethodGet, Path: "/api/v1/stock/" + stocked(t, 1)}))
+	return []*shop.Client{
+		sign(jwt.SigningMethodEdDSA, key, time.Now().Add(-time.Minute)),
+		sign(jwt.SigningMethodEdDSA, foreign, later),
+		sign(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, later),
+	}
+}
+
+// signingKey opens the shop's own key as only the users service can: from its store, through its sidecar, with the
+// secret that seals it.
+func signingKey(t *testing.T) (kid string, key ed25519.PrivateKey) {
+	t.Helper()
+	res, err := http.Get(theShop.SidecarHTTP("users") + "/v1.0/state/state/signing-keys")
+	require.NoError(t, err)
+	defer res.Body.Close()
+	var ring struct {
+		Keys []struct {
+			Kid    string
+			Sealed []byte
+		}
+	}
+	require.NoError(t, json.NewDecoder(res.Body).Decode(&ring))
+	require.NotEmpty(t, ring.Keys)
+	secrets, err := os.ReadFile(filepath.Join(theShop.RunDir(), "secrets.env"))
+	require.NoError(t, err)
+	secret := regexp.MustCompile(`(?m)^KEY_ENCRYPTION_KEY=(.+)$`).FindStringSubmatch(string(secrets))
+	require.NotNil(t, secret)
+	seal, err := hkdf.Key(sha256.New, []byte(secret[1]), nil, "haberdash users signing keys 1", 32)
+	require.NoError(t, err)
+	block, err := aes.NewCipher(seal)
+	require.NoError(t, err)
+	opener, err := cipher.NewGCMWithRandomNonce(block)
+	require.NoError(t, err)
+	seed, err := opener.Open(nil, nil, ring.Keys[0].Sealed, []byte(ring.Keys[0].Kid))
+	require.NoError(t, err)
+	return ring.Keys[0].Kid, ed25519.NewKeyFromSeed(seed)
+}
