@@ -159,3 +159,17 @@ func TestASlowAppHasABoundedNumberOfRequests(t *testing.T) {
 		require.Equal(t, http.StatusOK, s.ask("GET", "/api/v1/orders", "").Code)
 	})
 }
+
+// They would make the sidecar's call fail, and a few such calls open the breaker for everyone.
+func TestHeadersThatSidecarsCannotCarryAreRefused(t *testing.T) {
+	t.Parallel()
+	s := open(t, service.Config{})
+	joinEcho(s)
+	for _, bad := range []string{"\xff", "a\xc3\x28", "M\xfcller"} {
+		for range 10 {
+			p := requireProblem(t, http.StatusBadRequest, "malformed-request", s.ask("GET", "/api/v1/stock/x", "", "X-Odd", bad))
+			require.Equal(t, "header.X-Odd", p["errors"].([]any)[0].(map[string]any)["location"])
+		}
+	}
+	require.Equal(t, "Müller", echoOf(t, s.ask("GET", "/api/v1/stock/x", "", "X-Odd", "Müller")).Header.Get("X-Odd"))
+}

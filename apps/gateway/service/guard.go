@@ -15,7 +15,8 @@ import (
 // guard refuses addresses that two programs on the way could read differently, so that nothing passes as
 // one address here and arrives as another there: dot segments, empty segments, backslashes and control
 // characters, plain or encoded, once or several times; encoded slashes; what is not UTF-8; queries that do
-// not parse. And it refuses more of an address or a header than any client of the API has to say.
+// not parse. And it refuses more of an address or a header than any client of the API has to say, and headers that a
+// sidecar cannot carry.
 func guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if len(r.RequestURI) > maxTarget {
@@ -24,6 +25,10 @@ func guard(next http.Handler) http.Handler {
 		}
 		if name, n := largest(r.Header); n > maxHeader {
 			tooLong(w, http.StatusRequestHeaderFieldsTooLarge, "header-too-large", "header."+name, maxHeader)
+			return
+		}
+		if name := unspeakable(r.Header); name != "" {
+			httpx.WriteProblem(w, fault.New(fault.Malformed, "malformed-request", "The request's header is not well-formed.").WithField("header."+name, "is not UTF-8"))
 			return
 		}
 		if what := ambiguous(r.URL.EscapedPath()); what != "" {
@@ -62,6 +67,18 @@ func largest(h http.Header) (name string, total int) {
 		}
 	}
 	return name, total
+}
+
+// unspeakable gives the name of a header that is not UTF-8, if there is one. The sidecars say headers to each other in
+// strings of Protocol Buffers, which nothing else fits into: the call would fail as if the app were down, and a few of
+// them would have the breaker take it for down.
+func unspeakable(h http.Header) string {
+	for name, values := range h {
+		if !utf8.ValidString(strings.Join(values, " ")) {
+			return name
+		}
+	}
+	return ""
 }
 
 // tooLong refuses with a status that no fault has (RFC 9110, section 15.5.15; RFC 6585, section 5).
