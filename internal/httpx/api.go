@@ -59,8 +59,13 @@ var strictJSON = huma.Format{
 	},
 }
 
-// Bearer marks an operation as needing an access token in the OpenAPI document.
-var Bearer = []map[string][]string{{"bearer": {}}}
+// What an operation's Security says in the OpenAPI document: that it needs an access token; that it knows more to do
+// with one; that it makes no difference, which is what Register says where nothing is said.
+var (
+	Bearer   = []map[string][]string{{"bearer": {}}}
+	Optional = []map[string][]string{{}, {"bearer": {}}}
+	anyone   = []map[string][]string{{}}
+)
 
 // Register adds a typed operation. A fault that the handler returns becomes its problem; any other
 // error is logged and answered as 500 without its text.
@@ -69,6 +74,9 @@ func Register[I, O any](api huma.API, op huma.Operation, handler func(context.Co
 	mustBeVisible(reflect.TypeFor[O](), op.OperationID)
 	if op.MaxBodyBytes == 0 {
 		op.MaxBodyBytes = MaxBody
+	}
+	if op.Security == nil {
+		op.Security = anyone
 	}
 	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handler(ctx, in)

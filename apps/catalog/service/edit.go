@@ -16,8 +16,8 @@ import (
 
 func (s *Service) mountEdits(api huma.API) {
 	httpx.Register(api, staff("create-product", http.MethodPost, "/api/v1/products", "Add a product", http.StatusCreated), s.create)
-	httpx.Register(api, staff("replace-product", http.MethodPut, "/api/v1/products/{id}", "Replace a product", 0), s.replace)
-	httpx.Register(api, staff("delete-product", http.MethodDelete, "/api/v1/products/{id}", "Remove a product; its handle and SKUs are free again", http.StatusNoContent), s.delete)
+	httpx.Register(api, staff("replace-product", http.MethodPut, "/api/v1/products/{idOrHandle}", "Replace a product", 0), s.replace)
+	httpx.Register(api, staff("delete-product", http.MethodDelete, "/api/v1/products/{idOrHandle}", "Remove a product; its handle and SKUs are free again", http.StatusNoContent), s.delete)
 }
 
 // staff names an operation that needs the staff role.
@@ -101,7 +101,7 @@ func (s *Service) create(ctx context.Context, in *createInput) (*productOutput, 
 }
 
 type replaceInput struct {
-	ID      string `path:"id" maxLength:"255"`
+	ID      string `path:"idOrHandle" maxLength:"255"`
 	IfMatch string `header:"If-Match" doc:"The ETag that was read"`
 	Body    productForm
 }
@@ -142,7 +142,7 @@ func (s *Service) replace(ctx context.Context, in *replaceInput) (*productOutput
 }
 
 type deleteInput struct {
-	ID      string `path:"id" maxLength:"255"`
+	ID      string `path:"idOrHandle" maxLength:"255"`
 	IfMatch string `header:"If-Match" doc:"The ETag that was read"`
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"net/http"
 	"net/mail"
+	"reflect"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -19,19 +20,29 @@ import (
 func (s *Service) Mount(api huma.API) {
 	tags := []string{"Orders"}
 	httpx.Register(api, huma.Operation{OperationID: "place-order", Method: http.MethodPost, Path: "/api/v1/orders", Tags: tags,
-		Summary: "Place an order of a cart", DefaultStatus: http.StatusCreated,
-		Errors: []int{400, 402, 404, 409, 422, 503}}, s.postOrder)
+		Summary: "Place an order of a cart", Security: httpx.Optional, DefaultStatus: http.StatusCreated,
+		Errors: []int{400, 401, 402, 404, 409, 422, 503}, Responses: undecided(api)}, s.postOrder)
 	httpx.Register(api, huma.Operation{OperationID: "list-orders", Method: http.MethodGet, Path: "/api/v1/orders", Tags: tags,
-		Summary: "List one's own orders, staff all", Security: httpx.Bearer, Errors: []int{401}}, s.listOrders)
+		Summary: "List one's own orders, staff all", Security: httpx.Bearer, Errors: []int{401, 403}}, s.listOrders)
 	httpx.Register(api, huma.Operation{OperationID: "get-order", Method: http.MethodGet, Path: "/api/v1/orders/{id}", Tags: tags,
-		Summary: "Read an order", Errors: []int{401, 404}}, s.getOrder)
+		Summary: "Read an order", Security: httpx.Optional, Errors: []int{401, 404}}, s.getOrder)
 	httpx.Register(api, huma.Operation{OperationID: "get-order-events", Method: http.MethodGet, Path: "/api/v1/orders/{id}/events", Tags: tags,
-		Summary: "Read an order's history", Errors: []int{401, 404}}, s.getEvents)
+		Summary: "Read an order's history", Security: httpx.Optional, Errors: []int{401, 404}}, s.getEvents)
 	httpx.Register(api, huma.Operation{OperationID: "internal-order-decision", Method: http.MethodGet, Path: "/internal/orders/{id}/decision",
 		Tags: []string{"Internal"}, Summary: "What became of an order"}, s.getDecision)
 	s.mountStream(api)
 	s.mountCustomer(api)
 	s.mountStaff(api)
+}
+
+// undecided describes 202, which Huma does not know of: what was asked for is on record, and the payment provider has
+// not answered yet.
+func undecided(api huma.API) map[string]*huma.Response {
+	shape := api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[orderView](), true, "")
+	return map[string]*huma.Response{"202": {
+		Description: "Accepted: decided when the payment provider answers",
+		Content:     map[string]*huma.MediaType{"application/json": {Schema: shape}},
+	}}
 }
 
 type placeInput struct {

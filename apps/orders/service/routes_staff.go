@@ -19,10 +19,14 @@ func (s *Service) mountStaff(api huma.API) {
 		return huma.Operation{OperationID: id, Method: http.MethodPost, Path: "/api/v1/orders/{id}" + path, Summary: summary, Tags: []string{"Fulfilment"},
 			DefaultStatus: status, Security: httpx.Bearer, Errors: []int{400, 401, 402, 403, 404, 409, 422, 503}, Middlewares: huma.Middlewares{httpx.Only(identity.Staff)}}
 	}
-	httpx.Register(api, op("create-fulfilment", "/fulfilments", "Send lines of an order, and capture their share", http.StatusCreated), s.postFulfilment)
+	fulfil := op("create-fulfilment", "/fulfilments", "Send lines of an order, and capture their share", http.StatusCreated)
+	fulfil.Responses = undecided(api)
+	httpx.Register(api, fulfil, s.postFulfilment)
 	httpx.Register(api, op("deliver-fulfilment", "/fulfilments/{fid}/deliver", "Record that a parcel has arrived", http.StatusOK), s.deliver)
 	httpx.Register(api, op("receive-return", "/returns/{rid}/receive", "Record that a return has come in, and refund it", http.StatusOK), s.receive)
-	httpx.Register(api, op("create-refund", "/refunds", "Give money back", http.StatusCreated), s.postRefund)
+	refund := op("create-refund", "/refunds", "Give money back", http.StatusCreated)
+	refund.Responses = undecided(api)
+	httpx.Register(api, refund, s.postRefund)
 }
 
 // PartOf names an order to staff.

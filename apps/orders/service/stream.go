@@ -20,7 +20,7 @@ const recheck = time.Second
 // mountStream adds the server-sent events of an order: its state at once, then after each change.
 func (s *Service) mountStream(api huma.API) {
 	sse.Register(api, huma.Operation{OperationID: "stream-order", Method: http.MethodGet, Path: "/api/v1/orders/{id}/stream",
-		Tags: []string{"Orders"}, Summary: "Follow an order", Errors: []int{401, 404},
+		Tags: []string{"Orders"}, Summary: "Follow an order", Security: httpx.Optional, Errors: []int{401, 404},
 		Middlewares: huma.Middlewares{s.streamGate(api)}},
 		map[string]any{"order": orderView{}}, func(ctx context.Context, in *OrderRef, send sse.Sender) {
 			ctx, cancel := context.WithTimeout(ctx, streamFor)

@@ -155,7 +155,7 @@ func (s *Service) mountAuth(api huma.API) {
 			return s.welcome(a, t)
 		})
 	logout := post("logout", "logout", "Sign out", "Ends the session of the refresh token, and the caller's own. What is over already is no error.", 204)
-	logout.Security = append([]map[string][]string{{}}, httpx.Bearer...) // one of them, or both
+	logout.Security = httpx.Optional // one of them, or both
 	httpx.Register(api, logout, func(ctx context.Context, in *logoutInput) (*struct{}, error) {
 		token := ""
 		if in.Body != nil {
