@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"maps"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -214,47 +213,6 @@ func (w *world) expect(t *testing.T, r rule, caller string, c *shop.Client, want
 	case caller == "owner" && r.want["other"] == 0: // somebody else in their place, for they are still needed
 		c, _ = customer(t)
 	}
-	status := statusOf(t, c, request)
-	assert.Equal(t, want, status, "%s %s by %s", r.method, r.path, caller)
-}
-
-var placeholder = regexp.MustCompile(`\{[a-z-]+\}`)
-
-// fill puts the world's objects into a path or a body.
-func (w *world) fill(text string) string {
-	return placeholder.ReplaceAllStringFunc(text, func(name string) string {
-		if value, ok := w.values[strings.Trim(name, "{}")]; ok {
-			return value
-		}
-		return name
-	})
-}
-
-// accessBodies are those that are not in bodies, because they speak of objects that are there.
-var accessBodies = map[string]string{
-	"POST /api/v1/products":              `{"title":"Hat {new}","variants":[{"sku":"{new}","price":{"amount":100,"currency":"EUR"}}]}`,
-	"PUT /api/v1/products/{}":            `{"title":"Hat {new}","variants":[{"sku":"{new}","price":{"amount":100,"currency":"EUR"}}]}`,
-	"POST /api/v1/categories":            `{"name":"Hats {new}"}`,
-	"POST /api/v1/orders":                `{"cartId":"{cart}","email":"ada@example.test","shippingAddress":` + addressBody + `,"payment":{"method":"card","token":"tok_visa"}}`,
-	"POST /api/v1/orders/{}/returns":     `{"lines":[{"sku":"{sku}","quantity":1}],"reason":"too small"}`,
-	"POST /api/v1/orders/{}/fulfilments": `{"lines":[{"sku":"{sku}","quantity":1}],"carrier":"DHL","trackingNumber":"1"}`,
-	"POST /api/v1/auth/register":         `{"email":"{new}@example.test","password":"a long password","name":"X"}`,
-	"POST /api/v1/auth/login":            `{"email":"{email}","password":"{password}"}`,
-	"POST /api/v1/products/import":       `{"title":"Cap {new}","variants":[{"sku":"{new}-I","price":{"amount":100,"currency":"EUR"}}]}`,
-}
-
-func (w *world) request(r rule) shop.Request {
-	w.values["new"] = strings.ToLower(shop.NewKey())
-	request := shop.Request{Method: r.method, Path: w.fill(r.path), Header: map[string]string{"If-Match": "*", "Idempotency-Key": shop.NewKey()}}
-	body, ok := accessBodies[r.operation()]
-	if !ok {
-		body, ok = bodies[r.operation()]
-	}
-	if ok {
-		request.Body = w.fill(body)
-	}
-	if r.path == "/api/v1/products/import" {
-		request.Header["Content-Type"] = "application/x-ndjson"
-	}
-	return request
+	a := ask(t, c, request)
+	assert.Equal(t, want, a.Status, "%s %s by %s: %.200s", r.method, r.path, caller, a.Body)
 }

@@ -58,29 +58,51 @@ const (
 
 var parameter = regexp.MustCompile(`\{[^/]*\}`)
 
-// operations lists the operations of the OpenAPI document as "PUT /api/v1/carts/{}/items/{}", and whether
-// each takes JSON.
-func operations(t *testing.T) map[string]bool {
+// operation is what the OpenAPI document says of one.
+type operation struct {
+	OperationID string
+	Summary     string
+	Tags        []string
+	Parameters  []struct {
+		Name, In string
+		Required bool
+		Schema   struct {
+			Type, Pattern string
+			Enum          []any
+		}
+	}
+	RequestBody struct{ Content map[string]json.RawMessage }
+	Responses   map[string]struct{ Content map[string]json.RawMessage }
+	Security    []map[string][]string
+
+	path string // with the names of its parameters
+}
+
+func (o operation) takesJSON() bool { return o.RequestBody.Content["application/json"] != nil }
+
+// document is the shop's OpenAPI document as it is served.
+func document(t *testing.T) []byte {
 	t.Helper()
 	a, err := theClient.Do(t.Context(), shop.Request{Method: http.MethodGet, Path: "/openapi.json"})
 	require.NoError(t, err)
-	var document struct {
+	require.Equal(t, http.StatusOK, a.Status)
+	return a.Body
+}
+
+// operations lists the operations of the document as "PUT /api/v1/carts/{}/items/{}".
+func operations(t *testing.T) map[string]operation {
+	t.Helper()
+	var d struct {
 		OpenAPI string
-		Paths   map[string]map[string]json.RawMessage
+		Paths   map[string]map[string]operation
 	}
-	require.NoError(t, a.Decode(&document))
-	require.Regexp(t, `^3\.1\.`, document.OpenAPI)
-	found := map[string]bool{}
-	for path, methods := range document.Paths {
-		for method, raw := range methods {
-			var operation struct {
-				RequestBody struct{ Content map[string]json.RawMessage }
-			}
-			if json.Unmarshal(raw, &operation) != nil {
-				continue // parameters that all methods share
-			}
-			name := strings.ToUpper(method) + " " + parameter.ReplaceAllString(path, "{}")
-			found[name] = operation.RequestBody.Content["application/json"] != nil
+	require.NoError(t, json.Unmarshal(document(t), &d))
+	require.Regexp(t, `^3\.1\.`, d.OpenAPI)
+	found := map[string]operation{}
+	for path, methods := range d.Paths {
+		for method, o := range methods {
+			o.path = path
+			found[strings.ToUpper(method)+" "+parameter.ReplaceAllString(path, "{}")] = o
 		}
 	}
 	return found
@@ -104,8 +126,8 @@ func TestDocumentedRoutes(t *testing.T) {
 
 func TestEveryRouteRefusesBadBodies(t *testing.T) {
 	guest(t)
-	for name, takesJSON := range operations(t) {
-		if !takesJSON {
+	for name, o := range operations(t) {
+		if !o.takesJSON() {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
