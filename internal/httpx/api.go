@@ -67,7 +67,7 @@ var (
 	anyone   = []map[string][]string{{}}
 )
 
-// Register adds a typed operation. A fault that the handler returns becomes its problem; any other
+// Register adds a typed operation. One that needs an access token refuses who has none before it looks at the input. A fault that the handler returns becomes its problem; any other
 // error is logged and answered as 500 without its text.
 func Register[I, O any](api huma.API, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
 	mustBeVisible(reflect.TypeFor[I](), op.OperationID)
@@ -75,8 +75,11 @@ func Register[I, O any](api huma.API, op huma.Operation, handler func(context.Co
 	if op.MaxBodyBytes == 0 {
 		op.MaxBodyBytes = MaxBody
 	}
-	if op.Security == nil {
+	switch {
+	case op.Security == nil:
 		op.Security = anyone
+	case len(op.Security[0]) > 0 && len(op.Middlewares) == 0: // needs a token
+		op.Middlewares = huma.Middlewares{Only("")}
 	}
 	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handler(ctx, in)
@@ -97,12 +100,20 @@ func mustBeVisible(t reflect.Type, operation string) {
 	}
 }
 
-// Only refuses callers without the role before their input is looked at: 401 or 403.
+// Only refuses callers without the role before their input is looked at: 401 or 403. An empty role asks for somebody.
 func Only(role string) func(huma.Context, func(huma.Context)) {
+	return Gate(func(ctx context.Context) error {
+		_, err := identity.Require(ctx, role)
+		return err
+	})
+}
+
+// Gate answers with the check's error, if there is one, before the input is looked at.
+func Gate(check func(context.Context) error) func(huma.Context, func(huma.Context)) {
 	return func(c huma.Context, next func(huma.Context)) {
-		if _, err := identity.Require(c.Context(), role); err != nil {
+		if err := check(c.Context()); err != nil {
 			_, w := humachi.Unwrap(c)
-			WriteProblem(w, err)
+			WriteProblem(w, asStatus(c.Context(), err))
 			return
 		}
 		next(c)

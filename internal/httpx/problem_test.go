@@ -64,7 +64,7 @@ func api(err error) http.Handler {
 	r.NotFound(httpx.NotFound)
 	r.MethodNotAllowed(httpx.MethodNotAllowed)
 	a := httpx.NewAPI(r, "Test")
-	httpx.Register(a, huma.Operation{OperationID: "change", Method: http.MethodPost, Path: "/things/{id}", Security: httpx.Bearer},
+	httpx.Register(a, huma.Operation{OperationID: "change", Method: http.MethodPost, Path: "/things/{id}", Security: httpx.Optional},
 		func(_ context.Context, in *input) (*output, error) {
 			out := &output{ETag: `"1"`}
 			out.Body.Quantity = in.Body.Quantity

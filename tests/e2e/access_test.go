@@ -215,4 +215,14 @@ func (w *world) expect(t *testing.T, r rule, caller string, c *shop.Client, want
 	}
 	a := ask(t, c, request)
 	assert.Equal(t, want, a.Status, "%s %s by %s: %.200s", r.method, r.path, caller, a.Body)
+	if want != http.StatusUnauthorized && want != http.StatusForbidden || strings.Contains(r.path, "?") || r.path == "/api/v1/auth/refresh" {
+		return
+	}
+	// Who may not call is told so before the input is looked at, and learns nothing of what it should be.
+	request.Path += "?surprise=1"
+	if request.Body != nil {
+		request.Body = "nonsense"
+	}
+	a = ask(t, c, request)
+	assert.Equal(t, want, a.Status, "%s %s by %s, with nonsense: %.200s", r.method, r.path, caller, a.Body)
 }

@@ -22,7 +22,8 @@ func (s *Service) mountEdits(api huma.API) {
 
 // staff names an operation that needs the staff role.
 func staff(id, method, path, summary string, status int) huma.Operation {
-	return huma.Operation{OperationID: id, Method: method, Path: path, Summary: summary, Tags: []string{"Catalog"}, DefaultStatus: status, Security: httpx.Bearer}
+	return huma.Operation{OperationID: id, Method: method, Path: path, Summary: summary, Tags: []string{"Catalog"}, DefaultStatus: status, Security: httpx.Bearer,
+		Middlewares: huma.Middlewares{httpx.Only(identity.Staff)}}
 }
 
 type variantForm struct {

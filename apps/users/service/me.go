@@ -52,6 +52,12 @@ func (s *Service) administrator(ctx context.Context) (*account.Account, error) {
 	return a, nil
 }
 
+// isAdministrator is administrator where only its errors matter.
+func (s *Service) isAdministrator(ctx context.Context) error {
+	_, err := s.administrator(ctx)
+	return err
+}
+
 // change lets f change the caller's account. Errors: as me, and f's.
 func (s *Service) change(ctx context.Context, f func(*account.Account) error) (*account.Account, error) {
 	a, _, err := s.me(ctx)
