@@ -49,13 +49,14 @@ func (h headOnly) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, err
 }
 
-// employee is somebody with the staff role and no other.
-func employee(t *testing.T) *shop.Client {
+// employee is somebody with that role and no other. The first administrator, whom all tests share, is not to get a
+// password wrong.
+func employee(t *testing.T, role string) *shop.Client {
 	t.Helper()
 	email, password := shop.NewEmail(), shop.NewKey()
 	user, err := theClient.Register(t.Context(), email, password, "Grace Hopper")
 	require.NoError(t, err)
-	put(t, staff(t), http.MethodPut, "/api/v1/users/"+user.ID+"/roles", `{"roles":["staff"]}`)
+	put(t, staff(t), http.MethodPut, "/api/v1/users/"+user.ID+"/roles", `{"roles":["`+role+`"]}`)
 	session, err := theClient.Login(t.Context(), email, password)
 	require.NoError(t, err)
 	return theClient.As(session.AccessToken)

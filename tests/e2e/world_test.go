@@ -32,7 +32,7 @@ func newWorld(t *testing.T) *world {
 	w.owner, w.values["user"] = theClient.As(session.AccessToken), user.ID
 	other, _ := customer(t)
 	w.callers = map[string][]*shop.Client{
-		"nobody": {theClient}, "stranger": {theClient}, "owner": {w.owner}, "other": {other}, "staff": {employee(t)}, "admin": {staff(t)},
+		"nobody": {theClient}, "stranger": {theClient}, "owner": {w.owner}, "other": {other}, "staff": {employee(t, "staff")}, "admin": {employee(t, "admin")},
 		"forged": forgeries(t, session.AccessToken),
 	}
 	w.values["sku"] = stocked(t, 10_000)
