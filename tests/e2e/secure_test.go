@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"net/http"
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,9 +13,10 @@ import (
 // secure says that a test is of a shop whose sidecars know each other: `make test` runs all tests on such a one too.
 func secure(t *testing.T) {
 	t.Helper()
-	if len(theShop.SidecarEnv()) == 0 {
-		t.Skip("without SECURE=1 a sidecar cannot tell who calls")
+	if os.Getenv("SECURE") == "" {
+		t.Skip("of the run with SECURE=1: without it a sidecar cannot tell who calls")
 	}
+	require.NotEmpty(t, theShop.SidecarEnv(), "SECURE=1 has started a shop without certificates")
 	t.Parallel()
 }
 

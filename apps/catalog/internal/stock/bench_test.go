@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -17,7 +16,7 @@ import (
 	"haberdash/dapr/launch"
 	"haberdash/internal/commitlog"
 	"haberdash/internal/contract"
-	"haberdash/internal/sidecar/daprd"
+	"haberdash/internal/sidecar/daprdtest"
 )
 
 func TestMain(m *testing.M) {
@@ -29,16 +28,7 @@ func TestMain(m *testing.M) {
 // BenchmarkReserve takes one hot SKU off the shelf through a real sidecar on SQLite, one unit an order, with
 // 1 and 64 clients in a closed loop.
 func BenchmarkReserve(b *testing.B) {
-	s, err := launch.StartSidecar(context.Background(), launch.SidecarOptions{
-		AppID: "catalog", RunDir: b.TempDir(), ResourcesPaths: []string{filepath.Join("components", "state", "sqlite"), filepath.Join("components", "secrets", "env")},
-	})
-	require.NoError(b, err)
-	b.Cleanup(s.Stop)
-	c, err := daprd.New(daprd.Options{HTTPPort: s.HTTPPort, GRPCPort: s.GRPCPort})
-	require.NoError(b, err)
-	b.Cleanup(func() { c.Close() })
-	require.NoError(b, c.Wait(context.Background()))
-	log, err := commitlog.Open(context.Background(), c.State(daprd.StateStore), "catalog", "stock-main", stock.Model(), commitlog.Options{})
+	log, err := commitlog.Open(context.Background(), daprdtest.State(b, "catalog"), "catalog", "stock-main", stock.Model(), commitlog.Options{})
 	require.NoError(b, err)
 	b.Cleanup(func() { log.Close(context.Background()) })
 	ledger := stock.NewLedger(log, "main")

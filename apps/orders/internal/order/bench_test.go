@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"path/filepath"
 	"runtime"
 	"testing"
 	"time"
@@ -17,7 +16,7 @@ import (
 	"haberdash/dapr/launch"
 	"haberdash/internal/commitlog"
 	"haberdash/internal/contract"
-	"haberdash/internal/sidecar/daprd"
+	"haberdash/internal/sidecar/daprdtest"
 )
 
 func TestMain(m *testing.M) {
@@ -29,16 +28,7 @@ func TestMain(m *testing.M) {
 // BenchmarkClosedOrders takes orders through to their end, on SQLite behind a real sidecar, and tells what the
 // process holds in memory afterwards: compare -benchtime 20000x with 60000x.
 func BenchmarkClosedOrders(b *testing.B) {
-	s, err := launch.StartSidecar(context.Background(), launch.SidecarOptions{
-		AppID: "orders", RunDir: b.TempDir(), ResourcesPaths: []string{filepath.Join("components", "state", "sqlite"), filepath.Join("components", "secrets", "env")},
-	})
-	require.NoError(b, err)
-	b.Cleanup(s.Stop)
-	c, err := daprd.New(daprd.Options{HTTPPort: s.HTTPPort, GRPCPort: s.GRPCPort})
-	require.NoError(b, err)
-	b.Cleanup(func() { c.Close() })
-	require.NoError(b, c.Wait(context.Background()))
-	log, err := commitlog.Open(context.Background(), c.State(daprd.StateStore), "orders", "orders", order.Model(), commitlog.Options{})
+	log, err := commitlog.Open(context.Background(), daprdtest.State(b, "orders"), "orders", "orders", order.Model(), commitlog.Options{})
 	require.NoError(b, err)
 	b.Cleanup(func() { log.Close(context.Background()) })
 	book := order.NewBook(log)
