@@ -14,11 +14,17 @@ func (c *Consumer) Run(ctx context.Context) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		every(ctx, c.o.StoreEvery, c.storeAll)
+		every(ctx, c.o.StoreEvery, func(ctx context.Context) {
+			for _, r := range c.all() {
+				c.storeDue(ctx, r)
+			}
+		})
 	}()
 	every(ctx, c.o.PollEvery, c.pollAll)
 	<-done
-	c.storeAll(context.WithoutCancel(ctx))
+	for _, r := range c.all() {
+		c.storeMoved(ctx, r, 0) // however lately it was stored
+	}
 }
 
 func every(ctx context.Context, interval time.Duration, work func(context.Context)) {
@@ -31,12 +37,6 @@ func every(ctx context.Context, interval time.Duration, work func(context.Contex
 		case <-tick.C:
 			work(ctx)
 		}
-	}
-}
-
-func (c *Consumer) storeAll(ctx context.Context) {
-	for _, r := range c.all() {
-		c.storeDue(ctx, r)
 	}
 }
 

@@ -155,9 +155,12 @@ func (c *Consumer) reload(ctx context.Context, r *reader) error {
 }
 
 // storeDue stores the cursor if it has moved and was not stored of late.
-func (c *Consumer) storeDue(ctx context.Context, r *reader) {
+func (c *Consumer) storeDue(ctx context.Context, r *reader) { c.storeMoved(ctx, r, c.o.StoreEvery) }
+
+// storeMoved stores the cursor if it has moved since it was stored, and that was at least some time ago.
+func (c *Consumer) storeMoved(ctx context.Context, r *reader, ago time.Duration) {
 	r.mu.Lock()
-	due := r.stored.Position < r.at.Position && time.Since(r.storedAt) >= c.o.StoreEvery
+	due := r.stored.Position < r.at.Position && time.Since(r.storedAt) >= ago
 	r.mu.Unlock()
 	if !due {
 		return
