@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -255,4 +256,29 @@ func TestForget(t *testing.T) {
 			require.NotContains(t, string(p.Event.Data), "3")
 		}
 	}
+}
+
+func TestAtOnce(t *testing.T) {
+	t.Parallel()
+	events := make([]contract.Event, 20)
+	for i := range events {
+		events[i].Position = uint64(i + 1)
+	}
+	var all sync.WaitGroup
+	all.Add(len(events))
+	require.NoError(t, commitlog.AtOnce(func(context.Context, contract.Event) error {
+		all.Done()
+		all.Wait() // for ever, if they went one after the other
+		return nil
+	})(t.Context(), events))
+	failed := commitlog.AtOnce(func(ctx context.Context, e contract.Event) error {
+		switch e.Position {
+		case 3:
+			panic("a bug")
+		default:
+			<-ctx.Done() // one that fails ends the rest
+			return nil
+		}
+	})(t.Context(), events)
+	require.ErrorContains(t, failed, "a bug")
 }

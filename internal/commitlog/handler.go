@@ -7,6 +7,8 @@ import (
 	"runtime/debug"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"haberdash/internal/contract"
 	"haberdash/internal/telemetry"
 )
@@ -21,6 +23,19 @@ type EventHandler func(ctx context.Context, e contract.Event) error
 // handler. After an error each of them goes alone to the type's EventHandler, so what was done must be harmless to
 // repeat, and what can never be handled is for that to tell.
 type BatchHandler func(ctx context.Context, events []contract.Event) error
+
+// AtOnce handles events that do not depend on each other's order beside each other.
+func AtOnce(h EventHandler) BatchHandler {
+	return func(ctx context.Context, events []contract.Event) error {
+		work, ctx := errgroup.WithContext(ctx)
+		for _, e := range events {
+			work.Go(func() error {
+				return guarded(ctx, e, func(ctx context.Context) error { return h(ctx, e) })
+			})
+		}
+		return work.Wait()
+	}
+}
 
 // Poison marks an error that no repetition would end.
 func Poison(err error) error { return poison{err} }

@@ -107,6 +107,11 @@ func (s *Inventory) newConsumer() *commitlog.Consumer {
 			contract.OrderCancelled: s.decided("cancelled"),
 			contract.UserDeleted:    func(ctx context.Context, e contract.Event) error { return s.consumer.ForgetUser(ctx, e) },
 		},
+		Batches: map[string]commitlog.BatchHandler{ // what a location's log gathers while it writes is one commit
+			contract.OrderConfirmed: commitlog.AtOnce(s.decided("confirmed")),
+			contract.OrderRejected:  commitlog.AtOnce(s.decided("rejected")),
+			contract.OrderCancelled: commitlog.AtOnce(s.decided("cancelled")),
+		},
 	})
 }
 

@@ -479,6 +479,25 @@ func TestDecisionsArriveAsEvents(t *testing.T) {
 	assert.Contains(t, letters.raw, "the order is not understood")
 }
 
+func TestManyDecisionsArriveAtOnce(t *testing.T) {
+	t.Parallel()
+	d := openDepot(t)
+	const n = 120
+	d.receive("hat", n)
+	var log decisions
+	var messages []sidecar.Message
+	for i := range n {
+		order, decision := fmt.Sprint("o", i), contract.OrderConfirmed
+		if i%40 >= 30 {
+			decision = contract.OrderCancelled
+		}
+		d.reserve(order, contract.Line{SKU: "hat", Quantity: 1})
+		messages = append(messages, log.next(t, decision, `{"orderId":"`+order+`"}`))
+	}
+	require.NoError(t, d.mesh.Publish(t.Context(), contract.TopicOrders, messages))
+	d.level("hat", n, 90) // what is sold stays reserved until it is sent
+}
+
 // Of a user whose account is deleted no event remains that could not be handled; others' do.
 func TestDeletedUsersAreForgotten(t *testing.T) {
 	t.Parallel()
