@@ -33,7 +33,7 @@ func (p *Partition[S]) audit(ctx context.Context, hold int, pause time.Duration)
 		}
 	}
 	a := auditing{
-		store: p.store, log: p.name, commit: head, hold: hold, pause: pause, stored: !p.opts.Resident,
+		store: p.store, log: p.name, commit: head, hold: hold, pause: pause, stored: !p.opts.Resident, up: p.model.Upcasters,
 		begin: func() refold { return newAggregateFold(p.name, p.model) },
 		live: func(key string) ([]byte, error) {
 			if w := warm[key]; w != nil && w.seq > 0 {
@@ -61,7 +61,7 @@ func (v *Projection) audit(ctx context.Context, hold int, pause time.Duration) (
 		return contract.Audit{}, err
 	}
 	a := auditing{
-		store: v.store, log: v.log.Name(), commit: head, hold: hold, pause: pause, stored: true,
+		store: v.store, log: v.log.Name(), commit: head, hold: hold, pause: pause, stored: true, up: v.log.upcasters(),
 		begin: func() refold { return &viewFold{v, map[string]*viewDoc{}} },
 	}
 	return a.run(ctx, contract.Audit{Log: v.log.Name(), Projection: v.name})
@@ -71,6 +71,7 @@ func (v *Projection) audit(ctx context.Context, hold int, pause time.Duration) (
 type auditing struct {
 	store  sidecar.State
 	log    string
+	up     Upcasters
 	commit uint64 // all that is compared includes the log up to here
 	hold   int
 	pause  time.Duration // between two looks
@@ -125,7 +126,7 @@ const (
 
 func (a *auditing) compare(ctx context.Context, s share) error {
 	r := a.begin()
-	_, events, err := refoldUpTo(ctx, a.store, a.log, a.commit, s, a.hold, r)
+	_, events, err := refoldUpTo(ctx, a.store, a.log, a.up, a.commit, s, a.hold, r)
 	if err != nil {
 		return err
 	}
@@ -231,7 +232,7 @@ func (a *auditing) follow(ctx context.Context, s share, r refold, moved map[uint
 	if len(moved) == 0 {
 		return nil
 	}
-	err := stream(ctx, a.store, a.log, a.commit+1, slices.Max(slices.Collect(maps.Keys(moved))), func(c Commit) error {
+	err := stream(ctx, a.store, a.log, a.up, a.commit+1, slices.Max(slices.Collect(maps.Keys(moved))), func(c Commit) error {
 		if err := r.fold(c, s.has); err != nil {
 			return err
 		}

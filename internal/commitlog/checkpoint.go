@@ -59,7 +59,7 @@ func (p *Partition[S]) Preload(ctx context.Context, ids []string, also ...string
 func (p *Partition[S]) documents(ctx context.Context, ids, also []string) (map[string]*aggregate[S], map[string]sidecar.Item, error) {
 	keys := make([]string, len(ids), len(ids)+len(also))
 	for i, id := range ids {
-		keys[i] = docKey(p.name, id)
+		keys[i] = docKey(p.documentsName(), id)
 	}
 	items, err := p.store.GetMany(ctx, append(keys, also...))
 	if err != nil {
@@ -97,7 +97,7 @@ func (p *Partition[S]) writeCheckpoint(ctx context.Context) error {
 	ids := make([]string, 0, len(dirty))
 	keys := make([]string, 0, len(dirty))
 	for id := range dirty {
-		ids, keys = append(ids, id), append(keys, docKey(p.name, id))
+		ids, keys = append(ids, id), append(keys, docKey(p.documentsName(), id))
 	}
 	stored, err := p.store.GetMany(ctx, keys)
 	if err != nil {
@@ -121,7 +121,7 @@ func (p *Partition[S]) writeCheckpoint(ctx context.Context) error {
 	if err := p.store.PutManyIf(ctx, writes); err != nil {
 		return err
 	}
-	if err := putJSON(ctx, p.store, checkpointKey(p.name), now); err != nil {
+	if err := putJSON(ctx, p.store, checkpointKey(p.documentsName()), now); err != nil {
 		return err
 	}
 	p.clean(dirty)

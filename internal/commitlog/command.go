@@ -187,7 +187,7 @@ func (t *Tx[S]) add(id, eventType string, data any, internal bool) {
 		t.err = fmt.Errorf("encode %s: %w", eventType, err)
 		return
 	}
-	e := Event{Aggregate: id, Seq: 1, Type: eventType, At: t.now, Data: raw, Internal: internal}
+	e := Event{Aggregate: id, Seq: 1, Type: eventType, Version: t.p.model.Upcasters.current(eventType), At: t.now, Data: raw, Internal: internal}
 	var before aggregate[S]
 	if a := t.look(id); a != nil {
 		before = *a

@@ -103,6 +103,16 @@
 // quarter and a half of the commands that one takes, four between an eighth and a quarter (BenchmarkContention). So
 // give a partition that is busy one writer, and to scale use more partitions: stock has one for each location.
 //
+// # Old and new versions
+//
+// Events stay as they were written. A release that changes the shape of one adds an Upcaster to its model, and lifts
+// what is older as it reads; one that changes an aggregate's state, or a projection's documents, raises the model's
+// Version, and makes documents of its own from the log when it opens (Partition.Open, Projection.Open): those of the
+// release before stay beside them, which is what a rollback needs. A release that meets an event of a later version
+// than it knows guesses nothing: it answers ErrNewer and says so to its readiness probe. So for a rollout without a
+// pause, a new field is optional (no new version: the old release passes it over), and a change that the old release
+// would misread goes out in two steps: first the release that reads it, then the one that writes it.
+//
 // # Another store
 //
 // Commits are values under keys like any other, so a log moves by copying them, and documents follow (Export, and
@@ -115,6 +125,7 @@
 //	publisher.go feed.go follow.go               the outbox, the feed, work that follows one's own log
 //	projection.go lists.go                       read models
 //	refold.go audit.go rebuild.go                the log folded anew: compared, or written
+//	version.go                                   events and documents of releases before
 //	export.go                                    what moves to another store
 //	consumer.go handler.go reader.go poll.go park.go  other apps' logs
 //	logapi/ logtest/                             operations over HTTP; the suite

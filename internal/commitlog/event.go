@@ -19,6 +19,8 @@ var (
 	ErrTooLarge = errors.New("commitlog: command too large for a commit")
 	// ErrClosed: the partition was closed before the command was decided.
 	ErrClosed = errors.New("commitlog: closed")
+	// ErrNewer: the log has events that only a later version of this service understands. It has to make way.
+	ErrNewer error = fault.New(fault.Unavailable, "unavailable", "A newer version of the service is taking over. Repeat the request.").After(time.Second)
 	// ErrCorrupt: a stored value cannot be read. Nothing is guessed; a person must look.
 	ErrCorrupt = errors.New("commitlog: corrupt")
 )
@@ -29,6 +31,7 @@ type Event struct {
 	Aggregate string          `json:"a"`
 	Seq       uint64          `json:"s"` // within the aggregate: 1, 2, 3 …
 	Type      string          `json:"t"`
+	Version   int             `json:"v,omitempty"` // of Data's shape; 0 is the first, see Model.Upcasters
 	At        time.Time       `json:"at"`
 	Data      json.RawMessage `json:"d,omitempty"`
 	Prev      uint64          `json:"p,omitempty"` // commit of the aggregate's previous event, 0 for none
@@ -96,15 +99,20 @@ type checkpoint struct {
 func logKey(partition string, n uint64) string { return fmt.Sprintf("log/%s/%d", partition, n) }
 
 // docKey escapes the id: a store takes printable ASCII without "||", an SKU may be any text.
-func docKey(partition, id string) string { return "doc/" + partition + "/" + url.PathEscape(id) }
+func docKey(documents, id string) string { return "doc/" + documents + "/" + url.PathEscape(id) }
 
-func checkpointKey(partition string) string       { return "checkpoint/" + partition }
+func checkpointKey(documents string) string       { return "checkpoint/" + documents }
 func cursorKey(partition, consumer string) string { return "cursor/" + partition + "/" + consumer }
 
-func decodeCommit(key string, n uint64, value []byte) (Commit, error) {
+func decodeCommit(key string, n uint64, value []byte, up Upcasters) (Commit, error) {
 	c := Commit{N: n}
 	if err := json.Unmarshal(value, &c); err != nil {
 		return c, fmt.Errorf("%w: %s: %w", ErrCorrupt, key, err)
+	}
+	for i := range c.Events {
+		if err := up.lift(&c.Events[i]); err != nil {
+			return c, fmt.Errorf("%s: %w", key, err)
+		}
 	}
 	return c, nil
 }

@@ -36,7 +36,7 @@ func (p *Partition[S]) Export(ctx context.Context, topic string, put func(sideca
 			if !ok {
 				return nil
 			}
-			if _, err := decodeCommit(key, n, item.Value); err != nil {
+			if _, err := decodeCommit(key, n, item.Value, p.model.Upcasters); err != nil {
 				return err // not to find out in the other store
 			}
 			if err := put(item); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"haberdash/internal/sidecar"
@@ -16,6 +17,11 @@ type Model[S any] struct {
 	// it does not change what s points to. The zero S is an aggregate without events. S must survive a
 	// round trip through JSON.
 	Apply func(id string, s S, e Event) (S, error)
+	// Version of S's shape, 1 if zero. Raise it when documents that an earlier release wrote do not serve any more:
+	// the new release makes its own from the log when it opens.
+	Version int
+	// Upcasters lift events of shapes that are over. Apply sees the latest only.
+	Upcasters Upcasters
 }
 
 // Options of a partition. The zero value serves.
@@ -82,6 +88,8 @@ type Partition[S any] struct {
 	ended chan struct{} // closed when the writer has ended
 	done  sync.WaitGroup
 
+	newer atomic.Bool // see Ready
+
 	checkpointing sync.Mutex // one at a time: an older one must not come after a newer
 
 	mu          sync.RWMutex // guards what follows; head and the aggregates' states are changed by the writer alone
@@ -108,6 +116,9 @@ func Open[S any](ctx context.Context, store sidecar.State, service, name string,
 		queue: make(chan *command[S], 4*o.MaxCommands), quit: make(chan struct{}), ended: make(chan struct{}),
 		warm: map[string]*aggregate[S]{}, changed: make(chan struct{}),
 	}
+	if err := p.renew(ctx); err != nil {
+		return nil, fmt.Errorf("documents of partition %s, version %d: %w", name, model.Version, err)
+	}
 	if err := p.recover(ctx); err != nil {
 		return nil, fmt.Errorf("open partition %s: %w", name, err)
 	}
@@ -124,6 +135,11 @@ func Open[S any](ctx context.Context, store sidecar.State, service, name string,
 
 // Name of the partition.
 func (p *Partition[S]) Name() string { return p.name }
+
+// documentsName is what the partition's documents and checkpoint are kept under.
+func (p *Partition[S]) documentsName() string { return versioned(p.name, p.model.Version) }
+
+func (p *Partition[S]) upcasters() Upcasters { return p.model.Upcasters }
 
 // Head is the number of the last commit known here; 0 for an empty log.
 func (p *Partition[S]) Head() uint64 {

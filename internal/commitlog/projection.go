@@ -18,6 +18,8 @@ type ProjectionModel struct {
 	// Apply gives a document after the event; doc is nil before the first. It does not change doc, and
 	// looks at no other document: each is written by itself.
 	Apply func(key string, doc json.RawMessage, e Event) (json.RawMessage, error)
+	// Version of the documents' shape, 1 if zero; see Model.Version, and Projection.Open.
+	Version int
 }
 
 // Projection is a read model behind a log. Its documents (view/<partition>/<name>/<key>) are each marked with
@@ -41,6 +43,7 @@ type tailed interface {
 	Head() uint64
 	Follow(ctx context.Context, follower string, max int, fn func(context.Context, []Commit) error)
 	Cursor(ctx context.Context, follower string) (uint64, error)
+	upcasters() Upcasters
 	outage(ctx context.Context, err error, msg string, wait time.Duration) bool
 }
 
@@ -62,10 +65,10 @@ func NewProjection[S any](p *Partition[S], name string, m ProjectionModel) *Proj
 }
 
 func (v *Projection) docKey(key string) string {
-	return "view/" + v.log.Name() + "/" + v.name + "/" + key
+	return "view/" + v.log.Name() + "/" + versioned(v.name, v.model.Version) + "/" + key
 }
 
-func (v *Projection) follower() string { return "view-" + v.name }
+func (v *Projection) follower() string { return "view-" + versioned(v.name, v.model.Version) }
 
 // gatherFor is how long a projection lets commits gather when nobody waits for it: one read and one write serve
 // many.

@@ -2,9 +2,11 @@ package commitlog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"haberdash/internal/sidecar"
+	"haberdash/internal/telemetry"
 )
 
 // readAhead is how many commits one read of the tail asks for.
@@ -16,7 +18,11 @@ func (p *Partition[S]) Read(ctx context.Context, from uint64, max int) ([]Commit
 }
 
 func (p *Partition[S]) read(ctx context.Context, from uint64, max int) ([]Commit, error) {
-	return readLog(ctx, p.store, p.name, from, max)
+	commits, err := readLog(ctx, p.store, p.name, p.model.Upcasters, from, max)
+	if errors.Is(err, ErrNewer) && !p.newer.Swap(true) {
+		telemetry.Log(ctx).Error().Err(err).Str("partition", p.name).Msg("a newer version of this service writes the log: this one makes way")
+	}
+	return commits, err
 }
 
 // one reads a commit that is known to be there.
@@ -47,7 +53,7 @@ func (p *Partition[S]) tail(ctx context.Context, from uint64, max int) ([]Commit
 	return p.read(ctx, from, max)
 }
 
-func readLog(ctx context.Context, store sidecar.State, partition string, from uint64, max int) ([]Commit, error) {
+func readLog(ctx context.Context, store sidecar.State, partition string, up Upcasters, from uint64, max int) ([]Commit, error) {
 	keys := make([]string, max)
 	for i := range keys {
 		keys[i] = logKey(partition, from+uint64(i))
@@ -62,7 +68,7 @@ func readLog(ctx context.Context, store sidecar.State, partition string, from ui
 		if !ok {
 			break
 		}
-		c, err := decodeCommit(key, from+uint64(i), item.Value)
+		c, err := decodeCommit(key, from+uint64(i), item.Value, up)
 		if err != nil {
 			return nil, err
 		}
@@ -75,7 +81,7 @@ func readLog(ctx context.Context, store sidecar.State, partition string, from ui
 func (p *Partition[S]) recover(ctx context.Context) error {
 	if !p.opts.Resident {
 		var c checkpoint
-		if err := getJSON(ctx, p.store, checkpointKey(p.name), &c); err != nil {
+		if err := getJSON(ctx, p.store, checkpointKey(p.documentsName()), &c); err != nil {
 			return err
 		}
 		p.head, p.published = c.Commit, c.Published

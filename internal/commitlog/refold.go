@@ -52,8 +52,8 @@ func inShares(work func(share) error) error {
 
 // refoldUpTo folds the log up to a commit, or to its end, into a share of the documents. It returns the last
 // commit and the number of events.
-func refoldUpTo(ctx context.Context, store sidecar.State, log string, to uint64, s share, hold int, r refold) (last Commit, events uint64, err error) {
-	err = stream(ctx, store, log, 1, to, func(c Commit) error {
+func refoldUpTo(ctx context.Context, store sidecar.State, log string, up Upcasters, to uint64, s share, hold int, r refold) (last Commit, events uint64, err error) {
+	err = stream(ctx, store, log, up, 1, to, func(c Commit) error {
 		last, events = c, events+uint64(len(c.Events))
 		if err := r.fold(c, s.has); err != nil {
 			return err
@@ -67,9 +67,9 @@ func refoldUpTo(ctx context.Context, store sidecar.State, log string, to uint64,
 }
 
 // stream hands out commits from one number on to another, or to the end of the log.
-func stream(ctx context.Context, store sidecar.State, log string, from, to uint64, fn func(Commit) error) error {
+func stream(ctx context.Context, store sidecar.State, log string, up Upcasters, from, to uint64, fn func(Commit) error) error {
 	for n := from; n <= to; {
-		commits, err := readLog(ctx, store, log, n, int(min(to-n+1, readAhead)))
+		commits, err := readLog(ctx, store, log, up, n, int(min(to-n+1, readAhead)))
 		if err != nil {
 			return err
 		}
@@ -119,9 +119,11 @@ func (r *aggregateFold[S]) fold(c Commit, mine func(string) bool) error {
 	return nil
 }
 
-func (r *aggregateFold[S]) size() int                   { return len(r.all) }
-func (r *aggregateFold[S]) keys() []string              { return sortedKeys(r.all) }
-func (r *aggregateFold[S]) storedKey(key string) string { return docKey(r.log, key) }
+func (r *aggregateFold[S]) size() int      { return len(r.all) }
+func (r *aggregateFold[S]) keys() []string { return sortedKeys(r.all) }
+func (r *aggregateFold[S]) storedKey(key string) string {
+	return docKey(versioned(r.log, r.model.Version), key)
+}
 
 func (r *aggregateFold[S]) value(key string) ([]byte, uint64, error) {
 	value, err := r.all[key].encode(r.storedKey(key))

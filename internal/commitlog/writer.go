@@ -75,11 +75,11 @@ func (p *Partition[S]) process(ctx context.Context, batch []*command[S]) (left [
 			}
 		}
 		if err != nil {
-			if time.Since(started) < p.opts.Patience && !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrUnknown) {
+			if time.Since(started) < p.opts.Patience && !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrUnknown) && !errors.Is(err, ErrNewer) {
 				time.Sleep(20 * time.Millisecond)
 				continue
 			}
-			if !errors.Is(err, ErrCorrupt) {
+			if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrNewer) {
 				err = fmt.Errorf("%w: %w", ErrUnknown, err)
 			}
 			// Those that wait behind have had their patience too: one after the other they would wait ever longer.

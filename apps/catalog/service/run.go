@@ -54,6 +54,7 @@ func Run(ctx context.Context, h *host.Host) (func(context.Context) error, error)
 	inventory.Measure(h.Registry)
 	inventory.Subscribe(h.Events)
 	h.Server.Ready("catalogue", s.Ready)
+	h.Server.Ready("log", logapi.Ready(append(inventory.feeds(), s.log)...))
 	inventory.Start(ctx)
 	s.Start(ctx)
 	return func(ctx context.Context) error { return errors.Join(s.Close(ctx), inventory.Close(ctx)) }, nil

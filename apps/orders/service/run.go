@@ -56,12 +56,16 @@ func Run(ctx context.Context, h *host.Host) (func(context.Context) error, error)
 			return nil, err
 		}
 	}
+	if err := book.Pages().Open(ctx); err != nil {
+		return nil, err
+	}
 	s := New(Deps{
 		Book: book, Payments: payments, State: state,
 		Invoker: h.Sidecar, Workflows: workflows, Secret: []byte(secret), Now: time.Now, Times: config.Times,
 	})
 	s.Host(workflows)
 	h.Server.Alive(workflows.Healthy)
+	h.Server.Ready("log", logapi.Ready(log))
 	s.Mount(h.API)
 	logapi.MountFeed(h.API, log)
 	logapi.MountAudit(h.API, log, book.Pages())

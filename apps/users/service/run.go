@@ -8,6 +8,7 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"haberdash/internal/commitlog"
+	"haberdash/internal/commitlog/logapi"
 	"haberdash/internal/host"
 	"haberdash/internal/httpx"
 	"haberdash/internal/sidecar/daprd"
@@ -44,6 +45,7 @@ func Run(ctx context.Context, h *host.Host) (func(context.Context) error, error)
 	// The host's own routes would fetch the keys through the mesh, from this very service.
 	routes := h.Server.Router.With(httpx.Deadline(deadline), httpx.Authenticate(s.Verifier()), httpx.Conditional)
 	s.Mount(httpx.NewAPI(routes, "Haberdash users"))
+	h.Server.Ready("log", logapi.Ready(s.log))
 	s.MountAudit(h.API) // no deadline there
 	s.MountExport(h.API)
 	return s.Close, nil

@@ -5,6 +5,7 @@ package logapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -23,6 +24,19 @@ import (
 type Log interface {
 	Name() string
 	Feed(ctx context.Context, from uint64, limit int) (contract.FeedPage, error)
+	Ready(context.Context) error
+}
+
+// Ready is a readiness check: it fails while one of the logs has events that this release does not understand.
+func Ready(logs ...Log) func(context.Context) error {
+	return func(ctx context.Context) error {
+		for _, l := range logs {
+			if err := l.Ready(ctx); err != nil {
+				return fmt.Errorf("log %s: %w", l.Name(), err)
+			}
+		}
+		return nil
+	}
 }
 
 // maxPage bounds the events of one page of a feed.

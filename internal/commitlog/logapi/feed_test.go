@@ -51,6 +51,15 @@ func (b *book) Feed(_ context.Context, from uint64, limit int) (contract.FeedPag
 	return page, b.err
 }
 
+func (b *book) Ready(context.Context) error { return b.err }
+
+func TestReady(t *testing.T) {
+	t.Parallel()
+	good, bad := &book{name: "stock-main"}, &book{name: "stock-b", err: errors.New("a newer release writes it")}
+	require.NoError(t, logapi.Ready(good)(t.Context()))
+	require.ErrorContains(t, logapi.Ready(good, bad)(t.Context()), "log stock-b: a newer release writes it")
+}
+
 func TestFeedsAreFetchedByPosition(t *testing.T) {
 	t.Parallel()
 	mesh := memory.NewMesh()
