@@ -7,12 +7,14 @@ package identity
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"errors"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/maypok86/otter/v2"
 
 	"haberdash/internal/fault"
 )
@@ -59,18 +61,35 @@ type Keys interface {
 	Key(ctx context.Context, kid string) (ed25519.PublicKey, bool, error)
 }
 
-// Verifier checks access tokens against the keys.
+// Verifier checks access tokens against the keys. A signature is checked once: what it proved is kept, and holds
+// until the token expires or its key is withdrawn.
 type Verifier struct {
 	keys   Keys
 	parser *jwt.Parser
+	times  *jwt.Validator
+	proved *otter.Cache[[sha256.Size]byte, proof]
 }
+
+// proof is what the signature of a token was found to prove.
+type proof struct {
+	claims Claims
+	kid    string
+	key    ed25519.PublicKey
+}
+
+// maxProofs bounds the memory: about 1 KiB each.
+const maxProofs = 10_000
 
 // NewVerifier makes a verifier. Expiry is judged by now, with 5 s of leeway for clocks that differ.
 func NewVerifier(keys Keys, now func() time.Time) *Verifier {
-	return &Verifier{keys: keys, parser: jwt.NewParser(
+	options := []jwt.ParserOption{
 		jwt.WithValidMethods([]string{jwt.SigningMethodEdDSA.Alg()}), // alg:none and HMAC with a public key die here
-		jwt.WithIssuer(Issuer), jwt.WithExpirationRequired(), jwt.WithLeeway(5*time.Second), jwt.WithTimeFunc(now),
-	)}
+		jwt.WithIssuer(Issuer), jwt.WithExpirationRequired(), jwt.WithLeeway(5 * time.Second), jwt.WithTimeFunc(now),
+	}
+	return &Verifier{
+		keys: keys, parser: jwt.NewParser(options...), times: jwt.NewValidator(options...),
+		proved: otter.Must(&otter.Options[[sha256.Size]byte, proof]{MaximumSize: maxProofs}),
+	}
 }
 
 var errInvalid = fault.New(fault.Unauthenticated, "invalid-token", "The access token is not valid or has expired.")
@@ -78,27 +97,58 @@ var errInvalid = fault.New(fault.Unauthenticated, "invalid-token", "The access t
 // Verify gives the caller that a token proves. It fails with invalid-token (401), or unavailable (503)
 // when the keys cannot be had.
 func (v *Verifier) Verify(ctx context.Context, token string) (Caller, error) {
-	var claims Claims
+	hash := sha256.Sum256([]byte(token))
+	p, known := v.proved.GetIfPresent(hash)
 	var outage error
-	_, err := v.parser.ParseWithClaims(token, &claims, func(t *jwt.Token) (any, error) {
-		kid, _ := t.Header["kid"].(string)
+	key := func(kid string) (ed25519.PublicKey, error) {
 		key, ok, err := v.keys.Key(ctx, kid)
 		if err != nil {
 			outage = err
-			return nil, err
+		} else if !ok {
+			err = errors.New("unknown key")
 		}
-		if !ok {
-			return nil, errors.New("unknown key")
-		}
-		return key, nil
-	})
-	if outage != nil {
+		return key, err
+	}
+	var err error
+	if known {
+		err = v.holds(p, key)
+	} else {
+		p, err = v.prove(token, key)
+	}
+	switch {
+	case outage != nil:
 		return Caller{}, fault.New(fault.Unavailable, "unavailable", "Sign-in cannot be checked just now.").After(time.Second).Because(outage)
-	}
-	if err != nil || claims.Subject == "" {
+	case err != nil || p.claims.Subject == "":
+		v.proved.Invalidate(hash)
 		return Caller{}, errInvalid.Because(err)
+	case !known:
+		v.proved.Set(hash, p)
 	}
-	return Caller{UserID: claims.Subject, Email: claims.Email, Name: claims.Name, Roles: claims.Roles, Session: claims.Session}, nil
+	c := p.claims
+	return Caller{UserID: c.Subject, Email: c.Email, Name: c.Name, Roles: slices.Clone(c.Roles), Session: c.Session}, nil
+}
+
+// prove checks a token, signature and all.
+func (v *Verifier) prove(token string, find func(kid string) (ed25519.PublicKey, error)) (p proof, err error) {
+	_, err = v.parser.ParseWithClaims(token, &p.claims, func(t *jwt.Token) (any, error) {
+		p.kid, _ = t.Header["kid"].(string)
+		var err error
+		p.key, err = find(p.kid)
+		return p.key, err
+	})
+	return p, err
+}
+
+// holds tells whether what was proved once still is.
+func (v *Verifier) holds(p proof, find func(kid string) (ed25519.PublicKey, error)) error {
+	key, err := find(p.kid)
+	if err == nil && !key.Equal(p.key) {
+		err = errors.New("another key")
+	}
+	if err != nil {
+		return err
+	}
+	return v.times.Validate(&p.claims)
 }
 
 type callerKey struct{}

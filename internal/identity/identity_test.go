@@ -109,6 +109,9 @@ func TestForgeriesAreRefused(t *testing.T) {
 		}
 		parts[n], from = good[from:to], to+1
 	}
+	warm := i.verifier() // has seen the good one
+	_, err = warm.Verify(t.Context(), good)
+	require.NoError(t, err)
 	for name, token := range map[string]string{
 		"expired":          sign(t, jwt.SigningMethodEdDSA, "k1", with(func(c *identity.Claims) { c.ExpiresAt = jwt.NewNumericDate(noon.Add(-6 * time.Second)) }), i.private),
 		"never expires":    sign(t, jwt.SigningMethodEdDSA, "k1", with(func(c *identity.Claims) { c.ExpiresAt = nil }), i.private),
@@ -125,12 +128,34 @@ func TestForgeriesAreRefused(t *testing.T) {
 		"not a token":      "x",
 		"empty":            "",
 	} {
-		_, err := i.verifier().Verify(t.Context(), token)
-		require.True(t, fault.Is(err, "invalid-token"), "%s: %v", name, err)
-		require.Equal(t, fault.Unauthenticated, fault.Of(err).Kind)
+		for _, v := range []*identity.Verifier{i.verifier(), warm, warm} {
+			_, err := v.Verify(t.Context(), token)
+			require.True(t, fault.Is(err, "invalid-token"), "%s: %v", name, err)
+			require.Equal(t, fault.Unauthenticated, fault.Of(err).Kind)
+		}
 	}
 	_, err = i.verifier().Verify(t.Context(), sign(t, jwt.SigningMethodEdDSA, "k1", with(func(c *identity.Claims) { c.ExpiresAt = jwt.NewNumericDate(noon.Add(-4 * time.Second)) }), i.private))
 	require.NoError(t, err, "clocks differ a little")
+}
+
+func TestAKnownTokenStillExpires(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	v, token := i.verifier(), sign(t, jwt.SigningMethodEdDSA, "k1", claims(), i.private)
+	for range 2 {
+		caller, err := v.Verify(t.Context(), token)
+		require.NoError(t, err)
+		require.Equal(t, []string{identity.Customer}, caller.Roles)
+		caller.Roles[0] = identity.Admin // one's own copy
+	}
+	i.wait(time.Minute + 4*time.Second)
+	_, err := v.Verify(t.Context(), token)
+	require.NoError(t, err)
+	i.wait(2 * time.Second)
+	for range 2 {
+		_, err = v.Verify(t.Context(), token)
+		require.True(t, fault.Is(err, "invalid-token"), "%v", err)
+	}
 }
 
 func TestMadeUpKeyIDsDoNotFloodTheIssuer(t *testing.T) {
