@@ -53,7 +53,7 @@ func prepare(ctx context.Context, s *launch.Shop) (cases []benchCase, done func(
 			if err != nil {
 				return err
 			}
-			if res.Status != http.StatusOK { // with SECURE=1 nobody may ask for it: no figure rather than that of a refusal
+			if res.Status != http.StatusOK { // no figure rather than that of a refusal
 				err = fmt.Errorf("answered %d", res.Status)
 			}
 			return errors.Join(err, res.Body.Close())
