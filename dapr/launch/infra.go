@@ -1,10 +1,12 @@
 package launch
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,6 +29,7 @@ type InfraOptions struct {
 	Root    string    // the checkout; default: FindRoot
 	Dir     string    // data, logs, settings and state; default <Root>/.run/infra
 	Servers []string  // of InfraServers; default: all
+	Address string    // where they listen; default 127.0.0.1. Another is for clients in containers
 	Log     io.Writer // progress, a line each; default: none
 }
 
@@ -46,7 +49,13 @@ func (o InfraOptions) complete() (InfraOptions, error) {
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
+	o.Address = cmp.Or(o.Address, "127.0.0.1")
 	return o, nil
+}
+
+// at is a server's address on one of the block's ports.
+func (i *Infra) at(offset int) string {
+	return net.JoinHostPort(i.opts.Address, strconv.Itoa(i.block.base+offset))
 }
 
 // Check fails where StartInfra would not know what to start.

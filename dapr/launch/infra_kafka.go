@@ -38,7 +38,7 @@ func (i *Infra) kafka(ctx context.Context) (service, map[string]string, error) {
 	}
 	port, controller := i.block.base+portKafka, i.block.base+portKafkaController
 	config, data := filepath.Join(dir, "server.properties"), filepath.Join(dir, "data")
-	if err := os.WriteFile(config, []byte(kafkaConfig(port, controller, data)), 0o600); err != nil {
+	if err := os.WriteFile(config, []byte(kafkaConfig(i.at(portKafka), i.at(portKafkaController), data)), 0o600); err != nil {
 		return service{}, nil, err
 	}
 	command := []string{
@@ -57,7 +57,7 @@ func (i *Infra) kafka(ctx context.Context) (service, map[string]string, error) {
 			return service{}, nil, fmt.Errorf("format kafka's storage: %w", err)
 		}
 	}
-	address := fmt.Sprintf("127.0.0.1:%d", port)
+	address := i.at(portKafka)
 	return service{
 		name: "kafka", args: append(command, "kafka.Kafka", config),
 		ports:   map[string]int{"kafka": port, "controller": controller},
@@ -65,13 +65,13 @@ func (i *Infra) kafka(ctx context.Context) (service, map[string]string, error) {
 	}, map[string]string{"KAFKA_BROKERS": address}, nil
 }
 
-func kafkaConfig(port, controller int, data string) string {
+func kafkaConfig(address, controller, data string) string {
 	return strings.Join([]string{
 		"process.roles=broker,controller",
 		"node.id=1",
-		fmt.Sprintf("controller.quorum.voters=1@127.0.0.1:%d", controller),
-		fmt.Sprintf("listeners=PLAINTEXT://127.0.0.1:%d,CONTROLLER://127.0.0.1:%d", port, controller),
-		fmt.Sprintf("advertised.listeners=PLAINTEXT://127.0.0.1:%d", port),
+		"controller.quorum.voters=1@" + controller,
+		"listeners=PLAINTEXT://" + address + ",CONTROLLER://" + controller,
+		"advertised.listeners=PLAINTEXT://" + address,
 		"listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
 		"controller.listener.names=CONTROLLER",
 		"inter.broker.listener.name=PLAINTEXT",

@@ -9,6 +9,23 @@ import (
 )
 
 // Whoever has the database's password can have it run programs: they must not be able to do what root can.
+// As clients in containers find them. Linux has all of 127.0.0.0/8.
+func TestServersOnAnotherAddress(t *testing.T) {
+	t.Parallel()
+	i, err := StartInfra(t.Context(), InfraOptions{Dir: t.TempDir(), Address: "127.0.0.2"})
+	require.NoError(t, err)
+	t.Cleanup(i.Stop)
+	for name, probe := range probes {
+		require.NoError(t, probe.put(t.Context(), i, "value"), name)
+		got, err := probe.get(t.Context(), i)
+		require.NoError(t, err, name)
+		require.Equal(t, []string{"value"}, got, name)
+	}
+	for name, value := range i.Vars() {
+		require.NotContains(t, value, "127.0.0.1", name)
+	}
+}
+
 func TestPostgresIsNotRoot(t *testing.T) {
 	t.Parallel()
 	i := startInfra(t, t.TempDir(), "postgres")

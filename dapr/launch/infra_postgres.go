@@ -34,17 +34,17 @@ func (i *Infra) postgres(ctx context.Context) (service, map[string]string, error
 		return service{}, nil, err
 	}
 	port := i.block.base + portPostgres
-	url := fmt.Sprintf("postgres://haberdash:%s@127.0.0.1:%d/haberdash?sslmode=disable", password, port)
+	url := fmt.Sprintf("postgres://haberdash:%s@%s/haberdash?sslmode=disable", password, i.at(portPostgres))
 	return service{
 		name: "postgres",
 		args: append(as,
 			filepath.Join(bin, "postgres"), "-D", path,
-			"-c", "listen_addresses=127.0.0.1", "-c", fmt.Sprintf("port=%d", port),
+			"-c", "listen_addresses="+i.opts.Address, "-c", fmt.Sprintf("port=%d", port),
 			"-c", "unix_socket_directories=", // its path may be at most 107 bytes, and nobody needs one
 		),
 		ports: map[string]int{"postgres": port},
 		healthy: func(ctx context.Context) bool {
-			ready := exec.CommandContext(ctx, filepath.Join(bin, "pg_isready"), "-q", "-h", "127.0.0.1", "-p", strconv.Itoa(port))
+			ready := exec.CommandContext(ctx, filepath.Join(bin, "pg_isready"), "-q", "-h", i.opts.Address, "-p", strconv.Itoa(port))
 			return ready.Run() == nil
 		},
 		stop: syscall.SIGINT, // SIGTERM would wait for every client to leave
@@ -144,10 +144,13 @@ func makeCluster(ctx context.Context, bin, data, password string) error {
 	if err != nil {
 		return err
 	}
-	// Over TCP a password; there is no socket for "peer" to be asked on.
+	// Over TCP a password, from wherever the server is told to listen; there is no socket for "peer" to be asked on.
 	err = runOnce(ctx, "", append(as, filepath.Join(bin, "initdb"), "-D", path, "-U", "haberdash",
 		"--auth-host=scram-sha-256", "--auth-local=peer", "-E", "UTF8", "--no-locale")...)
 	if err != nil {
+		return err
+	}
+	if err := appendTo(filepath.Join(half, "pg_hba.conf"), "host all all all scram-sha-256\n"); err != nil {
 		return err
 	}
 	// Before the first start: nobody ever meets a server without them.
@@ -157,4 +160,13 @@ func makeCluster(ctx context.Context, bin, data, password string) error {
 		return err
 	}
 	return os.Rename(half, data)
+}
+
+func appendTo(path, text string) error {
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
 }

@@ -23,10 +23,10 @@ func (i *Infra) redis(context.Context) (service, map[string]string, error) {
 	}
 	port, password := i.block.base+portRedis, i.settings["REDIS_PASSWORD"]
 	config := filepath.Join(i.opts.Dir, "redis.conf") // not arguments: everybody can read those
-	if err := os.WriteFile(config, []byte(redisConfig(port, password, data)), 0o600); err != nil {
+	if err := os.WriteFile(config, []byte(redisConfig(i.opts.Address, port, password, data)), 0o600); err != nil {
 		return service{}, nil, err
 	}
-	address := fmt.Sprintf("127.0.0.1:%d", port)
+	address := i.at(portRedis)
 	return service{
 		name: "redis", args: []string{bin, config},
 		ports:   map[string]int{"redis": port},
@@ -34,9 +34,9 @@ func (i *Infra) redis(context.Context) (service, map[string]string, error) {
 	}, map[string]string{"REDIS_HOST": address, "REDIS_PASSWORD": password}, nil
 }
 
-func redisConfig(port int, password, data string) string {
+func redisConfig(address string, port int, password, data string) string {
 	return strings.Join([]string{
-		"bind 127.0.0.1",
+		"bind " + address,
 		fmt.Sprintf("port %d", port),
 		"requirepass " + password,
 		fmt.Sprintf("dir %q", data),

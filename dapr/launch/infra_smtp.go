@@ -25,17 +25,17 @@ func (i *Infra) smtp(ctx context.Context) (service, map[string]string, error) {
 	port := i.block.base + portSMTP
 	return service{
 		name:    "smtp",
-		args:    []string{filepath.Join(binDir(i.opts.Root), "mailbox"), fmt.Sprintf("-port=%d", port), "-dir=" + i.MailDir()},
+		args:    []string{filepath.Join(binDir(i.opts.Root), "mailbox"), "-listen=" + i.at(portSMTP), "-dir=" + i.MailDir()},
 		ports:   map[string]int{"smtp": port},
-		healthy: func(ctx context.Context) bool { return greets(ctx, port) },
+		healthy: func(ctx context.Context) bool { return greets(ctx, i.at(portSMTP)) },
 		// It asks for no password: Go's clients refuse to send one without TLS.
-	}, map[string]string{"SMTP_HOST": "127.0.0.1", "SMTP_PORT": fmt.Sprint(port), "SMTP_USER": "", "SMTP_PASSWORD": ""}, nil
+	}, map[string]string{"SMTP_HOST": i.opts.Address, "SMTP_PORT": fmt.Sprint(port), "SMTP_USER": "", "SMTP_PASSWORD": ""}, nil
 }
 
 // greets reports whether an SMTP server answers (RFC 5321, section 3.1).
-func greets(ctx context.Context, port int) bool {
+func greets(ctx context.Context, address string) bool {
 	d := net.Dialer{Timeout: time.Second}
-	c, err := d.DialContext(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	c, err := d.DialContext(ctx, "tcp", address)
 	if err != nil {
 		return false
 	}

@@ -1,7 +1,7 @@
-// Command mailbox is an SMTP server for trying out mail: it takes every message on loopback and keeps it as an
+// Command mailbox is an SMTP server for trying out mail: it takes every message and keeps it as an
 // .eml file.
 //
-//	mailbox -port 1025 -dir .run/infra/mail
+//	mailbox -listen 127.0.0.1:1025 -dir .run/infra/mail
 package main
 
 import (
@@ -22,16 +22,16 @@ import (
 )
 
 func main() {
-	port := flag.Int("port", 1025, "loopback port to listen on")
+	address := flag.String("listen", "127.0.0.1:1025", "address to listen on")
 	dir := flag.String("dir", "", "directory that gets one .eml file a message; must exist")
 	flag.Parse()
-	if err := run(*port, *dir); err != nil {
+	if err := run(*address, *dir); err != nil {
 		fmt.Fprintln(os.Stderr, "mailbox:", err)
 		os.Exit(1)
 	}
 }
 
-func run(port int, dir string) error {
+func run(address, dir string) error {
 	if dir == "" {
 		return errors.New("-dir is required")
 	}
@@ -39,7 +39,7 @@ func run(port int, dir string) error {
 	defer stop()
 
 	s := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &session{dir: dir}, nil }))
-	s.Addr, s.Domain = fmt.Sprintf("127.0.0.1:%d", port), "localhost"
+	s.Addr, s.Domain = address, "localhost"
 	s.MaxMessageBytes, s.MaxRecipients = 32<<20, 100
 	s.ReadTimeout, s.WriteTimeout = time.Minute, time.Minute
 	failed := make(chan error, 1)
