@@ -41,6 +41,8 @@ type Config struct {
 	LogLevel     string `env:"LOG_LEVEL" envDefault:"info"`
 	SecretBundle string `env:"SECRET_BUNDLE"`            // see daprd.Options
 	MoveIn       string `env:"MOVE_IN" envDefault:"off"` // on: see moveIn
+	// LeaveTime is httpx.Options' LeaveTime.
+	LeaveTime time.Duration `env:"LEAVE_TIME" envDefault:"0s"`
 }
 
 // Host is what a service is wired with.
@@ -170,7 +172,7 @@ func newHost(app string, config Config, o options, log zerolog.Logger, client *d
 	registry := telemetry.NewRegistry()
 	settings := httpx.Options{
 		Address:  net.JoinHostPort(config.Interface, strconv.Itoa(config.Port)),
-		AppToken: config.AppAPIToken, Log: log, Registry: registry,
+		AppToken: config.AppAPIToken, LeaveTime: config.LeaveTime, Log: log, Registry: registry,
 	}
 	if o.public {
 		settings = Facing(settings)

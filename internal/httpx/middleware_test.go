@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -116,6 +117,29 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	require.Contains(t, w.Body.String(), "draining")
 	bad := httpx.NewServer(httpx.Options{Address: "256.0.0.1:1", Log: zerolog.Nop(), Registry: prometheus.NewRegistry()})
 	require.Error(t, bad.Run(t.Context()))
+}
+
+// With LeaveTime, a server that is to end goes on serving, and sends its clients away.
+func TestClientsLeaveBeforeTheEnd(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	s := httpx.NewServer(httpx.Options{LeaveTime: 24 * time.Hour, Log: zerolog.Nop(), Registry: prometheus.NewRegistry()})
+	ctx, end := context.WithCancel(t.Context())
+	go func() { _ = s.Serve(ctx, listener) }() // ends with the test's process
+	url := "http://" + listener.Addr().String()
+	ask := func(path string) *http.Response {
+		res, err := http.Get(url + path)
+		require.NoError(t, err)
+		res.Body.Close()
+		return res
+	}
+	require.False(t, ask("/healthz").Close)
+	end()
+	require.Eventually(t, func() bool { return ask("/readyz").StatusCode == http.StatusServiceUnavailable }, 10*time.Second, time.Millisecond)
+	res := ask("/healthz")
+	require.Equal(t, http.StatusOK, res.StatusCode)
+	require.True(t, res.Close, "another connection next time")
 }
 
 type oneKey struct {

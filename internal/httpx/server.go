@@ -16,11 +16,12 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// Server serves one service's routes until its context ends, then drains: /readyz fails at once, open
-// requests get DrainTime to finish.
+// Server serves one service's routes until its context ends, then drains: /readyz fails at once, for LeaveTime clients
+// are served and asked to come back by another connection, then open requests get DrainTime to finish.
 type Server struct {
 	Router  chi.Router // mount routes here; the operational ones are there already
 	address string
+	leave   time.Duration
 	drain   time.Duration
 	write   time.Duration
 	waiting *waiting // nil: any number
@@ -35,6 +36,9 @@ type Options struct {
 	Address   string // host:port to listen on
 	AppToken  string // see AppToken
 	DrainTime time.Duration
+	// LeaveTime is for whoever sends clients here to learn of the end, and for these to leave: a connection that is
+	// closed while a request is on its way fails it. None if zero: where there is one replica, there is no other.
+	LeaveTime time.Duration
 	// WriteTimeout bounds the writing of each answer; a handler may move it. No bound if zero.
 	WriteTimeout time.Duration
 	// MaxWaiting bounds the connections that wait for their client to send something; beyond it, the one that has
@@ -47,14 +51,14 @@ type Options struct {
 // NewServer makes a server with /healthz (alive, and every check of Alive passes), /readyz (every check of Ready
 // passes) and /metrics.
 func NewServer(o Options) *Server {
-	s := &Server{Router: chi.NewRouter(), address: o.Address, drain: o.DrainTime, write: o.WriteTimeout, log: o.Log, ready: map[string]func(context.Context) error{}}
+	s := &Server{Router: chi.NewRouter(), address: o.Address, leave: o.LeaveTime, drain: o.DrainTime, write: o.WriteTimeout, log: o.Log, ready: map[string]func(context.Context) error{}}
 	if s.drain == 0 {
 		s.drain = 10 * time.Second
 	}
 	if o.MaxWaiting > 0 {
 		s.waiting = newWaiting(o.MaxWaiting)
 	}
-	s.Router.Use(Trace(o.Log), Observe(o.Registry), Recover, AppToken(o.AppToken))
+	s.Router.Use(s.leaving, Trace(o.Log), Observe(o.Registry), Recover, AppToken(o.AppToken))
 	s.Router.NotFound(NotFound)
 	s.Router.MethodNotAllowed(MethodNotAllowed)
 	s.Router.Get("/healthz", s.healthz)
@@ -131,10 +135,25 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	case <-ctx.Done():
 	}
 	s.closing.Store(true)
+	select {
+	case err := <-failed:
+		return err
+	case <-time.After(s.leave):
+	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.drain)
 	defer cancel()
 	if err := server.Shutdown(drain); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("drain: %w", err)
 	}
 	return server.Close()
+}
+
+// leaving has clients that keep their connections open make new ones, which reach another replica.
+func (s *Server) leaving(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.closing.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
 }

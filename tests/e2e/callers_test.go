@@ -8,9 +8,6 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"net/http"
-	"os"
-	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -105,11 +102,9 @@ func signingKey(t *testing.T) (kid string, key ed25519.PrivateKey) {
 	}
 	require.NoError(t, json.NewDecoder(res.Body).Decode(&ring))
 	require.NotEmpty(t, ring.Keys)
-	secrets, err := os.ReadFile(filepath.Join(theShop.RunDir(), "secrets.env"))
+	secret, err := theShop.Secret("KEY_ENCRYPTION_KEY")
 	require.NoError(t, err)
-	secret := regexp.MustCompile(`(?m)^KEY_ENCRYPTION_KEY=(.+)$`).FindStringSubmatch(string(secrets))
-	require.NotNil(t, secret)
-	seal, err := hkdf.Key(sha256.New, []byte(secret[1]), nil, "haberdash users signing keys 1", 32)
+	seal, err := hkdf.Key(sha256.New, []byte(secret), nil, "haberdash users signing keys 1", 32)
 	require.NoError(t, err)
 	block, err := aes.NewCipher(seal)
 	require.NoError(t, err)

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -10,25 +9,12 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"haberdash/dapr/launch"
 	"haberdash/internal/contract"
 	"haberdash/tests/shop"
 )
 
-// sidecarOf speaks to an app's sidecar, as only what runs beside the app should.
-func sidecarOf(t *testing.T, s *launch.Shop, app string) *shop.Client {
-	t.Helper()
-	for _, p := range s.State().Processes {
-		if p.Name == app+"-daprd" {
-			return shop.New(fmt.Sprintf("http://127.0.0.1:%d", p.Ports["http"]))
-		}
-	}
-	require.Fail(t, "no sidecar", app)
-	return nil
-}
-
 // inside asks an app what it tells the mesh alone, through its own sidecar: access rules let few others ask.
-func inside[T any](t *testing.T, s *launch.Shop, method, app, path string) (v T, err error) {
+func inside[T any](t *testing.T, s place, method, app, path string) (v T, err error) {
 	a, err := shop.New(s.SidecarHTTP(app)).Do(t.Context(), shop.Request{Method: method, Path: "/v1.0/invoke/" + app + "/method" + path})
 	if err != nil {
 		return v, err
@@ -37,7 +23,7 @@ func inside[T any](t *testing.T, s *launch.Shop, method, app, path string) (v T,
 }
 
 // keepUp demands that every consumer comes to where the orders log ends now, and has applied all of it.
-func keepUp(t *testing.T, s *launch.Shop) {
+func keepUp(t *testing.T, s place) {
 	t.Helper()
 	feed, err := inside[contract.FeedPage](t, s, http.MethodGet, "orders", "/feed/orders?max=1")
 	require.NoError(t, err)
@@ -56,7 +42,7 @@ func keepUp(t *testing.T, s *launch.Shop) {
 }
 
 // audited demands that every document is, byte for byte, what its log makes.
-func audited(t *testing.T, s *launch.Shop) {
+func audited(t *testing.T, s place) {
 	t.Helper()
 	for app, audits := range map[string]int{"catalog": 2, "orders": 2, "users": 1} {
 		found, err := inside[contract.Audits](t, s, http.MethodPost, app, "/internal/audit")
@@ -83,7 +69,7 @@ func TestConsumersAndDocumentsFollowTheLogs(t *testing.T) {
 // A message that is no event stands in nobody's way: each consumer puts it aside for an administrator.
 func TestWhatIsNoEventBecomesADeadLetter(t *testing.T) {
 	c := guest(t)
-	published, err := sidecarOf(t, theShop, "orders").Do(t.Context(), shop.Request{Method: http.MethodPost, Path: "/v1.0/publish/pubsub/orders", Body: `{"not":"an event"}`})
+	published, err := shop.New(theShop.SidecarHTTP("orders")).Do(t.Context(), shop.Request{Method: http.MethodPost, Path: "/v1.0/publish/pubsub/orders", Body: `{"not":"an event"}`})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusNoContent, published.Status, "%s", published.Body)
 	admin := staff(t) // the administrator

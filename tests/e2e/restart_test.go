@@ -32,7 +32,7 @@ func TestShopSurvivesRestartsAndKills(t *testing.T) {
 	s, err := launch.Start(ctx, o)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = s.Stop(context.Background()) })
-	c := newClient(s)
+	c := newClient(here{s})
 	boss, err := c.AsAdmin(ctx)
 	require.NoError(t, err)
 	const there = 50
@@ -43,7 +43,7 @@ func TestShopSurvivesRestartsAndKills(t *testing.T) {
 	require.NoError(t, s.Stop(ctx))
 	s, err = launch.Start(ctx, o)
 	require.NoError(t, err)
-	c = newClient(s)
+	c = newClient(here{s})
 	again, err := c.Place(ctx, bought[0].key, bought[0].body)
 	require.NoError(t, err)
 	require.Equal(t, "true", again.Header.Get("Idempotent-Replayed"), "%s", again.Body)
@@ -94,8 +94,8 @@ func TestShopSurvivesRestartsAndKills(t *testing.T) {
 	require.NoError(t, err)
 	n := int64(len(bought))
 	require.Equal(t, shop.Stock{SKU: sku, OnHand: there, Reserved: n, Available: there - n}, stock)
-	keepUp(t, s)
-	audited(t, s)
+	keepUp(t, here{s})
+	audited(t, here{s})
 	require.NoError(t, s.Stop(ctx))
 }
 
