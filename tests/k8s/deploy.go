@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"haberdash/dapr/launch"
+	"haberdash/tests/shop"
+)
+
+// apps are the shop's, in the order of a rollout.
+var apps = []string{"users", "catalog", "cart", "orders", "notifications", "gateway"}
+
+// shopOn is a shop on the cluster.
+type shopOn struct {
+	*cluster
+	overlay, dir string
+	servers      *launch.Infra
+	tag          string // of the images that run
+	secrets      map[string]map[string]string
+	forwards     []*forward
+}
+
+// kustomization is the overlay with what only a test wants: images of a tag, one replica until there shall be more, an
+// address for the gateway, no limits for many customers who all come from here.
+const kustomization = `apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+namespace: haberdash
+resources: [%s]
+images:
+%spatches:
+  - target: {kind: HorizontalPodAutoscaler}
+    patch: |
+      $patch: delete
+      apiVersion: autoscaling/v2
+      kind: HorizontalPodAutoscaler
+      metadata: {name: any}
+  - target: {kind: Service, name: gateway}
+    patch: |
+      - {op: add, path: /spec/type, value: NodePort}
+  - target: {kind: Deployment, name: gateway}
+    patch: |
+      - {op: add, path: /spec/template/spec/containers/0/env/-, value: {name: RATE_LIMIT, value: "off"}}
+  - target: {kind: Deployment, name: catalog}
+    patch: |
+      - {op: add, path: /spec/template/spec/containers/0/env/-, value: {name: DEMO_CATALOGUE, value: "on"}}
+`
+
+// deploy begins with an empty namespace and ends with a shop that answers.
+func (s *shopOn) deploy(ctx context.Context) error {
+	if err := s.kubectl(ctx, "delete", "namespace", namespace, "--ignore-not-found", "--wait=true", "--timeout=180s"); err != nil {
+		return err
+	}
+	if err := s.kubectl(ctx, "create", "namespace", namespace); err != nil {
+		return err
+	}
+	if err := s.makeSecrets(ctx); err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := s.apply(ctx); err != nil {
+		return err
+	}
+	for _, app := range apps {
+		if err := s.in(ctx, "rollout", "status", "deployment/"+app, "--timeout=300s"); err != nil {
+			return err
+		}
+	}
+	fmt.Printf("all pods ready after %s\n", time.Since(began).Round(time.Second))
+	return s.connect(ctx)
+}
+
+// apply brings the overlay, with the images of s.tag, to the cluster.
+func (s *shopOn) apply(ctx context.Context) error {
+	overlay, err := filepath.Rel(s.dir, filepath.Join("deploy", "overlays", s.overlay))
+	if abs, absErr := filepath.Abs(filepath.Join("deploy", "overlays", s.overlay)); absErr == nil {
+		overlay, err = filepath.Rel(s.dir, abs)
+	}
+	if err != nil {
+		return err
+	}
+	var images string
+	for _, app := range apps {
+		images += fmt.Sprintf("  - {name: localhost/haberdash/%s, newTag: %s}\n", app, s.tag)
+	}
+	if err := os.WriteFile(filepath.Join(s.dir, "kustomization.yaml"), fmt.Appendf(nil, kustomization, overlay, images), 0o644); err != nil {
+		return err
+	}
+	return s.kubectl(ctx, "apply", "--server-side", "--force-conflicts", "-k", s.dir)
+}
+
+// makeSecrets makes those that docs/kubernetes.md lists.
+func (s *shopOn) makeSecrets(ctx context.Context) error {
+	vars := s.servers.Vars()
+	s.secrets = map[string]map[string]string{
+		"keys":          {"ID_KEY": rand.Text(), "KEY_ENCRYPTION_KEY": rand.Text() + rand.Text()},
+		"app-token":     {"token": rand.Text()},
+		"dapr-token":    {"token": rand.Text()},
+		"administrator": {"ADMIN_EMAIL": shop.AdminEmail, "ADMIN_PASSWORD": shop.AdminPassword},
+	}
+	for secret, keys := range map[string][]string{
+		"redis": {"REDIS_HOST", "REDIS_PASSWORD"}, "postgres": {"POSTGRES_CONNECTION"}, "kafka": {"KAFKA_BROKERS"},
+		"smtp": {"SMTP_HOST", "SMTP_PORT", "SMTP_USER", "SMTP_PASSWORD"},
+	} {
+		if _, has := vars[keys[0]]; !has {
+			continue
+		}
+		s.secrets[secret] = map[string]string{}
+		for _, key := range keys {
+			s.secrets[secret][key] = vars[key]
+		}
+	}
+	for name, values := range s.secrets {
+		args := []string{"create", "secret", "generic", name}
+		for key, value := range values {
+			args = append(args, "--from-literal="+key+"="+value)
+		}
+		if err := s.in(ctx, args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// gatewayURL is the gateway's address on a node.
+func (s *shopOn) gatewayURL(ctx context.Context) (string, error) {
+	var service struct {
+		Spec struct {
+			Ports []struct {
+				NodePort int
+			}
+		}
+	}
+	if err := s.get(ctx, &service, "service", "gateway"); err != nil {
+		return "", err
+	}
+	if len(service.Spec.Ports) == 0 || service.Spec.Ports[0].NodePort == 0 {
+		return "", fmt.Errorf("the gateway's service has no port on the node")
+	}
+	return fmt.Sprintf("http://%s:%d", s.node, service.Spec.Ports[0].NodePort), nil
+}
+
+// scale gives the services that keep logs three replicas each, and those in front of them two.
+func (s *shopOn) scale(ctx context.Context) error {
+	for app, n := range map[string]int{"catalog": 3, "orders": 3, "gateway": 2, "cart": 2, "users": 2} {
+		if err := s.in(ctx, "scale", "deployment/"+app, fmt.Sprint("--replicas=", n)); err != nil {
+			return err
+		}
+	}
+	for _, app := range apps {
+		if err := s.in(ctx, "rollout", "status", "deployment/"+app, "--timeout=300s"); err != nil {
+			return err
+		}
+	}
+	return s.connect(ctx)
+}

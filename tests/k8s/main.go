@@ -1,0 +1,141 @@
+// Command k8s tries the manifests of deploy/ on a real cluster that has Dapr: from nothing, for each overlay, it
+// deploys the shop with real servers beside the cluster, runs the end-to-end suite against the gateway, kills pods at
+// random while customers buy, rolls a new version out and back under load without a failed request, and holds what
+// was sold against stock, orders and logs.
+//
+//	KUBECONFIG=… K8S_LOAD="kind load image-archive" go run ./tests/k8s [overlay…]
+//
+// Settings, from the environment:
+//
+//	KUBECTL    the command, with its flags; kubectl if empty
+//	K8S_LOAD   a command that takes an image archive (its path is added) into the cluster's nodes
+//	K8S_HOST   an address of this machine that pods reach: servers listen there. Default: that of the route to the node
+//
+// It needs what make test-infra needs, and leaves the namespace of the last overlay as it was when something failed.
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"haberdash/dapr/launch"
+)
+
+// overlays are tried without arguments, and the servers that each needs.
+var overlays = map[string][]string{
+	"redis-redis":    {"redis", "smtp"},
+	"postgres-kafka": {"postgres", "kafka", "smtp"},
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := run(ctx, os.Args[1:])
+	launch.Leave()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "k8s:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, names []string) error {
+	if len(names) == 0 {
+		names = []string{"redis-redis", "postgres-kafka"}
+	}
+	for _, name := range names {
+		if overlays[name] == nil {
+			return fmt.Errorf("there is no overlay %q to try: redis-redis, postgres-kafka", name)
+		}
+	}
+	dir, err := filepath.Abs(filepath.Join(".run", "k8s"))
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	c, err := connect(ctx)
+	if err != nil {
+		return err
+	}
+	for _, tag := range []string{first, second} {
+		if err := images(ctx, tag); err != nil {
+			return err
+		}
+	}
+	for _, name := range names {
+		began := time.Now()
+		fmt.Printf("== %s\n", name)
+		if err := try(ctx, c, name, dir); err != nil {
+			c.explain(ctx)
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		fmt.Printf("== %s: passed, %s\n", name, time.Since(began).Round(time.Second))
+	}
+	return nil
+}
+
+// The two versions of the images. They are of the same source: what is tried is the change of one for the other.
+const (
+	first  = "test-1"
+	second = "test-2"
+)
+
+// images builds a version's images and takes them to the nodes.
+func images(ctx context.Context, tag string) error {
+	build := exec.CommandContext(ctx, "make", "images", "PLATFORMS=linux/"+goarch())
+	build.Env = append(os.Environ(), "TAG="+tag)
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("make images: %w\n%s", err, out)
+	}
+	load := strings.Fields(cmp.Or(os.Getenv("K8S_LOAD"), "kind load image-archive"))
+	out, err := exec.CommandContext(ctx, load[0], append(slices.Clone(load[1:]), filepath.Join(".run", "images", "images.tar"))...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("K8S_LOAD: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// try puts one overlay to the test.
+func try(ctx context.Context, c *cluster, overlay, dir string) error {
+	dir = filepath.Join(dir, overlay)
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	servers, err := launch.StartInfra(ctx, launch.InfraOptions{
+		Dir: filepath.Join(dir, "infra"), Servers: overlays[overlay], Address: c.host, Log: os.Stdout,
+	})
+	if err != nil {
+		return err
+	}
+	defer servers.Stop()
+	s := &shopOn{cluster: c, overlay: overlay, dir: dir, servers: servers, tag: first}
+	for _, step := range []struct {
+		name string
+		do   func(context.Context) error
+	}{
+		{"deployed from nothing", s.deploy},
+		{"end-to-end suite", s.endToEnd},
+		{"three replicas of catalog and orders", s.scale},
+		{"pods killed while customers buy", s.kill},
+		{"another version rolled out, and back, under load", s.roll},
+		{"consumers and documents", s.audit},
+	} {
+		began := time.Now()
+		if err := step.do(ctx); err != nil {
+			return fmt.Errorf("%s: %w", step.name, err)
+		}
+		fmt.Printf("%s: passed, %s\n", step.name, time.Since(began).Round(time.Second))
+	}
+	return errors.Join(s.close(), c.kubectl(ctx, "delete", "namespace", namespace, "--wait=true", "--timeout=180s"))
+}
