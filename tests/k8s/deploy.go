@@ -44,10 +44,16 @@ images:
       - {op: add, path: /spec/type, value: NodePort}
   - target: {kind: Deployment, name: gateway}
     patch: |
-      - {op: add, path: /spec/template/spec/containers/0/env/-, value: {name: RATE_LIMIT, value: "off"}}
+      apiVersion: apps/v1
+      kind: Deployment
+      metadata: {name: gateway}
+      spec: {template: {spec: {containers: [{name: app, env: [{name: RATE_LIMIT, value: "off"}]}]}}}
   - target: {kind: Deployment, name: catalog}
     patch: |
-      - {op: add, path: /spec/template/spec/containers/0/env/-, value: {name: DEMO_CATALOGUE, value: "on"}}
+      apiVersion: apps/v1
+      kind: Deployment
+      metadata: {name: catalog}
+      spec: {template: {spec: {containers: [{name: app, env: [{name: DEMO_CATALOGUE, value: "on"}]}]}}}
 `
 
 // deploy begins with an empty namespace and ends with a shop that answers.

@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/dapr/components-contrib/bindings/smtp"
 	nr "github.com/dapr/components-contrib/nameresolution"
@@ -38,10 +39,12 @@ func main() {
 	bindings.DefaultRegistry.RegisterOutputBinding(smtp.NewSMTP, "smtp")
 	// This sidecar is for one machine. By default both would listen on all addresses, and other sidecars
 	// would be told the machine's network address, which changes under a laptop. A flag given wins: it
-	// comes later.
-	os.Args = append([]string{
-		os.Args[0], "--dapr-internal-grpc-listen-address=127.0.0.1", "--metrics-listen-address=127.0.0.1",
-	}, os.Args[1:]...)
+	// comes later. In a pod (`--mode kubernetes`) the others are elsewhere.
+	if i := slices.Index(os.Args, "--mode"); i < 0 || i+1 == len(os.Args) || os.Args[i+1] != "kubernetes" {
+		os.Args = append([]string{
+			os.Args[0], "--dapr-internal-grpc-listen-address=127.0.0.1", "--metrics-listen-address=127.0.0.1",
+		}, os.Args[1:]...)
+	}
 	if err := secure(); err != nil {
 		fmt.Fprintln(os.Stderr, "daprd:", err)
 		os.Exit(1)
