@@ -33,7 +33,7 @@ namespace: haberdash
 resources: [%s]
 images:
 %spatches:
-  - target: {kind: HorizontalPodAutoscaler}
+%s  - target: {kind: HorizontalPodAutoscaler}
     patch: |
       $patch: delete
       apiVersion: autoscaling/v2
@@ -54,6 +54,14 @@ images:
       kind: Deployment
       metadata: {name: catalog}
       spec: {template: {spec: {containers: [{name: app, env: [{name: DEMO_CATALOGUE, value: "on"}]}]}}}
+`
+
+const sidecarPatch = `  - target: {kind: Deployment}
+    patch: |
+      apiVersion: apps/v1
+      kind: Deployment
+      metadata: {name: any}
+      spec: {template: {metadata: {annotations: {dapr.io/sidecar-image: %q}}}}
 `
 
 // deploy begins with an empty namespace and ends with a shop that answers.
@@ -93,7 +101,11 @@ func (s *shopOn) apply(ctx context.Context) error {
 	for _, app := range apps {
 		images += fmt.Sprintf("  - {name: localhost/haberdash/%s, newTag: %s}\n", app, s.tag)
 	}
-	if err := os.WriteFile(filepath.Join(s.dir, "kustomization.yaml"), fmt.Appendf(nil, kustomization, overlay, images), 0o644); err != nil {
+	var more string
+	if image := os.Getenv("K8S_SIDECAR"); image != "" {
+		more = fmt.Sprintf(sidecarPatch, image)
+	}
+	if err := os.WriteFile(filepath.Join(s.dir, "kustomization.yaml"), fmt.Appendf(nil, kustomization, overlay, images, more), 0o644); err != nil {
 		return err
 	}
 	return s.kubectl(ctx, "apply", "--server-side", "--force-conflicts", "-k", s.dir)

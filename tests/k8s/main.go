@@ -10,6 +10,7 @@
 //	KUBECTL    the command, with its flags; kubectl if empty
 //	K8S_LOAD   a command that takes an image archive (its path is added) into the cluster's nodes
 //	K8S_IMAGES there: the nodes have the images of an earlier run, which will do
+//	K8S_SIDECAR an image of a sidecar that has bindings.smtp, where that of the cluster's Dapr has not: the nodes have it
 //	K8S_HOST   an address of this machine that pods reach: servers listen there. Default: that of the route to the node
 //
 // It needs what make test-infra needs, and leaves the namespace of the last overlay as it was when something failed.
