@@ -83,7 +83,6 @@ func run(ctx context.Context, names []string) error {
 		began := time.Now()
 		fmt.Printf("== %s\n", name)
 		if err := try(ctx, c, name, dir); err != nil {
-			c.explain(ctx)
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		fmt.Printf("== %s: passed, %s\n", name, time.Since(began).Round(time.Second))
@@ -139,6 +138,7 @@ func try(ctx context.Context, c *cluster, overlay, dir string) error {
 	} {
 		began := time.Now()
 		if err := step.do(ctx); err != nil {
+			c.explain(ctx) // while its servers are there
 			return fmt.Errorf("%s: %w", step.name, err)
 		}
 		fmt.Printf("%s: passed, %s\n", step.name, time.Since(began).Round(time.Second))
