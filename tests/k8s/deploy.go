@@ -26,7 +26,7 @@ type shopOn struct {
 }
 
 // kustomization is the overlay with what only a test wants: images of a tag, one replica until there shall be more, an
-// address for the gateway, no limits for many customers who all come from here.
+// address for the gateway, no limits for many customers who all come from here, and the administrator that tests know.
 const kustomization = `apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
 namespace: haberdash
@@ -48,6 +48,12 @@ images:
       kind: Deployment
       metadata: {name: gateway}
       spec: {template: {spec: {containers: [{name: app, env: [{name: RATE_LIMIT, value: "off"}]}]}}}
+  - target: {kind: Deployment, name: users}
+    patch: |
+      apiVersion: apps/v1
+      kind: Deployment
+      metadata: {name: users}
+      spec: {template: {spec: {containers: [{name: app, env: [{name: LOCAL_DEFAULTS, value: "on"}]}]}}}
   - target: {kind: Deployment, name: catalog}
     patch: |
       apiVersion: apps/v1
