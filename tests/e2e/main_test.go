@@ -207,6 +207,6 @@ func problem(t *testing.T, err error, status int, name string) *shop.Problem {
 
 // soon is the patience of conditions that other processes bring about.
 const (
-	soon = 20 * time.Second
+	soon = time.Minute
 	tick = 50 * time.Millisecond
 )
