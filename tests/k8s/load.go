@@ -54,8 +54,26 @@ func (s *shopOn) customers(ctx context.Context, stock int64, patient bool) (*cus
 		c.skus = append(c.skus, sku)
 		fmt.Fprintf(&file, "%s,A hat,true,Title,Default Title,%s,shopify,%d,deny,19.99\n", strings.ToLower(sku), sku, stock)
 	}
-	_, err = c.staff.Import(ctx, "text/csv", []byte(file.String()))
-	return c, err
+	if _, err = c.staff.Import(ctx, "text/csv", []byte(file.String())); err != nil {
+		return nil, err
+	}
+	return c, c.shown(ctx)
+}
+
+// shown waits until the goods are: replicas read what another has imported within a second, and each may answer.
+func (c *customers) shown(ctx context.Context) error {
+	began := time.Now()
+	for inARow := 0; inARow < 30; inARow++ {
+		_, err := c.guest.Product(ctx, strings.ToLower(c.skus[inARow%len(c.skus)]))
+		if err != nil && time.Since(began) > time.Minute {
+			return err
+		}
+		if err != nil {
+			inARow = 0
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return nil
 }
 
 // buy has n customers buy one thing after the other until over is closed.
@@ -123,7 +141,7 @@ func (c *customers) insist(ctx context.Context, request func() error) bool {
 		if err == nil {
 			return true
 		}
-		if errors.As(err, &p) && p.Status < 500 && p.Status != http.StatusTooManyRequests {
+		if errors.As(err, &p) && p.Status < 500 && p.Name() != "request-in-progress" { // of the first, whose answer was lost
 			if p.Name() != "insufficient-stock" { // of a cart
 				c.fail(err)
 			}

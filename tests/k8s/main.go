@@ -9,6 +9,7 @@
 //
 //	KUBECTL    the command, with its flags; kubectl if empty
 //	K8S_LOAD   a command that takes an image archive (its path is added) into the cluster's nodes
+//	K8S_STEPS  a pattern of the steps to take after the deployment; all if empty
 //	K8S_IMAGES there: the nodes have the images of an earlier run, which will do
 //	K8S_SIDECAR an image of a sidecar that has bindings.smtp, where that of the cluster's Dapr has not: the nodes have it
 //	K8S_HOST   an address of this machine that pods reach: servers listen there. Default: that of the route to the node
@@ -25,6 +26,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -111,6 +113,8 @@ func images(ctx context.Context, tag string) error {
 	return nil
 }
 
+const deployed = "deployed from nothing"
+
 // try puts one overlay to the test.
 func try(ctx context.Context, c *cluster, overlay, dir string) error {
 	dir = filepath.Join(dir, overlay)
@@ -124,18 +128,25 @@ func try(ctx context.Context, c *cluster, overlay, dir string) error {
 		return err
 	}
 	defer servers.Stop()
+	only, err := regexp.Compile(os.Getenv("K8S_STEPS"))
+	if err != nil {
+		return fmt.Errorf("K8S_STEPS: %w", err)
+	}
 	s := &shopOn{cluster: c, overlay: overlay, dir: dir, servers: servers, tag: first}
 	for _, step := range []struct {
 		name string
 		do   func(context.Context) error
 	}{
-		{"deployed from nothing", s.deploy},
+		{deployed, s.deploy},
 		{"end-to-end suite", s.endToEnd},
 		{"three replicas of catalog and orders", s.scale},
 		{"pods killed while customers buy", s.kill},
 		{"another version rolled out, and back, under load", s.roll},
 		{"consumers and documents", s.audit},
 	} {
+		if step.name != deployed && !only.MatchString(step.name) {
+			continue
+		}
 		began := time.Now()
 		if err := step.do(ctx); err != nil {
 			c.explain(ctx) // while its servers are there
