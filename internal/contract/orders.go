@@ -14,22 +14,20 @@ const (
 	FulfilmentShipped = "fulfilment.shipped"
 )
 
-// OrderFact is what other services learn of an order from its confirmation.
+// OrderFact is what other services learn of an order from its confirmation. Brokers and logs keep what they are given,
+// so nothing of the person goes there but the id: see Contact.
 type OrderFact struct {
-	OrderID         string      `json:"orderId"`
-	Number          string      `json:"number"`
-	Customer        string      `json:"customer,omitempty"` // user id, empty for a guest
-	Email           string      `json:"email"`
-	AccessToken     string      `json:"accessToken,omitempty"` // lets a guest read the order; only in the confirmation
-	CartID          string      `json:"cartId"`
-	CartVersion     int64       `json:"cartVersion"`
-	Lines           []OrderLine `json:"lines"`
-	Subtotal        money.Money `json:"subtotal"`
-	Discount        money.Money `json:"discount"`
-	Shipping        money.Money `json:"shipping"`
-	Tax             money.Money `json:"tax"`
-	Total           money.Money `json:"total"`
-	ShippingAddress Address     `json:"shippingAddress"`
+	OrderID     string      `json:"orderId"`
+	Number      string      `json:"number"`
+	Customer    string      `json:"customer,omitempty"` // user id, empty for a guest
+	CartID      string      `json:"cartId"`
+	CartVersion int64       `json:"cartVersion"`
+	Lines       []OrderLine `json:"lines"`
+	Subtotal    money.Money `json:"subtotal"`
+	Discount    money.Money `json:"discount"`
+	Shipping    money.Money `json:"shipping"`
+	Tax         money.Money `json:"tax"`
+	Total       money.Money `json:"total"`
 }
 
 // OrderLine is a line of an order: total = quantity × unitPrice; the buyer pays total − discount + tax for it.
@@ -50,9 +48,26 @@ type ShipmentFact struct {
 	OrderID        string `json:"orderId"`
 	Number         string `json:"number"`
 	Customer       string `json:"customer,omitempty"`
-	Email          string `json:"email"`
 	ID             string `json:"id"` // of the fulfilment
 	Carrier        string `json:"carrier"`
 	TrackingNumber string `json:"trackingNumber"`
 	Lines          []Line `json:"lines"`
 }
+
+// Contacts are who orders are to be written to: POST orders/internal/contacts, one for each order asked for, in that
+// order. Problem: not-found (404), when one of them is not known there, or not yet.
+type (
+	ContactsRequest struct {
+		OrderIDs []string `json:"orderIds" minItems:"1" maxItems:"50" nullable:"false"`
+	}
+	Contact struct {
+		OrderID         string  `json:"orderId"`
+		Erased          bool    `json:"erased,omitempty"` // the customer's account is deleted: nobody is to be written to
+		Email           string  `json:"email"`
+		AccessToken     string  `json:"accessToken,omitempty"` // lets a guest read the order
+		ShippingAddress Address `json:"shippingAddress"`
+	}
+	ContactsReply struct {
+		Contacts []Contact `json:"contacts" nullable:"false"`
+	}
+)

@@ -12,7 +12,7 @@ const (
 )
 
 // Consumers lists the apps that subscribe to topics.
-func Consumers() []string { return []string{"catalog", "cart", "notifications"} }
+func Consumers() []string { return []string{"catalog", "cart", "orders", "notifications"} }
 
 // DeadLetters is the topic where an app's deliveries end that no attempt could handle: one for each app, not for
 // each topic, so that nobody gets to see what only another one could not handle.

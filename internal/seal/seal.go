@@ -52,7 +52,9 @@ func FromSecret(secret, purpose string) (Box, error) {
 }
 
 // Seal encrypts a value. Its name is authenticated too, so that sealed values cannot change places.
-func (b Box) Seal(plain []byte, name string) []byte { return b.aead.Seal(nil, nil, plain, []byte(name)) }
+func (b Box) Seal(plain []byte, name string) []byte {
+	return b.aead.Seal(nil, nil, plain, []byte(name))
+}
 
 // ErrClosed says that a value was sealed with another key or under another name, or was altered.
 var ErrClosed = errors.New("seal: cannot be opened with this key under this name")

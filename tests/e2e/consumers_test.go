@@ -29,6 +29,9 @@ func keepUp(t *testing.T, s place) {
 	require.NoError(t, err)
 	require.Positive(t, feed.Head)
 	for _, app := range contract.Consumers() {
+		if app == "orders" {
+			continue // its own
+		}
 		assert.EventuallyWithT(t, func(collect *assert.CollectT) {
 			seen, err := inside[contract.Cursors](t, s, http.MethodGet, app, "/internal/consumers")
 			require.NoError(collect, err)
@@ -69,7 +72,7 @@ func TestConsumersAndDocumentsFollowTheLogs(t *testing.T) {
 // A message that is no event stands in nobody's way: each consumer puts it aside for an administrator.
 func TestWhatIsNoEventBecomesADeadLetter(t *testing.T) {
 	c := guest(t)
-	published, err := shop.New(theShop.SidecarHTTP("orders")).Do(t.Context(), shop.Request{Method: http.MethodPost, Path: "/v1.0/publish/pubsub/orders", Body: `{"not":"an event"}`})
+	published, err := shop.New(theShop.SidecarHTTP("users")).Do(t.Context(), shop.Request{Method: http.MethodPost, Path: "/v1.0/publish/pubsub/users", Body: `{"not":"an event"}`})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusNoContent, published.Status, "%s", published.Body)
 	admin := staff(t) // the administrator

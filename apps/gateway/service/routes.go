@@ -52,6 +52,8 @@ var routes = []route{
 	{pattern: "/api/v1/dead-letters/{app}/*", app: "catalog"},
 	{pattern: "/api/v1/dead-letters/cart", app: "cart"},
 	{pattern: "/api/v1/dead-letters/cart/*", app: "cart"},
+	{pattern: "/api/v1/dead-letters/orders", app: "orders"},
+	{pattern: "/api/v1/dead-letters/orders/*", app: "orders"},
 	{pattern: "/api/v1/dead-letters/notifications", app: "notifications"},
 	{pattern: "/api/v1/dead-letters/notifications/*", app: "notifications"},
 }

@@ -25,6 +25,7 @@ func TestRoutesReachTheirApps(t *testing.T) {
 		"/api/v1/payments/stripe": "orders", "/api/v1/auth/login": "users", "/api/v1/me": "users",
 		"/api/v1/dead-letters/catalog": "catalog", "/api/v1/dead-letters/cart": "cart", "/api/v1/dead-letters/nobody": "catalog",
 		"/api/v1/dead-letters/notifications/users::1/replay": "notifications", "/api/v1/dead-letters/cart/orders:orders:7": "cart",
+		"/api/v1/dead-letters/orders": "orders", "/api/v1/dead-letters/orders/users:users:7/replay": "orders",
 		"/api/v1/me/addresses/a": "users", "/api/v1/users/u/roles": "users", "/.well-known/jwks.json": "users",
 	} {
 		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} {
@@ -43,7 +44,7 @@ func TestWhatIsNotRoutedIsNotThere(t *testing.T) {
 	s := open(t, service.Config{})
 	joinEcho(s)
 	for _, path := range []string{
-		"/internal/quotes", "/internal", "/internal/consumers", "/feed/orders", "/api/v1/dead-letters", "/events/cart-dead", "/events/orders", "/api/v1", "/api/v1/", "/api/v1/orders/", "/api/v1/carts/", "/docs/", "/api/v1/productsX", "/api/v1/%70roducts",
+		"/internal/quotes", "/internal", "/internal/consumers", "/internal/contacts", "/feed/orders", "/api/v1/dead-letters", "/events/cart-dead", "/events/orders", "/api/v1", "/api/v1/", "/api/v1/orders/", "/api/v1/carts/", "/docs/", "/api/v1/productsX", "/api/v1/%70roducts",
 		"/API/V1/products", "/api/v1/internal/x", "/api/v2/products", "/.well-known/other", "/feed/0", "/v1.0/invoke/cart/method/x",
 		"/catalog/readyz", "/api/v1/metrics", "/dapr/config", "/openapi.yaml", "/openapi-3.0.json", "/catalog/openapi.json",
 	} {

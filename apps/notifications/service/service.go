@@ -30,7 +30,7 @@ const markTTL = 90 * 24 * time.Hour
 // Deps is what the service is made of.
 type Deps struct {
 	State   sidecar.State
-	Invoker sidecar.Invoker // reaches the feeds, and users for what a mail needs
+	Invoker sidecar.Invoker // reaches the feeds, and users and orders for what a mail needs
 	Sender  mail.Sender
 	Letters *letters.Writer
 	Now     func() time.Time
@@ -41,17 +41,19 @@ type Service struct {
 	Deps
 	consumer *commitlog.Consumer
 	flight   singleflight.Group
+	voided   prometheus.Counter
 }
 
 // New makes the service.
 func New(d Deps) *Service {
-	s := &Service{Deps: d}
+	s := &Service{Deps: d, voided: prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "mails_void_total", Help: "Mails that were not needed any more: the token was used, or the account is deleted."})}
 	s.consumer = commitlog.NewConsumer(commitlog.ConsumerOptions{
 		State: d.State, Fetch: logapi.Fetch(d.Invoker), Now: d.Now,
 		Logs:    []commitlog.LogName{{Source: "orders", Partition: "orders"}, {Source: "users", Partition: "users"}},
-		Batches: map[string]commitlog.BatchHandler{contract.OrderConfirmed: s.mailTogether(s.orderConfirmed)},
+		Batches: map[string]commitlog.BatchHandler{contract.OrderConfirmed: s.mailTogether(s.ordersConfirmed)},
 		Handlers: map[string]commitlog.EventHandler{
-			contract.OrderConfirmed:            s.mail(s.orderConfirmed),
+			contract.OrderConfirmed:            s.mail(s.ordersConfirmed),
 			contract.UserVerificationRequested: s.mail(s.userMail(d.Letters.Verify)),
 			contract.UserPasswordResetAsked:    s.mail(s.userMail(d.Letters.Reset)),
 			contract.UserEmailChangeAsked:      s.mail(s.userMail(d.Letters.ChangeEmail)),
@@ -64,7 +66,10 @@ func New(d Deps) *Service {
 }
 
 // Measure adds the service's own figures to a registry; before Listen.
-func (s *Service) Measure(reg prometheus.Registerer) { logapi.Measure(reg, s.consumer) }
+func (s *Service) Measure(reg prometheus.Registerer) {
+	logapi.Measure(reg, s.consumer)
+	reg.MustRegister(s.voided)
+}
 
 // Listen subscribes the service to the events it writes about.
 func (s *Service) Listen(events sidecar.Subscriber) {
@@ -87,8 +92,6 @@ var (
 	errVoid    = errors.New("there is nothing to write about any more")
 )
 
-type composer func(context.Context, contract.Event) (mail.Message, error)
-
 // mail handles an event by a mail, at least once: the mark that it is mailed is set after the mail. The other
 // way round a crash between the two would lose the mail, and a confirmation that comes twice is better than
 // none. As a file the second is the first again, by its name.
@@ -96,10 +99,6 @@ func (s *Service) mail(compose composer) commitlog.EventHandler {
 	return func(ctx context.Context, event contract.Event) error {
 		// One delivery of an event at a time: brokers may deliver one again while it is being handled.
 		_, err, _ := s.flight.Do(event.ID, func() (any, error) { return nil, s.once(context.WithoutCancel(ctx), event, compose) })
-		if errors.Is(err, errVoid) {
-			telemetry.Log(ctx).Info().Str("event", event.ID).Str("type", event.Type).Msg("mail not needed any more")
-			return nil
-		}
 		if errors.Is(err, errBadData) || errors.Is(err, mail.ErrUnsendable) {
 			return commitlog.Poison(err)
 		}
@@ -113,13 +112,13 @@ const sendersAtOnce = 8
 // mailTogether is mail for many: two calls of the store instead of two for each.
 func (s *Service) mailTogether(compose composer) commitlog.BatchHandler {
 	return func(ctx context.Context, events []contract.Event) error {
-		messages, marks := make([]mail.Message, len(events)), make([]string, len(events))
-		for i, event := range events {
-			var err error
-			if messages[i], err = compose(ctx, event); err != nil {
-				return err
-			}
-			marks[i] = markOf(messages[i])
+		messages, err := compose(ctx, events)
+		if err != nil {
+			return err
+		}
+		marks := make([]string, len(messages))
+		for i, message := range messages {
+			marks[i] = markOf(message)
 		}
 		marked, err := s.State.GetMany(ctx, marks)
 		if err != nil {
@@ -169,10 +168,11 @@ const sendTime = 20 * time.Second
 func (s *Service) once(ctx context.Context, event contract.Event, compose composer) error {
 	ctx, cancel := context.WithTimeout(ctx, sendTime)
 	defer cancel()
-	message, err := compose(ctx, event)
-	if err != nil {
+	messages, err := compose(ctx, []contract.Event{event})
+	if err != nil || len(messages) == 0 {
 		return err
 	}
+	message := messages[0]
 	mark := markOf(message)
 	item, err := s.State.Get(ctx, mark)
 	if err != nil || item.Found() {

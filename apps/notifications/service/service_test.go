@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -45,6 +46,10 @@ type office struct {
 	ctx   context.Context
 	bind  *binder
 	s     *Service
+
+	mu       sync.Mutex
+	contacts map[string]contract.Contact // by order; others are zoe's
+	asked    int
 }
 
 // state fails on demand.
@@ -85,7 +90,7 @@ func (b *binder) Bind(ctx context.Context, binding, operation string, data []byt
 
 func open(t *testing.T) *office {
 	t.Helper()
-	o := &office{t: t, mesh: memory.NewMesh(), state: &state{State: memory.NewState()}, log: &bytes.Buffer{}}
+	o := &office{t: t, mesh: memory.NewMesh(), state: &state{State: memory.NewState()}, log: &bytes.Buffer{}, contacts: map[string]contract.Contact{}}
 	o.bind = &binder{Mesh: o.mesh}
 	o.ctx = zerolog.New(zerolog.SyncWriter(o.log)).WithContext(t.Context())
 	sender, err := mail.NewSender("files", "Haberdash <shop@haberdash.test>", o.bind)
@@ -101,7 +106,33 @@ func open(t *testing.T) *office {
 		}
 		json.NewEncoder(w).Encode(contract.UserLetter{Email: "ann@example.com", Name: "Ann", Token: "once-only-token"})
 	}))
+	o.mesh.Join("orders", http.HandlerFunc(o.orders))
 	return o
+}
+
+var zoe = contract.Contact{Email: "zoe@example.com", AccessToken: "guest-secret-token",
+	ShippingAddress: contract.Address{Name: "Zoë Müller", Line1: "Hauptstr. 1", City: "Berlin", PostalCode: "10115", Country: "DE"}}
+
+// orders answers for the orders service.
+func (o *office) orders(w http.ResponseWriter, r *http.Request) {
+	var ask contract.ContactsRequest
+	if r.Method != http.MethodPost || r.URL.Path != "/internal/contacts" || json.NewDecoder(r.Body).Decode(&ask) != nil || len(ask.OrderIDs) > 50 {
+		httpx.WriteProblem(w, fault.New(fault.Malformed, "malformed", "No."))
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.asked++
+	var reply contract.ContactsReply
+	for _, id := range ask.OrderIDs {
+		c, ok := o.contacts[id]
+		if !ok {
+			c = zoe
+		}
+		c.OrderID = id
+		reply.Contacts = append(reply.Contacts, c)
+	}
+	json.NewEncoder(w).Encode(reply)
 }
 
 func event(id, typ string, data any) contract.Event {
@@ -129,13 +160,12 @@ func eur(n int64) money.Money { return money.New(n, "EUR") }
 
 func order() contract.OrderFact {
 	return contract.OrderFact{
-		OrderID: "ord_7", Number: "H-1007", Email: "zoe@example.com", AccessToken: "guest-secret-token", CartID: "cart-secret",
+		OrderID: "ord_7", Number: "H-1007", CartID: "cart-secret",
 		Lines: []contract.OrderLine{
 			{SKU: "tee", Title: "Tee <red> & blue", Quantity: 2, UnitPrice: eur(19_99), Total: eur(39_98)},
 			{SKU: "hat", Title: "Hüte", Quantity: 1, UnitPrice: eur(1234_01), Total: eur(1234_01)},
 		},
 		Subtotal: eur(1273_99), Discount: eur(5_00), Shipping: eur(0), Tax: eur(241_11), Total: eur(1510_10),
-		ShippingAddress: contract.Address{Name: "Zoë Müller", Line1: "Hauptstr. 1", City: "Berlin", PostalCode: "10115", Country: "DE"},
 	}
 }
 
@@ -261,11 +291,51 @@ func TestMailsTogether(t *testing.T) {
 	assert.Len(t, files, 20)
 }
 
+// Of many orders whom to write to is asked once; nobody is written to whose account is deleted, and none is parked.
+func TestWhoIsErasedIsNotWrittenTo(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	var events []contract.Event
+	for i := range 10 {
+		fact := order()
+		fact.OrderID = fmt.Sprint("ord_", i)
+		events = append(events, event(fmt.Sprint("e", i), contract.OrderConfirmed, fact))
+	}
+	o.contacts["ord_3"], o.contacts["ord_4"] = contract.Contact{Erased: true}, contract.Contact{Erased: true}
+	assert.NotContains(t, o.sequence(events...), sidecar.Retry)
+	assert.Equal(t, 1, o.asked)
+	assert.Len(t, o.mesh.Bindings(), 8)
+	fact := order()
+	fact.OrderID = "ord_3"
+	assert.Equal(t, sidecar.Done, o.deliver(event("alone", contract.OrderConfirmed, fact)))
+	assert.Len(t, o.mesh.Bindings(), 8)
+	assert.Empty(t, o.parked())
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(o.s.voided)
+	figures, err := registry.Gather()
+	require.NoError(t, err)
+	assert.InDelta(t, 3, figures[0].GetMetric()[0].GetCounter().GetValue(), 0)
+}
+
+// An orders service that does not answer, or does not know the order yet, is asked again.
+func TestAContactIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	o, e := open(t), event("e1", contract.OrderConfirmed, order())
+	o.mesh.Join("orders", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { httpx.WriteProblem(w, fault.Missing("order")) }))
+	assert.Equal(t, sidecar.Retry, o.deliver(e))
+	o.mesh.Join("orders", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(`{"contacts":[]}`)) }))
+	assert.Equal(t, sidecar.Retry, o.deliver(e))
+	o.mesh.Join("orders", http.HandlerFunc(o.orders))
+	assert.Equal(t, sidecar.Done, o.deliver(e))
+	assert.Len(t, o.mesh.Bindings(), 1)
+}
+
 func TestBadDataIsParked(t *testing.T) {
 	t.Parallel()
 	o := open(t)
 	noAddress, noLines, noMoney := order(), order(), order()
-	noAddress.Email, noLines.Lines, noMoney.Total.Currency = "zoe@example.com\r\nBcc: x@y.test", nil, "?"
+	noAddress.OrderID, noLines.Lines, noMoney.Total.Currency = "ord_8", nil, "?"
+	o.contacts["ord_8"] = contract.Contact{Email: "zoe@example.com\r\nBcc: x@y.test"}
 	timeless := event("e1", contract.OrderConfirmed, order())
 	timeless.At = time.Time{}
 	for _, e := range []contract.Event{

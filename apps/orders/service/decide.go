@@ -56,7 +56,7 @@ func (s *Service) decide(ctx context.Context, o order.Order, version uint64, try
 }
 
 func (s *Service) confirm(ctx context.Context, o order.Order, auth payment.Authorisation) (order.Order, uint64, error) {
-	confirmed, version, err := s.Book.Confirm(ctx, o.OrderID, auth.ID, auth.Amount, s.guestToken(o))
+	confirmed, version, err := s.Book.Confirm(ctx, o.OrderID, auth.ID, auth.Amount)
 	if !fault.Is(err, "invalid-transition") {
 		return confirmed, version, err
 	}

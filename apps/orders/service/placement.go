@@ -2,9 +2,6 @@ package service
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -12,6 +9,7 @@ import (
 
 	"haberdash/apps/orders/internal/order"
 	"haberdash/apps/orders/internal/payment"
+	"haberdash/apps/orders/service/vault"
 	"haberdash/internal/contract"
 	"haberdash/internal/fault"
 	"haberdash/internal/identity"
@@ -29,19 +27,6 @@ type placement struct {
 		Method string `json:"method" enum:"card"`
 		Token  string `json:"token" minLength:"1" maxLength:"128" pattern:"^[!-~]+$" doc:"From the payment provider; card data never comes here"`
 	} `json:"payment"`
-}
-
-// fingerprint identifies the request whatever the order of its members or its white space.
-func (p placement) fingerprint() string { return fingerprint(p) }
-
-// fingerprint is a digest of a request body as it was understood.
-func fingerprint(body any) string {
-	canonical, err := json.Marshal(body)
-	if err != nil {
-		panic(err) // plain structs of strings and numbers
-	}
-	sum := sha256.Sum256(canonical)
-	return hex.EncodeToString(sum[:])
 }
 
 // outcome is what a placement answers with.
@@ -74,7 +59,7 @@ func (s *Service) place(ctx context.Context, key string, p placement) (outcome, 
 		return outcome{}, inProgress()
 	}
 	defer done()
-	quote, replayed, err := s.quote(ctx, id, p)
+	quote, k, replayed, err := s.quote(ctx, id, p)
 	if errors.Is(err, errUnread) {
 		return outcome{}, err
 	}
@@ -90,7 +75,11 @@ func (s *Service) place(ctx context.Context, key string, p placement) (outcome, 
 		}
 		return outcome{}, s.refuse(ctx, id, p, err)
 	}
-	o, version, created, err := s.Book.Place(ctx, s.fact(ctx, id, p, quote), order.Request{Fingerprint: p.fingerprint(), Token: p.Payment.Token})
+	request, err := s.sealed(k, id, p)
+	if err != nil {
+		return outcome{}, err
+	}
+	o, version, created, err := s.Book.Place(ctx, fact(ctx, id, quote), request)
 	if err != nil {
 		return outcome{}, s.refuse(ctx, id, p, err)
 	}
@@ -98,28 +87,32 @@ func (s *Service) place(ctx context.Context, key string, p placement) (outcome, 
 		return s.replayTaken(ctx, o, version, p)
 	}
 	reached(afterPlace)
-	return s.drive(ctx, o, version, first)
+	return s.drive(ctx, o, version, p, first)
 }
 
 // quote asks what the cart costs, and meanwhile whether the same request was refused before: then that is the
-// answer (replayed).
-func (s *Service) quote(ctx context.Context, id string, p placement) (quote contract.Quote, replayed bool, err error) {
+// answer (replayed). Else there are keys to seal it with by then, made if need be.
+func (s *Service) quote(ctx context.Context, id string, p placement) (quote contract.Quote, k keys, replayed bool, err error) {
 	asked := make(chan error, 1)
 	go func() {
 		asked <- sidecar.Call(ctx, s.Invoker, "cart", http.MethodPost, "/internal/quotes", nil,
 			contract.QuoteRequest{CartID: p.CartID, ShippingAddress: p.ShippingAddress, ShippingOption: p.ShippingOption}, &quote)
 	}()
-	replayed, err = s.refusedBefore(ctx, id, p)
+	customer, year := identity.Of(ctx).UserID, s.Now().UTC().Year()
+	read, replayed, err := s.refusedBefore(ctx, id, p, vault.Asks(customer, year)...)
+	if err == nil {
+		k, err = s.keysFor(ctx, customer, year, read)
+	}
 	if quoteErr := <-asked; err == nil {
 		err = quoteErr
 	}
-	return quote, replayed, err
+	return quote, k, replayed, err
 }
 
-func (s *Service) fact(ctx context.Context, id string, p placement, q contract.Quote) contract.OrderFact {
+func fact(ctx context.Context, id string, q contract.Quote) contract.OrderFact {
 	fact := contract.OrderFact{
-		OrderID: id, Customer: identity.Of(ctx).UserID, Email: p.Email, CartID: q.CartID, CartVersion: q.CartVersion,
-		Subtotal: q.Subtotal, Discount: q.Discount, Shipping: q.Shipping, Tax: q.Tax, Total: q.Total, ShippingAddress: p.ShippingAddress,
+		OrderID: id, Customer: identity.Of(ctx).UserID, CartID: q.CartID, CartVersion: q.CartVersion,
+		Subtotal: q.Subtotal, Discount: q.Discount, Shipping: q.Shipping, Tax: q.Tax, Total: q.Total,
 	}
 	for _, l := range q.Lines {
 		fact.Lines = append(fact.Lines, contract.OrderLine{SKU: l.SKU, Title: l.Title, Quantity: l.Quantity, UnitPrice: l.UnitPrice,
@@ -131,7 +124,7 @@ func (s *Service) fact(ctx context.Context, id string, p placement, q contract.Q
 // replay answers for an order that the same key has placed before: the first answer if it is decided,
 // else request-in-progress, or, when the first request is over, another attempt to decide it.
 func (s *Service) replay(ctx context.Context, o order.Order, version uint64, p placement) (outcome, error) {
-	if o.Status == order.Placing && o.Matches(p.fingerprint()) == nil {
+	if o.Status == order.Placing && o.Matches(s.fingerprint(p)) == nil {
 		done, mine := s.take(o.OrderID)
 		if !mine {
 			return outcome{}, inProgress()
@@ -143,7 +136,7 @@ func (s *Service) replay(ctx context.Context, o order.Order, version uint64, p p
 
 // replayTaken is replay for whoever has taken the order already.
 func (s *Service) replayTaken(ctx context.Context, o order.Order, version uint64, p placement) (outcome, error) {
-	if err := o.Matches(p.fingerprint()); err != nil {
+	if err := o.Matches(s.fingerprint(p)); err != nil {
 		return outcome{}, err
 	}
 	if o.Status != order.Placing {
@@ -152,7 +145,7 @@ func (s *Service) replayTaken(ctx context.Context, o order.Order, version uint64
 	if s.Now().Sub(o.PlacedAt) < s.ProviderPatience { // another replica may be at it
 		return outcome{}, inProgress()
 	}
-	return s.drive(ctx, o, version, again)
+	return s.drive(ctx, o, version, p, again)
 }
 
 func inProgress() error {
@@ -161,7 +154,7 @@ func inProgress() error {
 
 // drive takes a placed order to its decision. Each step is idempotent by the order's id, so it can be
 // repeated from the start after any crash, also by two processes at once: the log takes one decision.
-func (s *Service) drive(ctx context.Context, o order.Order, version uint64, try attempt) (outcome, error) {
+func (s *Service) drive(ctx context.Context, o order.Order, version uint64, p placement, try attempt) (outcome, error) {
 	replayed := try == again
 	// The buyer may hang up; the order goes on all the same.
 	ctx = context.WithoutCancel(ctx)
@@ -175,16 +168,16 @@ func (s *Service) drive(ctx context.Context, o order.Order, version uint64, try 
 	}
 	reached(afterDecision)
 	if decided.Rejection != nil && decided.Rejection.Reason == order.PriceChanged {
-		s.renewCart(ctx, decided)
+		s.renewCart(ctx, decided, p.ShippingAddress)
 	}
 	return answer(decided, version, replayed)
 }
 
 // renewCart has the cart take over the prices that its buyer is about to be told. Where it cannot, the next order
 // of the cart is refused like this one.
-func (s *Service) renewCart(ctx context.Context, o order.Order) {
+func (s *Service) renewCart(ctx context.Context, o order.Order, address contract.Address) {
 	err := sidecar.Call(ctx, s.Invoker, "cart", http.MethodPost, "/internal/quotes", nil,
-		contract.QuoteRequest{CartID: o.CartID, ShippingAddress: o.ShippingAddress, Renew: true}, nil)
+		contract.QuoteRequest{CartID: o.CartID, ShippingAddress: address, Renew: true}, nil)
 	if err != nil && !fault.Is(err, order.PriceChanged) {
 		telemetry.Log(ctx).Warn().Err(err).Str("order", o.OrderID).Msg("cart not renewed")
 	}

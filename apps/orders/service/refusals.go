@@ -38,7 +38,7 @@ func (s *Service) refuse(ctx context.Context, id string, p placement, err error)
 	if f.Kind != fault.Conflict && f.Kind != fault.Invalid || f.Type == keyReused {
 		return err
 	}
-	value, encodeErr := json.Marshal(recordedRefusal{p.fingerprint(), f.Kind.Status(), f.Type, f.Detail, f.Fields, f.Members})
+	value, encodeErr := json.Marshal(recordedRefusal{s.fingerprint(p), f.Kind.Status(), f.Type, f.Detail, f.Fields, f.Members})
 	if encodeErr != nil {
 		return encodeErr
 	}
@@ -55,22 +55,22 @@ const keyReused = "idempotency-key-reused"
 var errUnread = errors.New("not read")
 
 // refusedBefore looks for an earlier request with the key that made no order; found tells that the problem
-// is the answer that it got. The same read brings what the order's placement will ask for.
-func (s *Service) refusedBefore(ctx context.Context, id string, p placement) (found bool, err error) {
-	items, err := s.Book.Expect(ctx, id, p.CartID, identity.Of(ctx).UserID, refusalKey(id))
-	item := items[refusalKey(id)]
+// is the answer that it got. The same read brings what the order's placement will ask for, and what else is asked for.
+func (s *Service) refusedBefore(ctx context.Context, id string, p placement, also ...string) (read map[string]sidecar.Item, found bool, err error) {
+	read, err = s.Book.Expect(ctx, id, p.CartID, identity.Of(ctx).UserID, append(also, refusalKey(id))...)
+	item := read[refusalKey(id)]
 	switch {
 	case err != nil:
-		return false, fmt.Errorf("%w: %w", errUnread, err)
+		return nil, false, fmt.Errorf("%w: %w", errUnread, err)
 	case !item.Found():
-		return false, nil
+		return read, false, nil
 	}
 	var r recordedRefusal
 	if err := json.Unmarshal(item.Value, &r); err != nil {
-		return false, err
+		return nil, false, err
 	}
-	if r.Fingerprint != p.fingerprint() {
-		return false, order.KeyReused()
+	if r.Fingerprint != s.fingerprint(p) {
+		return nil, false, order.KeyReused()
 	}
-	return true, &fault.Error{Kind: fault.KindOf(r.Status), Type: r.Type, Detail: r.Detail, Fields: r.Fields, Members: r.Members}
+	return nil, true, &fault.Error{Kind: fault.KindOf(r.Status), Type: r.Type, Detail: r.Detail, Fields: r.Fields, Members: r.Members}
 }

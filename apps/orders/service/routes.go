@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"haberdash/apps/orders/internal/order"
+	"haberdash/internal/commitlog/logapi"
 	"haberdash/internal/contract"
 	"haberdash/internal/fault"
 	"haberdash/internal/httpx"
@@ -30,9 +31,11 @@ func (s *Service) Mount(api huma.API) {
 		Summary: "Read an order's history", Security: httpx.Optional, Errors: []int{401, 404}}, s.getEvents)
 	httpx.Register(api, huma.Operation{OperationID: "internal-order-decision", Method: http.MethodGet, Path: "/internal/orders/{id}/decision",
 		Tags: []string{"Internal"}, Summary: "What became of an order"}, s.getDecision)
+	s.mountContacts(api)
 	s.mountStream(api)
 	s.mountCustomer(api)
 	s.mountStaff(api)
+	logapi.MountConsumer(api, "orders", s.consumer)
 }
 
 // undecided describes 202, which Huma does not know of: what was asked for is on record, and the payment provider has
@@ -78,7 +81,7 @@ func (s *Service) postOrder(ctx context.Context, in *placeInput) (*placeOutput, 
 		}
 		return nil, err
 	}
-	v, err := s.firstAnswer(ctx, out.order, out.version)
+	v, err := s.firstAnswer(ctx, out.order, out.version, in.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +129,16 @@ func (s *Service) getOrder(ctx context.Context, in *OrderRef) (*orderOutput, err
 	if err != nil {
 		return nil, err
 	}
-	return &orderOutput{ETag: etag(version), Cache: "private, no-cache", Body: view(o, version)}, nil
+	return s.shown(ctx, o, version)
+}
+
+// shown is an order in its present state, whether or not all that was promised is done.
+func (s *Service) shown(ctx context.Context, o order.Order, version uint64) (*orderOutput, error) {
+	v, err := s.view(ctx, o, version)
+	if err != nil {
+		return nil, err
+	}
+	return &orderOutput{ETag: etag(version), Cache: "private, no-cache", Body: v}, nil
 }
 
 type listInput struct {
@@ -165,9 +177,11 @@ func (s *Service) listOrders(ctx context.Context, in *listInput) (*listOutput, e
 		return nil, err
 	}
 	out := &listOutput{Cache: "private, no-cache", Body: httpx.List[orderView]{Items: []orderView{}}}
-	for _, o := range orders {
-		out.Body.Items = append(out.Body.Items, view(o.Order, o.Version))
+	views, err := s.views(ctx, orders)
+	if err != nil {
+		return nil, err
 	}
+	out.Body.Items = append(out.Body.Items, views...)
 	if next > 0 {
 		out.Body.NextCursor = httpx.Cursor(listPosition{next})
 	}
@@ -183,7 +197,7 @@ func (s *Service) getEvents(ctx context.Context, in *OrderRef) (*eventsOutput, e
 	if _, _, err := s.read(ctx, *in); err != nil {
 		return nil, err
 	}
-	facts, err := s.Book.History(ctx, in.ID)
+	facts, err := s.Book.History(ctx, in.ID, s.words(ctx, in.ID))
 	if err != nil {
 		return nil, err
 	}

@@ -29,26 +29,24 @@ type cancelInput struct {
 }
 
 func (s *Service) cancelOrder(ctx context.Context, in *cancelInput) (*orderOutput, error) {
-	if _, _, err := s.read(ctx, in.OrderRef); err != nil {
+	o, _, err := s.read(ctx, in.OrderRef)
+	if err != nil {
 		return nil, err
 	}
-	reason := ""
+	var why order.Sealed
 	if in.Body != nil {
-		reason = in.Body.Reason
+		if why, err = s.why(ctx, o, "", in.Body.Reason); err != nil {
+			return nil, err
+		}
 	}
-	o, version, err := s.Book.Cancel(ctx, in.ID, reason)
+	o, version, err := s.Book.Cancel(ctx, in.ID, why)
 	if err != nil {
 		return nil, err
 	}
 	reached(afterIntent)
 	o, version, err = s.settle(ctx, o, version)
 	promised(ctx, o, err)
-	return shown(o, version), nil
-}
-
-// shown is an order in its present state, whether or not all that was promised is done.
-func shown(o order.Order, version uint64) *orderOutput {
-	return &orderOutput{ETag: etag(version), Cache: "private, no-cache", Body: view(o, version)}
+	return s.shown(ctx, o, version)
 }
 
 // LineInput is a quantity of one SKU. Its range is the domain's to refuse.
@@ -95,7 +93,11 @@ func (s *Service) postReturn(ctx context.Context, in *returnInput) (*changeOutpu
 	}
 	id := s.partID(ctx, "return", in.ID, in.Key)
 	made, known := o.Return(id)
-	o, version, err := s.Book.AskReturn(ctx, in.ID, order.ReturnRequest{ID: id, Fingerprint: fingerprint(in.Body), Lines: linesOf(in.Body.Lines), Reason: in.Body.Reason})
+	why, err := s.why(ctx, o, id, in.Body.Reason)
+	if err != nil {
+		return nil, err
+	}
+	o, version, err := s.Book.AskReturn(ctx, in.ID, order.ReturnRequest{ID: id, Fingerprint: s.fingerprint(in.Body), Lines: linesOf(in.Body.Lines), Why: why})
 	if err != nil {
 		return nil, err
 	}
@@ -125,6 +127,10 @@ func (s *Service) answerChange(ctx context.Context, o order.Order, version uint6
 			version = then
 		}
 	}
-	out.ETag, out.Body = etag(version), view(o, version)
+	v, err := s.view(ctx, o, version)
+	if err != nil {
+		return nil, err
+	}
+	out.ETag, out.Body = etag(version), v
 	return out, nil
 }

@@ -53,7 +53,7 @@ func (s *Service) postFulfilment(ctx context.Context, in *fulfilmentInput) (*cha
 		return nil, err
 	}
 	_, known := before.Fulfilment(id)
-	o, version, err := s.Book.Fulfil(ctx, in.ID, order.Parcel{ID: id, Fingerprint: fingerprint(in.Body), Lines: linesOf(in.Body.Lines),
+	o, version, err := s.Book.Fulfil(ctx, in.ID, order.Parcel{ID: id, Fingerprint: s.fingerprint(in.Body), Lines: linesOf(in.Body.Lines),
 		Carrier: in.Body.Carrier, TrackingNumber: in.Body.TrackingNumber})
 	if err != nil {
 		return nil, err
@@ -84,7 +84,7 @@ func (s *Service) deliver(ctx context.Context, in *deliverInput) (*orderOutput, 
 	if err != nil {
 		return nil, err
 	}
-	return shown(o, version), nil
+	return s.shown(ctx, o, version)
 }
 
 type receiveInput struct {
@@ -104,7 +104,7 @@ func (s *Service) receive(ctx context.Context, in *receiveInput) (*orderOutput, 
 	reached(afterIntent)
 	o, version, err = s.settle(ctx, o, version)
 	promised(ctx, o, err)
-	return shown(o, version), nil
+	return s.shown(ctx, o, version)
 }
 
 type refundInput struct {
@@ -140,7 +140,11 @@ func (s *Service) postRefund(ctx context.Context, in *refundInput) (*changeOutpu
 	}
 	id := s.partID(ctx, "refund", in.ID, in.Key)
 	_, known := before.Refund(id)
-	o, version, err := s.Book.AskRefund(ctx, in.ID, order.RefundRequest{ID: id, Fingerprint: fingerprint(in.Body), Amount: in.Body.Amount.Amount, Reason: in.Body.Reason})
+	why, err := s.why(ctx, before, id, in.Body.Reason)
+	if err != nil {
+		return nil, err
+	}
+	o, version, err := s.Book.AskRefund(ctx, in.ID, order.RefundRequest{ID: id, Fingerprint: s.fingerprint(in.Body), Amount: in.Body.Amount.Amount, Why: why})
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"haberdash/apps/orders/internal/order"
 	"haberdash/apps/orders/internal/payment"
 	"haberdash/apps/orders/service/stripe"
+	"haberdash/apps/orders/service/vault"
 	"haberdash/internal/commitlog"
 	"haberdash/internal/commitlog/logapi"
 	"haberdash/internal/contract"
@@ -49,6 +50,10 @@ func Run(ctx context.Context, h *host.Host) (func(context.Context) error, error)
 	if err != nil {
 		return nil, err
 	}
+	keys, err := vault.New(state, secret, newPartID, time.Now)
+	if err != nil {
+		return nil, err
+	}
 	workflows := h.Sidecar.Workflows(daprd.WorkflowOptions{})
 	book := order.NewBook(log)
 	if config.Rebuild == "on" {
@@ -60,13 +65,15 @@ func Run(ctx context.Context, h *host.Host) (func(context.Context) error, error)
 		return nil, err
 	}
 	s := New(Deps{
-		Book: book, Payments: payments, State: state,
+		Book: book, Payments: payments, State: state, Vault: keys,
 		Invoker: h.Sidecar, Workflows: workflows, Secret: []byte(secret), Now: time.Now, Times: config.Times,
 	})
 	s.Host(workflows)
 	h.Server.Alive(workflows.Healthy)
 	h.Server.Ready("log", logapi.Ready(log))
 	s.Mount(h.API)
+	s.Measure(h.Registry)
+	s.Listen(h.Events)
 	logapi.MountFeed(h.API, log)
 	logapi.MountAudit(h.API, log, book.Pages())
 	s.MountExport(h.API, log)
@@ -76,6 +83,7 @@ func Run(ctx context.Context, h *host.Host) (func(context.Context) error, error)
 	work, stop := context.WithCancel(ctx)
 	var done sync.WaitGroup
 	done.Go(func() { book.Run(work) })
+	done.Go(func() { s.Run(work) })
 	done.Go(func() { log.Publish(work, h.Sidecar, contract.TopicOrders) })
 	done.Go(func() {
 		if err := workflows.Run(work); err != nil {

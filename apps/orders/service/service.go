@@ -8,12 +8,15 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/hex"
+	"encoding/json"
 	"strings"
 	"sync"
 	"time"
 
 	"haberdash/apps/orders/internal/order"
 	"haberdash/apps/orders/internal/payment"
+	"haberdash/apps/orders/service/vault"
+	"haberdash/internal/commitlog"
 	"haberdash/internal/sidecar"
 )
 
@@ -22,7 +25,8 @@ type Deps struct {
 	Book      *order.Book
 	Payments  payment.Provider
 	Invoker   sidecar.Invoker
-	State     sidecar.State // for refusals, see refusals.go
+	State     sidecar.State // for refusals, see refusals.go, and what is consumed
+	Vault     *vault.Vault
 	Workflows sidecar.Workflows
 	Secret    []byte // keys the order ids and the guests' access tokens
 	Now       func() time.Time
@@ -49,12 +53,17 @@ type Times struct {
 // Service places orders and keeps them.
 type Service struct {
 	Deps
-	running sync.Map // order id → struct{}: orders that this process is working on
-	placing traffic  // requests to place an order that are under way here
+	running  sync.Map // order id → struct{}: orders that this process is working on
+	placing  traffic  // requests to place an order that are under way here
+	consumer *commitlog.Consumer
 }
 
-// New makes the service; see Mount, Host and Follow.
-func New(d Deps) *Service { return &Service{Deps: d} }
+// New makes the service; see Mount, Host, Follow, Listen and Run.
+func New(d Deps) *Service {
+	s := &Service{Deps: d}
+	s.consumer = s.newConsumer()
+	return s
+}
 
 // Host registers the lifecycle of orders.
 func (s *Service) Host(w sidecar.WorkflowHost) {
@@ -85,6 +94,16 @@ func newPartID() string { return strings.ToLower(rand.Text()) }
 // accessToken lets a guest read the order; it is derived, not stored.
 func (s *Service) accessToken(orderID string) string {
 	return hex.EncodeToString(s.mac("access", orderID))
+}
+
+// fingerprint identifies a request body as it was understood, whatever the order of its members or its white space.
+// It has a key: from a digest, who reads the store could find out an address by guessing.
+func (s *Service) fingerprint(body any) string {
+	canonical, err := json.Marshal(body)
+	if err != nil {
+		panic(err) // plain structs of strings and numbers
+	}
+	return hex.EncodeToString(s.mac("request", string(canonical)))
 }
 
 // mac is an HMAC-SHA-256 of length-prefixed parts, so that no two lists of parts collide.

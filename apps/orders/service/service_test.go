@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -22,12 +23,14 @@ import (
 	"haberdash/apps/orders/internal/payment"
 	"haberdash/apps/orders/service"
 	"haberdash/apps/orders/service/stripe"
+	"haberdash/apps/orders/service/vault"
 	"haberdash/internal/commitlog"
 	"haberdash/internal/contract"
 	"haberdash/internal/fault"
 	"haberdash/internal/httpx"
 	"haberdash/internal/identity"
 	"haberdash/internal/money"
+	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/memory"
 )
 
@@ -36,7 +39,9 @@ import (
 type world struct {
 	t       *testing.T
 	state   *memory.State
+	store   func(sidecar.State) sidecar.State // wraps the state, if it is there
 	mesh    *memory.Mesh
+	log     *commitlog.Partition[order.State]
 	handler http.Handler
 	book    *order.Book
 	service *service.Service
@@ -44,6 +49,7 @@ type world struct {
 	stripe  *stripe.Provider // takes the sandbox's place if it is there
 	flows   *memory.Workflows
 	quoted  atomic.Int64
+	asked   func() // what happens before the cart quotes, if anything
 
 	mu    sync.Mutex
 	stock int64
@@ -86,10 +92,14 @@ func newWorldPaying(t *testing.T, stock int64, provider *stripe.Provider) *world
 
 // start boots the service on the state that is there: also how a restart is played.
 func (w *world) start() {
-	log, err := commitlog.Open(w.t.Context(), w.state, "orders", "orders", order.Model(), commitlog.Options{CheckpointEvery: 5 * time.Millisecond})
+	var state sidecar.State = w.state
+	if w.store != nil {
+		state = w.store(w.state)
+	}
+	log, err := commitlog.Open(w.t.Context(), state, "orders", "orders", order.Model(), commitlog.Options{CheckpointEvery: 5 * time.Millisecond})
 	require.NoError(w.t, err)
 	w.t.Cleanup(func() { log.Close(context.Background()) })
-	w.book = order.NewBook(log)
+	w.log, w.book = log, order.NewBook(log)
 	reading, stop := context.WithCancel(w.t.Context())
 	var done sync.WaitGroup
 	book := w.book
@@ -101,9 +111,12 @@ func (w *world) start() {
 	if w.stripe != nil {
 		payments = w.stripe
 	}
-	w.service = service.New(service.Deps{Book: w.book, Payments: payments, Invoker: w.mesh, State: w.state,
+	keys, err := vault.New(state, "test", rand.Text, w.now)
+	require.NoError(w.t, err)
+	w.service = service.New(service.Deps{Book: w.book, Payments: payments, Invoker: w.mesh, State: state, Vault: keys,
 		Workflows: w.flows, Secret: []byte("test"), Now: w.now, Times: service.Times{ProviderPatience: 700 * time.Millisecond,
 			Deadline: 20 * time.Millisecond, GiveUp: 15 * time.Minute, HoldFor: 15 * time.Minute, AuthorisationLife: 100 * time.Hour, ReturnsFor: 720 * time.Hour}})
+	w.service.Listen(w.mesh)
 	router := chi.NewRouter()
 	router.Use(func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -134,6 +147,9 @@ func (w *world) live() {
 }
 
 func (w *world) cart(rw http.ResponseWriter, r *http.Request) {
+	if w.asked != nil {
+		w.asked()
+	}
 	version := w.quoted.Add(1) // the cart is another one each time, as after an order
 	var q contract.QuoteRequest
 	json.NewDecoder(r.Body).Decode(&q)

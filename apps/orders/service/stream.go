@@ -32,7 +32,8 @@ func (s *Service) mountStream(api huma.API) {
 					return
 				}
 				if version > sent {
-					if send(sse.Message{ID: int(version), Data: view(o, version)}) != nil {
+					v, err := s.view(ctx, o, version)
+					if err != nil || send(sse.Message{ID: int(version), Data: v}) != nil {
 						return
 					}
 					sent = version

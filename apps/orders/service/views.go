@@ -15,7 +15,7 @@ type orderView struct {
 	ID              string               `json:"id"`
 	Number          string               `json:"number" doc:"For people" example:"H10001"`
 	Status          order.Status         `json:"status" enum:"placing,confirmed,partially-fulfilled,fulfilled,delivered,cancelled,rejected,returned"`
-	Email           string               `json:"email"`
+	Email           string               `json:"email" doc:"Empty once the customer's account is deleted"`
 	Lines           []contract.OrderLine `json:"lines" nullable:"false"`
 	Subtotal        money.Money          `json:"subtotal"`
 	Discount        money.Money          `json:"discount"`
@@ -55,19 +55,44 @@ type returnView struct {
 	Refunded *money.Money    `json:"refunded,omitempty" doc:"What was given back for it"`
 }
 
-func view(o order.Order, version uint64) orderView {
+// views are orders as who may read them sees them.
+func (s *Service) views(ctx context.Context, orders []order.Listed) ([]orderView, error) {
+	plain := make([]order.Order, len(orders))
+	for i, o := range orders {
+		plain[i] = o.Order
+	}
+	people, err := s.reveal(ctx, plain...)
+	if err != nil {
+		return nil, err
+	}
+	views := make([]orderView, len(orders))
+	for i, o := range orders {
+		views[i] = view(o.Order, o.Version, people[i])
+	}
+	return views, nil
+}
+
+func (s *Service) view(ctx context.Context, o order.Order, version uint64) (orderView, error) {
+	people, err := s.reveal(ctx, o)
+	if err != nil {
+		return orderView{}, err
+	}
+	return view(o, version, people[0]), nil
+}
+
+func view(o order.Order, version uint64, p person) orderView {
 	v := orderView{
-		ID: o.OrderID, Number: o.Number, Status: o.Status, Email: o.Email, Lines: o.Lines,
+		ID: o.OrderID, Number: o.Number, Status: o.Status, Email: p.email, Lines: o.Lines,
 		Subtotal: o.Subtotal, Discount: o.Discount, Shipping: o.Shipping, Tax: o.Tax, Total: o.Total,
 		Payment:         paymentView{o.Payment.Status(), o.Payment.Authorized, o.Payment.Captured, o.Payment.Refunded},
-		ShippingAddress: o.ShippingAddress, Fulfilments: []fulfilmentView{}, Returns: []returnView{},
+		ShippingAddress: p.address, Fulfilments: []fulfilmentView{}, Returns: []returnView{},
 		CreatedAt: o.PlacedAt, Version: version,
 	}
 	for _, f := range o.Fulfilments {
 		v.Fulfilments = append(v.Fulfilments, fulfilmentView{f.ID, order.Lines(f.Parts), f.Carrier, f.TrackingNumber, f.Status, o.Money(f.Amount())})
 	}
 	for _, r := range o.Returns {
-		rv := returnView{ID: r.ID, Lines: order.Lines(r.Parts), Reason: r.Reason, Status: order.Requested}
+		rv := returnView{ID: r.ID, Lines: order.Lines(r.Parts), Reason: p.reasons[r.ID], Status: order.Requested}
 		if r.Status != order.Requested {
 			rv.Status = order.Received
 		}
@@ -80,8 +105,9 @@ func view(o order.Order, version uint64) orderView {
 	return v
 }
 
-// firstAnswer is the order as the first answer to its placement showed it, whatever came after.
-func (s *Service) firstAnswer(ctx context.Context, o order.Order, version uint64) (orderView, error) {
+// firstAnswer is the order as the first answer to its placement showed it, whatever came after. Who is behind it is
+// in the request.
+func (s *Service) firstAnswer(ctx context.Context, o order.Order, version uint64, p placement) (orderView, error) {
 	if o.DecidedBy > 0 && o.DecidedBy != version {
 		then, err := s.Book.At(ctx, o.OrderID, o.DecidedBy)
 		if err != nil {
@@ -89,7 +115,7 @@ func (s *Service) firstAnswer(ctx context.Context, o order.Order, version uint64
 		}
 		o, version = then, o.DecidedBy
 	}
-	v := view(o, version)
+	v := view(o, version, person{email: p.Email, address: p.ShippingAddress})
 	v.AccessToken = s.guestToken(o)
 	return v, nil
 }

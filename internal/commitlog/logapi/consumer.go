@@ -39,7 +39,7 @@ type deadLetter struct {
 
 // AppRef names the app whose dead letters are meant. Each serves its own.
 type AppRef struct {
-	App string `path:"app" minLength:"1" maxLength:"64" doc:"catalog, cart or notifications"`
+	App string `path:"app" minLength:"1" maxLength:"64" doc:"catalog, cart, orders or notifications"`
 }
 
 // DeadLetterRef names a dead letter.

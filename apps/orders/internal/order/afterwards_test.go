@@ -107,7 +107,7 @@ func TestRule6Refusals(t *testing.T) {
 	assert.Equal(t, uint64(4), version, "nothing has changed")
 	_, _, err = placed(t).Fulfil(t.Context(), "o", order.Parcel{ID: "f", Lines: lines("HAT", 1)})
 	assert.True(t, fault.Is(err, "invalid-transition"), "not before it is confirmed")
-	_, _, err = b.Cancel(t.Context(), "o", "")
+	_, _, err = b.Cancel(t.Context(), "o", order.Sealed{})
 	require.NoError(t, err)
 	_, _, err = b.Fulfil(t.Context(), "o", order.Parcel{ID: "f", Lines: lines("HAT", 1)})
 	assert.True(t, fault.Is(err, "invalid-transition"))
@@ -118,11 +118,11 @@ func TestRule4NothingIsCancelledThatIsOnItsWay(t *testing.T) {
 	b := confirmed(t, basket())
 	_, _, err := b.Fulfil(t.Context(), "o", order.Parcel{ID: "f1", Lines: lines("HAT", 1)})
 	require.NoError(t, err)
-	_, _, err = b.Cancel(t.Context(), "o", "")
+	_, _, err = b.Cancel(t.Context(), "o", order.Sealed{})
 	assert.True(t, fault.Is(err, "invalid-transition"))
 	_, _, err = b.Failed(t.Context(), "o", "f1", "declined")
 	require.NoError(t, err)
-	o, _, err := b.Cancel(t.Context(), "o", "")
+	o, _, err := b.Cancel(t.Context(), "o", order.Sealed{})
 	require.NoError(t, err)
 	assert.Equal(t, order.Cancelled, o.Status)
 }
@@ -154,7 +154,7 @@ func TestRule7Delivered(t *testing.T) {
 
 func comesBack(t *testing.T, b *order.Book, id string, list ...any) order.Order {
 	t.Helper()
-	_, _, err := b.AskReturn(t.Context(), "o", order.ReturnRequest{ID: id, Lines: lines(list...), Reason: "too small"})
+	_, _, err := b.AskReturn(t.Context(), "o", order.ReturnRequest{ID: id, Lines: lines(list...)})
 	require.NoError(t, err)
 	_, _, err = b.Receive(t.Context(), "o", id, true)
 	require.NoError(t, err)
@@ -167,7 +167,7 @@ func TestRule8Returns(t *testing.T) {
 	t.Parallel()
 	b := confirmed(t, basket())
 	ask := func(id string, list ...any) error {
-		_, _, err := b.AskReturn(t.Context(), "o", order.ReturnRequest{ID: id, Lines: lines(list...), Reason: "too small"})
+		_, _, err := b.AskReturn(t.Context(), "o", order.ReturnRequest{ID: id, Lines: lines(list...)})
 		return err
 	}
 	assert.True(t, fault.Is(ask("r", "HAT", 1), "invalid-transition"), "nothing was shipped")
@@ -199,7 +199,7 @@ func TestRule9RefundsByHand(t *testing.T) {
 	t.Parallel()
 	b := confirmed(t, basket())
 	ask := func(id string, amount int64) error {
-		_, _, err := b.AskRefund(t.Context(), "o", order.RefundRequest{ID: id, Amount: amount, Reason: "sorry", Fingerprint: "f"})
+		_, _, err := b.AskRefund(t.Context(), "o", order.RefundRequest{ID: id, Amount: amount, Fingerprint: "f"})
 		return err
 	}
 	assert.True(t, fault.Is(ask("x", 1), "amount-exceeds-captured"), "nothing is captured")

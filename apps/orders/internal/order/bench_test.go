@@ -71,10 +71,10 @@ func closed(ctx context.Context, book *order.Book, id string) error {
 	if _, _, _, err := book.Place(ctx, fact, order.Request{Fingerprint: "f", Token: "t"}); err != nil {
 		return err
 	}
-	if _, _, err := book.Confirm(ctx, id, "auth", fact.Total, ""); err != nil {
+	if _, _, err := book.Confirm(ctx, id, "auth", fact.Total); err != nil {
 		return err
 	}
-	if _, _, err := book.Cancel(ctx, id, "changed my mind"); err != nil {
+	if _, _, err := book.Cancel(ctx, id, order.Sealed{}); err != nil {
 		return err
 	}
 	_, _, err := book.Settled(ctx, id)
@@ -82,8 +82,7 @@ func closed(ctx context.Context, book *order.Book, id string) error {
 }
 
 func sample(id string) contract.OrderFact {
-	return contract.OrderFact{OrderID: id, Email: id + "@example.test", CartID: "cart-" + id, CartVersion: 1,
+	return contract.OrderFact{OrderID: id, CartID: "cart-" + id, CartVersion: 1,
 		Lines:    []contract.OrderLine{{SKU: "HAT", Title: "Hat", Quantity: 1, UnitPrice: eur(1000), Total: eur(1000), Discount: eur(0), Tax: eur(190)}},
-		Subtotal: eur(1000), Discount: eur(0), Shipping: eur(0), Tax: eur(190), Total: eur(1190),
-		ShippingAddress: contract.Address{Name: "Ada Byron", Line1: "Unter den Linden 1", City: "Berlin", PostalCode: "10117", Country: "DE"}}
+		Subtotal: eur(1000), Discount: eur(0), Shipping: eur(0), Tax: eur(190), Total: eur(1190)}
 }

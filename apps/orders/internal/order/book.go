@@ -1,12 +1,10 @@
 package order
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
-	"time"
 
 	"haberdash/internal/commitlog"
 	"haberdash/internal/fault"
@@ -66,6 +64,27 @@ func (b *Book) Get(ctx context.Context, id string) (Order, uint64, error) {
 	return *s.Order, version, nil
 }
 
+// Many reads orders together, as Get does; when one of them is not known, the error is not-found (404).
+func (b *Book) Many(ctx context.Context, ids []string) ([]Order, error) {
+	names := make([]string, len(ids))
+	for i, id := range ids {
+		names[i] = orderID(id)
+	}
+	found, err := b.log.GetMany(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	orders := make([]Order, len(ids))
+	for i, name := range names {
+		s := found[name].State
+		if s.Order == nil {
+			return nil, fault.Missing("order")
+		}
+		orders[i] = *s.Order
+	}
+	return orders, nil
+}
+
 // Warm gives an order that is in memory, without asking the store. Others may have changed it a moment ago.
 func (b *Book) Warm(id string) (Order, uint64, bool) {
 	s, version, warm := b.log.Warm(orderID(id))
@@ -92,6 +111,25 @@ func (b *Book) At(ctx context.Context, id string, version uint64) (Order, error)
 	}
 	return *s.Order, nil
 }
+
+// Entry is what the lists of orders have of an order.
+type Entry struct {
+	Order string `json:"order"`
+}
+
+// The lists: of all orders, of a customer's, and of those that have ever come to a status.
+var listAll = commitlog.ListID("all")
+
+func listOfCustomer(user string) string { return commitlog.ListID("customer/" + user) }
+func listOfStatus(s Status) string      { return commitlog.ListID("status/" + string(s)) }
+
+// listsOfStatus are the lists that a change may add an order to.
+var listsOfStatus = func() (ids []string) {
+	for _, s := range []Status{Placing, Confirmed, Rejected, Cancelled, PartiallyFulfilled, Fulfilled, Delivered, Returned} {
+		ids = append(ids, listOfStatus(s))
+	}
+	return ids
+}()
 
 // Filter of a list. At most one of the fields narrows by index, the other by looking.
 type Filter struct {
@@ -174,64 +212,6 @@ func more(seq uint64) uint64 {
 		return 0
 	}
 	return seq
-}
-
-// Fact is one event of an order's history, without what is not for its reader: tokens.
-type Fact struct {
-	Seq  uint64          `json:"seq"`
-	Type string          `json:"type"`
-	At   time.Time       `json:"at"`
-	Data json.RawMessage `json:"data"`
-}
-
-// maxHistory bounds an order's history.
-const maxHistory = 1000
-
-// History lists an order's events, oldest first.
-func (b *Book) History(ctx context.Context, id string) ([]Fact, error) {
-	events, err := b.log.History(ctx, orderID(id), 0, maxHistory)
-	if err != nil {
-		return nil, err
-	}
-	facts := []Fact{}
-	for _, e := range slices.Backward(events) {
-		if e.Type == paymentRequested || e.Type == givenUp {
-			continue
-		}
-		data, err := withoutSecrets(e.Data)
-		if err != nil {
-			return nil, err
-		}
-		facts = append(facts, Fact{Seq: e.Seq, Type: e.Type, At: e.At, Data: data})
-	}
-	return facts, nil
-}
-
-// secrets are members of events that are not for who reads a history: they let in, or identify a request.
-var secrets = []string{"accessToken", "fingerprint"}
-
-func withoutSecrets(raw json.RawMessage) (json.RawMessage, error) {
-	var data any
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.UseNumber() // amounts stay exact
-	if err := d.Decode(&data); err != nil {
-		return nil, err
-	}
-	strip(data)
-	return json.Marshal(data)
-}
-
-func strip(v any) {
-	members, ok := v.(map[string]any)
-	if !ok {
-		return
-	}
-	for _, name := range secrets {
-		delete(members, name)
-	}
-	for _, member := range members {
-		strip(member)
-	}
 }
 
 // Changed is closed when any order changes next.

@@ -38,25 +38,6 @@ const (
 	restEnded = "order.rest-ended" // ended
 )
 
-// Entry is what the lists of orders have of an order.
-type Entry struct {
-	Order string `json:"order"`
-}
-
-// The lists: of all orders, of a customer's, and of those that have ever come to a status.
-var listAll = commitlog.ListID("all")
-
-func listOfCustomer(user string) string { return commitlog.ListID("customer/" + user) }
-func listOfStatus(s Status) string      { return commitlog.ListID("status/" + string(s)) }
-
-// listsOfStatus are the lists that a change may add an order to.
-var listsOfStatus = func() (ids []string) {
-	for _, s := range []Status{Placing, Confirmed, Rejected, Cancelled, PartiallyFulfilled, Fulfilled, Delivered, Returned} {
-		ids = append(ids, listOfStatus(s))
-	}
-	return ids
-}()
-
 // moneyData is what moved: Ref is the provider's name for it, For the fulfilment, return or refund.
 type moneyData struct {
 	OrderID string      `json:"orderId"`
@@ -87,11 +68,12 @@ type refundData struct {
 	Refund  Refund `json:"refund"`
 }
 
-// ended says that something came to an end, and why if not as planned.
+// ended says that something came to an end, and why if not as planned: for a reason of ours, or one that somebody wrote.
 type ended struct {
 	OrderID string `json:"orderId"`
 	ID      string `json:"id,omitempty"`
 	Reason  string `json:"reason,omitempty"`
+	Why     Sealed `json:"why,omitzero"`
 }
 
 // Model folds an orders log.
@@ -121,7 +103,9 @@ func apply(id string, s State, e commitlog.Event) (State, error) {
 func applyOrder(o *Order, e commitlog.Event) (err error) {
 	switch e.Type {
 	case contract.OrderPlaced:
-		o.OrderFact, err = decode[contract.OrderFact](e)
+		if o.OrderFact, err = decode[contract.OrderFact](e); err == nil {
+			o.Former, err = decode[Former](e)
+		}
 		o.Status, o.PlacedAt = Placing, e.At
 		o.Payment = Payment{Authorized: o.Money(0), Captured: o.Money(0), Refunded: o.Money(0)}
 	case paymentRequested:

@@ -67,8 +67,8 @@ func (b *Book) Shipped(ctx context.Context, id, fulfilment, ref string) (Order, 
 		if f.Amount() > 0 {
 			tx.Note(orderID(id), paymentCaptured, moneyData{id, ref, f.ID, o.Money(f.Amount())})
 		}
-		fact := contract.ShipmentFact{OrderID: id, Number: o.Number, Customer: o.Customer, Email: o.Email,
-			ID: f.ID, Carrier: f.Carrier, TrackingNumber: f.TrackingNumber, Lines: Lines(f.Parts)}
+		fact := contract.ShipmentFact{OrderID: id, Number: o.Number, Customer: o.Customer, ID: f.ID,
+			Carrier: f.Carrier, TrackingNumber: f.TrackingNumber, Lines: Lines(f.Parts)}
 		tx.Emit(orderID(id), contract.FulfilmentShipped, fact)
 		return nil
 	})
@@ -81,7 +81,7 @@ func (b *Book) Failed(ctx context.Context, id, fulfilment, reason string) (Order
 		case Failed:
 			return nil
 		case Pending:
-			tx.Emit(orderID(id), fulfilmentFailed, ended{id, f.ID, reason})
+			tx.Emit(orderID(id), fulfilmentFailed, ended{OrderID: id, ID: f.ID, Reason: reason})
 			return nil
 		}
 		return invalid(o)

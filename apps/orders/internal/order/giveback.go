@@ -13,7 +13,7 @@ type ReturnRequest struct {
 	ID          string
 	Fingerprint string // as in Parcel
 	Lines       []contract.Line
-	Reason      string
+	Why         Sealed // the reason
 }
 
 // AskReturn records that lines are to come back (rule 8). Problems: invalid-transition (409) when nothing was
@@ -42,7 +42,7 @@ func (b *Book) AskReturn(ctx context.Context, id string, r ReturnRequest) (Order
 			}
 			parts[i].Amount = line{was.Quantity, was.Amount}.split(part.Quantity, gone.Quantity, gone.Amount)
 		}
-		tx.Emit(orderID(id), returnRequested, returnData{id, Return{ID: r.ID, Fingerprint: r.Fingerprint, Parts: parts, Reason: r.Reason, Status: Requested}})
+		tx.Emit(orderID(id), returnRequested, returnData{id, Return{ID: r.ID, Fingerprint: r.Fingerprint, Parts: parts, Why: r.Why, Status: Requested}})
 		return nil
 	})
 }
@@ -103,7 +103,7 @@ type RefundRequest struct {
 	ID          string
 	Fingerprint string // as in Parcel
 	Amount      int64  // minor units of the order's currency, positive
-	Reason      string
+	Why         Sealed // the reason
 }
 
 // AskRefund records that money is to be given back (rule 9): see RefundSettled. Problems:
@@ -117,7 +117,7 @@ func (b *Book) AskRefund(ctx context.Context, id string, r RefundRequest) (Order
 			return fault.New(fault.Conflict, "amount-exceeds-captured", "Only %s can be given back.", o.Money(o.refundable())).
 				WithField("body.amount", "more than is captured and not given back").With("refundable", o.Money(o.refundable()))
 		}
-		tx.Emit(orderID(id), refundRequested, refundData{id, Refund{ID: r.ID, Fingerprint: r.Fingerprint, Amount: r.Amount, Reason: r.Reason, Status: Pending}})
+		tx.Emit(orderID(id), refundRequested, refundData{id, Refund{ID: r.ID, Fingerprint: r.Fingerprint, Amount: r.Amount, Why: r.Why, Status: Pending}})
 		return nil
 	})
 }
@@ -132,7 +132,7 @@ func (b *Book) RefundSettled(ctx context.Context, id, refund, ref, failure strin
 		case r.Status != Pending:
 			return nil
 		case failure != "":
-			tx.Emit(orderID(id), refundFailed, ended{id, r.ID, failure})
+			tx.Emit(orderID(id), refundFailed, ended{OrderID: id, ID: r.ID, Reason: failure})
 		default:
 			tx.Note(orderID(id), paymentRefunded, moneyData{id, ref, r.ID, o.Money(r.Amount)})
 			tx.Emit(orderID(id), refundSettled, ended{OrderID: id, ID: r.ID})

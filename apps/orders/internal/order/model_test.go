@@ -34,7 +34,7 @@ type machine struct {
 }
 
 func drawFact(t *rapid.T, id string) contract.OrderFact {
-	f := contract.OrderFact{OrderID: id, CartID: "cart-" + id, Customer: "ada", Email: "ada@example.com"}
+	f := contract.OrderFact{OrderID: id, CartID: "cart-" + id, Customer: "ada"}
 	sum := rapid.Int64Range(0, 1000).Draw(t, "freight")
 	for i := range rapid.IntRange(1, 3).Draw(t, "lines") {
 		l := contract.OrderLine{SKU: fmt.Sprint("S", i%2), Quantity: rapid.Int64Range(1, 5).Draw(t, "quantity"),
@@ -125,7 +125,7 @@ func (m *machine) command(id string) error {
 		if !known {
 			return nil
 		}
-		if _, _, err = m.book.Confirm(m.ctx, id, "auth", m.facts[id].Total, ""); err == nil && o.Status == order.Placing {
+		if _, _, err = m.book.Confirm(m.ctx, id, "auth", m.facts[id].Total); err == nil && o.Status == order.Placing {
 			m.ledger[id].authorized = o.Total.Amount
 		}
 	case 2:
@@ -135,7 +135,7 @@ func (m *machine) command(id string) error {
 	case 3:
 		_, _, err = m.book.GiveUp(m.ctx, id, order.Rejection{Reason: order.Expired})
 	case 4:
-		_, _, err = m.book.Cancel(m.ctx, id, "")
+		_, _, err = m.book.Cancel(m.ctx, id, order.Sealed{})
 	case 5:
 		_, _, err = m.book.End(m.ctx, id, "authorization-expired")
 	case 6:

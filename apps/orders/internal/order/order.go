@@ -49,10 +49,19 @@ const (
 	Returned           Status = "returned"
 )
 
-// Request is the buyer's intent, fixed when the order is placed.
+// Sealed is what can be read with the key of that name, and no longer by anybody once the key is destroyed: the log,
+// which forgets nothing, has personal data in no other form.
+type Sealed struct {
+	Key  string `json:"key"`
+	Data []byte `json:"data"`
+}
+
+// Request is the buyer's intent, fixed when the order is placed. It never leaves the service.
 type Request struct {
-	Fingerprint string `json:"fingerprint"` // of the canonical request body
-	Token       string `json:"token"`       // of the payment; never leaves the service
+	Fingerprint string `json:"fingerprint"`      // of the canonical request body
+	Token       string `json:"token"`            // of the payment
+	Contact     Sealed `json:"contact,omitzero"` // how to reach the buyer
+	Invoice     Sealed `json:"invoice,omitzero"` // whom the goods and the invoice are for: the law wants it kept
 }
 
 // Reasons of a rejection.
@@ -82,6 +91,7 @@ func (r Rejection) OfGoods() bool {
 // Order is the aggregate's state. It is an immutable value: slices are never changed in place.
 type Order struct {
 	contract.OrderFact
+	Former
 	Status      Status       `json:"status"`
 	Request     Request      `json:"request"`
 	Payment     Payment      `json:"payment"`
@@ -94,6 +104,12 @@ type Order struct {
 	Refunds     []Refund     `json:"refunds,omitempty"`
 	RestEnded   bool         `json:"restEnded,omitempty"` // what is not shipped will not be (rule 11)
 	Settled     bool         `json:"settled,omitempty"`   // money and stock of what was cancelled, or of an ended rest, are free
+}
+
+// Former is what orders had in the clear before it was sealed: see Request.
+type Former struct {
+	Email           string           `json:"email,omitempty"`
+	ShippingAddress contract.Address `json:"shippingAddress,omitzero"`
 }
 
 // Stages of a fulfilment, a return or a refund.
@@ -132,7 +148,8 @@ type Return struct {
 	ID          string `json:"id"`
 	Fingerprint string `json:"fingerprint,omitempty"`
 	Parts       []Part `json:"parts"`
-	Reason      string `json:"reason"`
+	Reason      string `json:"reason,omitempty"` // as Former
+	Why         Sealed `json:"why,omitzero"`     // the reason
 	Status      string `json:"status"`
 	Restock     bool   `json:"restock,omitempty"`
 	Owed        int64  `json:"owed,omitempty"` // what is given back for it, once received
@@ -144,7 +161,8 @@ type Refund struct {
 	ID          string `json:"id"`
 	Fingerprint string `json:"fingerprint,omitempty"`
 	Amount      int64  `json:"amount"`
-	Reason      string `json:"reason"`
+	Reason      string `json:"reason,omitempty"` // as Former
+	Why         Sealed `json:"why,omitzero"`     // the reason
 	Status      string `json:"status"`
 	SettledBy   uint64 `json:"settledBy,omitempty"`
 }

@@ -21,7 +21,7 @@ import (
 var total = money.New(1690, "EUR")
 
 func fact(id string) contract.OrderFact {
-	return contract.OrderFact{OrderID: id, Customer: "ada", Email: "ada@example.com", Total: total,
+	return contract.OrderFact{OrderID: id, Customer: "ada", Total: total,
 		Lines: []contract.OrderLine{{SKU: "HAT", Quantity: 1, UnitPrice: total, Total: total}}}
 }
 
@@ -45,7 +45,7 @@ func confirmed(t *testing.T, f contract.OrderFact) *order.Book {
 	t.Cleanup(done)
 	_, _, _, err := b.Place(t.Context(), f, order.Request{Fingerprint: "f"})
 	require.NoError(t, err)
-	_, _, err = b.Confirm(t.Context(), f.OrderID, "auth", f.Total, "")
+	_, _, err = b.Confirm(t.Context(), f.OrderID, "auth", f.Total)
 	require.NoError(t, err)
 	return b
 }
@@ -72,7 +72,7 @@ func TestRule2DecidedOnce(t *testing.T) {
 		wg.Go(func() {
 			var err error
 			if i%2 == 0 {
-				_, _, err = b.Confirm(t.Context(), "o", "auth", total, "")
+				_, _, err = b.Confirm(t.Context(), "o", "auth", total)
 			} else {
 				_, _, err = b.Reject(t.Context(), order.Order{OrderFact: fact("o")}, order.Rejection{Reason: order.OutOfStock})
 			}
@@ -89,7 +89,7 @@ func TestRule2DecidedOnce(t *testing.T) {
 	}
 	wg.Wait()
 	assert.True(t, (confirmed == 10) != (rejected == 10), "one decision, and its repetitions succeed: %d, %d", confirmed, rejected)
-	facts, err := b.History(t.Context(), "o")
+	facts, err := b.History(t.Context(), "o", nil)
 	require.NoError(t, err)
 	decisions := 0
 	for _, f := range facts {
@@ -103,9 +103,9 @@ func TestRule2DecidedOnce(t *testing.T) {
 func TestRule3ConfirmedWithExactlyItsTotal(t *testing.T) {
 	t.Parallel()
 	b := placed(t)
-	_, _, err := b.Confirm(t.Context(), "o", "auth", money.New(1689, "EUR"), "")
+	_, _, err := b.Confirm(t.Context(), "o", "auth", money.New(1689, "EUR"))
 	assert.Error(t, err)
-	o, _, err := b.Confirm(t.Context(), "o", "auth", total, "")
+	o, _, err := b.Confirm(t.Context(), "o", "auth", total)
 	require.NoError(t, err)
 	assert.Equal(t, order.Confirmed, o.Status)
 }
@@ -118,7 +118,7 @@ func TestRule2WhatIsGivenUpIsNotConfirmed(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, order.Placing, o.Status)
 	}
-	_, _, err := b.Confirm(t.Context(), "o", "auth", total, "")
+	_, _, err := b.Confirm(t.Context(), "o", "auth", total)
 	assert.True(t, fault.Is(err, "invalid-transition"), "its money may be given back already")
 	o, _, err := b.Reject(t.Context(), order.Order{OrderFact: fact("o")}, order.Rejection{Reason: order.Expired})
 	require.NoError(t, err)
@@ -134,14 +134,14 @@ func TestRule2WhatIsGivenUpIsNotConfirmed(t *testing.T) {
 func TestRule4And5CancelAndFreeOnce(t *testing.T) {
 	t.Parallel()
 	b := placed(t)
-	_, _, err := b.Cancel(t.Context(), "o", "changed my mind")
+	_, _, err := b.Cancel(t.Context(), "o", order.Sealed{})
 	assert.True(t, fault.Is(err, "invalid-transition"), "not before it is confirmed")
-	_, _, err = b.Confirm(t.Context(), "o", "auth", total, "")
+	_, _, err = b.Confirm(t.Context(), "o", "auth", total)
 	require.NoError(t, err)
 	_, _, err = b.Settled(t.Context(), "o")
 	assert.True(t, fault.Is(err, "invalid-transition"), "not before it is cancelled")
 	for range 2 {
-		o, _, err := b.Cancel(t.Context(), "o", "changed my mind")
+		o, _, err := b.Cancel(t.Context(), "o", order.Sealed{})
 		require.NoError(t, err)
 		assert.Equal(t, order.Cancelled, o.Status)
 		assert.True(t, o.Duties().Free, "until its money is voided it owes that")

@@ -47,7 +47,6 @@ func (b *Book) Place(ctx context.Context, fact contract.OrderFact, r Request) (o
 		}
 		_, n := tx.State(listAll)
 		fact.Number = "H" + strconv.FormatUint(firstNumber+n+1, 10)
-		fact.AccessToken = ""
 		tx.Emit(id, contract.OrderPlaced, fact)
 		tx.Note(id, paymentRequested, r)
 		tx.Note(cart, cartTaken, Taking{fact.CartVersion, fact.OrderID})
@@ -75,9 +74,8 @@ func KeyReused() error {
 		WithField("header.Idempotency-Key", "was used with another body")
 }
 
-// Confirm decides for the order (rules 2 and 3). accessToken lets a guest read it; it travels in the
-// event, for the mail.
-func (b *Book) Confirm(ctx context.Context, id, authorisation string, amount money.Money, accessToken string) (Order, uint64, error) {
+// Confirm decides for the order (rules 2 and 3).
+func (b *Book) Confirm(ctx context.Context, id, authorisation string, amount money.Money) (Order, uint64, error) {
 	return b.change(ctx, id, nil, func(tx *commitlog.Tx[State], o Order) error {
 		switch {
 		case o.Status == Rejected, o.Status == Cancelled, o.Rejection != nil:
@@ -87,10 +85,8 @@ func (b *Book) Confirm(ctx context.Context, id, authorisation string, amount mon
 		case amount != o.Total:
 			return fmt.Errorf("order %s: authorised %s for a total of %s", id, amount, o.Total)
 		}
-		fact := o.OrderFact
-		fact.AccessToken = accessToken
 		tx.Note(orderID(id), paymentAuthorized, moneyData{OrderID: id, Ref: authorisation, Amount: amount})
-		tx.Emit(orderID(id), contract.OrderConfirmed, fact)
+		tx.Emit(orderID(id), contract.OrderConfirmed, o.OrderFact)
 		return nil
 	})
 }
@@ -130,8 +126,9 @@ func (b *Book) Reject(ctx context.Context, o Order, why Rejection) (Order, uint6
 	})
 }
 
-// Cancel ends a confirmed order (rule 4). What it holds is to be freed next: see Settled.
-func (b *Book) Cancel(ctx context.Context, id, reason string) (Order, uint64, error) {
+// Cancel ends a confirmed order (rule 4), for a reason that whoever asked may have given. What it holds is to be freed
+// next: see Settled.
+func (b *Book) Cancel(ctx context.Context, id string, why Sealed) (Order, uint64, error) {
 	return b.change(ctx, id, nil, func(tx *commitlog.Tx[State], o Order) error {
 		switch {
 		case o.Status == Cancelled:
@@ -139,7 +136,7 @@ func (b *Book) Cancel(ctx context.Context, id, reason string) (Order, uint64, er
 		case o.Status != Confirmed, len(o.fulfilled(Fulfilment.live)) > 0:
 			return invalid(o)
 		}
-		tx.Emit(orderID(id), contract.OrderCancelled, ended{OrderID: id, Reason: reason})
+		tx.Emit(orderID(id), contract.OrderCancelled, ended{OrderID: id, Why: why})
 		return nil
 	})
 }
