@@ -48,6 +48,10 @@ replay: $(SHOP) ## have an app handle one of them once more: APP=cart ID=orders:
 audit: $(SHOP) ## compare the running shop's documents, byte for byte, with the logs they come from
 	@$(SHOP) audit
 
+.PHONY: erase
+erase: $(SHOP) ## for good: ORDER=… who placed a guest's order; INVOICES=2015 the names and addresses of a year's invoices
+	@$(SHOP) erase "$(ORDER)" "$(INVOICES)"
+
 .PHONY: export
 export: $(SHOP) ## write the running shop's data into a file: FILE=shop.ndjson.gz; READ_ONLY=keep for a move
 	@$(SHOP) export "$(FILE)"

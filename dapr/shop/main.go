@@ -26,6 +26,8 @@ const usage = `usage: shop COMMAND
   replay APP ID
                have an app handle one of them once more, or all
   audit        compare documents with the logs that they come from
+  erase ORDER YEAR
+               erase who placed a guest's order, or, without one, the names on a year's invoices
   export [FILE]
                write the running shop's data into a file; READ_ONLY=keep leaves it read-only
   import-data FILE
@@ -59,7 +61,7 @@ func run(ctx context.Context, args []string) error {
 	commands := map[string]func(context.Context, launch.Options, []string) error{
 		"up": up, "backing": backing, "supervise": supervise,
 		"down": down, "clean": clean, "status": status, "logs": logs, "import": importFile,
-		"dead-letters": deadLetters, "replay": replay, "audit": audit, "tools": tools,
+		"dead-letters": deadLetters, "replay": replay, "audit": audit, "erase": erase, "tools": tools,
 		"export": exportShop, "import-data": importShop, "read-only": readOnly,
 		"infra": infra, "infra-supervise": superviseInfra, "infra-down": infraDown,
 	}

@@ -95,6 +95,12 @@ func TestADeletedCustomersOrders(t *testing.T) {
 	require.Equal(t, gone.Total, o.Total)
 	o, _ = read(t, stays.ID)
 	require.Equal(t, stays.Email, o.Email)
+	_, err = inside[struct{}](t, theShop, http.MethodPost, "orders", "/internal/erasures/orders/"+stays.ID) // as an operator
+	require.NoError(t, err)
+	require.EventuallyWithT(t, func(collect *assert.CollectT) {
+		o, _ = read(collect, stays.ID)
+		require.Empty(collect, o.Email)
+	}, soon, tick)
 	audited(t, theShop)
 
 	words := slices.Concat(gone.words, stays.words, others.words)

@@ -32,6 +32,7 @@ func (s *Service) Mount(api huma.API) {
 	httpx.Register(api, huma.Operation{OperationID: "internal-order-decision", Method: http.MethodGet, Path: "/internal/orders/{id}/decision",
 		Tags: []string{"Internal"}, Summary: "What became of an order"}, s.getDecision)
 	s.mountContacts(api)
+	s.mountErasures(api)
 	s.mountStream(api)
 	s.mountCustomer(api)
 	s.mountStaff(api)

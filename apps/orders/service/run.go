@@ -27,6 +27,8 @@ type Config struct {
 	Provider string `env:"PAYMENT_PROVIDER" envDefault:"sandbox"`
 	// StripeURL is another server that speaks Stripe's API, for tests; Stripe's own if empty.
 	StripeURL string `env:"STRIPE_URL"`
+	// InvoiceYears is for how many calendar years after its own an invoice is kept: ten are asked for almost anywhere.
+	InvoiceYears int `env:"INVOICE_YEARS" envDefault:"10"`
 	// Rebuild is on to write all documents anew from the log first.
 	Rebuild string `env:"REBUILD" envDefault:"off"`
 }
@@ -36,6 +38,9 @@ func Run(ctx context.Context, h *host.Host) (func(context.Context) error, error)
 	config, err := env.ParseAs[Config]()
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	if config.InvoiceYears < 1 {
+		return nil, fmt.Errorf("configuration: INVOICE_YEARS=%d: expected 1 or more", config.InvoiceYears)
 	}
 	secret, err := h.Sidecar.Secret(ctx, "ID_KEY")
 	if err != nil {
@@ -67,6 +72,7 @@ func Run(ctx context.Context, h *host.Host) (func(context.Context) error, error)
 	s := New(Deps{
 		Book: book, Payments: payments, State: state, Vault: keys,
 		Invoker: h.Sidecar, Workflows: workflows, Secret: []byte(secret), Now: time.Now, Times: config.Times,
+		InvoiceYears: config.InvoiceYears,
 	})
 	s.Host(workflows)
 	h.Server.Alive(workflows.Healthy)

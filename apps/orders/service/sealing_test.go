@@ -141,3 +141,38 @@ func TestMovedOrdersAreReadByWhoMayReadThem(t *testing.T) {
 	require.Equal(t, "1 Street", there.shows(gone.ID).ShippingAddress.Line1)
 	there.ok(there.place("new", "c", "tok_visa", "Test-User", "ada"), http.StatusUnauthorized)
 }
+
+// An operator erases who a guest was, and the invoices of a year when the law no longer wants them kept; not before.
+func TestWhatAnOperatorErases(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 5)
+	guest, other, own := read(t, w.place("1", "c", "tok_visa")), read(t, w.place("2", "c", "tok_visa")), w.buy()
+	erase := func(what string, status int, problem string) {
+		t.Helper()
+		rec := w.do(http.MethodPost, "/internal/erasures/"+what, nil)
+		require.Equal(t, status, rec.Code, rec.Body.String())
+		require.Contains(t, rec.Body.String(), problem)
+	}
+	erase("orders/unknown", http.StatusNotFound, "/not-found")
+	erase("orders/"+own.ID, http.StatusConflict, "/not-a-guest")
+	for range 2 {
+		erase("orders/"+guest.ID, http.StatusNoContent, "")
+	}
+	assert.Empty(t, w.shows(guest.ID).Email)
+	assert.Equal(t, "1 Street", w.shows(guest.ID).ShippingAddress.Line1)
+	assert.True(t, w.contacts(guest.ID).Contacts[0].Erased)
+	for _, id := range []string{other.ID, own.ID} {
+		assert.Equal(t, "ada@example.com", w.shows(id).Email)
+	}
+
+	year := w.now().UTC().Year()
+	invoices := fmt.Sprint("invoices/", year)
+	erase("invoices/1999", http.StatusUnprocessableEntity, "path.year")
+	erase(invoices, http.StatusConflict, fmt.Sprint(`"until":`, year+10))
+	w.advance(time.Date(year+11, 1, 1, 0, 0, 1, 0, time.UTC).Sub(w.now()))
+	for range 2 {
+		erase(invoices, http.StatusNoContent, "")
+	}
+	assert.Equal(t, contract.Address{}, w.shows(own.ID).ShippingAddress)
+	assert.Equal(t, "ada@example.com", w.shows(own.ID).Email)
+}

@@ -30,6 +30,8 @@ type Deps struct {
 	Workflows sidecar.Workflows
 	Secret    []byte // keys the order ids and the guests' access tokens
 	Now       func() time.Time
+	// InvoiceYears is for how many calendar years after its own an invoice is kept.
+	InvoiceYears int
 	Times
 }
 

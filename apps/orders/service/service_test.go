@@ -114,7 +114,7 @@ func (w *world) start() {
 	keys, err := vault.New(state, "test", rand.Text, w.now)
 	require.NoError(w.t, err)
 	w.service = service.New(service.Deps{Book: w.book, Payments: payments, Invoker: w.mesh, State: state, Vault: keys,
-		Workflows: w.flows, Secret: []byte("test"), Now: w.now, Times: service.Times{ProviderPatience: 700 * time.Millisecond,
+		Workflows: w.flows, Secret: []byte("test"), Now: w.now, InvoiceYears: 10, Times: service.Times{ProviderPatience: 700 * time.Millisecond,
 			Deadline: 20 * time.Millisecond, GiveUp: 15 * time.Minute, HoldFor: 15 * time.Minute, AuthorisationLife: 100 * time.Hour, ReturnsFor: 720 * time.Hour}})
 	w.service.Listen(w.mesh)
 	router := chi.NewRouter()
