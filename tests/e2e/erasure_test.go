@@ -200,5 +200,9 @@ func TestADeletionIsCarriedOutLater(t *testing.T) {
 	}
 	audited(t, here{s})
 	require.NoError(t, s.Stop(ctx))
-	keepsNone(t, here{s}, gone.Number, append(gone.words, user.Email)...) // once stopped, SQLite has no log of its own left
+	words := gone.words
+	if o.State == "sqlite" { // which, once stopped, has no log of its own left; those of servers fade by themselves
+		words = append(words, user.Email)
+	}
+	keepsNone(t, here{s}, gone.Number, words...)
 }
