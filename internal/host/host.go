@@ -128,9 +128,7 @@ func run(ctx context.Context, app string, o options, wire func(context.Context, 
 		return err
 	}
 	defer client.Close()
-	wait, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	if err := client.Wait(wait); err != nil {
+	if err := awaitSidecar(ctx, client, log); err != nil {
 		return err
 	}
 	h := newHost(app, config, o, log, client)
@@ -167,6 +165,22 @@ func run(ctx context.Context, app string, o options, wire func(context.Context, 
 	log.Info().Msg("stopped")
 	return nil
 }
+
+// awaitSidecar gives the sidecar a minute. Who looks why nothing happens is told sooner.
+func awaitSidecar(ctx context.Context, client *daprd.Client, log zerolog.Logger) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	late := time.AfterFunc(late, func() {
+		if err := client.Healthy(ctx); err != nil {
+			log.Warn().Err(err).Msg("waiting for the sidecar: is there one, and does it reach its components? Its own log says")
+		}
+	})
+	defer late.Stop()
+	return client.Wait(ctx)
+}
+
+// late is when a sidecar should have been there.
+const late = 3 * time.Second
 
 func newHost(app string, config Config, o options, log zerolog.Logger, client *daprd.Client) *Host {
 	registry := telemetry.NewRegistry()
