@@ -1,0 +1,256 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"io"
+	"log"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	intoto "github.com/in-toto/attestation/go/v1"
+	spdxjson "github.com/spdx/tools-golang/json"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/encoding/protojson"
+)
+
+const platforms = "linux/amd64,linux/arm64"
+
+// build makes the smallest image of a checkout.
+func build(t *testing.T, root string, change func(*options)) (*options, layout.Path) {
+	t.Helper()
+	o := &options{root: root, out: t.TempDir(), prefix: "registry.test/shop", tag: "v1", names: []string{"secrets"}}
+	require.NoError(t, o.parsePlatforms(platforms))
+	if change != nil {
+		change(o)
+	}
+	require.NoError(t, o.run(t.Context()))
+	path, err := layout.FromPath(o.out)
+	require.NoError(t, err)
+	return o, path
+}
+
+func index(t *testing.T, p layout.Path) *v1.IndexManifest {
+	t.Helper()
+	i, err := p.ImageIndex()
+	require.NoError(t, err)
+	m, err := i.IndexManifest()
+	require.NoError(t, err)
+	return m
+}
+
+// copied is a checkout elsewhere, with the same of what the smallest image is built from.
+func copied(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, pattern := range []string{"go.mod", "go.sum", "deploy/secrets/main.go", "apps/cart/main.go"} {
+		text, err := os.ReadFile(filepath.Join("..", "..", pattern))
+		require.NoError(t, err)
+		to := filepath.Join(dir, pattern)
+		require.NoError(t, os.MkdirAll(filepath.Dir(to), 0o755))
+		require.NoError(t, os.WriteFile(to, text, 0o600))
+	}
+	return dir
+}
+
+func TestTheSameSourceGivesTheSameDigests(t *testing.T) {
+	t.Setenv("SOURCE_DATE_EPOCH", "1700000000")
+	dir := copied(t)
+	_, first := build(t, dir, nil)
+	_, second := build(t, copied(t), nil)
+	require.Equal(t, index(t, first), index(t, second))
+	for _, file := range []string{"secrets.provenance.json", "secrets-amd64.spdx.json", "secrets-arm64.spdx.json"} {
+		a, err := os.ReadFile(filepath.Join(string(first), "statements", file))
+		require.NoError(t, err)
+		b, err := os.ReadFile(filepath.Join(string(second), "statements", file))
+		require.NoError(t, err)
+		require.Equal(t, string(a), string(b))
+	}
+
+	source := filepath.Join(dir, "deploy", "secrets", "main.go")
+	text, err := os.ReadFile(source)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(source, append(text, "\nfunc init() { println() }\n"...), 0o600))
+	_, third := build(t, dir, nil)
+	require.NotEqual(t, index(t, first).Manifests[0].Digest, index(t, third).Manifests[0].Digest)
+}
+
+func TestAnImageHasItsProgramAndNothingElse(t *testing.T) {
+	t.Setenv("SOURCE_DATE_EPOCH", "1700000000")
+	t.Setenv("SOURCE_URL", "https://git.example/haberdash")
+	o, path := build(t, filepath.Join("..", ".."), nil)
+	found, err := path.ImageIndex()
+	require.NoError(t, err)
+	shop, err := found.ImageIndex(index(t, path).Manifests[0].Digest)
+	require.NoError(t, err)
+	m, err := shop.IndexManifest()
+	require.NoError(t, err)
+	require.Len(t, m.Manifests, 2)
+	for i, architecture := range []string{"amd64", "arm64"} {
+		require.Equal(t, "linux/"+architecture, m.Manifests[i].Platform.String())
+		img, err := shop.Image(m.Manifests[i].Digest)
+		require.NoError(t, err)
+		c, err := img.ConfigFile()
+		require.NoError(t, err)
+		require.Equal(t, architecture, c.Architecture)
+		require.Equal(t, "65532:65532", c.Config.User)
+		require.Equal(t, []string{"/secrets"}, c.Config.Entrypoint)
+		require.EqualValues(t, 1700000000, c.Created.Unix())
+		require.Equal(t, "2023-11-14T22:13:20Z", c.Config.Labels["org.opencontainers.image.created"])
+		require.Equal(t, "https://git.example/haberdash", c.Config.Labels["org.opencontainers.image.source"])
+		require.NotEmpty(t, c.Config.Labels["org.opencontainers.image.title"])
+		require.Equal(t, []string{"etc", "etc/passwd", "secrets"}, names(t, img))
+	}
+	tag, err := name.NewTag("registry.test/shop/secrets:v1")
+	require.NoError(t, err)
+	loaded, err := tarball.ImageFromPath(filepath.Join(o.out, "images.tar"), &tag)
+	require.NoError(t, err)
+	require.Equal(t, []string{"etc", "etc/passwd", "secrets"}, names(t, loaded))
+}
+
+func names(t *testing.T, img v1.Image) (list []string) {
+	t.Helper()
+	files := mutate.Extract(img)
+	defer files.Close()
+	for r := tar.NewReader(files); ; {
+		h, err := r.Next()
+		if err == io.EOF {
+			return list
+		}
+		require.NoError(t, err)
+		require.Zero(t, h.Uid+h.Gid)
+		require.Zero(t, h.Mode&0o022, "nobody may write %s", h.Name)
+		list = append(list, h.Name)
+	}
+}
+
+// Where everybody looks for the authorities of the world: only who calls the world has them.
+func TestRootsAreThoseOfMozilla(t *testing.T) {
+	text := string(roots())
+	require.Greater(t, strings.Count(text, "BEGIN CERTIFICATE"), 100)
+	o := &options{root: filepath.Join("..", "..")}
+	list, err := o.programs()
+	require.NoError(t, err)
+	for _, p := range list {
+		require.Equal(t, p.name == "orders", p.roots, p.name)
+	}
+}
+
+func TestStatementsAreAboutTheImages(t *testing.T) {
+	o, path := build(t, filepath.Join("..", ".."), nil)
+	found, err := path.ImageIndex()
+	require.NoError(t, err)
+	all := index(t, path)
+	require.Len(t, all.Manifests, 4, "the images, two bills of materials, one provenance")
+	images, err := found.ImageIndex(all.Manifests[0].Digest)
+	require.NoError(t, err)
+	m, err := images.IndexManifest()
+	require.NoError(t, err)
+	subjects := []v1.Hash{m.Manifests[0].Digest, m.Manifests[1].Digest, all.Manifests[0].Digest}
+	for i, d := range all.Manifests[1:] {
+		said, err := found.Image(d.Digest)
+		require.NoError(t, err)
+		manifest, err := said.Manifest()
+		require.NoError(t, err)
+		require.NotNil(t, manifest.Subject)
+		require.Equal(t, subjects[i], manifest.Subject.Digest)
+	}
+
+	text, err := os.ReadFile(filepath.Join(o.out, "statements", "secrets-arm64.spdx.json"))
+	require.NoError(t, err)
+	doc, err := spdxjson.Read(bytes.NewReader(text))
+	require.NoError(t, err)
+	require.Equal(t, m.Manifests[1].Digest.Hex, doc.Packages[0].PackageChecksums[0].Value)
+	require.Equal(t, "stdlib", doc.Packages[1].PackageName)
+	require.Len(t, doc.Relationships, len(doc.Packages))
+
+	text, err = os.ReadFile(filepath.Join(o.out, "statements", "secrets.provenance.json"))
+	require.NoError(t, err)
+	var s intoto.Statement
+	require.NoError(t, protojson.Unmarshal(text, &s))
+	require.NoError(t, s.Validate())
+	require.Equal(t, all.Manifests[0].Digest.Hex, s.Subject[0].Digest["sha256"])
+	require.Equal(t, "registry.test/shop/secrets", s.Subject[0].Name)
+}
+
+// Every module that the go command says is in a program is in its bill of materials.
+func TestModulesAreListed(t *testing.T) {
+	p := program{name: "broker", module: filepath.Join("dapr", "local"), pkg: "./broker"}
+	b := built{program: p}
+	o := &options{root: filepath.Join("..", "..")}
+	v, err := b.variant(context.Background(), o, here())
+	require.NoError(t, err)
+	text, err := billOfMaterials(b, v)
+	require.NoError(t, err)
+	require.NotEmpty(t, v.info.Deps)
+	for _, m := range v.info.Deps {
+		require.Contains(t, string(text), purl(m.Path, m.Version))
+	}
+	require.Contains(t, string(text), "pkg:golang/github.com/twmb/franz-go/pkg/kfake@")
+}
+
+func TestPushed(t *testing.T) {
+	server := httptest.NewServer(registry.New(registry.WithReferrersSupport(true), registry.Logger(log.New(io.Discard, "", 0))))
+	t.Cleanup(server.Close)
+	host := strings.TrimPrefix(server.URL, "http://")
+	_, path := build(t, filepath.Join("..", ".."), func(o *options) { o.prefix, o.push = host+"/shop", true })
+	ref, err := name.NewTag(host + "/shop/secrets:v1")
+	require.NoError(t, err)
+	there, err := remote.Index(ref)
+	require.NoError(t, err)
+	digest, err := there.Digest()
+	require.NoError(t, err)
+	require.Equal(t, index(t, path).Manifests[0].Digest, digest)
+	referrers, err := remote.Referrers(ref.Context().Digest(digest.String()))
+	require.NoError(t, err)
+	m, err := referrers.IndexManifest()
+	require.NoError(t, err)
+	require.Len(t, m.Manifests, 1)
+	require.Equal(t, string(intotoType), m.Manifests[0].ArtifactType)
+}
+
+func TestBadInput(t *testing.T) {
+	for _, bad := range []string{"", "windows/amd64", "linux", "linux/amd64,"} {
+		require.Error(t, (&options{}).parsePlatforms(bad), bad)
+	}
+	_, err := (&options{root: t.TempDir()}).programs()
+	require.ErrorContains(t, err, "not the checkout")
+	_, err = (&options{root: filepath.Join("..", ".."), names: []string{"catalogue"}}).programs()
+	require.ErrorContains(t, err, "catalogue")
+	_, err = (&options{prefix: "UPPER CASE", tag: "v1"}).reference("cart")
+	require.Error(t, err)
+	t.Setenv("SOURCE_DATE_EPOCH", "today")
+	_, err = readSource(t.Context(), t.TempDir())
+	require.ErrorContains(t, err, "SOURCE_DATE_EPOCH")
+	broken := copied(t)
+	require.NoError(t, os.WriteFile(filepath.Join(broken, "deploy", "secrets", "main.go"), []byte("package main\nfunc main() { x }\n"), 0o600))
+	t.Setenv("SOURCE_DATE_EPOCH", "0")
+	o := &options{root: broken, out: t.TempDir(), prefix: "p", tag: "t", names: []string{"secrets"}, platforms: []v1.Platform{here()}}
+	require.ErrorContains(t, o.run(t.Context()), "undefined: x")
+}
+
+// No engine runs here; the file is held to build as compile does, with the Go of go.mod.
+func TestDockerfileBuildsTheSame(t *testing.T) {
+	text, err := os.ReadFile("Dockerfile")
+	require.NoError(t, err)
+	for _, arg := range buildFlags {
+		require.Contains(t, strings.ReplaceAll(string(text), `"`, ""), " "+arg+" ")
+	}
+	mod, err := os.ReadFile(filepath.Join("..", "..", "go.mod"))
+	require.NoError(t, err)
+	version := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindSubmatch(mod)
+	require.Contains(t, string(text), "golang:"+string(version[1])+" AS build")
+	require.Contains(t, string(text), "USER "+user+":"+user)
+}
