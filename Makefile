@@ -123,8 +123,19 @@ bench-all: ## purchases on each of the nine choices of infrastructure: CLIENTS=6
 	  STATE=$$state PUBSUB=$$pubsub CLIENTS=$(or $(CLIENTS),64) DURATION=$(or $(DURATION),60s) \
 	    CASES='^(raw sidecar: invoke|place an order)$$' go run ./tests/bench 2>/dev/null || exit 1; done; done
 
+.PHONY: images
+images: ## container images in .run/images, without Docker; TAG=dev PREFIX=localhost/haberdash PLATFORMS=linux/amd64,linux/arm64, PUSH=1
+	cd deploy/images && go run .
+
+# Images are looked for where make images puts them: PREFIX and TAG.
+.PHONY: deploy
+deploy: ## the shop on the cluster that kubectl knows: OVERLAY=demo PREFIX=registry.example/shop TAG=v1
+	kubectl kustomize deploy/overlays/$(or $(OVERLAY),demo) \
+	  | sed 's#localhost/haberdash/\([a-z]*\):dev#$(or $(PREFIX),localhost/haberdash)/\1:$(or $(TAG),dev)#' | kubectl apply -f -
+	kubectl -n haberdash wait --for=condition=available --timeout=5m deployments --all
+
 .PHONY: lint
 lint: ## formatting and go vet
-	@unformatted=$$(gofmt -l apps dapr internal tests 2>/dev/null); \
+	@unformatted=$$(gofmt -l apps dapr deploy internal tests 2>/dev/null); \
 	  if [ -n "$$unformatted" ]; then echo "gofmt -w these: $$unformatted" >&2; exit 1; fi
 	go vet ./...
