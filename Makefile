@@ -95,6 +95,7 @@ INFRA := ^(TestServers|TestPostgres)
 test: tools ## all tests that need nothing but Go
 	go vet ./...
 	go test -timeout 10m -p 2 -skip '$(INFRA)' ./...
+	$(MAKE) deploy-check
 	SECURE=1 go test -timeout 10m ./tests/e2e
 
 .PHONY: chaos-short
@@ -122,6 +123,12 @@ bench-all: ## purchases on each of the nine choices of infrastructure: CLIENTS=6
 	  echo "== $$state, $$pubsub"; \
 	  STATE=$$state PUBSUB=$$pubsub CLIENTS=$(or $(CLIENTS),64) DURATION=$(or $(DURATION),60s) \
 	    CASES='^(raw sidecar: invoke|place an order)$$' go run ./tests/bench 2>/dev/null || exit 1; done; done
+
+# Modules of their own: what they need is large, and the services need none of it.
+.PHONY: deploy-check
+deploy-check: ## what Kubernetes, Dapr's injector and a registry make of deploy/, without any of them
+	cd deploy/images && go vet ./... && go test -timeout 10m ./...
+	cd tests/deploy && go vet ./... && go test -timeout 10m ./...
 
 .PHONY: images
 images: ## container images in .run/images, without Docker; TAG=dev PREFIX=localhost/haberdash PLATFORMS=linux/amd64,linux/arm64, PUSH=1

@@ -1,0 +1,48 @@
+package deploy
+
+import (
+	"maps"
+	"strings"
+	"testing"
+
+	configuration "github.com/dapr/dapr/pkg/apis/configuration/v1alpha1"
+	"github.com/stretchr/testify/require"
+	apps "k8s.io/api/apps/v1"
+	"sigs.k8s.io/yaml"
+
+	"haberdash/internal/contract"
+)
+
+// Sidecars are configured on a cluster as on a laptop, but for how they find each other.
+func TestConfigurationsAreTheCommonOneWithTheAppsRules(t *testing.T) {
+	c := newCheckout(t)
+	common, err := readMap(c, "/dapr/config.yaml")
+	require.NoError(t, err)
+	want := common["spec"].(map[string]any)
+	delete(want, "nameResolution")
+	all, err := c.render("/deploy/overlays/redis-redis")
+	require.NoError(t, err)
+	require.Nil(t, config(all, "haberdash"), "it is in each app's")
+	for _, d := range objects[*apps.Deployment](all) {
+		file, err := readMap(c, "/dapr/secure/"+d.Name+".yaml")
+		require.NoError(t, err)
+		spec := file["spec"].(map[string]any)
+		for _, p := range spec["accessControl"].(map[string]any)["policies"].([]any) {
+			p.(map[string]any)["namespace"] = "haberdash"
+		}
+		maps.Copy(spec, want)
+		b, err := yaml.Marshal(file)
+		require.NoError(t, err)
+		wanted, err := decode(b)
+		require.NoError(t, err)
+		require.Equal(t, wanted.(*configuration.Configuration).Spec, config(all, d.Name).Spec, d.Name)
+	}
+}
+
+// The broker in a pod makes no topic that nobody told it of.
+func TestTheBrokerHasAllTopics(t *testing.T) {
+	all, err := newCheckout(t).render("/deploy/servers/broker")
+	require.NoError(t, err)
+	args := objects[*apps.StatefulSet](all)[0].Spec.Template.Spec.Containers[0].Args
+	require.Contains(t, args, "-topics="+strings.Join(contract.Topics(), ","))
+}

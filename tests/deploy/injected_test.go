@@ -1,0 +1,222 @@
+package deploy
+
+import (
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	components "github.com/dapr/dapr/pkg/apis/components/v1alpha1"
+	configuration "github.com/dapr/dapr/pkg/apis/configuration/v1alpha1"
+	"github.com/dapr/dapr/pkg/injector/patcher"
+	"github.com/stretchr/testify/require"
+	apps "k8s.io/api/apps/v1"
+	batch "k8s.io/api/batch/v1"
+	core "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/pod-security-admission/api"
+	"k8s.io/pod-security-admission/policy"
+)
+
+// inject is what the injector of a Dapr makes of a pod, as its chart installs it (pkg/injector/service/pod_patch.go).
+// Capabilities it drops only if told to: sidecarDropALLCapabilities.
+func inject(t *testing.T, namespace string, template core.PodTemplateSpec, drops bool) *core.Pod {
+	t.Helper()
+	pod := &core.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}
+	c := patcher.NewSidecarConfig(pod)
+	c.Namespace, c.Identity, c.MTLSEnabled = namespace, namespace+":"+pod.Spec.ServiceAccountName, true
+	c.ControlPlaneNamespace, c.ControlPlaneTrustDomain, c.KubeClusterDomain = "dapr-system", "cluster.local", "cluster.local"
+	c.OperatorAddress = patcher.ServiceAPI.Address("dapr-system", "cluster.local")
+	c.SentryAddress = patcher.ServiceSentry.Address("dapr-system", "cluster.local")
+	c.PlacementAddress = patcher.ServicePlacement.Address("dapr-system", "cluster.local")
+	c.SchedulerEnabled, c.RunAsNonRoot, c.ReadOnlyRootFilesystem = true, true, true
+	c.SidecarDropALLCapabilities = drops
+	c.SidecarImage, c.CurrentTrustAnchors = "ghcr.io/dapr/daprd:1.18.1", []byte("anchors")
+	c.SetFromPodAnnotations()
+	patch, err := c.GetPatch()
+	require.NoError(t, err)
+	text, err := json.Marshal(pod)
+	require.NoError(t, err)
+	text, err = patch.Apply(text)
+	require.NoError(t, err)
+	var out core.Pod
+	require.NoError(t, json.Unmarshal(text, &out))
+	return &out
+}
+
+func TestTheInjectorMakesTheSidecarsThatAreMeant(t *testing.T) {
+	each(t, func(t *testing.T, c checkout, all []runtime.Object) {
+		namespace := objects[*core.Namespace](all)[0].Name
+		for _, d := range objects[*apps.Deployment](all) {
+			pod := inject(t, namespace, d.Spec.Template, true)
+			require.Len(t, pod.Spec.Containers, 1)
+			require.Len(t, pod.Spec.InitContainers, 1)
+			daprd, app := pod.Spec.InitContainers[0], pod.Spec.Containers[0]
+			require.Equal(t, "daprd", daprd.Name)
+			require.Equal(t, core.ContainerRestartPolicyAlways, *daprd.RestartPolicy, "starts before the app and ends after it")
+
+			args := strings.Join(daprd.Args, " ") + " "
+			for _, want := range []string{"--app-id " + d.Name, "--config " + d.Name, "--app-port " + port(app), "--app-protocol http",
+				"--enable-app-health-check", "--app-health-check-path /healthz", "--app-health-probe-interval 3", "--app-health-probe-timeout 2500",
+				"--read-buffer-size 16Ki", "--log-as-json", "--log-level warn", "--enable-mtls", "--disable-builtin-k8s-secret-store",
+				"--dapr-graceful-shutdown-seconds 10", "--mode kubernetes", "--dapr-internal-grpc-port 50002", "--enable-metrics"} {
+				require.Contains(t, args, want+" ", d.Name)
+			}
+			require.Contains(t, app.Env, core.EnvVar{Name: "DAPR_HTTP_PORT", Value: "3500"})
+			require.Contains(t, app.Env, core.EnvVar{Name: "DAPR_GRPC_PORT", Value: "50001"})
+			for _, token := range []string{"APP_API_TOKEN", "DAPR_API_TOKEN"} {
+				require.NotEmpty(t, from(app, token), "%s: %s", d.Name, token)
+				require.Equal(t, from(app, token), from(daprd, token), "%s: both have the same %s", d.Name, token)
+			}
+			require.True(t, slices.ContainsFunc(daprd.VolumeMounts, func(m core.VolumeMount) bool { return strings.HasPrefix(m.MountPath, "/var/run/secrets/dapr.io") }),
+				"the token for sentry is mounted")
+			require.False(t, *pod.Spec.AutomountServiceAccountToken)
+			require.False(t, daprd.Resources.Requests.Cpu().IsZero() || daprd.Resources.Limits.Memory().IsZero())
+			require.False(t, app.Resources.Requests.Cpu().IsZero() || app.Resources.Limits.Memory().IsZero())
+			require.Greater(t, *pod.Spec.TerminationGracePeriodSeconds, app.Lifecycle.PreStop.Sleep.Seconds+10+10+10,
+				"waiting to be forgotten, the app's drain and its end (internal/host), the sidecar's")
+			require.NotNil(t, config(all, d.Name), "%s: no Configuration", d.Name)
+		}
+	})
+}
+
+// Each sidecar has the secrets that its components refer to, and those that its app asks for; no others.
+func TestSidecarsHaveTheirSecretsAndNoOthers(t *testing.T) {
+	asked := map[string][]string{"orders": {"ID_KEY"}, "users": {"KEY_ENCRYPTION_KEY"}}
+	each(t, func(t *testing.T, _ checkout, all []runtime.Object) {
+		for _, d := range objects[*apps.Deployment](all) {
+			want := slices.Clone(asked[d.Name])
+			for _, c := range objects[*components.Component](all) {
+				for _, m := range c.Spec.Metadata {
+					if name := m.SecretKeyRef.Name; name != "" && slices.Contains(c.Scopes, d.Name) && !slices.Contains(want, name) {
+						want = append(want, name)
+					}
+				}
+			}
+			if from(d.Spec.Template.Spec.Containers[0], "PAYMENT_PROVIDER") == "stripe" {
+				want = append(want, "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET")
+			}
+			var got []string
+			for _, e := range inject(t, "x", d.Spec.Template, true).Spec.InitContainers[0].Env {
+				if e.ValueFrom != nil && e.ValueFrom.SecretKeyRef != nil && !strings.HasSuffix(e.Name, "_API_TOKEN") {
+					require.Equal(t, e.Name, e.ValueFrom.SecretKeyRef.Key)
+					got = append(got, e.Name)
+				}
+			}
+			require.ElementsMatch(t, want, got, d.Name)
+		}
+	})
+}
+
+// The overlays that bring secrets along bring all of them.
+func TestGeneratedSecretsAreThoseThatAreWanted(t *testing.T) {
+	each(t, func(t *testing.T, _ checkout, all []runtime.Object) {
+		jobs := objects[*batch.Job](all)
+		if len(jobs) == 0 {
+			return
+		}
+		made := map[string]bool{}
+		for _, a := range jobs[0].Spec.Template.Spec.Containers[0].Args {
+			a, _, _ = strings.Cut(a, "=")
+			made[a] = true
+		}
+		wanted := map[string]bool{}
+		var templates []core.PodTemplateSpec
+		for _, d := range objects[*apps.Deployment](all) {
+			templates = append(templates, d.Spec.Template)
+		}
+		for _, s := range objects[*apps.StatefulSet](all) {
+			templates = append(templates, s.Spec.Template)
+		}
+		for _, template := range templates {
+			pod := &core.Pod{Spec: template.Spec}
+			if template.Annotations["dapr.io/enabled"] == "true" {
+				pod = inject(t, "x", template, true)
+			}
+			for _, c := range slices.Concat(pod.Spec.Containers, pod.Spec.InitContainers) {
+				for _, e := range c.Env {
+					if e.ValueFrom != nil && e.ValueFrom.SecretKeyRef != nil {
+						wanted[e.ValueFrom.SecretKeyRef.Name+":"+e.ValueFrom.SecretKeyRef.Key] = true
+					}
+				}
+			}
+		}
+		require.Equal(t, wanted, made)
+	})
+}
+
+// Dapr's default leaves the sidecar's capabilities: that, and nothing else, keeps its pods from the restricted standard.
+func TestPodsAreRestricted(t *testing.T) {
+	checks, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
+	require.NoError(t, err)
+	evaluate := func(pod *core.Pod, level api.Level) []string {
+		var forbidden []string
+		for _, r := range checks.EvaluatePod(api.LevelVersion{Level: level, Version: api.LatestVersion()}, &pod.ObjectMeta, &pod.Spec) {
+			if !r.Allowed {
+				forbidden = append(forbidden, r.ForbiddenReason+": "+r.ForbiddenDetail)
+			}
+		}
+		return forbidden
+	}
+	each(t, func(t *testing.T, _ checkout, all []runtime.Object) {
+		var plain []core.PodTemplateSpec
+		for _, s := range objects[*apps.StatefulSet](all) {
+			plain = append(plain, s.Spec.Template)
+		}
+		for _, j := range objects[*batch.Job](all) {
+			plain = append(plain, j.Spec.Template)
+		}
+		for _, template := range plain {
+			require.Empty(t, evaluate(&core.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}, api.LevelRestricted))
+			readOnly(t, template.Spec.Containers[0])
+		}
+		for _, d := range objects[*apps.Deployment](all) {
+			require.Empty(t, evaluate(inject(t, "x", d.Spec.Template, true), api.LevelRestricted), d.Name)
+			pod := inject(t, "x", d.Spec.Template, false)
+			require.Empty(t, evaluate(pod, api.LevelBaseline), d.Name)
+			require.Equal(t, []string{`unrestricted capabilities: container "daprd" must set securityContext.capabilities.drop=["ALL"]`},
+				evaluate(pod, api.LevelRestricted))
+			readOnly(t, pod.Spec.Containers[0])
+			readOnly(t, pod.Spec.InitContainers[0])
+			privileged := d.Spec.Template.DeepCopy()
+			privileged.Spec.Containers[0].SecurityContext.AllowPrivilegeEscalation = new(true)
+			require.NotEmpty(t, evaluate(inject(t, "x", *privileged, true), api.LevelRestricted), "the checks check")
+		}
+	})
+}
+
+func readOnly(t *testing.T, c core.Container) {
+	t.Helper()
+	require.True(t, *c.SecurityContext.ReadOnlyRootFilesystem, c.Name)
+}
+
+func port(app core.Container) string { return strconv.Itoa(int(app.Ports[0].ContainerPort)) }
+
+// from is where a container has a variable from.
+func from(c core.Container, name string) string {
+	for _, e := range c.Env {
+		if e.Name != name {
+			continue
+		}
+		if e.ValueFrom == nil {
+			return e.Value
+		}
+		if s := e.ValueFrom.SecretKeyRef; s != nil {
+			return "secret " + s.Name + ":" + s.Key
+		}
+		if f := e.ValueFrom.FieldRef; f != nil {
+			return "field " + f.FieldPath
+		}
+	}
+	return ""
+}
+
+func config(all []runtime.Object, name string) *configuration.Configuration {
+	for _, c := range objects[*configuration.Configuration](all) {
+		if c.Name == name {
+			return c
+		}
+	}
+	return nil
+}

@@ -1,0 +1,149 @@
+// Package deploy holds deploy/ to what Kubernetes, Dapr's injector and the rest of the repository make of it. It needs no
+// cluster.
+package deploy
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	components "github.com/dapr/dapr/pkg/apis/components/v1alpha1"
+	configuration "github.com/dapr/dapr/pkg/apis/configuration/v1alpha1"
+	resiliency "github.com/dapr/dapr/pkg/apis/resiliency/v1alpha1"
+	subscriptions "github.com/dapr/dapr/pkg/apis/subscriptions/v2alpha1"
+	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer/json"
+	"k8s.io/client-go/kubernetes/scheme"
+	gateway "sigs.k8s.io/gateway-api/apis/v1"
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/api/types"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+)
+
+// A checkout is the part of the repository that says how the shop is put together, in memory: tests change it.
+type checkout struct{ filesys.FileSystem }
+
+func newCheckout(t *testing.T) checkout {
+	t.Helper()
+	root := filepath.Join("..", "..")
+	c := checkout{filesys.MakeFsInMemory()}
+	for _, dir := range []string{"deploy", "components", "dapr", "tye.yaml"} {
+		require.NoError(t, filepath.WalkDir(filepath.Join(root, dir), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || filepath.Ext(path) != ".yaml" && d.Name() != "Kustomization" {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			name, err := filepath.Rel(root, path)
+			if err != nil {
+				return err
+			}
+			return c.WriteFile("/"+filepath.ToSlash(name), text)
+		}))
+	}
+	return c
+}
+
+// render is what `kubectl apply -k` applies: it follows no path out of a folder, either.
+func (c checkout) render(dir string) ([]runtime.Object, error) {
+	o := krusty.MakeDefaultOptions()
+	o.Reorder, o.LoadRestrictions = krusty.ReorderOptionUnspecified, types.LoadRestrictionsRootOnly
+	found, err := krusty.MakeKustomizer(o).Run(c, dir)
+	if err != nil {
+		return nil, err
+	}
+	text, err := found.AsYaml()
+	if err != nil {
+		return nil, err
+	}
+	var list []runtime.Object
+	for _, doc := range strings.Split(string(text), "\n---\n") {
+		object, err := decode([]byte(doc))
+		if err != nil {
+			return nil, fmt.Errorf("%w in\n%s", err, doc)
+		}
+		list = append(list, object)
+	}
+	return list, nil
+}
+
+// known are all kinds that deploy/ has: Kubernetes's, Dapr's, the Gateway API's.
+var known = func() *runtime.Scheme {
+	s := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, components.AddToScheme, configuration.AddToScheme,
+		resiliency.AddToScheme, subscriptions.AddToScheme, gateway.Install} {
+		if err := add(s); err != nil {
+			panic(err)
+		}
+	}
+	return s
+}()
+
+// decode refuses what the API has no field for, and fields that are there twice.
+func decode(text []byte) (runtime.Object, error) {
+	strict := json.NewSerializerWithOptions(json.DefaultMetaFactory, known, known, json.SerializerOptions{Yaml: true, Strict: true})
+	object, _, err := strict.Decode(text, nil, nil)
+	return object, err
+}
+
+// objects are those of a kind.
+func objects[T runtime.Object](all []runtime.Object) (list []T) {
+	for _, o := range all {
+		if o, ok := o.(T); ok {
+			list = append(list, o)
+		}
+	}
+	return list
+}
+
+// overlays are the folders of deploy/overlays, and every other choice of state and broker, put together as
+// docs/kubernetes.md says.
+func (c checkout) overlays(t *testing.T) (dirs []string) {
+	t.Helper()
+	names, err := c.ReadDir("/deploy/overlays")
+	require.NoError(t, err)
+	for _, name := range names {
+		dirs = append(dirs, "/deploy/overlays/"+name)
+	}
+	servers := map[string]string{"redis": "redis-pubsub", "kafka": "kafka", "embedded": "kafka"}
+	for _, state := range []string{"redis", "postgres"} {
+		for _, pubsub := range []string{"redis", "kafka", "embedded"} {
+			name := state + "-" + pubsub
+			if slices.Contains(names, name) {
+				continue
+			}
+			text := "namespace: elsewhere\nresources: [../../base, ../../../components/state/" + state + ", ../../../components/pubsub/" + pubsub +
+				", ../../../components/mail/files]\ncomponents: [../../components/mail-files, ../../components/stripe, ../../components/ingress, " +
+				"../../components/gateway-api, ../../components/restricted, ../../components/" + state
+			if state != pubsub {
+				text += ", ../../components/" + servers[pubsub]
+			}
+			text += "]\n"
+			dir := "/deploy/overlays/" + name
+			require.NoError(t, c.WriteFile(dir+"/kustomization.yaml", []byte(text)))
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs
+}
+
+// each renders all overlays.
+func each(t *testing.T, test func(t *testing.T, c checkout, all []runtime.Object)) {
+	c := newCheckout(t)
+	dirs := c.overlays(t)
+	require.Greater(t, len(dirs), 6)
+	for _, dir := range dirs {
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			all, err := c.render(dir)
+			require.NoError(t, err)
+			test(t, c, all)
+		})
+	}
+}
