@@ -2,15 +2,12 @@ package deploy
 
 import (
 	"maps"
-	"strings"
 	"testing"
 
 	configuration "github.com/dapr/dapr/pkg/apis/configuration/v1alpha1"
 	"github.com/stretchr/testify/require"
 	apps "k8s.io/api/apps/v1"
 	"sigs.k8s.io/yaml"
-
-	"haberdash/internal/contract"
 )
 
 // Sidecars are configured on a cluster as on a laptop, but for how they find each other.
@@ -37,12 +34,4 @@ func TestConfigurationsAreTheCommonOneWithTheAppsRules(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, wanted.(*configuration.Configuration).Spec, config(all, d.Name).Spec, d.Name)
 	}
-}
-
-// The broker in a pod makes no topic that nobody told it of.
-func TestTheBrokerHasAllTopics(t *testing.T) {
-	all, err := newCheckout(t).render("/deploy/servers/broker")
-	require.NoError(t, err)
-	args := objects[*apps.StatefulSet](all)[0].Spec.Template.Spec.Containers[0].Args
-	require.Contains(t, args, "-topics="+strings.Join(contract.Topics(), ","))
 }

@@ -2,18 +2,9 @@ module haberdash/tests/deploy
 
 go 1.26.4
 
-// Dapr's own.
-replace (
-	dubbo.apache.org/dubbo-go/v3 => dubbo.apache.org/dubbo-go/v3 v3.0.3-0.20230118042253-4f159a2b38f3
-	gopkg.in/couchbaselabs/gocbconnstr.v1 => github.com/couchbaselabs/gocbconnstr v1.0.5
-)
-
-replace haberdash => ../..
-
 require (
 	github.com/dapr/dapr v1.18.1
 	github.com/stretchr/testify v1.12.1
-	haberdash v0.0.0
 	k8s.io/api v0.35.4
 	k8s.io/apimachinery v0.35.4
 	k8s.io/client-go v0.35.4
