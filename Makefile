@@ -134,6 +134,10 @@ deploy-check: ## what Kubernetes, Dapr's injector and a registry make of deploy/
 images: ## container images in .run/images, without Docker; TAG=dev PREFIX=localhost/haberdash PLATFORMS=linux/amd64,linux/arm64, PUSH=1
 	cd deploy/images && go run .
 
+.PHONY: test-k8s
+test-k8s: ## the shop on the cluster of KUBECONFIG: the suite, pods killed, versions rolled out under load; OVERLAYS=redis-redis
+	go run ./tests/k8s $(OVERLAYS)
+
 # Images are looked for where make images puts them: PREFIX and TAG.
 .PHONY: deploy
 deploy: ## the shop on the cluster that kubectl knows: OVERLAY=demo PREFIX=registry.example/shop TAG=v1

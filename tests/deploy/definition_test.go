@@ -33,8 +33,8 @@ var (
 	otherwise = map[string]string{"DEMO_CATALOGUE": "off", "LOCAL_DEFAULTS": "off",
 		"ADMIN_EMAIL": "secret administrator:ADMIN_EMAIL", "ADMIN_PASSWORD": "secret administrator:ADMIN_PASSWORD"}
 	// cluster are variables that only a cluster's apps need: the port (which `dapr run` gives them), probes, memory, tokens
-	// (which the launcher gives them).
-	cluster = []string{"APP_PORT", "LISTEN_INTERFACE", "GOMEMLIMIT", "APP_API_TOKEN", "DAPR_API_TOKEN"}
+	// (which the launcher gives them), and the time that clients need to find another replica.
+	cluster = []string{"APP_PORT", "LISTEN_INTERFACE", "GOMEMLIMIT", "APP_API_TOKEN", "DAPR_API_TOKEN", "LEAVE_TIME"}
 )
 
 // differences are where the three do not agree, in words.
