@@ -48,7 +48,7 @@ func Releases[S any](t *testing.T, name string, model commitlog.Model[S], story 
 		}
 		want, err := os.ReadFile(path)
 		require.NoError(t, err)
-		require.Equal(t, string(want), documents, "%s: raise Model.Version: see Releases", dir)
+		require.Empty(t, firstDifference(string(want), documents), "%s: raise Model.Version: see Releases", dir)
 	}
 	if fresh && !maps.EqualFunc(last, shapes(t, now), slices.Equal) {
 		dir := filepath.Join("testdata", "releases", strconv.Itoa(len(dirs)+1))
@@ -58,6 +58,20 @@ func Releases[S any](t *testing.T, name string, model commitlog.Model[S], story 
 		return
 	}
 	require.Equal(t, last, shapes(t, now), "events have other shapes than those of the last release: see Releases")
+}
+
+// firstDifference is short: documents are long.
+func firstDifference(want, got string) string {
+	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
+	for i := range min(len(w), len(g)) {
+		if w[i] != g[i] {
+			return fmt.Sprintf("line %d: %s, was %s", i+1, g[i], w[i])
+		}
+	}
+	if len(w) != len(g) {
+		return fmt.Sprintf("%d lines, were %d", len(g), len(w))
+	}
+	return ""
 }
 
 func number(dir string) int {
