@@ -124,11 +124,12 @@ bench-all: ## purchases on each of the nine choices of infrastructure: CLIENTS=6
 	  STATE=$$state PUBSUB=$$pubsub CLIENTS=$(or $(CLIENTS),64) DURATION=$(or $(DURATION),60s) \
 	    CASES='^(raw sidecar: invoke|place an order)$$' go run ./tests/bench 2>/dev/null || exit 1; done; done
 
-# Modules of their own: what they need is large, and the services need none of it.
+# Modules of their own: what they need is large, and the services need none of it. What they look at is outside, where
+# the go command's cache of results does not look: hence -count=1.
 .PHONY: deploy-check
 deploy-check: ## what Kubernetes, Dapr's injector and a registry make of deploy/, without any of them
-	cd deploy/images && go vet ./... && go test -timeout 10m ./...
-	cd tests/deploy && go vet ./... && go test -timeout 10m ./...
+	cd deploy/images && go vet ./... && go test -count=1 -timeout 10m ./...
+	cd tests/deploy && go vet ./... && go test -count=1 -timeout 10m ./...
 
 .PHONY: images
 images: ## container images in .run/images, without Docker; TAG=dev PREFIX=localhost/haberdash PLATFORMS=linux/amd64,linux/arm64, PUSH=1
