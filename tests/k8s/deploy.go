@@ -32,7 +32,12 @@ kind: Kustomization
 namespace: haberdash
 resources: [%s]
 images:
-%spatches:
+%ssortOptions: # as the overlays': those of the outermost are heeded
+  order: legacy
+  legacySortOptions:
+    orderFirst: [Namespace, Configuration, Resiliency, Component, Subscription]
+    orderLast: [StatefulSet, Deployment]
+patches:
 %s  - target: {kind: HorizontalPodAutoscaler}
     patch: |
       $patch: delete
