@@ -173,6 +173,34 @@ func (s *shopOn) gatewayURL(ctx context.Context) (string, error) {
 	return fmt.Sprintf("http://%s:%d", s.node, service.Spec.Ports[0].NodePort), nil
 }
 
+// throughput prints how many orders a second replicas of orders and catalog, one to three of each, confirm for buyers
+// who do not wait: see docs/scaling.md.
+func (s *shopOn) throughput(ctx context.Context) error {
+	const buyers, during = 16, 20 * time.Second
+	for n := 1; n <= 3; n++ {
+		for _, app := range []string{"catalog", "orders"} {
+			if err := s.in(ctx, "scale", "deployment/"+app, fmt.Sprint("--replicas=", n)); err != nil {
+				return err
+			}
+		}
+		if err := s.whole(ctx); err != nil {
+			return err
+		}
+		c, err := s.customers(ctx, 100_000, true)
+		if err != nil {
+			return err
+		}
+		over := make(chan struct{})
+		time.AfterFunc(during, func() { close(over) })
+		c.buy(ctx, buyers, over)
+		fmt.Printf("%d replicas of catalog and orders, %d buyers: %.1f orders a second\n", n, buyers, float64(len(c.bought))/during.Seconds())
+		if len(c.failed) > 0 {
+			return fmt.Errorf("%d requests failed: %s", len(c.failed), c.failed[0])
+		}
+	}
+	return nil
+}
+
 // scale gives the services that keep logs three replicas each, and those in front of them two.
 func (s *shopOn) scale(ctx context.Context) error {
 	for app, n := range map[string]int{"catalog": 3, "orders": 3, "gateway": 2, "cart": 2, "users": 2} {
