@@ -29,6 +29,7 @@ const Version = "1.0.0"
 
 func init() {
 	huma.NewError = problemOf
+	huma.DefaultArrayNullable = false // a list without items is []
 }
 
 // NewAPI puts huma on a router, with strict JSON in and out and no schema links in the answers. The
@@ -38,10 +39,12 @@ func NewAPI(router chi.Router, title string) huma.API {
 	c.CreateHooks = nil
 	c.DocsPath, c.SchemasPath = "", ""
 	c.RejectUnknownQueryParameters = true
+	c.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	c.Formats = map[string]huma.Format{"application/json": strictJSON, "json": strictJSON}
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"bearer": {Type: "http", Scheme: "bearer", BearerFormat: "JWT"},
 	}
+	c.OnAddOperation = append(c.OnAddOperation, describe)
 	return humachi.New(router, c)
 }
 
@@ -55,8 +58,34 @@ var strictJSON = huma.Format{
 		if !utf8.Valid(data) {
 			return errors.New("the body is not valid UTF-8")
 		}
-		return json.Unmarshal(data, v)
+		if err := json.Unmarshal(data, v); err != nil {
+			return err
+		}
+		if any, ok := v.(*any); ok { // for validation against the schema
+			*any = nullsMarked(*any)
+		}
+		return nil
 	},
+}
+
+// null stands for null where a body is validated. No schema of a body has it, and no type of JSON is like it; nil
+// itself Huma passes over in members that may be missing, and it would count as the type's zero.
+type null struct{}
+
+func nullsMarked(v any) any {
+	switch v := v.(type) {
+	case nil:
+		return null{}
+	case []any:
+		for i := range v {
+			v[i] = nullsMarked(v[i])
+		}
+	case map[string]any:
+		for name := range v {
+			v[name] = nullsMarked(v[name])
+		}
+	}
+	return v
 }
 
 // What an operation's Security says in the OpenAPI document: that it needs an access token; that it knows more to do
@@ -75,6 +104,7 @@ func Register[I, O any](api huma.API, op huma.Operation, handler func(context.Co
 	if op.MaxBodyBytes == 0 {
 		op.MaxBodyBytes = MaxBody
 	}
+	op.Metadata = map[string]any{mandatoryKey: mandatory(reflect.TypeFor[I]())}
 	switch {
 	case op.Security == nil:
 		op.Security = anyone

@@ -25,6 +25,7 @@ type Problem struct {
 	Detail  string         `json:"detail,omitempty" doc:"What went wrong, in a sentence"`
 	Errors  []fault.Field  `json:"errors,omitempty" doc:"The inputs that are wrong"`
 	Members map[string]any `json:"-"`
+	_       struct{}       `additionalProperties:"true"`
 
 	headers    http.Header
 	retryAfter int // seconds

@@ -14,7 +14,7 @@ import (
 // Money is an amount in minor units (cents for EUR, yen for JPY) of one currency.
 type Money struct {
 	Amount   int64  `json:"amount" doc:"Minor units: cents for EUR, yen for JPY" example:"1999"`
-	Currency string `json:"currency" minLength:"3" maxLength:"3" doc:"ISO 4217 code" example:"EUR"`
+	Currency string `json:"currency" pattern:"^[A-Z]{3}$" doc:"ISO 4217 code" example:"EUR"`
 }
 
 // Errors of this package. Callers compare with errors.Is.

@@ -109,7 +109,7 @@ func readAll(body io.Reader) (items []sidecar.Item, err error) {
 
 func internal(app, id, method, path, summary string) huma.Operation {
 	return huma.Operation{OperationID: id, Method: method, Path: path, Summary: summary, Tags: []string{"Internal"},
-		Errors: []int{403, 503}, Middlewares: huma.Middlewares{ownSidecar(app)}}
+		Errors: []int{403}, Middlewares: huma.Middlewares{ownSidecar(app)}}
 }
 
 // callerHeader is who invokes an app by another sidecar. That sidecar says so, beside whatever its app says

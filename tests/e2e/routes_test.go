@@ -72,10 +72,15 @@ type operation struct {
 		}
 	}
 	RequestBody struct{ Content map[string]json.RawMessage }
-	Responses   map[string]struct{ Content map[string]json.RawMessage }
+	Responses   map[string]response
 	Security    []map[string][]string
 
 	path string // with the names of its parameters
+}
+
+type response struct {
+	Ref     string `json:"$ref"`
+	Content map[string]json.RawMessage
 }
 
 func (o operation) takesJSON() bool { return o.RequestBody.Content["application/json"] != nil }
@@ -93,8 +98,9 @@ func document(t *testing.T) []byte {
 func operations(t *testing.T) map[string]operation {
 	t.Helper()
 	var d struct {
-		OpenAPI string
-		Paths   map[string]map[string]operation
+		OpenAPI    string
+		Paths      map[string]map[string]operation
+		Components struct{ Responses map[string]response }
 	}
 	require.NoError(t, json.Unmarshal(document(t), &d))
 	require.Regexp(t, `^3\.1\.`, d.OpenAPI)
@@ -102,6 +108,11 @@ func operations(t *testing.T) map[string]operation {
 	for path, methods := range d.Paths {
 		for method, o := range methods {
 			o.path = path
+			for status, answer := range o.Responses {
+				if name, ok := strings.CutPrefix(answer.Ref, "#/components/responses/"); ok {
+					o.Responses[status] = d.Components.Responses[name]
+				}
+			}
 			found[strings.ToUpper(method)+" "+parameter.ReplaceAllString(path, "{}")] = o
 		}
 	}

@@ -13,7 +13,7 @@ import (
 
 const defaultCurrency = "EUR"
 
-type createInput struct {
+type createCartInput struct {
 	Body *struct {
 		Currency string `json:"currency,omitempty" pattern:"^[A-Z]{3}$" doc:"ISO 4217 code; EUR if left out"`
 	}
@@ -27,7 +27,7 @@ type createReply struct {
 }
 
 // create makes a guest's cart, or gives the customer theirs.
-func (s *Service) create(ctx context.Context, in *createInput) (*createReply, error) {
+func (s *Service) create(ctx context.Context, in *createCartInput) (*createReply, error) {
 	currency := ""
 	if in.Body != nil {
 		currency = in.Body.Currency

@@ -41,7 +41,7 @@ func TestItemsComeAndGo(t *testing.T) {
 	a := s.filled("", contract.Line{SKU: "tee-red-m", Quantity: 2}, contract.Line{SKU: "hat", Quantity: 1})
 	assert.Equal(t, 2, s.calls(), "one call a change")
 	assert.EqualValues(t, 3, a.Cart.Version)
-	assert.Equal(t, Item{"tee-red-m", "TEE-RED-M", 2, money.New(19_99, "EUR"), money.New(39_98, "EUR"), 5}, a.Cart.Items[0])
+	assert.Equal(t, CartItem{"tee-red-m", "TEE-RED-M", 2, money.New(19_99, "EUR"), money.New(39_98, "EUR"), 5}, a.Cart.Items[0])
 	assert.Equal(t, money.New(44_99, "EUR"), a.Cart.Total)
 	assert.Equal(t, []string{"address-missing"}, codes(a))
 

@@ -18,7 +18,7 @@ import (
 // ChangePath is what every change of a cart names: the cart, and the version it was read at.
 type ChangePath struct {
 	CartPath
-	IfMatch string `header:"If-Match" maxLength:"1024" doc:"The cart's ETag; required"`
+	IfMatch string `header:"If-Match" mandatory:"true" maxLength:"1024" doc:"The cart's ETag"`
 }
 
 // change applies a change to a cart that the caller may see, at the version they read.
@@ -38,10 +38,11 @@ func (s *Service) change(ctx context.Context, in ChangePath, more []string, appl
 // quantity is any JSON value: the domain judges it, so that every wrong one is an invalid-quantity.
 type quantity struct{ json.RawMessage }
 
-// Schema implements huma.SchemaProvider. It names no type, which would make huma refuse in other words.
+// Schema implements huma.SchemaProvider. It names the type where huma does not look, which would refuse in other words.
 func (quantity) Schema(huma.Registry) *huma.Schema {
 	low, high := 0.0, float64(cart.MaxQuantity)
-	return &huma.Schema{Description: "A whole number; 0 takes the article out", Minimum: &low, Maximum: &high, Examples: []any{2}}
+	return &huma.Schema{Description: "A whole number; 0 takes the article out", Minimum: &low, Maximum: &high, Examples: []any{2},
+		Extensions: map[string]any{"type": huma.TypeInteger}}
 }
 
 // ItemPath is a change of one line.
@@ -162,7 +163,7 @@ type ShippingOption struct {
 type shippingOptionsInput struct {
 	CartPath
 	httpx.Page
-	Country string `query:"country" pattern:"^[A-Z]{2}$" doc:"ISO 3166-1 alpha-2; the cart's address if left out"`
+	Country string `query:"country" pattern:"^([A-Z]{2})?$" doc:"ISO 3166-1 alpha-2; the cart's address if left out"`
 }
 
 type shippingOptionsReply struct{ Body httpx.List[ShippingOption] }

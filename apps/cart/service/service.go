@@ -59,7 +59,7 @@ func (s *Service) Run(ctx context.Context) { s.consumer.Run(ctx) }
 
 // Mount puts the service's operations on an API.
 func (s *Service) Mount(api huma.API) {
-	add(api, operation("create-cart", http.MethodPost, "/api/v1/carts", "Create a cart", http.StatusCreated), s.create)
+	add(api, operation("create-cart", http.MethodPost, "/api/v1/carts", "Create a cart", http.StatusCreated, 409), s.create)
 	add(api, signedIn(operation("get-my-cart", http.MethodGet, "/api/v1/carts/mine", "The customer's own cart, made if need be", 0)), s.mine)
 	add(api, operation("get-cart", http.MethodGet, "/api/v1/carts/{id}", "A cart at today's prices", 0), s.get)
 	add(api, operation("set-cart-item", http.MethodPut, "/api/v1/carts/{id}/items/{sku}", "Set how many of an article are in the cart", 0), s.setItem)
@@ -68,7 +68,7 @@ func (s *Service) Mount(api huma.API) {
 	add(api, operation("remove-cart-coupon", http.MethodDelete, "/api/v1/carts/{id}/coupons/{code}", "Stop using a coupon", 0), s.removeCoupon)
 	add(api, operation("set-cart-shipping", http.MethodPut, "/api/v1/carts/{id}/shipping", "Say where the cart goes, and how", 0), s.setShipping)
 	add(api, operation("list-shipping-options", http.MethodGet, "/api/v1/carts/{id}/shipping-options", "Ways to ship the cart to its address", 0), s.shippingOptions)
-	add(api, signedIn(operation("claim-cart", http.MethodPost, "/api/v1/carts/{id}/claim", "Merge a guest's cart into the customer's", 0)), s.claim)
+	add(api, signedIn(operation("claim-cart", http.MethodPost, "/api/v1/carts/{id}/claim", "Merge a guest's cart into the customer's", 0, 409)), s.claim)
 
 	quote := operation("quote", http.MethodPost, "/internal/quotes", "What an order of a cart would cost now", 0)
 	quote.Tags = []string{"Internal"}
@@ -78,9 +78,9 @@ func (s *Service) Mount(api huma.API) {
 }
 
 // operation names an operation that guests may use and customers too.
-func operation(id, method, path, summary string, status int) huma.Operation {
+func operation(id, method, path, summary string, status int, errors ...int) huma.Operation {
 	return huma.Operation{OperationID: id, Method: method, Path: path, Summary: summary, Tags: []string{"Cart"}, DefaultStatus: status,
-		Security: httpx.Optional}
+		Security: httpx.Optional, Errors: errors}
 }
 
 func signedIn(op huma.Operation) huma.Operation {

@@ -13,8 +13,8 @@ import (
 	"haberdash/internal/money"
 )
 
-// Item is a line of a cart at the catalogue's price. Available is how many could be had just now.
-type Item struct {
+// CartItem is a line of a cart at the catalogue's price. Available is how many could be had just now.
+type CartItem struct {
 	SKU       string      `json:"sku"`
 	Title     string      `json:"title"`
 	Quantity  int64       `json:"quantity"`
@@ -35,7 +35,7 @@ type Cart struct {
 	ID              string            `json:"id"`
 	Version         int64             `json:"version"`
 	Currency        string            `json:"currency"`
-	Items           []Item            `json:"items" nullable:"false"`
+	Items           []CartItem        `json:"items" nullable:"false"`
 	Coupons         []string          `json:"coupons" nullable:"false"`
 	Subtotal        money.Money       `json:"subtotal"`
 	Discount        money.Money       `json:"discount"`
@@ -80,7 +80,7 @@ func (s *Service) show(c stored, offers map[string]cart.Offer, warnings []cart.W
 	}
 	body := Cart{
 		ID: c.id, Version: snapshot.Version, Currency: snapshot.Currency,
-		Items: make([]Item, len(snapshot.Lines)), Coupons: append([]string{}, snapshot.Coupons...), Warnings: []Warning{},
+		Items: make([]CartItem, len(snapshot.Lines)), Coupons: append([]string{}, snapshot.Coupons...), Warnings: []Warning{},
 		Subtotal: q.Subtotal, Discount: q.Discount, Shipping: q.Shipping, Tax: q.Tax, Total: q.Total,
 		ShippingAddress: (*contract.Address)(snapshot.Address), ShippingOption: q.Option,
 	}
@@ -88,7 +88,7 @@ func (s *Service) show(c stored, offers map[string]cart.Offer, warnings []cart.W
 		body.ShippingOption = snapshot.Option
 	}
 	for i, l := range snapshot.Lines {
-		body.Items[i] = Item{l.SKU, l.Title, l.Quantity, l.UnitPrice, q.Lines[i].Total, max(0, offers[l.SKU].Available)}
+		body.Items[i] = CartItem{l.SKU, l.Title, l.Quantity, l.UnitPrice, q.Lines[i].Total, max(0, offers[l.SKU].Available)}
 	}
 	for _, w := range append(append(warnings, c.Shortages(offers)...), remarks(snapshot, q)...) {
 		body.Warnings = append(body.Warnings, Warning(w))

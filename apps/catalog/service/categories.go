@@ -16,22 +16,22 @@ import (
 func (s *Service) mountCategories(api huma.API) {
 	httpx.Register(api, public("list-categories", "/api/v1/categories", "The tree of categories", "Catalog"), s.tree)
 	httpx.Register(api, public("get-category", "/api/v1/categories/{handle}", "One category", "Catalog"), s.getCategory)
-	httpx.Register(api, staff("create-category", http.MethodPost, "/api/v1/categories", "Add a category", http.StatusCreated), s.createCategory)
+	httpx.Register(api, staff("create-category", http.MethodPost, "/api/v1/categories", "Add a category", http.StatusCreated, 409), s.createCategory)
 	httpx.Register(api, staff("replace-category", http.MethodPut, "/api/v1/categories/{handle}", "Rename or move a category", 0), s.replaceCategory)
-	httpx.Register(api, staff("delete-category", http.MethodDelete, "/api/v1/categories/{handle}", "Remove an empty category", http.StatusNoContent), s.deleteCategory)
+	httpx.Register(api, staff("delete-category", http.MethodDelete, "/api/v1/categories/{handle}", "Remove an empty category", http.StatusNoContent, 409), s.deleteCategory)
 }
 
-type branchView struct {
-	Handle       string       `json:"handle"`
-	Name         string       `json:"name"`
-	ProductCount int          `json:"productCount" doc:"Active products in it or below it"`
-	Children     []branchView `json:"children" nullable:"false"`
+type categoryBranchView struct {
+	Handle       string               `json:"handle"`
+	Name         string               `json:"name"`
+	ProductCount int                  `json:"productCount" doc:"Active products in it or below it"`
+	Children     []categoryBranchView `json:"children" nullable:"false"`
 }
 
 type treeOutput struct {
 	ETag         string `header:"ETag"`
 	CacheControl string `header:"Cache-Control"`
-	Body         []branchView
+	Body         []categoryBranchView
 }
 
 func (s *Service) tree(context.Context, *struct{}) (*treeOutput, error) {
@@ -40,10 +40,10 @@ func (s *Service) tree(context.Context, *struct{}) (*treeOutput, error) {
 	return out, nil
 }
 
-func branches(list []listing.Branch) []branchView {
-	views := make([]branchView, len(list))
+func branches(list []listing.Branch) []categoryBranchView {
+	views := make([]categoryBranchView, len(list))
 	for i, b := range list {
-		views[i] = branchView{b.Handle, b.Name, b.Products, branches(b.Children)}
+		views[i] = categoryBranchView{b.Handle, b.Name, b.Products, branches(b.Children)}
 	}
 	return views
 }

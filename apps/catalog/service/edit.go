@@ -15,15 +15,15 @@ import (
 )
 
 func (s *Service) mountEdits(api huma.API) {
-	httpx.Register(api, staff("create-product", http.MethodPost, "/api/v1/products", "Add a product", http.StatusCreated), s.create)
-	httpx.Register(api, staff("replace-product", http.MethodPut, "/api/v1/products/{idOrHandle}", "Replace a product", 0), s.replace)
+	httpx.Register(api, staff("create-product", http.MethodPost, "/api/v1/products", "Add a product", http.StatusCreated, 409), s.create)
+	httpx.Register(api, staff("replace-product", http.MethodPut, "/api/v1/products/{idOrHandle}", "Replace a product", 0, 409), s.replace)
 	httpx.Register(api, staff("delete-product", http.MethodDelete, "/api/v1/products/{idOrHandle}", "Remove a product; its handle and SKUs are free again", http.StatusNoContent), s.delete)
 }
 
 // staff names an operation that needs the staff role.
-func staff(id, method, path, summary string, status int) huma.Operation {
+func staff(id, method, path, summary string, status int, errors ...int) huma.Operation {
 	return huma.Operation{OperationID: id, Method: method, Path: path, Summary: summary, Tags: []string{"Catalog"}, DefaultStatus: status, Security: httpx.Bearer,
-		Middlewares: huma.Middlewares{httpx.Only(identity.Staff)}}
+		Errors: append([]int{403}, errors...), Middlewares: huma.Middlewares{httpx.Only(identity.Staff)}}
 }
 
 type variantForm struct {
@@ -103,7 +103,7 @@ func (s *Service) create(ctx context.Context, in *createInput) (*productOutput, 
 
 type replaceInput struct {
 	ID      string `path:"idOrHandle" maxLength:"255"`
-	IfMatch string `header:"If-Match" doc:"The ETag that was read"`
+	IfMatch string `header:"If-Match" mandatory:"true" doc:"The ETag that was read"`
 	Body    productForm
 }
 
@@ -144,7 +144,7 @@ func (s *Service) replace(ctx context.Context, in *replaceInput) (*productOutput
 
 type deleteInput struct {
 	ID      string `path:"idOrHandle" maxLength:"255"`
-	IfMatch string `header:"If-Match" doc:"The ETag that was read"`
+	IfMatch string `header:"If-Match" mandatory:"true" doc:"The ETag that was read"`
 }
 
 func (s *Service) delete(ctx context.Context, in *deleteInput) (*struct{}, error) {

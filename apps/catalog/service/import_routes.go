@@ -32,13 +32,19 @@ func (s *Service) mountImport(api huma.API) {
 		"Quantities of a CSV are received into stock; later ones adjust it by the difference to the last. The same file again changes nothing. " +
 		"A row that is wrong is reported and stops nothing else; of more than 1000 errors the first are listed, failed counts all."
 	op.MaxBodyBytes = maxImport
-	text := &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
-	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{typeCSV: text, typeNDJSON: text}}
+	text := func(example string) *huma.MediaType {
+		one := 1
+		return &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString, MinLength: &one}, Example: example}
+	}
+	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
+		typeCSV:    text("Handle,Title,Variant SKU,Variant Inventory Qty,Variant Price\nfelt-hat,Felt hat,HAT-1,5,39.90\n"),
+		typeNDJSON: text(`{"handle": "felt-hat", "title": "Felt hat", "variants": [{"sku": "HAT-1", "price": {"amount": 3990, "currency": "EUR"}}]}`),
+	}}
 	httpx.Register(api, op, s.importFile)
 }
 
 type importInput struct {
-	Currency      string `query:"currency" default:"EUR" pattern:"^[A-Z]{3}$" doc:"Of the prices in a CSV"`
+	Currency      string `query:"currency" default:"EUR" pattern:"^([A-Z]{3})?$" doc:"Of the prices in a CSV"`
 	ContentType   string `header:"Content-Type"`
 	ContentLength int64  `header:"Content-Length" hidden:"true"`
 	body          io.Reader

@@ -15,7 +15,9 @@ import (
 )
 
 func (s *Service) mountProducts(api huma.API) {
-	httpx.Register(api, public("list-products", "/api/v1/products", "Browse and search products", "Catalog"), s.list)
+	list := public("list-products", "/api/v1/products", "Browse and search products", "Catalog")
+	list.Errors = []int{http.StatusForbidden} // of other than active ones
+	httpx.Register(api, list, s.list)
 	httpx.Register(api, public("get-product", "/api/v1/products/{idOrHandle}", "A product by id or handle", "Catalog"), s.get)
 }
 
@@ -34,7 +36,7 @@ type listInput struct {
 	MaxPrice int64  `query:"maxPrice" minimum:"-1" default:"-1" doc:"Of the cheapest variant, minor units of currency; -1 is no limit"`
 	InStock  bool   `query:"inStock" doc:"true: only what can be sold now"`
 	Sort     string `query:"sort" enum:"relevance,price,-price,newest,title" default:"relevance"`
-	Currency string `query:"currency" pattern:"^[A-Z]{3}$" doc:"Only products priced in it. Prices and price ranges mean EUR without it"`
+	Currency string `query:"currency" pattern:"^([A-Z]{3})?$" doc:"Only products priced in it. Prices and price ranges mean EUR without it"`
 	Status   string `query:"status" enum:"active,draft,archived,all" default:"active" doc:"Other than active: staff only"`
 }
 
@@ -48,11 +50,13 @@ type listOutput struct {
 	ETag         string `header:"ETag"`
 	CacheControl string `header:"Cache-Control"`
 	Vary         string `header:"Vary"`
-	Body         struct {
-		httpx.List[itemView]
-		Total  int        `json:"total"`
-		Facets facetsView `json:"facets"`
-	}
+	Body         productPageView
+}
+
+type productPageView struct {
+	httpx.List[productSummaryView]
+	Total  int        `json:"total"`
+	Facets facetsView `json:"facets"`
 }
 
 // list answers from memory. Counts of a facet leave its own filter out, so they are what choosing
@@ -72,7 +76,7 @@ func (s *Service) list(ctx context.Context, in *listInput) (*listOutput, error) 
 		return nil, err
 	}
 	out := &listOutput{CacheControl: publicCache, Vary: "Authorization"}
-	out.Body.Items = make([]itemView, len(page.Entries))
+	out.Body.Items = make([]productSummaryView, len(page.Entries))
 	for i, e := range page.Entries {
 		out.Body.Items[i] = item(e, levels)
 	}

@@ -22,10 +22,10 @@ import (
 func (s *Inventory) mountLevels(api huma.API) {
 	op := func(id, method, path, summary string, errors ...int) huma.Operation {
 		return huma.Operation{OperationID: id, Method: method, Path: path, Summary: summary, Tags: []string{"Stock"},
-			Security: httpx.Bearer, Errors: append([]int{401, 403, 404, 422, 503}, errors...), Middlewares: huma.Middlewares{httpx.Only(identity.Staff)}}
+			Security: httpx.Bearer, Errors: append([]int{403}, errors...), Middlewares: huma.Middlewares{httpx.Only(identity.Staff)}}
 	}
 	httpx.Register(api, op("get-stock", http.MethodGet, "/api/v1/stock/{sku}", "Read a SKU's stock"), s.getStock)
-	httpx.Register(api, op("adjust-stock", http.MethodPost, "/api/v1/stock/{sku}/adjustments", "Change a SKU's stock", 400, 409), s.adjustStock)
+	httpx.Register(api, op("adjust-stock", http.MethodPost, "/api/v1/stock/{sku}/adjustments", "Change a SKU's stock", 409), s.adjustStock)
 	// RawBody is for Resolve; it is no second media type.
 	delete(api.OpenAPI().Paths["/api/v1/stock/{sku}/adjustments"].Post.RequestBody.Content, "application/octet-stream")
 	httpx.Register(api, op("get-stock-history", http.MethodGet, "/api/v1/stock/{sku}/history", "Read what happened to a SKU's stock, newest first"), s.stockHistory)
@@ -36,18 +36,18 @@ type SKURef struct {
 	SKU string `path:"sku" minLength:"1" maxLength:"128"`
 }
 
-type placeView struct {
+type stockLocationView struct {
 	Location string `json:"location"`
 	OnHand   int64  `json:"onHand"`
 	Reserved int64  `json:"reserved" doc:"Held for orders; part of onHand"`
 }
 
 type stockView struct {
-	SKU       string      `json:"sku"`
-	OnHand    int64       `json:"onHand"`
-	Reserved  int64       `json:"reserved"`
-	Available int64       `json:"available" doc:"onHand − reserved"`
-	Locations []placeView `json:"locations" nullable:"false"`
+	SKU       string              `json:"sku"`
+	OnHand    int64               `json:"onHand"`
+	Reserved  int64               `json:"reserved"`
+	Available int64               `json:"available" doc:"onHand − reserved"`
+	Locations []stockLocationView `json:"locations" nullable:"false"`
 }
 
 type stockOutput struct {
@@ -57,7 +57,7 @@ type stockOutput struct {
 	Body         stockView
 }
 
-func showStock(sku string, places []placeView) *stockOutput {
+func showStock(sku string, places []stockLocationView) *stockOutput {
 	v := stockView{SKU: sku, Locations: places}
 	for _, p := range places {
 		v.OnHand, v.Reserved = v.OnHand+p.OnHand, v.Reserved+p.Reserved
@@ -76,7 +76,7 @@ func (s *Inventory) getStock(ctx context.Context, in *SKURef) (*stockOutput, err
 
 // places reads the levels of a SKU that the catalogue has, or that once had stock: what is left of it
 // does not vanish with its product.
-func (s *Inventory) places(ctx context.Context, sku string) ([]placeView, error) {
+func (s *Inventory) places(ctx context.Context, sku string) ([]stockLocationView, error) {
 	levels, moved, err := s.stock.Places(ctx, sku)
 	if err == nil && !moved {
 		err = s.mustKnow(ctx, sku)
@@ -84,9 +84,9 @@ func (s *Inventory) places(ctx context.Context, sku string) ([]placeView, error)
 	if err != nil {
 		return nil, outage(err)
 	}
-	places := make([]placeView, len(levels))
+	places := make([]stockLocationView, len(levels))
 	for i, p := range levels {
-		places[i] = placeView{p.Location, p.OnHand, p.Reserved}
+		places[i] = stockLocationView{p.Location, p.OnHand, p.Reserved}
 	}
 	return places, nil
 }
@@ -105,7 +105,7 @@ func (s *Inventory) mustKnow(ctx context.Context, sku string) error {
 
 type adjustInput struct {
 	SKURef
-	Key     string `header:"Idempotency-Key" maxLength:"255" doc:"Unique to this change, among yours; required"`
+	Key     string `header:"Idempotency-Key" mandatory:"true" maxLength:"255" doc:"Unique to this change, among yours"`
 	RawBody []byte
 	Body    adjustment
 }

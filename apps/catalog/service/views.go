@@ -23,7 +23,7 @@ type imageView struct {
 	Alt string `json:"alt" maxLength:"500"`
 }
 
-type variantView struct {
+type productVariantView struct {
 	SKU              string            `json:"sku"`
 	Title            string            `json:"title"`
 	Options          map[string]string `json:"options" nullable:"false" doc:"Option name to value"`
@@ -39,19 +39,19 @@ type variantView struct {
 }
 
 type productView struct {
-	ID          string        `json:"id"`
-	Handle      string        `json:"handle"`
-	Title       string        `json:"title"`
-	Description string        `json:"description" doc:"HTML, harmless"`
-	Brand       string        `json:"brand"`
-	Categories  []string      `json:"categories" nullable:"false" doc:"Handles"`
-	Tags        []string      `json:"tags" nullable:"false"`
-	Options     []optionView  `json:"options" nullable:"false"`
-	Variants    []variantView `json:"variants" nullable:"false"`
-	Images      []imageView   `json:"images" nullable:"false"`
-	Status      string        `json:"status" enum:"active,draft,archived"`
-	CreatedAt   time.Time     `json:"createdAt"`
-	UpdatedAt   time.Time     `json:"updatedAt"`
+	ID          string               `json:"id"`
+	Handle      string               `json:"handle"`
+	Title       string               `json:"title"`
+	Description string               `json:"description" doc:"HTML, harmless"`
+	Brand       string               `json:"brand"`
+	Categories  []string             `json:"categories" nullable:"false" doc:"Handles"`
+	Tags        []string             `json:"tags" nullable:"false"`
+	Options     []optionView         `json:"options" nullable:"false"`
+	Variants    []productVariantView `json:"variants" nullable:"false"`
+	Images      []imageView          `json:"images" nullable:"false"`
+	Status      string               `json:"status" enum:"active,draft,archived"`
+	CreatedAt   time.Time            `json:"createdAt"`
+	UpdatedAt   time.Time            `json:"updatedAt"`
 }
 
 // view shows a product with what is available of its SKUs and the categories that exist.
@@ -73,7 +73,7 @@ func view(p product.Product, categories []string, levels map[string]int64) produ
 		if options == nil {
 			options = map[string]string{}
 		}
-		v.Variants = append(v.Variants, variantView{
+		v.Variants = append(v.Variants, productVariantView{
 			SKU: e.SKU, Title: p.VariantTitle(e), Options: options, Price: e.Price, CompareAtPrice: e.CompareAt, Barcode: e.Barcode,
 			Image: e.Image, Grams: e.Grams, Taxable: e.Taxable, RequiresShipping: e.RequiresShipping, Available: available, InStock: available > 0,
 		})
@@ -81,7 +81,7 @@ func view(p product.Product, categories []string, levels map[string]int64) produ
 	return v
 }
 
-type itemView struct {
+type productSummaryView struct {
 	ID             string       `json:"id"`
 	Handle         string       `json:"handle"`
 	Title          string       `json:"title"`
@@ -93,8 +93,8 @@ type itemView struct {
 	Status         string       `json:"status" enum:"active,draft,archived"`
 }
 
-func item(e *listing.Entry, levels map[string]int64) itemView {
-	v := itemView{
+func item(e *listing.Entry, levels map[string]int64) productSummaryView {
+	v := productSummaryView{
 		ID: e.ID, Handle: e.Handle, Title: e.Title, Brand: e.Brand, Price: e.From.Price, CompareAtPrice: e.From.CompareAt,
 		InStock: anyOf(e, levels), Status: e.Status,
 	}

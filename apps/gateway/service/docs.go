@@ -96,8 +96,26 @@ func (d *document) refresh(ctx context.Context) (*rendered, error) {
 		}
 		sources = append(sources, apidoc.Source{Service: self, Doc: doc})
 	}
-	d.merged, d.err = render(apidoc.Merge("Haberdash", httpx.Version, sources, public))
+	whole := apidoc.Merge("Haberdash", httpx.Version, sources, public)
+	apidoc.Introduce(whole, about, tags)
+	d.merged, d.err = render(whole)
 	return d.merged, d.err
+}
+
+const about = "A shop: products and stock, carts, orders with payment, accounts. Money is integer minor units with a currency. " +
+	"Lists are paged by cursor. Errors are problems (RFC 9457); the last segment of a problem's type tells them apart. " +
+	"Changes to carts and products name the version that they are meant for in If-Match. What must not happen twice takes an Idempotency-Key."
+
+var tags = []apidoc.Tag{
+	{Name: "Catalog", Description: "Products, categories and pictures"},
+	{Name: "Stock", Description: "How much there is of each SKU, and why"},
+	{Name: "Cart", Description: "What somebody is about to buy, at today's prices"},
+	{Name: "Orders", Description: "Placing orders, and what their owners may do with them"},
+	{Name: "Fulfilment", Description: "What the back office does with orders"},
+	{Name: "Sign-in", Description: "Accounts, sessions and the tokens that prove them"},
+	{Name: "Me", Description: "The caller's own account"},
+	{Name: "Administration", Description: "Other people's accounts"},
+	{Name: "Operations", Description: "Running the shop"},
 }
 
 func (d *document) fetch(ctx context.Context, app string) (apidoc.Document, error) {

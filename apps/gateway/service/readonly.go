@@ -142,7 +142,7 @@ type modeOutput struct {
 	Body  mode
 }
 
-type modeInput struct {
+type setReadOnlyInput struct {
 	Body struct {
 		ReadOnly bool `json:"readOnly" doc:"Whether everything that would change the shop is refused"`
 	}
@@ -154,12 +154,12 @@ func (o *readOnly) api() (http.Handler, json.RawMessage, error) {
 	api := httpx.NewAPI(router, "Haberdash gateway")
 	op := func(id, method, summary string) huma.Operation {
 		return huma.Operation{OperationID: id, Method: method, Path: readOnlyPath, Summary: summary, Tags: []string{"Operations"},
-			Security: httpx.Bearer, Errors: []int{401, 403, 422, 503}, Middlewares: huma.Middlewares{httpx.Only(identity.Admin)}}
+			Security: httpx.Bearer, Errors: []int{403}, Middlewares: huma.Middlewares{httpx.Only(identity.Admin)}}
 	}
 	httpx.Register(api, op("get-read-only", http.MethodGet, "Whether the shop is read-only"), func(ctx context.Context, _ *struct{}) (*modeOutput, error) {
 		return &modeOutput{"private, no-cache", o.look(ctx)}, nil
 	})
-	httpx.Register(api, op("set-read-only", http.MethodPut, "Make the shop read-only, or end it"), func(ctx context.Context, in *modeInput) (*modeOutput, error) {
+	httpx.Register(api, op("set-read-only", http.MethodPut, "Make the shop read-only, or end it"), func(ctx context.Context, in *setReadOnlyInput) (*modeOutput, error) {
 		now, err := o.set(ctx, in.Body.ReadOnly)
 		return &modeOutput{"private, no-cache", now}, err
 	})

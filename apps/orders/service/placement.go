@@ -23,10 +23,12 @@ type placement struct {
 	Email           string           `json:"email" format:"email" maxLength:"254"`
 	ShippingAddress contract.Address `json:"shippingAddress"`
 	ShippingOption  string           `json:"shippingOption,omitempty" maxLength:"64"`
-	Payment         struct {
-		Method string `json:"method" enum:"card"`
-		Token  string `json:"token" minLength:"1" maxLength:"128" pattern:"^[!-~]+$" doc:"From the payment provider; card data never comes here"`
-	} `json:"payment"`
+	Payment         paymentMethod    `json:"payment"`
+}
+
+type paymentMethod struct {
+	Method string `json:"method" enum:"card"`
+	Token  string `json:"token" minLength:"1" maxLength:"128" pattern:"^[!-~]+$" doc:"From the payment provider; card data never comes here"`
 }
 
 // outcome is what a placement answers with.

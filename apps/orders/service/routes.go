@@ -22,13 +22,13 @@ func (s *Service) Mount(api huma.API) {
 	tags := []string{"Orders"}
 	httpx.Register(api, huma.Operation{OperationID: "place-order", Method: http.MethodPost, Path: "/api/v1/orders", Tags: tags,
 		Summary: "Place an order of a cart", Security: httpx.Optional, DefaultStatus: http.StatusCreated,
-		Errors: []int{400, 401, 402, 404, 409, 422, 503}, Responses: undecided(api)}, s.postOrder)
+		Errors: []int{402, 404, 409}, Responses: undecided(api)}, s.postOrder)
 	httpx.Register(api, huma.Operation{OperationID: "list-orders", Method: http.MethodGet, Path: "/api/v1/orders", Tags: tags,
-		Summary: "List one's own orders, staff all", Security: httpx.Bearer, Errors: []int{401, 403}}, s.listOrders)
+		Summary: "List one's own orders, staff all", Security: httpx.Bearer, Errors: []int{403}}, s.listOrders)
 	httpx.Register(api, huma.Operation{OperationID: "get-order", Method: http.MethodGet, Path: "/api/v1/orders/{id}", Tags: tags,
-		Summary: "Read an order", Security: httpx.Optional, Errors: []int{401, 404}}, s.getOrder)
+		Summary: "Read an order", Security: httpx.Optional}, s.getOrder)
 	httpx.Register(api, huma.Operation{OperationID: "get-order-events", Method: http.MethodGet, Path: "/api/v1/orders/{id}/events", Tags: tags,
-		Summary: "Read an order's history", Security: httpx.Optional, Errors: []int{401, 404}}, s.getEvents)
+		Summary: "Read an order's history", Security: httpx.Optional}, s.getEvents)
 	httpx.Register(api, huma.Operation{OperationID: "internal-order-decision", Method: http.MethodGet, Path: "/internal/orders/{id}/decision",
 		Tags: []string{"Internal"}, Summary: "What became of an order"}, s.getDecision)
 	s.mountContacts(api)
@@ -50,7 +50,7 @@ func undecided(api huma.API) map[string]*huma.Response {
 }
 
 type placeInput struct {
-	Key  string `header:"Idempotency-Key" maxLength:"255" doc:"Unique to this purchase; required"`
+	Key  string `header:"Idempotency-Key" mandatory:"true" maxLength:"255" doc:"Unique to this purchase"`
 	Body placement
 }
 

@@ -16,19 +16,19 @@ import (
 func (s *Service) mountCustomer(api huma.API) {
 	tags := []string{"Orders"}
 	httpx.Register(api, huma.Operation{OperationID: "cancel-order", Method: http.MethodPost, Path: "/api/v1/orders/{id}/cancel", Tags: tags,
-		Summary: "Cancel an order before it is shipped", Security: httpx.Optional, Errors: []int{401, 404, 409, 503}}, s.cancelOrder)
+		Summary: "Cancel an order before it is shipped", Security: httpx.Optional, Errors: []int{409}}, s.cancelOrder)
 	httpx.Register(api, huma.Operation{OperationID: "request-return", Method: http.MethodPost, Path: "/api/v1/orders/{id}/returns", Tags: tags,
-		Summary: "Ask to send lines back", Security: httpx.Optional, DefaultStatus: http.StatusCreated, Errors: []int{401, 404, 409, 422, 503}}, s.postReturn)
+		Summary: "Ask to send lines back", Security: httpx.Optional, DefaultStatus: http.StatusCreated, Errors: []int{409}}, s.postReturn)
 }
 
-type cancelInput struct {
+type cancelOrderInput struct {
 	OrderRef
 	Body *struct {
 		Reason string `json:"reason,omitempty" maxLength:"500"`
 	} `required:"false"`
 }
 
-func (s *Service) cancelOrder(ctx context.Context, in *cancelInput) (*orderOutput, error) {
+func (s *Service) cancelOrder(ctx context.Context, in *cancelOrderInput) (*orderOutput, error) {
 	o, _, err := s.read(ctx, in.OrderRef)
 	if err != nil {
 		return nil, err
@@ -68,7 +68,7 @@ type Keyed struct {
 	Key string `header:"Idempotency-Key" maxLength:"255" doc:"Unique to this request; its repetition changes nothing and gets the same answer"`
 }
 
-type returnInput struct {
+type requestReturnInput struct {
 	OrderRef
 	Keyed
 	Body struct {
@@ -86,7 +86,7 @@ type changeOutput struct {
 	Body     orderView
 }
 
-func (s *Service) postReturn(ctx context.Context, in *returnInput) (*changeOutput, error) {
+func (s *Service) postReturn(ctx context.Context, in *requestReturnInput) (*changeOutput, error) {
 	o, _, err := s.read(ctx, in.OrderRef)
 	if err != nil {
 		return nil, err

@@ -17,7 +17,7 @@ import (
 func (s *Service) mountStaff(api huma.API) {
 	op := func(id, path, summary string, status int) huma.Operation {
 		return huma.Operation{OperationID: id, Method: http.MethodPost, Path: "/api/v1/orders/{id}" + path, Summary: summary, Tags: []string{"Fulfilment"},
-			DefaultStatus: status, Security: httpx.Bearer, Errors: []int{400, 401, 402, 403, 404, 409, 422, 503}, Middlewares: huma.Middlewares{httpx.Only(identity.Staff)}}
+			DefaultStatus: status, Security: httpx.Bearer, Errors: []int{402, 403, 409}, Middlewares: huma.Middlewares{httpx.Only(identity.Staff)}}
 	}
 	fulfil := op("create-fulfilment", "/fulfilments", "Send lines of an order, and capture their share", http.StatusCreated)
 	fulfil.Responses = undecided(api)
@@ -34,7 +34,7 @@ type PartOf struct {
 	ID string `path:"id" minLength:"1" maxLength:"64"`
 }
 
-type fulfilmentInput struct {
+type createFulfilmentInput struct {
 	PartOf
 	Keyed
 	Body struct {
@@ -46,7 +46,7 @@ type fulfilmentInput struct {
 
 // postFulfilment answers 201 when the parcel's share is captured, 202 when the payment provider has not answered
 // yet (the order's lifecycle goes on with it), and 402 when it refuses.
-func (s *Service) postFulfilment(ctx context.Context, in *fulfilmentInput) (*changeOutput, error) {
+func (s *Service) postFulfilment(ctx context.Context, in *createFulfilmentInput) (*changeOutput, error) {
 	id := s.partID(ctx, "fulfilment", in.ID, in.Key)
 	before, _, err := s.Book.Get(ctx, in.ID)
 	if err != nil {
@@ -87,7 +87,7 @@ func (s *Service) deliver(ctx context.Context, in *deliverInput) (*orderOutput, 
 	return s.shown(ctx, o, version)
 }
 
-type receiveInput struct {
+type receiveReturnInput struct {
 	PartOf
 	Return string `path:"rid" minLength:"1" maxLength:"64"`
 	Body   struct {
@@ -96,7 +96,7 @@ type receiveInput struct {
 }
 
 // receive answers 200 also while the refund is still to come: the order's lifecycle goes on with it.
-func (s *Service) receive(ctx context.Context, in *receiveInput) (*orderOutput, error) {
+func (s *Service) receive(ctx context.Context, in *receiveReturnInput) (*orderOutput, error) {
 	o, version, err := s.Book.Receive(ctx, in.ID, in.Return, in.Body.Restock)
 	if err != nil {
 		return nil, err
@@ -107,9 +107,9 @@ func (s *Service) receive(ctx context.Context, in *receiveInput) (*orderOutput, 
 	return s.shown(ctx, o, version)
 }
 
-type refundInput struct {
+type createRefundInput struct {
 	PartOf
-	Keyed
+	Key  string `header:"Idempotency-Key" mandatory:"true" maxLength:"255" doc:"Unique to this refund"`
 	Body struct {
 		Amount money.Money `json:"amount" doc:"In the order's currency"`
 		Reason string      `json:"reason" minLength:"1" maxLength:"500" pattern:"\\S"`
@@ -117,7 +117,7 @@ type refundInput struct {
 }
 
 // Resolve asks for the key that a repetition of a refund needs.
-func (in *refundInput) Resolve(huma.Context) []error {
+func (in *createRefundInput) Resolve(huma.Context) []error {
 	if in.Key != "" {
 		return nil
 	}
@@ -127,7 +127,7 @@ func (in *refundInput) Resolve(huma.Context) []error {
 
 // postRefund answers 201 when the money is given back, 202 when the payment provider has not answered yet, and
 // 402 when it refuses.
-func (s *Service) postRefund(ctx context.Context, in *refundInput) (*changeOutput, error) {
+func (s *Service) postRefund(ctx context.Context, in *createRefundInput) (*changeOutput, error) {
 	before, _, err := s.Book.Get(ctx, in.ID)
 	if err != nil {
 		return nil, err

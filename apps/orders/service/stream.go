@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"net/http"
+	"reflect"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -14,13 +15,15 @@ import (
 // streamFor bounds one stream; clients reconnect (the EventSource of browsers does by itself).
 const streamFor = 10 * time.Minute
 
+const streamPath = "/api/v1/orders/{id}/stream"
+
 // recheck is how often an idle stream looks for changes that another replica has made.
 const recheck = time.Second
 
 // mountStream adds the server-sent events of an order: its state at once, then after each change.
 func (s *Service) mountStream(api huma.API) {
-	sse.Register(api, huma.Operation{OperationID: "stream-order", Method: http.MethodGet, Path: "/api/v1/orders/{id}/stream",
-		Tags: []string{"Orders"}, Summary: "Follow an order", Security: httpx.Optional, Errors: []int{401, 404},
+	sse.Register(api, huma.Operation{OperationID: "stream-order", Method: http.MethodGet, Path: streamPath,
+		Tags: []string{"Orders"}, Summary: "Follow an order", Security: httpx.Optional,
 		Middlewares: huma.Middlewares{s.streamGate(api)}},
 		map[string]any{"order": orderView{}}, func(ctx context.Context, in *OrderRef, send sse.Sender) {
 			ctx, cancel := context.WithTimeout(ctx, streamFor)
@@ -45,6 +48,17 @@ func (s *Service) mountStream(api huma.API) {
 				}
 			}
 		})
+	// Huma describes a list of all events, with parsed data. What comes is one event after the other, and data is text.
+	api.OpenAPI().Paths[streamPath].Get.Responses["200"].Content["text/event-stream"].Schema = &huma.Schema{
+		Type: huma.TypeObject, Description: "One event; they come until the client leaves, or ten minutes have gone by", Required: []string{"id", "event", "data"},
+		Properties: map[string]*huma.Schema{
+			"id":    {Type: huma.TypeString, Description: "The order's version"},
+			"event": {Type: huma.TypeString, Enum: []any{"order"}},
+			"data": {Type: huma.TypeString, Description: "The order, as JSON", Extensions: map[string]any{
+				"contentMediaType": "application/json", "contentSchema": api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[orderView](), true, ""),
+			}},
+		},
+	}
 }
 
 // streamGate refuses before the stream begins: afterwards there is no status to say it with.

@@ -25,7 +25,7 @@ type Notifier interface {
 // MountWebhooks takes the provider's webhooks.
 func (s *Service) MountWebhooks(api huma.API, from Notifier) {
 	httpx.Register(api, huma.Operation{OperationID: "stripe-webhook", Method: http.MethodPost, Path: "/api/v1/payments/stripe/webhook",
-		Tags: []string{"Payments"}, Summary: "Hear of a payment from Stripe", MaxBodyBytes: stripe.MaxEvent, SkipValidateBody: true, Errors: []int{400, 413, 503}},
+		Tags: []string{"Payments"}, Summary: "Hear of a payment from Stripe", MaxBodyBytes: stripe.MaxEvent, SkipValidateBody: true},
 		func(ctx context.Context, in *webhookInput) (*webhookOutput, error) {
 			e, err := from.ReadEvent(in.RawBody, in.Signature)
 			switch {

@@ -57,7 +57,7 @@ func (s *Service) mountAddresses(api huma.API) {
 		items, next, err := paged(views, in.Page, func(x SavedAddress) string { return x.ID })
 		return &addressList{httpx.List[SavedAddress]{Items: items, NextCursor: next}}, err
 	})
-	httpx.Register(api, own("add-address", http.MethodPost, "/addresses", "Add an address", 201), func(ctx context.Context, in *addressInput) (*addressReply, error) {
+	httpx.Register(api, own("add-address", http.MethodPost, "/addresses", "Add an address", 201, 409), func(ctx context.Context, in *addressInput) (*addressReply, error) {
 		address, err := addressOf(s.newID(), in.Body)
 		if err != nil {
 			return nil, err

@@ -23,7 +23,7 @@ type userList struct {
 	Body httpx.List[User]
 }
 
-type rolesInput struct {
+type setRolesInput struct {
 	IDInput
 	IfMatch string `header:"If-Match" maxLength:"256"`
 	Body    struct {
@@ -58,9 +58,9 @@ type below struct {
 }
 
 func (s *Service) mountAdmin(api huma.API) {
-	admin := func(id, method, path, summary, description string) huma.Operation {
+	admin := func(id, method, path, summary, description string, errors ...int) huma.Operation {
 		return huma.Operation{OperationID: id, Method: method, Path: "/api/v1/users" + path, Summary: summary, Description: description,
-			Tags: []string{"Administration"}, Security: httpx.Bearer, Middlewares: huma.Middlewares{httpx.Gate(s.isAdministrator)}}
+			Tags: []string{"Administration"}, Security: httpx.Bearer, Errors: append([]int{403}, errors...), Middlewares: huma.Middlewares{httpx.Gate(s.isAdministrator)}}
 	}
 	httpx.Register(api, admin("list-users", http.MethodGet, "", "Find users, the newest first",
 		"A page may hold fewer than asked for, even none, and still not be the last: go on until nextCursor is null."),
@@ -93,8 +93,8 @@ func (s *Service) mountAdmin(api huma.API) {
 		return reply(a), nil
 	})
 	httpx.Register(api, admin("set-roles", http.MethodPut, "/{id}/roles", "Give a user exactly these roles",
-		"Access tokens issued before say the former roles until they expire, ten minutes at most."),
-		func(ctx context.Context, in *rolesInput) (*userReply, error) {
+		"Access tokens issued before say the former roles until they expire, ten minutes at most.", 409),
+		func(ctx context.Context, in *setRolesInput) (*userReply, error) {
 			a, err := s.setRoles(ctx, in.ID, in.Body.Roles, func(a *account.Account) error { return unchanged(in.IfMatch, a) })
 			if err != nil {
 				return nil, err

@@ -37,7 +37,7 @@ type userReply struct {
 
 type registerInput struct {
 	Body struct {
-		Email    string `json:"email" minLength:"3" maxLength:"254" doc:"One mailbox; compared in lower case" example:"ada@example.com"`
+		Email    string `json:"email" format:"email" minLength:"3" maxLength:"254" doc:"One mailbox; compared in lower case" example:"ada@example.com"`
 		Password string `json:"password" minLength:"8" maxLength:"128" doc:"8 to 128 characters of any script"`
 		Name     string `json:"name" minLength:"1" maxLength:"200" pattern:"\\S" example:"Ada Lovelace"`
 	}
@@ -56,7 +56,7 @@ func (c Caller) client() client {
 type loginInput struct {
 	Caller
 	Body struct {
-		Email    string `json:"email" minLength:"3" maxLength:"254"`
+		Email    string `json:"email" format:"email" minLength:"3" maxLength:"254"`
 		Password string `json:"password" minLength:"1" maxLength:"128"`
 	}
 }
@@ -85,19 +85,19 @@ type logoutInput struct {
 	}
 }
 
-type tokenInput struct {
+type verifyEmailInput struct {
 	Body struct {
 		Token string `json:"token" minLength:"1" maxLength:"256" doc:"From the mail"`
 	}
 }
 
-type forgotInput struct {
+type forgotPasswordInput struct {
 	Body struct {
-		Email string `json:"email" minLength:"3" maxLength:"254"`
+		Email string `json:"email" format:"email" minLength:"3" maxLength:"254"`
 	}
 }
 
-type resetInput struct {
+type resetPasswordInput struct {
 	Body struct {
 		Token    string `json:"token" minLength:"1" maxLength:"256" doc:"From the mail"`
 		Password string `json:"password" minLength:"8" maxLength:"128"`
@@ -110,12 +110,12 @@ type jwksReply struct {
 }
 
 func (s *Service) mountAuth(api huma.API) {
-	post := func(id, path, summary, description string, status int) huma.Operation {
+	post := func(id, path, summary, description string, status int, errors ...int) huma.Operation {
 		return huma.Operation{OperationID: id, Method: http.MethodPost, Path: "/api/v1/auth/" + path, Summary: summary,
-			Description: description, Tags: []string{"Sign-in"}, DefaultStatus: status}
+			Description: description, Tags: []string{"Sign-in"}, DefaultStatus: status, Errors: errors}
 	}
 	httpx.Register(api, post("register", "register", "Register a customer",
-		"Sends a mail that proves the mailbox. While nobody has proved it, several registrations may stand for one mailbox; the one whose mail is answered first has it.", 201),
+		"Sends a mail that proves the mailbox. While nobody has proved it, several registrations may stand for one mailbox; the one whose mail is answered first has it.", 201, 409),
 		func(ctx context.Context, in *registerInput) (*userReply, error) {
 			email, err := account.ParseEmail("body.email", in.Body.Email)
 			if err != nil {
@@ -169,12 +169,12 @@ func (s *Service) mountAuth(api huma.API) {
 		return nil, s.signOut(ctx, token)
 	})
 	httpx.Register(api, post("verify-email", "verify-email", "Prove a mailbox with the token from the mail",
-		"Also moves an account to the mailbox that it asked for.", 204),
-		func(ctx context.Context, in *tokenInput) (*struct{}, error) {
+		"Also moves an account to the mailbox that it asked for.", 204, 409),
+		func(ctx context.Context, in *verifyEmailInput) (*struct{}, error) {
 			return nil, s.verify(ctx, in.Body.Token)
 		})
 	httpx.Register(api, post("forgot-password", "forgot-password", "Ask for a mail to set a new password", "The answer is the same whether there is an account or not.", 202),
-		func(ctx context.Context, in *forgotInput) (*struct{}, error) {
+		func(ctx context.Context, in *forgotPasswordInput) (*struct{}, error) {
 			email, err := account.ParseEmail("body.email", in.Body.Email)
 			if err != nil {
 				return nil, err
@@ -182,13 +182,13 @@ func (s *Service) mountAuth(api huma.API) {
 			return nil, s.forgot(ctx, email)
 		})
 	httpx.Register(api, post("reset-password", "reset-password", "Set a new password with the token from the mail", "Ends all sessions, and proves the mailbox.", 204),
-		func(ctx context.Context, in *resetInput) (*struct{}, error) {
+		func(ctx context.Context, in *resetPasswordInput) (*struct{}, error) {
 			if err := account.CheckPassword("body.password", in.Body.Password); err != nil {
 				return nil, err
 			}
 			return nil, s.reset(ctx, in.Body.Token, in.Body.Password)
 		})
-	httpx.Register(api, huma.Operation{OperationID: "jwks", Method: http.MethodGet, Path: "/.well-known/jwks.json",
+	httpx.Register(api, huma.Operation{OperationID: "get-jwks", Method: http.MethodGet, Path: "/.well-known/jwks.json",
 		Summary: "Public keys of access tokens", Description: "A JWK set (RFC 7517). A new key is here for two minutes before it signs.", Tags: []string{"Sign-in"}},
 		func(context.Context, *struct{}) (*jwksReply, error) {
 			return &jwksReply{CacheControl: "public, max-age=30", Body: s.keys.JWKS()}, nil

@@ -31,23 +31,23 @@ func reply(a *account.Account) *userReply {
 	return &userReply{ETag: etag(a), CacheControl: "private, no-cache", Body: viewOf(a)}
 }
 
-type profileInput struct {
+type changeMeInput struct {
 	IfMatch string `header:"If-Match" maxLength:"256"`
 	Body    struct {
 		Name *string `json:"name,omitempty" minLength:"1" maxLength:"200" pattern:"\\S"`
 	}
 }
 
-type passwordInput struct {
+type changePasswordInput struct {
 	Body struct {
 		CurrentPassword string `json:"currentPassword" minLength:"1" maxLength:"128"`
 		NewPassword     string `json:"newPassword" minLength:"8" maxLength:"128"`
 	}
 }
 
-type emailInput struct {
+type changeEmailInput struct {
 	Body struct {
-		Email           string `json:"email" minLength:"3" maxLength:"254" doc:"The new mailbox"`
+		Email           string `json:"email" format:"email" minLength:"3" maxLength:"254" doc:"The new mailbox"`
 		CurrentPassword string `json:"currentPassword" minLength:"1" maxLength:"128"`
 	}
 }
@@ -72,9 +72,9 @@ type sessionList struct {
 }
 
 // own describes an operation on what is the caller's own.
-func own(id, method, path, summary string, status int) huma.Operation {
+func own(id, method, path, summary string, status int, errors ...int) huma.Operation {
 	return huma.Operation{OperationID: id, Method: method, Path: "/api/v1/me" + path, Summary: summary,
-		Tags: []string{"Me"}, Security: httpx.Bearer, DefaultStatus: status}
+		Tags: []string{"Me"}, Security: httpx.Bearer, DefaultStatus: status, Errors: errors}
 }
 
 func (s *Service) mountMe(api huma.API) {
@@ -85,7 +85,7 @@ func (s *Service) mountMe(api huma.API) {
 		}
 		return reply(a), nil
 	})
-	httpx.Register(api, own("change-me", http.MethodPatch, "", "Change the caller's profile", 200), func(ctx context.Context, in *profileInput) (*userReply, error) {
+	httpx.Register(api, own("change-me", http.MethodPatch, "", "Change the caller's profile", 200), func(ctx context.Context, in *changeMeInput) (*userReply, error) {
 		a, err := s.change(ctx, func(a *account.Account) error {
 			if err := unchanged(in.IfMatch, a); err != nil || in.Body.Name == nil {
 				return err
@@ -97,10 +97,10 @@ func (s *Service) mountMe(api huma.API) {
 		}
 		return reply(a), nil
 	})
-	httpx.Register(api, own("delete-me", http.MethodDelete, "", "Delete the caller's account, for good", 204), func(ctx context.Context, _ *struct{}) (*struct{}, error) {
+	httpx.Register(api, own("delete-me", http.MethodDelete, "", "Delete the caller's account, for good", 204, 409), func(ctx context.Context, _ *struct{}) (*struct{}, error) {
 		return nil, s.deleteMe(ctx)
 	})
-	httpx.Register(api, own("change-password", http.MethodPost, "/password", "Change the password; all other sessions end", 204), func(ctx context.Context, in *passwordInput) (*struct{}, error) {
+	httpx.Register(api, own("change-password", http.MethodPost, "/password", "Change the password; all other sessions end", 204), func(ctx context.Context, in *changePasswordInput) (*struct{}, error) {
 		if err := account.CheckPassword("body.newPassword", in.Body.NewPassword); err != nil {
 			return nil, err
 		}
@@ -108,7 +108,7 @@ func (s *Service) mountMe(api huma.API) {
 	})
 	change := own("change-email", http.MethodPost, "/email", "Ask for a mail to a new mailbox, which becomes the account's when it is answered", 202)
 	change.Description = "The token from the mail goes to verify-email. The answer is the same whether somebody has the mailbox or not."
-	httpx.Register(api, change, func(ctx context.Context, in *emailInput) (*struct{}, error) {
+	httpx.Register(api, change, func(ctx context.Context, in *changeEmailInput) (*struct{}, error) {
 		email, err := account.ParseEmail("body.email", in.Body.Email)
 		if err != nil {
 			return nil, err

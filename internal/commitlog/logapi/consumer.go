@@ -64,7 +64,7 @@ type cursorsOutput struct{ Body contract.Cursors }
 func MountConsumer(api huma.API, app string, c Consumer) {
 	op := func(id, method, path, summary string, errors ...int) huma.Operation {
 		return huma.Operation{OperationID: id, Method: method, Path: "/api/v1/dead-letters/{app}" + path, Summary: summary, Tags: []string{"Operations"},
-			Security: httpx.Bearer, Errors: append([]int{401, 403, 404, 422, 503}, errors...), Middlewares: huma.Middlewares{httpx.Only(identity.Admin)}}
+			Security: httpx.Bearer, Errors: append([]int{403}, errors...), Middlewares: huma.Middlewares{httpx.Only(identity.Admin)}}
 	}
 	o := operators{app, c}
 	httpx.Register(api, op("list-dead-letters", http.MethodGet, "", "Events that an app could not handle"), o.list)
@@ -73,7 +73,7 @@ func MountConsumer(api huma.API, app string, c Consumer) {
 	httpx.Register(api, replay, o.replay)
 	httpx.Register(api, op("discard-dead-letter", http.MethodDelete, "/{id}", "Give an event up"), o.discard)
 	httpx.Register(api, huma.Operation{OperationID: "list-cursors", Method: http.MethodGet, Path: "/internal/consumers",
-		Tags: []string{"Internal"}, Summary: "How far this app has come in other apps' logs", Errors: []int{503}},
+		Tags: []string{"Internal"}, Summary: "How far this app has come in other apps' logs"},
 		func(ctx context.Context, _ *struct{}) (*cursorsOutput, error) {
 			cursors, err := c.Cursors(ctx)
 			return &cursorsOutput{contract.Cursors{Cursors: cursors}}, outage(err)

@@ -57,7 +57,7 @@ func MountFeed(api huma.API, logs ...Log) {
 		byName[l.Name()] = l
 	}
 	httpx.Register(api, huma.Operation{OperationID: "read-feed", Method: http.MethodGet, Path: "/feed/{partition}",
-		Tags: []string{"Internal"}, Summary: "Published events of a log, by position", Errors: []int{404, 503}},
+		Tags: []string{"Internal"}, Summary: "Published events of a log, by position"},
 		func(ctx context.Context, in *feedInput) (*feedOutput, error) {
 			log := byName[in.Partition]
 			if log == nil {

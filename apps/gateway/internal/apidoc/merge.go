@@ -105,6 +105,19 @@ func clashes(sources []Source) map[string]bool {
 
 const refPrefix = "#/components/"
 
+// Tag says what the operations that have it are about.
+type Tag struct{ Name, Description string }
+
+// Introduce says what a document is about as a whole, and in its parts.
+func Introduce(d Document, description string, tags []Tag) {
+	asDoc(d["info"])["description"] = description
+	list := make([]any, len(tags))
+	for i, t := range tags {
+		list[i] = Document{"name": t.Name, "description": t.Description}
+	}
+	d["tags"] = list
+}
+
 // walkRefs visits the references in v, as "schemas/Money".
 func walkRefs(v any, visit func(ref string)) {
 	switch v := v.(type) {
@@ -128,6 +141,9 @@ func renamed(v any, rename func(section, name string) string) any {
 	case Document:
 		c := make(Document, len(v))
 		for k, e := range v {
+			if k == "patternDescription" { // Huma's own: no keyword of JSON Schema
+				continue
+			}
 			if ref, ok := e.(string); ok && k == "$ref" && strings.HasPrefix(ref, refPrefix) {
 				section, name, _ := strings.Cut(strings.TrimPrefix(ref, refPrefix), "/")
 				c[k] = refPrefix + section + "/" + rename(section, name)

@@ -76,3 +76,20 @@ func FuzzMerge(f *testing.F) {
 		require.NoError(t, err)
 	})
 }
+
+func TestIntroduce(t *testing.T) {
+	t.Parallel()
+	d := Merge("Shop", "1", nil, nil)
+	Introduce(d, "Sells hats.", []Tag{{Name: "Hats", Description: "Felt"}})
+	require.Equal(t, "Sells hats.", d["info"].(Document)["description"])
+	require.Equal(t, []any{Document{"name": "Hats", "description": "Felt"}}, d["tags"])
+}
+
+func TestWhatIsNoKeywordIsLeftOut(t *testing.T) {
+	t.Parallel()
+	source := doc(t, `{"paths":{"/a":{"get":{"parameters":[{"name":"id","schema":{"pattern":"^x$","patternDescription":"an x"}}]}}}}`)
+	merged, err := json.Marshal(Merge("Shop", "1", []Source{{Service: "a", Doc: source}}, func(string, string) bool { return true }))
+	require.NoError(t, err)
+	require.Contains(t, string(merged), `"pattern":"^x$"`)
+	require.NotContains(t, string(merged), "patternDescription")
+}
