@@ -89,12 +89,13 @@ $(SHOP):
 
 # Tests that start shops are few at a time: each is a dozen processes.
 CHAOS := ^(TestChaos|TestRush|TestFiftyCopies|TestEveryKillPoint)$$
-# These need the servers' programs; .ci/run says which packages have them.
+# These need the servers' programs, or Node.js; .ci/run says which packages have them.
 INFRA := ^(TestServers|TestPostgres)
+NODE := ^TestTypeScript
 .PHONY: test
 test: tools ## all tests that need nothing but Go
 	go vet ./...
-	go test -timeout 10m -p 2 -skip '$(INFRA)' ./...
+	go test -timeout 10m -p 2 -skip '$(INFRA)|$(NODE)' ./...
 	$(MAKE) deploy-check
 	SECURE=1 go test -timeout 10m ./tests/e2e
 
@@ -111,6 +112,16 @@ chaos: tools ## kill every process while hundreds buy, then hold all promises; S
 test-infra: tools ## the suites on every choice of state and broker with real servers; COMBINATIONS="redis:redis postgres:kafka"
 	go test -count=1 -timeout 10m -run '$(INFRA)' ./dapr/launch ./tests/moving
 	go run ./tests/matrix $(COMBINATIONS)
+
+.PHONY: clients
+clients: ## write the Go and TypeScript clients from api/openapi.json, and build and test the second; needs Node.js
+	go generate ./clients/go
+	cd clients/typescript && npm ci --no-audit --no-fund && npm run generate && npm run build && npm test
+
+.PHONY: test-clients
+test-clients: tools clients ## lint the API, and buy from a shop with the built TypeScript client
+	cd clients/typescript && npm run lint:api
+	go test -count=1 -run '$(NODE)' ./tests/typescript
 
 .PHONY: bench
 bench: ## the benchmarks, as a table and in .run/bench.json
@@ -148,6 +159,6 @@ deploy: ## the shop on the cluster that kubectl knows: OVERLAY=demo PREFIX=regis
 
 .PHONY: lint
 lint: ## formatting and go vet
-	@unformatted=$$(gofmt -l apps dapr deploy internal tests 2>/dev/null); \
+	@unformatted=$$(gofmt -l apps clients dapr deploy internal tests 2>/dev/null); \
 	  if [ -n "$$unformatted" ]; then echo "gofmt -w these: $$unformatted" >&2; exit 1; fi
 	go vet ./...

@@ -1,0 +1,231 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// shopDouble answers with handle and lets a client not wait between attempts; it returns what the client would have.
+func shopDouble(t *testing.T, handle http.HandlerFunc) (*Client, *[]time.Duration) {
+	t.Helper()
+	server := httptest.NewServer(handle)
+	t.Cleanup(server.Close)
+	c, waited := New(server.URL+"/", nil), &[]time.Duration{}
+	c.wait = func(_ context.Context, d time.Duration) error {
+		*waited = append(*waited, d)
+		return nil
+	}
+	return c, waited
+}
+
+func refuse(w http.ResponseWriter, status int, name string, more string) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(status)
+	fmt.Fprintf(w, `{"type":"https://haberdash.dev/problems/%s","title":"No","status":%d,"detail":"No."%s}`, name, status, more)
+}
+
+func TestParametersAndBody(t *testing.T) {
+	t.Parallel()
+	c, _ := shopDouble(t, func(w http.ResponseWriter, r *http.Request) {
+		assert.Equal(t, "/api/v1/carts/a%2Fb/items/S%20KU", r.URL.EscapedPath())
+		assert.Equal(t, `"3"`, r.Header.Get("If-Match"))
+		assert.Equal(t, "application/json", r.Header.Get("Content-Type"))
+		assert.Empty(t, r.Header.Get("Authorization"))
+		var body map[string]any
+		assert.NoError(t, json.NewDecoder(r.Body).Decode(&body))
+		assert.Equal(t, map[string]any{"quantity": 2.0}, body)
+		w.Header().Set("ETag", `"4"`)
+		fmt.Fprint(w, `{"id":"a/b","version":4}`)
+	})
+	a, err := c.SetCartItem(t.Context(), "a/b", "S KU", SetItemRequest{Quantity: 2}, SetCartItemParams{IfMatch: `"3"`})
+	require.NoError(t, err)
+	require.Equal(t, `"4"`, a.ETag())
+	require.EqualValues(t, 4, a.Value.Version)
+}
+
+func TestOptionalParametersAreLeftOut(t *testing.T) {
+	t.Parallel()
+	var got string
+	c, _ := shopDouble(t, func(w http.ResponseWriter, r *http.Request) {
+		got = r.URL.RawQuery
+		fmt.Fprint(w, `{"items":[]}`)
+	})
+	_, err := c.ListProducts(t.Context(), ListProductsParams{Q: "felt hat", InStock: Ptr(false), Limit: Ptr[int64](5)})
+	require.NoError(t, err)
+	require.Equal(t, "inStock=false&limit=5&q=felt+hat", got)
+}
+
+func TestProblemsAreErrors(t *testing.T) {
+	t.Parallel()
+	c, _ := shopDouble(t, func(w http.ResponseWriter, r *http.Request) {
+		refuse(w, 409, "out-of-stock", `,"errors":[{"location":"body.lines[0]","message":"too many"}],"lines":[{"sku":"MUG","available":1}]`)
+	})
+	_, err := c.GetMe(t.Context(), GetMeParams{})
+	require.True(t, IsProblem(fmt.Errorf("wrapped: %w", err), "out-of-stock"))
+	require.False(t, IsProblem(err, "price-changed"))
+	var p *Problem
+	require.ErrorAs(t, err, &p)
+	require.Equal(t, 409, p.Status)
+	require.Equal(t, []FieldError{{"body.lines[0]", "too many"}}, p.Errors)
+	var lines []struct{ SKU string }
+	require.NoError(t, p.Member("lines", &lines))
+	require.Equal(t, "MUG", lines[0].SKU)
+	require.Error(t, p.Member("code", &lines))
+}
+
+func TestOtherErrorsAreProblemsToo(t *testing.T) {
+	t.Parallel()
+	c, _ := shopDouble(t, func(w http.ResponseWriter, r *http.Request) { http.Error(w, "<html>", http.StatusBadGateway) })
+	_, err := c.GetMe(t.Context(), GetMeParams{})
+	var p *Problem
+	require.ErrorAs(t, err, &p)
+	require.Equal(t, "502 about:blank: <html>\n", p.Error())
+}
+
+func TestNotModifiedIsNoError(t *testing.T) {
+	t.Parallel()
+	c, _ := shopDouble(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNotModified) })
+	a, err := c.GetProduct(t.Context(), "hat", GetProductParams{IfNoneMatch: `"1"`})
+	require.NoError(t, err)
+	require.True(t, a.NotModified())
+}
+
+func TestOneKeyForAllAttempts(t *testing.T) {
+	t.Parallel()
+	var keys []string
+	c, waited := shopDouble(t, func(w http.ResponseWriter, r *http.Request) {
+		switch keys = append(keys, r.Header.Get("Idempotency-Key")); len(keys) {
+		case 1:
+			panic(http.ErrAbortHandler) // no answer
+		case 2:
+			w.Header().Set("Retry-After", "2")
+			refuse(w, 409, "request-in-progress", "")
+		default:
+			w.Header().Set("Idempotent-Replayed", "true")
+			w.WriteHeader(http.StatusCreated)
+			fmt.Fprint(w, `{"id":"o1"}`)
+		}
+	})
+	a, err := c.PlaceOrder(t.Context(), Placement{}, PlaceOrderParams{})
+	require.NoError(t, err)
+	require.True(t, a.Replayed())
+	require.Len(t, keys, 3)
+	require.NotEmpty(t, keys[0])
+	require.Equal(t, []string{keys[0], keys[0]}, keys[1:])
+	require.Equal(t, []time.Duration{200 * time.Millisecond, 2 * time.Second}, *waited)
+
+	_, err = c.PlaceOrder(t.Context(), Placement{}, PlaceOrderParams{IdempotencyKey: "mine"})
+	require.NoError(t, err)
+	require.Equal(t, "mine", keys[3])
+}
+
+func TestWhatMayNotBeRepeatedIsNot(t *testing.T) {
+	t.Parallel()
+	var calls atomic.Int32
+	c, _ := shopDouble(t, func(w http.ResponseWriter, r *http.Request) {
+		calls.Add(1)
+		refuse(w, 503, "unavailable", "")
+	})
+	_, err := c.CreateCart(t.Context(), CreateCartRequest{})
+	require.True(t, IsProblem(err, "unavailable"))
+	require.EqualValues(t, 1, calls.Load())
+	_, err = c.GetCart(t.Context(), "c", GetCartParams{})
+	require.True(t, IsProblem(err, "unavailable"))
+	require.EqualValues(t, 1+attempts, calls.Load())
+}
+
+// accounts lets refresh tokens serve once each, as the shop does, and refuses all access tokens but the newest.
+func accounts(t *testing.T, life int) (c *Client, exchanges *atomic.Int32) {
+	t.Helper()
+	var mu sync.Mutex
+	exchanges = &atomic.Int32{}
+	signedIn := func(w http.ResponseWriter) {
+		n := exchanges.Load()
+		fmt.Fprintf(w, `{"accessToken":"a%d","refreshToken":"r%d","expiresIn":%d}`, n, n, life)
+	}
+	c, _ = shopDouble(t, func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		var body struct{ RefreshToken string }
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/login"):
+			signedIn(w)
+		case strings.HasSuffix(r.URL.Path, "/refresh"):
+			_ = json.NewDecoder(r.Body).Decode(&body)
+			if body.RefreshToken != fmt.Sprintf("r%d", exchanges.Load()) {
+				refuse(w, 401, "token-reused", "")
+				return
+			}
+			exchanges.Add(1)
+			signedIn(w)
+		case exchanges.Load() > 0 && r.Header.Get("Authorization") == fmt.Sprintf("Bearer a%d", exchanges.Load()):
+			fmt.Fprint(w, `{"id":"u1"}`)
+		default:
+			refuse(w, 401, "invalid-token", "")
+		}
+	})
+	return c, exchanges
+}
+
+func TestARefusedTokenIsExchangedOnceForAll(t *testing.T) {
+	t.Parallel()
+	guest, exchanges := accounts(t, 600)
+	c, err := guest.SignIn(t.Context(), "ada@example.test", "secret")
+	require.NoError(t, err)
+	start, done := make(chan struct{}), sync.WaitGroup{}
+	for range 20 {
+		done.Go(func() {
+			<-start
+			_, err := c.GetMe(context.Background(), GetMeParams{})
+			assert.NoError(t, err)
+		})
+	}
+	close(start)
+	done.Wait()
+	require.EqualValues(t, 1, exchanges.Load())
+}
+
+func TestATokenThatIsAboutToExpireIsExchangedBefore(t *testing.T) {
+	t.Parallel()
+	guest, exchanges := accounts(t, 20)
+	var kept []Tokens
+	c := guest.WithTokens(Tokens{Access: "a0", Refresh: "r0"}, func(t Tokens) { kept = append(kept, t) })
+	_, err := c.GetMe(t.Context(), GetMeParams{})
+	require.NoError(t, err)
+	require.EqualValues(t, 1, exchanges.Load())
+	require.Equal(t, "r1", kept[0].Refresh)
+}
+
+func TestASessionThatIsOverIsAProblem(t *testing.T) {
+	t.Parallel()
+	guest, _ := accounts(t, 600)
+	c := guest.WithTokens(Tokens{Access: "old", Refresh: "stolen"}, nil)
+	_, err := c.GetMe(t.Context(), GetMeParams{})
+	require.True(t, IsProblem(err, "token-reused"), "%v", err)
+}
+
+func TestFollowOrderReadsEvents(t *testing.T) {
+	t.Parallel()
+	c, _ := shopDouble(t, func(w http.ResponseWriter, r *http.Request) {
+		assert.Equal(t, "token", r.Header.Get("X-Order-Token"))
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprint(w, "id: 1\nevent: order\ndata: {\"status\":\"placing\"}\n\nid: 2\nevent: order\ndata: {\"status\":\"confirmed\"}\n\n")
+	})
+	var seen []OrderStatus
+	for o, err := range c.FollowOrder(t.Context(), "o1", "token") {
+		require.NoError(t, err)
+		seen = append(seen, o.Status)
+	}
+	require.Equal(t, []OrderStatus{OrderStatusPlacing, OrderStatusConfirmed}, seen)
+}

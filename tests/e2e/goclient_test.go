@@ -1,0 +1,156 @@
+package e2e
+
+import (
+	"crypto/rand"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"haberdash/clients/go"
+	"haberdash/tests/shop"
+)
+
+func placementOf(cart string) client.Placement {
+	return client.Placement{
+		CartID: cart, Email: shop.NewEmail(), Payment: client.PaymentMethod{Method: "card", Token: shop.Visa},
+		ShippingAddress: client.Address{Name: "Ada Byron", Line1: "Unter den Linden 1", City: "Berlin", PostalCode: "10117", Country: "DE"},
+	}
+}
+
+// A purchase from registration to the return, by the client that is handed out.
+func TestGoClientBuys(t *testing.T) {
+	guest(t)
+	sku, ctx := stocked(t, 10), t.Context()
+	c := client.New(theShop.GatewayURL(), nil)
+
+	email, password := shop.NewEmail(), rand.Text()
+	registered, err := c.Register(ctx, client.RegisterRequest{Email: email, Password: password, Name: "Ada Byron"})
+	require.NoError(t, err)
+	_, err = c.SignIn(ctx, email, "wrong"+password)
+	require.True(t, client.IsProblem(err, "invalid-credentials"), "%v", err)
+	ada, err := c.SignIn(ctx, email, password)
+	require.NoError(t, err)
+	me, err := ada.GetMe(ctx, client.GetMeParams{})
+	require.NoError(t, err)
+	require.Equal(t, registered.Value.ID, me.Value.ID)
+	same, err := ada.GetMe(ctx, client.GetMeParams{IfNoneMatch: me.ETag()})
+	require.NoError(t, err)
+	require.True(t, same.NotModified())
+
+	found, err := c.ListProducts(ctx, client.ListProductsParams{Q: sku, InStock: client.Ptr(true)})
+	require.NoError(t, err)
+	require.EqualValues(t, 1, found.Value.Total)
+
+	cart, err := ada.CreateCart(ctx, client.CreateCartRequest{})
+	require.NoError(t, err)
+	_, err = ada.SetCartItem(ctx, cart.Value.ID, sku, client.SetItemRequest{Quantity: 2}, client.SetCartItemParams{})
+	require.True(t, client.IsProblem(err, "precondition-required"), "%v", err)
+	full, err := ada.SetCartItem(ctx, cart.Value.ID, sku, client.SetItemRequest{Quantity: 2}, client.SetCartItemParams{IfMatch: cart.ETag()})
+	require.NoError(t, err)
+	_, err = ada.SetCartItem(ctx, cart.Value.ID, sku, client.SetItemRequest{Quantity: 3}, client.SetCartItemParams{IfMatch: cart.ETag()})
+	require.True(t, client.IsProblem(err, "precondition-failed"), "%v", err)
+
+	key := client.PlaceOrderParams{IdempotencyKey: rand.Text()}
+	placement := placementOf(cart.Value.ID)
+	order, err := ada.PlaceOrder(ctx, placement, key)
+	require.NoError(t, err)
+	require.Equal(t, client.OrderStatusConfirmed, order.Value.Status)
+	require.Equal(t, full.Value.Subtotal, order.Value.Subtotal)
+	again, err := ada.PlaceOrder(ctx, placement, key)
+	require.NoError(t, err)
+	require.True(t, again.Replayed())
+	require.Equal(t, order.Value, again.Value)
+
+	read, err := ada.GetOrder(ctx, order.Value.ID, client.GetOrderParams{})
+	require.NoError(t, err)
+	require.Equal(t, order.Value.Number, read.Value.Number)
+	_, err = c.GetOrder(ctx, order.Value.ID, client.GetOrderParams{})
+	require.True(t, client.IsProblem(err, "not-found"), "%v", err)
+	cancelled, err := ada.CancelOrder(ctx, order.Value.ID, client.CancelOrderRequest{Reason: "changed my mind"}, client.CancelOrderParams{})
+	require.NoError(t, err)
+	require.Equal(t, client.OrderStatusCancelled, cancelled.Value.Status)
+	for followed, err := range ada.FollowOrder(ctx, order.Value.ID, "") {
+		require.NoError(t, err)
+		require.Equal(t, client.OrderStatusCancelled, followed.Status)
+		break
+	}
+	listed, err := ada.ListOrders(ctx, client.ListOrdersParams{})
+	require.NoError(t, err)
+	require.Len(t, listed.Value.Items, 1)
+	require.NoError(t, ada.SignOut(ctx))
+	_, err = ada.GetMe(ctx, client.GetMeParams{})
+	require.Error(t, err)
+}
+
+func TestGoClientIsRefused(t *testing.T) {
+	guest(t)
+	sku, ctx := stocked(t, 1), t.Context()
+	c := client.New(theShop.GatewayURL(), nil)
+	fill := func(quantity int) string {
+		cart, err := c.CreateCart(ctx, client.CreateCartRequest{})
+		require.NoError(t, err)
+		_, err = c.SetCartItem(ctx, cart.Value.ID, sku, client.SetItemRequest{Quantity: quantity}, client.SetCartItemParams{IfMatch: "*"})
+		require.NoError(t, err)
+		return cart.Value.ID
+	}
+
+	_, err := c.PlaceOrder(ctx, placementOf(fill(2)), client.PlaceOrderParams{})
+	var p *client.Problem
+	require.ErrorAs(t, err, &p)
+	require.Equal(t, "out-of-stock", p.Name())
+	var lines []shop.OutOfStockLine
+	require.NoError(t, p.Member("lines", &lines))
+	require.Equal(t, []shop.OutOfStockLine{{SKU: sku, Requested: 2, Available: 1}}, lines)
+
+	placement := placementOf(fill(1))
+	placement.Payment.Token = shop.Declined
+	_, err = c.PlaceOrder(ctx, placement, client.PlaceOrderParams{})
+	require.True(t, client.IsProblem(err, "payment-declined"), "%v", err)
+
+	placement.ShippingAddress.Country = "Germany"
+	_, err = c.PlaceOrder(ctx, placement, client.PlaceOrderParams{})
+	require.ErrorAs(t, err, &p)
+	require.Equal(t, "body.shippingAddress.country", p.Errors[0].Location)
+
+	_, err = c.ListUsers(ctx, client.ListUsersParams{})
+	require.True(t, client.IsProblem(err, "unauthenticated"), "%v", err)
+}
+
+// The administrator's side: a file comes in, a parcel goes out, and some of it comes back.
+func TestGoClientRunsTheShop(t *testing.T) {
+	guest(t)
+	ctx := t.Context()
+	c := client.New(theShop.GatewayURL(), nil)
+	staff, err := c.SignIn(ctx, shop.AdminEmail, shop.AdminPassword)
+	require.NoError(t, err)
+	sku := "GO-" + rand.Text()[:12]
+	file := "Handle,Title,Variant SKU,Variant Inventory Qty,Variant Price\n" + strings.ToLower(sku) + ",Hat," + sku + ",5,19.99\n"
+	report, err := staff.ImportProducts(ctx, client.CSV, strings.NewReader(file), "EUR")
+	require.NoError(t, err)
+	require.EqualValues(t, 1, report.Value.Created, "%+v", report.Value)
+
+	cart, err := c.CreateCart(ctx, client.CreateCartRequest{})
+	require.NoError(t, err)
+	_, err = c.SetCartItem(ctx, cart.Value.ID, sku, client.SetItemRequest{Quantity: 2}, client.SetCartItemParams{IfMatch: "*"})
+	require.NoError(t, err)
+	order, err := c.PlaceOrder(ctx, placementOf(cart.Value.ID), client.PlaceOrderParams{})
+	require.NoError(t, err)
+	id, mine := order.Value.ID, order.Value.AccessToken
+
+	parcel := client.CreateFulfilmentRequest{Lines: []client.LineInput{{SKU: sku, Quantity: 2}}, Carrier: "DHL", TrackingNumber: "1"}
+	_, err = c.CreateFulfilment(ctx, id, parcel, client.CreateFulfilmentParams{})
+	require.True(t, client.IsProblem(err, "unauthenticated"), "%v", err)
+	sent, err := staff.CreateFulfilment(ctx, id, parcel, client.CreateFulfilmentParams{})
+	require.NoError(t, err)
+	require.Equal(t, client.OrderStatusFulfilled, sent.Value.Status)
+	asked, err := c.RequestReturn(ctx, id, client.RequestReturnRequest{Lines: []client.LineInput{{SKU: sku, Quantity: 1}}, Reason: "too small"},
+		client.RequestReturnParams{XOrderToken: mine})
+	require.NoError(t, err)
+	back, err := staff.ReceiveReturn(ctx, id, asked.Value.Returns[0].ID, client.ReceiveReturnRequest{Restock: true})
+	require.NoError(t, err)
+	require.NotNil(t, back.Value.Returns[0].Refunded)
+	stock, err := staff.GetStock(ctx, sku, client.GetStockParams{})
+	require.NoError(t, err)
+	require.EqualValues(t, 4, stock.Value.OnHand)
+}

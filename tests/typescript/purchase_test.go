@@ -1,0 +1,34 @@
+// Package typescript buys from a shop with the client of clients/typescript, which `make clients` builds. It needs
+// Node.js, so `make test` leaves it to `make test-clients`.
+package typescript
+
+import (
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"haberdash/dapr/launch"
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	launch.Leave()
+	os.Exit(code)
+}
+
+func TestTypeScriptClientBuys(t *testing.T) {
+	o := launch.Options{RunDir: t.TempDir(), FreePorts: true, Env: map[string]string{"RATE_LIMIT": "off"}, Log: io.Discard}
+	s, err := launch.Start(t.Context(), o)
+	require.NoError(t, err)
+	defer s.Stop(t.Context())
+	node := exec.CommandContext(t.Context(), "node", filepath.Join("dist-test", "test", "purchase.js"))
+	node.Dir = filepath.Join("..", "..", "clients", "typescript")
+	node.Env = append(os.Environ(), "SHOP="+s.GatewayURL())
+	out, err := node.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Contains(t, string(out), "bought and cancelled H")
+}
