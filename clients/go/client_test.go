@@ -229,3 +229,29 @@ func TestFollowOrderReadsEvents(t *testing.T) {
 	}
 	require.Equal(t, []OrderStatus{OrderStatusPlacing, OrderStatusConfirmed}, seen)
 }
+
+// The first caller gives up while its token is being exchanged: the session goes on with what the exchange brings.
+func TestAnExchangeOutlivesWhoAskedForIt(t *testing.T) {
+	t.Parallel()
+	asked, cancelled := make(chan struct{}), make(chan struct{})
+	guest, _ := shopDouble(t, func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/refresh") {
+			close(asked)
+			<-cancelled
+			fmt.Fprint(w, `{"accessToken":"a1","refreshToken":"r1","expiresIn":600}`)
+			return
+		}
+		fmt.Fprint(w, `{"id":"u1"}`)
+	})
+	c := guest.WithTokens(Tokens{Access: "a0", Refresh: "r0"}, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-asked
+		cancel()
+		close(cancelled)
+	}()
+	_, err := c.GetMe(ctx, GetMeParams{})
+	require.ErrorIs(t, err, context.Canceled)
+	_, err = c.GetMe(t.Context(), GetMeParams{}) // a second exchange would close asked again
+	require.NoError(t, err)
+}

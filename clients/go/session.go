@@ -72,7 +72,8 @@ func (s *session) token(ctx context.Context, c *Client, refused string) (string,
 	if s.now.Access != refused && time.Until(s.now.ExpiresAt) > early {
 		return s.now.Access, nil
 	}
-	a, err := c.as(nil).Refresh(ctx, RefreshRequest{RefreshToken: s.now.Refresh})
+	// An exchange that is broken off may have used the token up: it outlives the request that asked for it.
+	a, err := c.as(nil).Refresh(context.WithoutCancel(ctx), RefreshRequest{RefreshToken: s.now.Refresh})
 	if err != nil {
 		return "", err
 	}
