@@ -123,6 +123,10 @@ test-clients: tools clients ## lint the API, and buy from a shop with the built 
 	cd clients/typescript && npm run lint:api
 	go test -count=1 -run '$(NODE)' ./tests/typescript
 
+.PHONY: fuzz
+fuzz: tools ## Schemathesis against a shop, by its API description; EXAMPLES=20 requests each, SEED=1, AS=customer
+	go run ./tests/fuzz
+
 .PHONY: bench
 bench: ## the benchmarks, as a table and in .run/bench.json
 	go run ./tests/bench

@@ -150,7 +150,7 @@ func (i *Infra) kafkaJars(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cache, err := cacheDir()
+	cache, err := CacheDir()
 	if err != nil {
 		return "", err
 	}

@@ -55,7 +55,7 @@ func EnsureTools(ctx context.Context, root string, system bool, log io.Writer) (
 	if err != nil {
 		return Tools{}, err
 	}
-	cache, err := cacheDir()
+	cache, err := CacheDir()
 	if err != nil {
 		return Tools{}, err
 	}
@@ -198,7 +198,8 @@ func toolsKey(root string) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil))[:16], nil
 }
 
-func cacheDir() (string, error) {
+// CacheDir is where what is built or fetched once is kept: HABERDASH_CACHE, or haberdash in the user's cache.
+func CacheDir() (string, error) {
 	if dir := os.Getenv("HABERDASH_CACHE"); dir != "" {
 		return filepath.Abs(dir)
 	}
