@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	configuration "github.com/dapr/dapr/pkg/apis/configuration/v1alpha1"
+	keda "github.com/kedacore/keda/v2/apis/keda/v1alpha1"
 	"github.com/stretchr/testify/require"
 	apps "k8s.io/api/apps/v1"
 	autoscaling "k8s.io/api/autoscaling/v2"
@@ -70,6 +71,31 @@ func TestSidecarsFindWhatIsTheirs(t *testing.T) {
 	}
 }
 
+// Pods have one master: an autoscaler of KEDA's is beside none of Kubernetes's.
+func TestOneAutoscalerADeployment(t *testing.T) {
+	scaled := 0
+	each(t, func(t *testing.T, _ checkout, all []runtime.Object) {
+		by := map[string]int{}
+		for _, h := range objects[*autoscaling.HorizontalPodAutoscaler](all) {
+			by[h.Spec.ScaleTargetRef.Name]++
+		}
+		for _, k := range objects[*keda.ScaledObject](all) {
+			by[k.Spec.ScaleTargetRef.Name]++
+			for _, trigger := range k.Spec.Triggers {
+				if group := trigger.Metadata["consumerGroup"]; group != "" {
+					require.Equal(t, k.Name, group)
+					require.Equal(t, "orders", trigger.Metadata["topic"])
+				}
+			}
+			scaled++
+		}
+		for _, d := range objects[*apps.Deployment](all) {
+			require.Equal(t, 1, by[d.Name], d.Name)
+		}
+	})
+	require.Positive(t, scaled)
+}
+
 // What selects pods by labels selects the pods that it is about.
 func TestSelectorsSelect(t *testing.T) {
 	each(t, func(t *testing.T, _ checkout, all []runtime.Object) {
@@ -93,6 +119,10 @@ func TestSelectorsSelect(t *testing.T) {
 		for _, h := range objects[*autoscaling.HorizontalPodAutoscaler](all) {
 			require.Equal(t, h.Name, h.Spec.ScaleTargetRef.Name)
 			scaled[h.Name] = true
+		}
+		for _, k := range objects[*keda.ScaledObject](all) {
+			require.Equal(t, k.Name, k.Spec.ScaleTargetRef.Name)
+			scaled[k.Name] = true
 		}
 		for _, p := range objects[*policy.PodDisruptionBudget](all) {
 			selector, err := meta.LabelSelectorAsSelector(p.Spec.Selector)

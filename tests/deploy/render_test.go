@@ -15,6 +15,7 @@ import (
 	configuration "github.com/dapr/dapr/pkg/apis/configuration/v1alpha1"
 	resiliency "github.com/dapr/dapr/pkg/apis/resiliency/v1alpha1"
 	subscriptions "github.com/dapr/dapr/pkg/apis/subscriptions/v2alpha1"
+	keda "github.com/kedacore/keda/v2/apis/keda/v1alpha1"
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer/json"
@@ -74,11 +75,11 @@ func (c checkout) render(dir string) ([]runtime.Object, error) {
 	return list, nil
 }
 
-// known are all kinds that deploy/ has: Kubernetes's, Dapr's, the Gateway API's.
+// known are all kinds that deploy/ has: Kubernetes's, Dapr's, the Gateway API's, KEDA's.
 var known = func() *runtime.Scheme {
 	s := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, components.AddToScheme, configuration.AddToScheme,
-		resiliency.AddToScheme, subscriptions.AddToScheme, gateway.Install} {
+		resiliency.AddToScheme, subscriptions.AddToScheme, gateway.Install, keda.AddToScheme} {
 		if err := add(s); err != nil {
 			panic(err)
 		}
@@ -124,6 +125,9 @@ func (c checkout) overlays(t *testing.T) (dirs []string) {
 				"../../components/gateway-api, ../../components/restricted, ../../components/" + state
 			if state != pubsub {
 				text += ", ../../components/" + servers[pubsub]
+			}
+			if pubsub == "kafka" {
+				text += ", ../../components/keda-kafka"
 			}
 			text += "]\n"
 			dir := "/deploy/overlays/" + name

@@ -116,7 +116,7 @@ func (c *customers) one(ctx context.Context, over <-chan struct{}) {
 		case a.Status == http.StatusCreated:
 			p.known = true
 			return a.Decode(&p.order)
-		case a.Status == http.StatusConflict && a.Problem().Name() == "insufficient-stock":
+		case a.Status == http.StatusConflict && a.Problem().Name() == "out-of-stock":
 			p.known = true
 			return nil
 		}
@@ -142,7 +142,7 @@ func (c *customers) insist(ctx context.Context, request func() error) bool {
 			return true
 		}
 		if errors.As(err, &p) && p.Status < 500 && p.Name() != "request-in-progress" { // of the first, whose answer was lost
-			if p.Name() != "insufficient-stock" { // of a cart
+			if p.Name() != "out-of-stock" { // of a cart
 				c.fail(err)
 			}
 			return false
