@@ -148,6 +148,12 @@ type productOutput struct {
 // get shows a product. One that is not for sale is only there for staff.
 func (s *Service) get(ctx context.Context, in *getInput) (*productOutput, error) {
 	e := s.listing.Get(in.IDOrHandle)
+	if e == nil { // another replica may have just made it
+		if err := s.catchUp(ctx); err != nil {
+			return nil, err
+		}
+		e = s.listing.Get(in.IDOrHandle)
+	}
 	if e == nil || (e.Status != product.Active && !identity.Of(ctx).Has(identity.Staff)) {
 		return nil, fault.Missing("product")
 	}

@@ -33,8 +33,10 @@ func Run(ctx context.Context, h *host.Host) (func(context.Context) error, error)
 	state := h.Sidecar.State(daprd.StateStore)
 	inventory, err := OpenInventory(ctx, InventoryDeps{
 		State: state, Publisher: h.Sidecar, Invoker: h.Sidecar, Locations: c.Locations, Rebuild: c.Rebuild == "on", Now: time.Now,
-		KnownSKU: func(_ context.Context, sku string) (bool, error) { return s.HasSKU(sku), nil },
-		Compare:  func(shown []contract.Shown) ([]string, []contract.PriceChangedLine) { return s.Compare(shown) },
+		KnownSKU: func(ctx context.Context, sku string) (bool, error) { return s.HasSKU(ctx, sku) },
+		Compare: func(ctx context.Context, shown []contract.Shown) ([]string, []contract.PriceChangedLine, error) {
+			return s.Compare(ctx, shown)
+		},
 	})
 	if err != nil {
 		return nil, err

@@ -168,9 +168,13 @@ func (s *Service) Close(ctx context.Context) error {
 }
 
 // HasSKU reports whether a product of any status has the SKU.
-func (s *Service) HasSKU(sku string) bool {
+func (s *Service) HasSKU(ctx context.Context, sku string) (bool, error) {
+	if _, _, ok := s.listing.Variant(sku); ok {
+		return true, nil
+	}
+	err := s.catchUp(ctx)
 	_, _, ok := s.listing.Variant(sku)
-	return ok
+	return ok, err
 }
 
 // Mount puts the service's operations on an API.

@@ -272,14 +272,34 @@ func TestWhatBuyersWereShownIsCompared(t *testing.T) {
 	s.add(hat)
 	eur := func(n int64) money.Money { return money.New(n, "EUR") }
 	as := contract.Shown{SKU: "HAT-M", UnitPrice: eur(4500), Shipped: true}
-	gone, changed := s.service.Compare([]contract.Shown{as})
+	gone, changed, err := s.service.Compare(t.Context(), []contract.Shown{as})
+	require.NoError(t, err)
 	assert.Empty(t, gone)
 	assert.Empty(t, changed)
 
 	dearer, taxed, carried, foreign := as, as, as, as
 	dearer.UnitPrice, taxed.Taxable, carried.Shipped, foreign.UnitPrice = eur(4400), true, false, money.New(4500, "USD")
-	gone, changed = s.service.Compare([]contract.Shown{dearer, taxed, carried, foreign, {SKU: "NOPE", UnitPrice: eur(1)}})
+	gone, changed, err = s.service.Compare(t.Context(), []contract.Shown{dearer, taxed, carried, foreign, {SKU: "NOPE", UnitPrice: eur(1)}})
 	assert.Equal(t, []contract.PriceChangedLine{{SKU: "HAT-M", Was: eur(4400), Now: eur(4500)}, {SKU: "HAT-M", Was: eur(4500), Now: eur(4500)},
 		{SKU: "HAT-M", Was: eur(4500), Now: eur(4500)}}, changed)
+	require.NoError(t, err)
 	assert.Equal(t, []string{"HAT-M", "NOPE"}, gone)
+}
+
+// A replica says of nothing that it is not there, and of no price that it has changed, that another one has just written.
+func TestReplicasKnowWhatOthersHaveWritten(t *testing.T) {
+	t.Parallel()
+	a := open(t, false)
+	b := reopen(a, t, false)
+	a.add(hat)
+	assert.Equal(t, 200, b.call("GET", "/api/v1/products/felt-hat", "").status)
+	c := reopen(a, t, false)
+	a.add(strings.NewReplacer("Felt hat", "Other hat", "felt-hat", "other-hat", "HAT-", "OTHER-").Replace(hat))
+	known, err := b.service.HasSKU(t.Context(), "OTHER-M")
+	require.NoError(t, err)
+	assert.True(t, known)
+	gone, changed, err := c.service.Compare(t.Context(), []contract.Shown{{SKU: "OTHER-M", UnitPrice: money.New(4500, "EUR"), Shipped: true}})
+	require.NoError(t, err)
+	assert.Empty(t, gone)
+	assert.Empty(t, changed)
 }

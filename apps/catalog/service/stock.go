@@ -37,7 +37,7 @@ type InventoryDeps struct {
 	// KnownSKU reports whether the catalogue has the SKU; an error is an outage.
 	KnownSKU func(ctx context.Context, sku string) (bool, error)
 	// Compare finds what is not sold as buyers were shown it, see Service.Compare.
-	Compare func([]contract.Shown) (gone []string, changed []contract.PriceChangedLine)
+	Compare func(context.Context, []contract.Shown) (gone []string, changed []contract.PriceChangedLine, err error)
 	Now     func() time.Time
 	// SweepEvery is how often holds past their time are asked after; 5 s if zero.
 	SweepEvery time.Duration

@@ -60,9 +60,13 @@ func (s *Inventory) reserve(ctx context.Context, in *reserveInput) (*reservation
 
 // sellable refuses what the catalogue does not have, and what it does not sell as it was shown.
 func (s *Inventory) sellable(ctx context.Context, r contract.ReservationRequest) error {
-	if gone, changed := s.deps.Compare(r.Shown); len(gone) > 0 {
+	gone, changed, err := s.deps.Compare(ctx, r.Shown)
+	switch {
+	case err != nil:
+		return err
+	case len(gone) > 0:
 		return contract.CartChanged(gone)
-	} else if len(changed) > 0 {
+	case len(changed) > 0:
 		return contract.PriceChanged(changed)
 	}
 	for _, l := range r.Lines {

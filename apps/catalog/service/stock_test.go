@@ -80,7 +80,7 @@ func signedIn(next http.Handler) http.Handler {
 }
 
 // compare has a catalogue in which everything costs 10 EUR, and nothing is sold that begins with "old-".
-func compare(shown []contract.Shown) (gone []string, changed []contract.PriceChangedLine) {
+func compare(_ context.Context, shown []contract.Shown) (gone []string, changed []contract.PriceChangedLine, err error) {
 	for _, s := range shown {
 		if now := money.New(1000, "EUR"); strings.HasPrefix(s.SKU, "old-") {
 			gone = append(gone, s.SKU)
@@ -88,7 +88,7 @@ func compare(shown []contract.Shown) (gone []string, changed []contract.PriceCha
 			changed = append(changed, contract.PriceChangedLine{SKU: s.SKU, Was: s.UnitPrice, Now: now})
 		}
 	}
-	return gone, changed
+	return gone, changed, nil
 }
 
 func (d *depot) clock() time.Time {
