@@ -69,9 +69,10 @@ func (p *Partition[S]) Do(ctx context.Context, ids []string, decide func(*Tx[S])
 }
 
 // Get reads one aggregate; seq is 0 if it has no events. What this process has committed is seen; what
-// other processes have, within SyncEvery for an aggregate that is warm here, at once for any other.
+// other processes have, within SyncEvery for an aggregate that is warm here and has events, at once for any other: that
+// something is not there is said only when the log was seen to end without it.
 func (p *Partition[S]) Get(ctx context.Context, id string) (state S, seq uint64, err error) {
-	if state, seq, warm := p.Warm(id); warm {
+	if state, seq, warm := p.Warm(id); warm && seq > 0 {
 		return state, seq, nil
 	}
 	_, err = p.Do(ctx, []string{id}, func(tx *Tx[S]) error {
@@ -104,9 +105,9 @@ func (p *Partition[S]) GetMany(ctx context.Context, ids []string) (map[string]Cu
 	var cold []string
 	p.mu.RLock()
 	for _, id := range ids {
-		if a := p.warm[id]; a == nil {
+		if a := p.warm[id]; a == nil || a.seq == 0 {
 			cold = append(cold, id)
-		} else if a.seq > 0 {
+		} else {
 			found[id] = Current[S]{a.state, a.seq}
 		}
 	}

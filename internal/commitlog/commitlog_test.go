@@ -231,3 +231,36 @@ func TestClosedPartitionRefuses(t *testing.T) {
 	_, err = p.Do(t.Context(), nil, func(*commitlog.Tx[ledger]) error { return nil })
 	assert.ErrorIs(t, err, commitlog.ErrClosed)
 }
+
+// However lately this process was told that something is not there: another one may have made it since.
+func TestAbsenceIsNeverOld(t *testing.T) {
+	t.Parallel()
+	store, ctx := memory.NewState(), t.Context()
+	o := commitlog.Options{SyncEvery: time.Hour, CheckpointEvery: time.Hour}
+	var p [2]*commitlog.Partition[ledger]
+	for i := range p {
+		var err error
+		p[i], err = commitlog.Open(ctx, store, "test", "p", ledgerModel(), o)
+		require.NoError(t, err)
+		defer p[i].Close(context.Background())
+	}
+	for n, look := range []func(id string) bool{
+		func(id string) bool { _, seq, err := p[1].Get(ctx, id); require.NoError(t, err); return seq > 0 },
+		func(id string) bool {
+			found, err := p[1].GetMany(ctx, []string{id})
+			require.NoError(t, err)
+			return len(found) > 0
+		},
+	} {
+		id := fmt.Sprint("a", n)
+		_, err := p[1].Preload(ctx, []string{id})
+		require.NoError(t, err)
+		require.False(t, look(id))
+		_, err = p[0].Do(ctx, []string{id}, func(tx *commitlog.Tx[ledger]) error {
+			tx.Emit(id, "added", map[string]any{"K": "k", "N": 1})
+			return nil
+		})
+		require.NoError(t, err)
+		require.True(t, look(id))
+	}
+}
