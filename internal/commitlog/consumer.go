@@ -227,7 +227,7 @@ func (c *Consumer) fetch(ctx context.Context, r *reader, upTo uint64, last bool)
 func (c *Consumer) pass(ctx context.Context, r *reader, e contract.Event, last bool) error {
 	err := c.handle(ctx, e)
 	if err == nil {
-		r.move(func(p *progress) { p.Position, p.Applied = e.Position, p.Applied+1 })
+		r.applied(e.Position)
 		return nil
 	}
 	if !final(ctx, err, last) {
@@ -237,7 +237,7 @@ func (c *Consumer) pass(ctx context.Context, r *reader, e contract.Event, last b
 	if err := c.park(ctx, r.log, e, err); err != nil {
 		return err
 	}
-	r.move(func(p *progress) { p.Position = e.Position })
+	r.passed(e.Position)
 	return c.store(ctx, r)
 }
 

@@ -282,3 +282,43 @@ func TestAtOnce(t *testing.T) {
 	})(t.Context(), events)
 	require.ErrorContains(t, failed, "a bug")
 }
+
+// While a replica handles an event, another one may come further, and the first learn of it: no event counts twice, and
+// none comes again.
+func TestReplicasCountTogether(t *testing.T) {
+	t.Parallel()
+	store := memory.NewState()
+	var deliveries []sidecar.Delivery
+	for n := uint64(1); n <= 4; n++ {
+		e := contract.Event{ID: fmt.Sprint("src/p/", n), Type: "did", Source: "src", Partition: "p", Position: n}
+		data, err := json.Marshal(e)
+		require.NoError(t, err)
+		deliveries = append(deliveries, sidecar.Delivery{ID: e.ID, Topic: "t", Data: data})
+	}
+	consumer := func(h commitlog.EventHandler) *commitlog.Consumer {
+		return commitlog.NewConsumer(commitlog.ConsumerOptions{State: store, StoreEvery: time.Nanosecond,
+			Logs: []commitlog.LogName{{Source: "src", Partition: "p"}}, Handlers: map[string]commitlog.EventHandler{"did": h}})
+	}
+	at, goOn := make(chan struct{}), make(chan struct{})
+	var handled []uint64
+	slow := consumer(func(_ context.Context, e contract.Event) error {
+		handled = append(handled, e.Position)
+		if e.Position == 2 {
+			close(at)
+			<-goOn
+		}
+		return nil
+	})
+	quick := consumer(func(context.Context, contract.Event) error { return nil })
+	delivered := make(chan []sidecar.Outcome)
+	go func() { delivered <- slow.Deliver(t.Context(), deliveries) }()
+	<-at
+	require.Equal(t, []sidecar.Outcome{sidecar.Done, sidecar.Done, sidecar.Done}, quick.Deliver(t.Context(), deliveries[:3]))
+	slow.Store(t.Context())
+	close(goOn)
+	require.Equal(t, []sidecar.Outcome{sidecar.Done, sidecar.Done, sidecar.Done, sidecar.Done}, <-delivered)
+	require.Equal(t, []uint64{1, 2, 4}, handled)
+	cursors, err := slow.Cursors(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []contract.Cursor{{Source: "src", Partition: "p", Position: 4, Applied: 4}}, cursors)
+}

@@ -19,3 +19,10 @@ func (p *Partition[S]) AuditHolding(ctx context.Context, n int) (contract.Audit,
 func (v *Projection) AuditHolding(ctx context.Context, n int) (contract.Audit, error) {
 	return v.audit(ctx, n, time.Millisecond)
 }
+
+// Store stores the cursors that have moved, as Run does now and then.
+func (c *Consumer) Store(ctx context.Context) {
+	for _, r := range c.all() {
+		c.storeMoved(ctx, r, 0)
+	}
+}

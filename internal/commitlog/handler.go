@@ -116,6 +116,6 @@ func (c *Consumer) together(ctx context.Context, r *reader, next []contract.Even
 			c.handled(e)
 		}
 	}
-	r.move(func(p *progress) { p.Position, p.Applied = next[n-1].Position, p.Applied+uint64(n) })
+	r.applied(next[n-1].Position)
 	return n, nil
 }

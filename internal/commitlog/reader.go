@@ -57,10 +57,22 @@ func (r *reader) progress() progress {
 	return r.at
 }
 
-func (r *reader) move(fn func(*progress)) {
+// applied notes that the events up to a position are handled. Another replica may have come further meanwhile, and its
+// cursor have been taken over (adopt): each event counts once.
+func (r *reader) applied(position uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	fn(&r.at)
+	if position > r.at.Position {
+		r.at.Applied += position - r.at.Position
+		r.at.Position = position
+	}
+}
+
+// passed notes that the event at a position is parked.
+func (r *reader) passed(position uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.at.Position = max(r.at.Position, position)
 }
 
 // failed notes since when the event at a position fails.
