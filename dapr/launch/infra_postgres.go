@@ -40,6 +40,7 @@ func (i *Infra) postgres(ctx context.Context) (service, map[string]string, error
 		args: append(as,
 			filepath.Join(bin, "postgres"), "-D", path,
 			"-c", "listen_addresses="+i.opts.Address, "-c", fmt.Sprintf("port=%d", port),
+			"-c", "max_connections=300", // of three replicas an app, and as many again during a rollout: see components/state/postgres
 			"-c", "unix_socket_directories=", // its path may be at most 107 bytes, and nobody needs one
 		),
 		ports: map[string]int{"postgres": port},
