@@ -101,9 +101,9 @@ func (s *shopOn) deploy(ctx context.Context) error {
 
 // apply brings the overlay, with the images of s.tag, to the cluster.
 func (s *shopOn) apply(ctx context.Context) error {
-	overlay, err := filepath.Rel(s.dir, filepath.Join("deploy", "overlays", s.overlay))
-	if abs, absErr := filepath.Abs(filepath.Join("deploy", "overlays", s.overlay)); absErr == nil {
-		overlay, err = filepath.Rel(s.dir, abs)
+	overlay, err := filepath.Abs(filepath.Join("deploy", "overlays", s.overlay))
+	if err == nil {
+		overlay, err = filepath.Rel(s.dir, overlay) // kustomize takes no other
 	}
 	if err != nil {
 		return err

@@ -86,7 +86,7 @@ func (s *shopOn) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	apps2, sidecars, secrets := map[string]string{}, map[string]string{}, map[string]string{}
+	own, sidecars, secrets := map[string]string{}, map[string]string{}, map[string]string{}
 	for _, app := range apps {
 		side, err := s.forward(ctx, app, "3500")
 		if err != nil {
@@ -96,12 +96,12 @@ func (s *shopOn) connect(ctx context.Context) error {
 		if sidecars[app], err = side.withToken(s.secrets["dapr-token"]["token"]); err != nil {
 			return err
 		}
-		own, err := s.forward(ctx, app, "http")
+		way, err := s.forward(ctx, app, "http")
 		if err != nil {
 			return err
 		}
-		s.forwards = append(s.forwards, own)
-		apps2[app] = "http://" + own.address
+		s.forwards = append(s.forwards, way)
+		own[app] = "http://" + way.address
 	}
 	for _, values := range s.secrets {
 		for key, value := range values {
@@ -109,7 +109,7 @@ func (s *shopOn) connect(ctx context.Context) error {
 		}
 	}
 	text, err := json.Marshal(map[string]any{
-		"gateway": gateway, "mail": s.servers.MailDir(), "apps": apps2, "sidecars": sidecars, "secrets": secrets,
+		"gateway": gateway, "mail": s.servers.MailDir(), "apps": own, "sidecars": sidecars, "secrets": secrets,
 	})
 	if err != nil {
 		return err
