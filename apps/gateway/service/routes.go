@@ -11,6 +11,7 @@ type route struct {
 	body    int64 // bytes; maxBody if zero
 	timeout time.Duration
 	stream  bool // server-sent events: no end, no compression
+	shed    bool // each is costly, and the app behind takes only so many: see valve
 	cached  bool // reads without credentials are answered from memory, as long as their Cache-Control says
 }
 
@@ -42,6 +43,8 @@ var routes = []route{
 	{pattern: "/api/v1/orders/{id}/stream", app: "orders", stream: true},
 	{pattern: "/api/v1/payments/*", app: "orders"},
 	{pattern: "/api/v1/auth/*", app: "users", limit: signIn},
+	{pattern: "/api/v1/auth/login", app: "users", limit: signIn, shed: true},
+	{pattern: "/api/v1/auth/register", app: "users", limit: signIn, shed: true},
 	{pattern: "/api/v1/me", app: "users"},
 	{pattern: "/api/v1/me/*", app: "users"},
 	{pattern: "/api/v1/users", app: "users"},

@@ -2,7 +2,8 @@
 // nothing else.
 //
 // A request passes, in this order: security headers and CORS, the guard of addresses, the access token,
-// the rate limit, read-only mode, compression, the cache of public reads, then its route's proxy or the documentation.
+// the rate limit, read-only mode, compression, the valve of sign-ins or the cache of public reads, then its route's proxy
+// or the documentation.
 package service
 
 import (
@@ -96,7 +97,11 @@ func (g *Gateway) router() (http.Handler, error) {
 		if rt.stream {
 			on = r
 		}
-		h := g.slower(rt.limit)(g.remember(rt, g.proxy(rt)))
+		h := g.remember(rt, g.proxy(rt))
+		if rt.shed {
+			h = g.shed(h)
+		}
+		h = g.slower(rt.limit)(h)
 		for _, method := range methods {
 			on.Method(method, rt.pattern, h)
 		}

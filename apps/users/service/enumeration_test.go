@@ -61,6 +61,11 @@ func (c *counting) Put(ctx context.Context, key string, v []byte, etag string, o
 	return c.State.Put(ctx, key, v, etag, o...)
 }
 
+func (c *counting) PutManyIf(ctx context.Context, items []sidecar.Item) error {
+	c.note("put many", items[0].Key)
+	return c.State.PutManyIf(ctx, items)
+}
+
 func (c *counting) Delete(ctx context.Context, key, etag string) error {
 	c.note("delete", key)
 	return c.State.Delete(ctx, key, etag)

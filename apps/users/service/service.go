@@ -69,8 +69,8 @@ type Service struct {
 	configured account.Email // the administrator of EnsureAdministrator
 }
 
-// Bounds on what waits or runs at once. Half of the processors hash passwords, 19 MiB each: a storm of sign-ins
-// leaves the others to those who buy.
+// Bounds on what waits or runs at once. Passwords are hashed on half of the processors, half of the time, 19 MiB each,
+// and stand back behind those who buy.
 const (
 	hashesWaiting  = 128
 	backgroundMost = 256
@@ -172,6 +172,7 @@ func (s *Service) Close(ctx context.Context) error {
 	unsettled := s.Settle(ctx)
 	s.stop()
 	s.running.Wait()
+	s.hasher.Close()
 	return errors.Join(unsettled, s.log.Close(ctx))
 }
 

@@ -3,7 +3,6 @@ package service
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"net/netip"
 	"strings"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"haberdash/apps/users/internal/attempts"
 	"haberdash/apps/users/internal/session"
 	"haberdash/apps/users/internal/trail"
+	"haberdash/apps/users/service/hasher"
 	"haberdash/apps/users/service/store"
 	"haberdash/internal/fault"
 	"haberdash/internal/identity"
@@ -45,10 +45,16 @@ func (s *Service) signIn(ctx context.Context, email account.Email, password stri
 		}
 		defer leave()
 	}
-	if err := s.mayTry(ctx, store.Address, c.address, attempts.Address); err != nil {
+	place, err := s.hasher.Reserve()
+	if err != nil {
 		return nil, session.Token{}, err
 	}
-	claim, _, err := s.store.Claim(ctx, email)
+	defer place.Leave()
+	failures := []*store.Counter{failuresAt(email)}
+	if c.address != "" {
+		failures = append(failures, &store.Counter{Kind: store.Address, Who: c.address, Policy: attempts.Address})
+	}
+	claim, err := s.store.SignIn(ctx, email, failures...)
 	if err != nil {
 		return nil, session.Token{}, err
 	}
@@ -59,11 +65,7 @@ func (s *Service) signIn(ctx context.Context, email account.Email, password stri
 	if !held(a, email) {
 		a = nil
 	}
-	if err := s.check(ctx, string(email), a, password); err != nil {
-		if fault.Is(err, errCredentials.Type) && c.address != "" {
-			_, countErr := s.store.CountAttempt(ctx, store.Address, c.address, attempts.Address, s.now())
-			err = errors.Join(err, countErr)
-		}
+	if err := s.check(ctx, place, failures, a, password); err != nil {
 		return nil, session.Token{}, err
 	}
 	t := session.Token{UserID: a.ID(), SessionID: s.newID(), Family: rand.Text(), Secret: rand.Text() + rand.Text()}
@@ -74,51 +76,43 @@ func (s *Service) signIn(ctx context.Context, email account.Email, password stri
 	return a, t, err
 }
 
-// mayTry refuses whoever has to wait: too-many-attempts (429).
-func (s *Service) mayTry(ctx context.Context, kind, who string, p attempts.Policy) error {
-	if who == "" {
-		return nil
-	}
-	r, err := s.store.Attempts(ctx, kind, who)
-	if err != nil {
-		return err
-	}
-	if wait := p.Wait(r, s.now()); wait > 0 {
-		return tooMany(wait)
-	}
-	return nil
+// failuresAt counts wrong passwords for a mailbox.
+func failuresAt(mailbox account.Email) *store.Counter {
+	return &store.Counter{Kind: store.SignIn, Who: string(mailbox), Policy: attempts.SignIn}
 }
 
-// check compares a password, counting failures at the mailbox. a may be nil or deleted. The caller holds
-// the mailbox's lane. Errors: invalid-credentials (401), too-many-attempts (429).
-func (s *Service) check(ctx context.Context, mailbox string, a *account.Account, password string) error {
-	r, err := s.store.Attempts(ctx, store.SignIn, mailbox)
-	if err != nil {
-		return err
+// check compares a password. A wrong one is counted in each of failures, that of the mailbox first, which were read
+// within the lanes that the caller still holds. a may be nil or deleted. Errors: invalid-credentials (401),
+// too-many-attempts (429).
+func (s *Service) check(ctx context.Context, place hasher.Place, failures []*store.Counter, a *account.Account, password string) error {
+	var wait time.Duration
+	for _, c := range failures {
+		wait = max(wait, c.Policy.Wait(c.Record, s.now()))
 	}
-	if wait := attempts.SignIn.Wait(r, s.now()); wait > 0 {
+	if wait > 0 {
 		return tooMany(wait)
 	}
 	hash := ""
 	if a != nil {
 		hash = a.Snapshot().PasswordHash
 	}
-	ok, err := s.hasher.Matches(ctx, password, hash)
+	ok, err := place.Matches(ctx, password, hash)
 	if err != nil {
 		return err
 	}
+	mailbox := failures[0]
 	if !ok {
 		// A client that hangs up must not get its guess for nothing.
-		if _, err := s.store.CountAttempt(context.WithoutCancel(ctx), store.SignIn, mailbox, attempts.SignIn, s.now()); err != nil {
+		if err := s.store.Count(context.WithoutCancel(ctx), s.now(), failures...); err != nil {
 			return err
 		}
-		if a != nil && attempts.SignIn.Add(r, s.now()).Count == attempts.SignIn.Free {
+		if a != nil && mailbox.Policy.Add(mailbox.Record, s.now()).Count == mailbox.Policy.Free {
 			s.recordThrottled(ctx, a.ID())
 		}
 		return errCredentials
 	}
-	if r.Count > 0 {
-		return s.store.ForgetAttempts(ctx, store.SignIn, mailbox)
+	if mailbox.Record.Count > 0 {
+		return s.store.ForgetAttempts(ctx, mailbox.Kind, mailbox.Who)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ package hasher
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,75 +18,110 @@ import (
 // OWASP is the recommended cost (OWASP Password Storage Cheat Sheet: 19 MiB, two passes, one lane).
 var OWASP = argon2id.Params{Memory: 19 << 10, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32}
 
-// Hasher is a bounded pool.
+// Hasher is a bounded pool of workers, each with a thread of its own that yields to the rest of the machine and rests
+// after each hash for as long as that took, and a bounded line of those who wait for one.
 type Hasher struct {
 	params  argon2id.Params
-	slots   chan struct{}
-	waiting atomic.Int64
+	places  chan struct{}
+	work    chan func()
 	done    atomic.Int64
-	queue   int64
+	workers sync.WaitGroup
+	close   func()
 	decoy   string // a hash of nothing anybody knows
 }
 
-// New makes a hasher that runs parallel hashes at once and lets queue callers wait.
+// New makes a hasher that runs parallel hashes at once and lets queue callers wait. Close ends it.
 func New(params argon2id.Params, parallel, queue int) (*Hasher, error) {
 	decoy, err := argon2id.CreateHash("no password has this hash", &params)
 	if err != nil {
 		return nil, fmt.Errorf("argon2id: %w", err)
 	}
-	return &Hasher{params: params, slots: make(chan struct{}, parallel), queue: int64(queue), decoy: decoy}, nil
+	h := &Hasher{params: params, places: make(chan struct{}, parallel+queue), work: make(chan func()), decoy: decoy}
+	h.close = sync.OnceFunc(func() { close(h.work) })
+	for range parallel {
+		h.workers.Go(func() {
+			yieldToOthers()
+			for do := range h.work {
+				began := time.Now()
+				do()
+				time.Sleep(time.Since(began)) // so a rush takes a quarter of the cores, and less when others need them
+			}
+		})
+	}
+	return h, nil
+}
+
+// Close ends the workers once they have done what they do. Nobody may have a place any more.
+func (h *Hasher) Close() {
+	h.close()
+	h.workers.Wait()
 }
 
 var errBusy = fault.New(fault.Unavailable, "unavailable", "Too many people are signing in at once. Try again in a moment.").After(2 * time.Second)
 
-func (h *Hasher) acquire(ctx context.Context) error {
+// Place is a place in the line, and then at a worker.
+type Place struct{ h *Hasher }
+
+// Reserve takes a place, before there is any other work to be done for a caller who may not get one. Leave gives it
+// back. Error: unavailable (503) when the line is full.
+func (h *Hasher) Reserve() (Place, error) {
 	select {
-	case h.slots <- struct{}{}:
-		return nil
+	case h.places <- struct{}{}:
+		return Place{h}, nil
 	default:
+		return Place{}, errBusy
 	}
-	defer h.waiting.Add(-1)
-	if h.waiting.Add(1) > h.queue {
-		return errBusy
-	}
+}
+
+// Leave gives the place back.
+func (p Place) Leave() { <-p.h.places }
+
+// do has a worker do something, and waits for it. Error: unavailable (503) when ctx ends while it waits for its turn.
+func (p Place) do(ctx context.Context, something func()) error {
+	done := make(chan struct{})
 	select {
-	case h.slots <- struct{}{}:
+	case p.h.work <- func() { defer close(done); something() }:
+		<-done
+		p.h.done.Add(1)
 		return nil
 	case <-ctx.Done():
 		return errBusy.Because(ctx.Err())
 	}
 }
 
-func (h *Hasher) release() {
-	h.done.Add(1)
-	<-h.slots
+// Hash gives the encoded hash of a password, with a salt of its own. Error: unavailable (503) when ctx ends while it
+// waits for its turn.
+func (p Place) Hash(ctx context.Context, password string) (hash string, err error) {
+	if busy := p.do(ctx, func() { hash, err = argon2id.CreateHash(canonical(password), &p.h.params) }); busy != nil {
+		return "", busy
+	}
+	return hash, err
+}
+
+// Matches reports whether the password has the hash. An empty hash matches nothing and costs the same,
+// so the time tells nobody whether an account exists. Error: as Hash.
+func (p Place) Matches(ctx context.Context, password, hash string) (ok bool, err error) {
+	against := hash
+	if hash == "" {
+		against = p.h.decoy
+	}
+	if busy := p.do(ctx, func() { ok, err = argon2id.ComparePasswordAndHash(canonical(password), against) }); busy != nil {
+		return false, busy
+	}
+	return ok && hash != "", err
 }
 
 // Done counts the hashes that were made or compared so far.
 func (h *Hasher) Done() int64 { return h.done.Load() }
 
-// Hash gives the encoded hash of a password, with a salt of its own. Error: unavailable (503) when the
-// queue is full or ctx ends while waiting.
+// Hash is Place.Hash in a place of its own. Error: unavailable (503) when the line is full, too.
 func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
-	if err := h.acquire(ctx); err != nil {
+	p, err := h.Reserve()
+	if err != nil {
 		return "", err
 	}
-	defer h.release()
-	return argon2id.CreateHash(canonical(password), &h.params)
-}
-
-// Matches reports whether the password has the hash. An empty hash matches nothing and costs the same,
-// so the time tells nobody whether an account exists. Error: as Hash.
-func (h *Hasher) Matches(ctx context.Context, password, hash string) (bool, error) {
-	if err := h.acquire(ctx); err != nil {
-		return false, err
-	}
-	defer h.release()
-	if hash == "" {
-		_, err := argon2id.ComparePasswordAndHash(canonical(password), h.decoy)
-		return false, err
-	}
-	return argon2id.ComparePasswordAndHash(canonical(password), hash)
+	defer p.Leave()
+	return p.Hash(ctx, password)
 }
 
 // canonical makes one password of the several byte sequences that different keyboards send for it

@@ -20,19 +20,27 @@ func TestHash(t *testing.T) {
 	t.Parallel()
 	h, err := hasher.New(hasher.OWASP, 1, 1)
 	require.NoError(t, err)
+	defer h.Close()
 	hash, err := h.Hash(t.Context(), "pässword")
 	require.NoError(t, err)
 	require.True(t, strings.HasPrefix(hash, "$argon2id$v=19$m=19456,t=2,p=1$"), hash)
 	for password, want := range map[string]bool{"pässword": true, "pa\u0308ssword": true, "password": false, "": false} {
-		ok, err := h.Matches(t.Context(), password, hash)
+		ok, err := matches(t, h, password, hash)
 		require.NoError(t, err)
 		require.Equal(t, want, ok, password)
 	}
-	ok, err := h.Matches(t.Context(), "no password has this hash", "")
+	ok, err := matches(t, h, "no password has this hash", "")
 	require.NoError(t, err)
 	require.False(t, ok, "the decoy opens nothing")
-	_, err = h.Matches(t.Context(), "x", "damaged")
+	_, err = matches(t, h, "x", "damaged")
 	require.Error(t, err)
+}
+
+func matches(t *testing.T, h *hasher.Hasher, password, hash string) (bool, error) {
+	p, err := h.Reserve()
+	require.NoError(t, err)
+	defer p.Leave()
+	return p.Matches(t.Context(), password, hash)
 }
 
 // With one place taken by a hash that takes its time, two may wait and all others are sent away.
@@ -42,6 +50,7 @@ func TestQueueIsBounded(t *testing.T) {
 	slow.Iterations, slow.Memory = 5, 4<<10
 	h, err := hasher.New(slow, 1, 2)
 	require.NoError(t, err)
+	defer h.Close()
 	start := make(chan struct{})
 	var done sync.WaitGroup
 	var served, refused atomic.Int64
@@ -62,6 +71,30 @@ func TestQueueIsBounded(t *testing.T) {
 	require.EqualValues(t, 20, served.Load()+refused.Load())
 	require.GreaterOrEqual(t, served.Load(), int64(3))
 	require.Positive(t, refused.Load())
+}
+
+// Who has a place keeps others out before any work is done, and gives it back.
+func TestPlacesAreTakenBeforehand(t *testing.T) {
+	t.Parallel()
+	h, err := hasher.New(cheap, 1, 1)
+	require.NoError(t, err)
+	defer h.Close()
+	one, err := h.Reserve()
+	require.NoError(t, err)
+	other, err := h.Reserve()
+	require.NoError(t, err)
+	_, err = h.Reserve()
+	require.True(t, fault.Is(err, "unavailable"))
+	_, err = h.Hash(t.Context(), "x")
+	require.True(t, fault.Is(err, "unavailable"))
+	require.Zero(t, h.Done())
+	other.Leave()
+	hash, err := h.Hash(t.Context(), "x")
+	require.NoError(t, err)
+	ok, err := one.Matches(t.Context(), "x", hash)
+	require.NoError(t, err)
+	require.True(t, ok)
+	one.Leave()
 }
 
 func TestWaitEndsWithTheRequest(t *testing.T) {

@@ -161,11 +161,40 @@ func TestCountAttempt(t *testing.T) {
 	wait, err := s.CountAttempt(t.Context(), store.Mail, "a", p, now)
 	require.NoError(t, err)
 	require.Equal(t, time.Minute, wait.Round(time.Second))
-	r, err := s.Attempts(t.Context(), store.Mail, "a")
-	require.NoError(t, err)
-	require.Equal(t, 2, r.Count, "what had to wait did not happen")
+	c := &store.Counter{Kind: store.Mail, Who: "a", Policy: p}
+	require.NoError(t, s.ReadCounters(t.Context(), c))
+	require.Equal(t, 2, c.Record.Count, "what had to wait did not happen")
 	require.NoError(t, s.ForgetAttempts(t.Context(), store.Mail, "a"))
-	r, err = s.Attempts(t.Context(), store.Mail, "a")
+	require.NoError(t, s.ReadCounters(t.Context(), c))
+	require.Zero(t, c.Record)
+}
+
+// A sign-in reads its claim and counters at once and adds to them at once. Attempts that another replica has counted
+// meanwhile are not lost.
+func TestSignInCounts(t *testing.T) {
+	t.Parallel()
+	s := store.New(memory.NewState())
+	require.NoError(t, s.CreateClaim(t.Context(), "a@example.com", store.Claim{UserID: "u", Place: 7}))
+	p := attempts.Policy{Free: 9, Base: time.Minute, Cap: time.Minute, Forget: time.Hour}
+	read := func() []*store.Counter {
+		counters := []*store.Counter{{Kind: store.SignIn, Who: "a@example.com", Policy: p}, {Kind: store.Address, Who: "203.0.113.7", Policy: p}}
+		claim, err := s.SignIn(t.Context(), "a@example.com", counters...)
+		require.NoError(t, err)
+		require.Equal(t, "u", claim.UserID)
+		require.EqualValues(t, 7, claim.Place)
+		return counters
+	}
+	counts := func() []int { c := read(); return []int{c[0].Record.Count, c[1].Record.Count} }
+	require.Equal(t, []int{0, 0}, counts())
+	one, other := read(), read()
+	require.NoError(t, s.Count(t.Context(), time.Now(), one...))
+	require.Equal(t, []int{1, 1}, counts())
+	require.NoError(t, s.Count(t.Context(), time.Now(), other...), "of records that are not what they were")
+	require.Equal(t, []int{2, 2}, counts())
+	require.NoError(t, s.Count(t.Context(), time.Now(), read()...))
+	require.Equal(t, []int{3, 3}, counts())
+
+	nobody, err := s.SignIn(t.Context(), "b@example.com")
 	require.NoError(t, err)
-	require.Zero(t, r)
+	require.Zero(t, nobody)
 }

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"haberdash/apps/users/internal/account"
-	"haberdash/apps/users/internal/attempts"
 	"haberdash/internal/sidecar"
 )
 
@@ -51,42 +50,4 @@ func (s *Store) Mailed(ctx context.Context, token string) (m Mailed, found bool,
 // DeleteMailed uses a token up.
 func (s *Store) DeleteMailed(ctx context.Context, token string) error {
 	return outage(s.state.Delete(ctx, tokenKey(token), ""))
-}
-
-// Kinds of attempts that are counted.
-const (
-	SignIn  = "sign-in"
-	Address = "address"
-	Mail    = "mail"
-)
-
-type attemptsDoc struct {
-	Count int       `json:"count"`
-	Last  time.Time `json:"last"`
-}
-
-func attemptsKey(kind, who string) string { return "attempts/" + kind + "/" + digest(who) }
-
-// Attempts reads a record of attempts; the zero record if there is none.
-func (s *Store) Attempts(ctx context.Context, kind, who string) (attempts.Record, error) {
-	var d attemptsDoc
-	_, _, err := s.get(ctx, attemptsKey(kind, who), &d)
-	return attempts.Record(d), err
-}
-
-// CountAttempt adds an attempt to a record unless the policy says to wait, and gives that wait.
-func (s *Store) CountAttempt(ctx context.Context, kind, who string, p attempts.Policy, now time.Time) (wait time.Duration, err error) {
-	err = change(ctx, s, attemptsKey(kind, who), func(d *attemptsDoc, _ bool) (bool, error) {
-		if wait = p.Wait(attempts.Record(*d), now); wait > 0 {
-			return false, nil
-		}
-		*d = attemptsDoc(p.Add(attempts.Record(*d), now))
-		return true, nil
-	}, sidecar.TTL(p.Forget))
-	return wait, err
-}
-
-// ForgetAttempts deletes a record.
-func (s *Store) ForgetAttempts(ctx context.Context, kind, who string) error {
-	return outage(s.state.Delete(ctx, attemptsKey(kind, who), ""))
 }
