@@ -84,7 +84,7 @@ func (b *built) variant(ctx context.Context, o *options, p v1.Platform) (v varia
 	}
 	defer os.RemoveAll(dir)
 	bin := filepath.Join(dir, b.program.name)
-	if err := compile(ctx, filepath.Join(o.root, b.program.module), b.program.pkg, bin, p); err != nil {
+	if err := compile(ctx, o.root, b.program, bin, p); err != nil {
 		return v, err
 	}
 	v.platform = p
@@ -120,13 +120,13 @@ func (b *built) variant(ctx context.Context, o *options, p v1.Platform) (v varia
 var buildFlags = []string{"-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid="}
 
 // compile builds a program that depends on nothing of this machine: neither its libraries nor its paths.
-func compile(ctx context.Context, dir, pkg, bin string, p v1.Platform) error {
-	cmd := exec.CommandContext(ctx, "go", slices.Concat([]string{"build"}, buildFlags, []string{"-o", bin, pkg})...)
-	cmd.Dir = dir
+func compile(ctx context.Context, root string, what program, bin string, p v1.Platform) error {
+	cmd := exec.CommandContext(ctx, "go", slices.Concat([]string{"build"}, buildFlags, []string{"-tags=" + what.tags, "-o", bin, what.pkg})...)
+	cmd.Dir = filepath.Join(root, what.module)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOWORK=off", "GOOS="+p.OS, "GOARCH="+p.Architecture,
 		"GOAMD64=v1", "GOARM64=v8.0", "GOEXPERIMENT=")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("go build %s: %w\n%s", pkg, err, out)
+		return fmt.Errorf("go build %s: %w\n%s", what.pkg, err, out)
 	}
 	return nil
 }

@@ -19,6 +19,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -114,6 +115,8 @@ type program struct {
 	pkg    string
 	title  string
 	roots  bool // it calls servers by TLS whose authorities everybody knows
+	tags   string
+	spare  bool // only built when it is named
 }
 
 // programs are those of the shop: every app, and what deploy/ runs beside them.
@@ -129,12 +132,14 @@ func (o *options) programs() (list []program, err error) {
 	list = append(list,
 		program{name: "secrets", module: ".", pkg: "./deploy/secrets", title: "Haberdash: makes the secrets of a shop"},
 		program{name: "broker", module: filepath.Join("dapr", "local"), pkg: "./broker", title: "Haberdash: a small broker that speaks Kafka's protocol"},
+		// For clusters whose Dapr has fewer components than its releases.
+		program{name: "daprd", module: filepath.Join("dapr", "local"), pkg: "./daprd", tags: "stablecomponents", title: "Haberdash: a Dapr sidecar", spare: true},
 	)
 	if len(mains) == 0 {
 		return nil, fmt.Errorf("%s is not the checkout: there is no apps/*/main.go", o.root)
 	}
 	if len(o.names) == 0 {
-		return list, nil
+		return slices.DeleteFunc(list, func(p program) bool { return p.spare }), nil
 	}
 	var chosen []program
 	for _, want := range o.names {

@@ -9,15 +9,12 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"runtime"
 	"slices"
 	"strings"
 )
 
 // namespace is the overlays' own.
 const namespace = "haberdash"
-
-func goarch() string { return runtime.GOARCH }
 
 // cluster is what KUBECONFIG names.
 type cluster struct {

@@ -1,7 +1,7 @@
 // Command k8s tries the manifests of deploy/ on a real cluster that has Dapr: from nothing, for each overlay, it
 // deploys the shop with real servers beside the cluster, runs the end-to-end suite against the gateway, kills pods at
-// random while customers buy, rolls a new version out and back under load without a failed request, and holds what
-// was sold against stock, orders and logs.
+// random while customers buy, rolls a new version out and back under load without a failed request, lets pods lack what
+// they need and looks whether they say so, and holds what was sold against stock, orders and logs.
 //
 //	KUBECONFIG=… K8S_LOAD="kind load image-archive" go run ./tests/k8s [overlay…]
 //
@@ -11,7 +11,8 @@
 //	K8S_LOAD   a command that takes an image archive (its path is added) into the cluster's nodes
 //	K8S_STEPS  a pattern of the steps to take after the deployment; all if empty
 //	K8S_IMAGES there: the nodes have the images of an earlier run, which will do
-//	K8S_SIDECAR an image of a sidecar that has bindings.smtp, where that of the cluster's Dapr has not: the nodes have it
+//	K8S_SIDECAR an image of the sidecar that the nodes have. Default: the one that the cluster's Dapr injects, or, if it was
+//	            built without the SMTP binding, one of dapr/local
 //	K8S_HOST   an address of this machine that pods reach: servers listen there. Default: that of the route to the node
 //
 // It needs what make test-infra needs, and leaves the namespace of the last overlay as it was when something failed.
@@ -27,6 +28,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -98,12 +100,13 @@ const (
 	second = "test-2"
 )
 
-// images builds a version's images and takes them to the nodes.
-func images(ctx context.Context, tag string) error {
-	build := exec.CommandContext(ctx, "make", "images", "PLATFORMS=linux/"+goarch())
-	build.Env = append(os.Environ(), "TAG="+tag)
+// images builds a version's images, of the programs named or of all of the shop's, and takes them to the nodes.
+func images(ctx context.Context, tag string, programs ...string) error {
+	build := exec.CommandContext(ctx, "go", append([]string{"run", ".", "-platforms=linux/" + runtime.GOARCH}, programs...)...)
+	build.Dir = filepath.Join("deploy", "images")
+	build.Env = append(os.Environ(), "TAG="+tag, "PREFIX=localhost/haberdash")
 	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("make images: %w\n%s", err, out)
+		return fmt.Errorf("images: %w\n%s", err, out)
 	}
 	load := strings.Fields(cmp.Or(os.Getenv("K8S_LOAD"), "kind load image-archive"))
 	out, err := exec.CommandContext(ctx, load[0], append(slices.Clone(load[1:]), filepath.Join(".run", "images", "images.tar"))...).CombinedOutput()
@@ -132,7 +135,7 @@ func try(ctx context.Context, c *cluster, overlay, dir string) error {
 	if err != nil {
 		return fmt.Errorf("K8S_STEPS: %w", err)
 	}
-	s := &shopOn{cluster: c, overlay: overlay, dir: dir, servers: servers, tag: first}
+	s := &shopOn{cluster: c, overlay: overlay, dir: dir, servers: servers, tag: first, sidecar: os.Getenv("K8S_SIDECAR")}
 	for _, step := range []struct {
 		name  string
 		do    func(context.Context) error
@@ -144,6 +147,7 @@ func try(ctx context.Context, c *cluster, overlay, dir string) error {
 		{name: "three replicas of catalog and orders", do: s.scale},
 		{name: "pods killed while customers buy", do: s.kill},
 		{name: "another version rolled out, and back, under load", do: s.roll},
+		{name: "what a pod lacks, explained", do: s.explained},
 		{name: "consumers and documents", do: s.audit},
 	} {
 		if step.name != deployed && !only.MatchString(step.name) || step.extra && only.String() == "" {

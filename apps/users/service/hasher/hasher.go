@@ -5,6 +5,7 @@ package hasher
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,9 +27,14 @@ type Hasher struct {
 	work    chan func()
 	done    atomic.Int64
 	workers sync.WaitGroup
+	tidy    *time.Timer
 	close   func()
 	decoy   string // a hash of nothing anybody knows
 }
+
+// quiet is how long after the last hash the memory of all goes back to the system: by itself the runtime keeps twice what
+// one takes for minutes, more than all else of the service.
+const quiet = 10 * time.Second
 
 // New makes a hasher that runs parallel hashes at once and lets queue callers wait. Close ends it.
 func New(params argon2id.Params, parallel, queue int) (*Hasher, error) {
@@ -37,6 +43,7 @@ func New(params argon2id.Params, parallel, queue int) (*Hasher, error) {
 		return nil, fmt.Errorf("argon2id: %w", err)
 	}
 	h := &Hasher{params: params, places: make(chan struct{}, parallel+queue), work: make(chan func()), decoy: decoy}
+	h.tidy = time.AfterFunc(quiet, debug.FreeOSMemory)
 	h.close = sync.OnceFunc(func() { close(h.work) })
 	for range parallel {
 		h.workers.Go(func() {
@@ -44,6 +51,7 @@ func New(params argon2id.Params, parallel, queue int) (*Hasher, error) {
 			for do := range h.work {
 				began := time.Now()
 				do()
+				h.tidy.Reset(quiet)
 				time.Sleep(time.Since(began)) // so a rush takes a quarter of the cores, and less when others need them
 			}
 		})
@@ -55,6 +63,7 @@ func New(params argon2id.Params, parallel, queue int) (*Hasher, error) {
 func (h *Hasher) Close() {
 	h.close()
 	h.workers.Wait()
+	h.tidy.Stop()
 }
 
 var errBusy = fault.New(fault.Unavailable, "unavailable", "Too many people are signing in at once. Try again in a moment.").After(2 * time.Second)

@@ -20,5 +20,6 @@ var behind = unix.SchedAttr{
 // threads from one that is locked, so none inherits it.
 func yieldToOthers() {
 	runtime.LockOSThread() // for good: the thread ends with its goroutine
-	_ = unix.SchedSetAttr(0, &behind, 0)
+	own := behind // it is written to
+	_ = unix.SchedSetAttr(0, &own, 0)
 }
