@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"syscall"
 	"text/tabwriter"
@@ -109,7 +110,7 @@ func run(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			r, err := measure(ctx, c, n, duration, func() map[string]time.Duration { return cpuOf(s) })
+			r, err := measure(ctx, c, judgeOf(c, cases), n, duration, func() map[string]time.Duration { return cpuOf(s) })
 			if err != nil {
 				return err
 			}
@@ -117,13 +118,20 @@ func run(ctx context.Context) error {
 			if r.Lag95, err = since(ctx, s, before); err != nil {
 				return err
 			}
-			r.Judged = judge(c, r, results)
 			results = append(results, r)
 		}
 	}
 	compare(results)
 	print(results)
 	return write(filepath.Join(out, "bench.json"), results)
+}
+
+// judgeOf is the case that another is judged by, nil if by none.
+func judgeOf(c benchCase, cases []benchCase) *benchCase {
+	if i := slices.IndexFunc(cases, func(other benchCase) bool { return other.name == c.against }); i >= 0 {
+		return &cases[i]
+	}
+	return nil
 }
 
 // cpuOf is the processor time that each of a shop's processes has used: it tells less of a busy machine than the clock.

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -60,20 +59,15 @@ type verdict struct {
 	Met     bool    `json:"met"`
 }
 
-// judge gives nil without the other case.
-func judge(c benchCase, r result, all []result) *verdict {
-	for _, other := range all {
-		if other.Case != c.against || other.Clients != r.Clients {
-			continue
-		}
-		if c.atMost > 0 && other.P99 > 0 {
-			ratio := r.P99 / other.P99
-			return &verdict{c.against, "p99", ratio, fmt.Sprintf("at most %.2f", c.atMost), r.Errors == 0 && ratio <= c.atMost}
-		}
-		if c.atLeast > 0 && other.PerSecond > 0 {
-			ratio := r.PerSecond / other.PerSecond
-			return &verdict{c.against, "rate", ratio, fmt.Sprintf("at least %.2f", c.atLeast), r.Errors == 0 && ratio >= c.atLeast}
-		}
+// judge compares a case with the one that it is judged by. Both were measured in turns.
+func judge(c benchCase, own, other result) *verdict {
+	if c.atMost > 0 && other.P99 > 0 {
+		ratio := own.P99 / other.P99
+		return &verdict{c.against, "p99", ratio, fmt.Sprintf("at most %.2f", c.atMost), own.Errors == 0 && ratio <= c.atMost}
+	}
+	if c.atLeast > 0 && other.PerSecond > 0 {
+		ratio := own.PerSecond / other.PerSecond
+		return &verdict{c.against, "rate", ratio, fmt.Sprintf("at least %.2f", c.atLeast), own.Errors == 0 && ratio >= c.atLeast}
 	}
 	return nil
 }
@@ -83,8 +77,8 @@ func (r result) shares() string {
 	names := slices.SortedFunc(maps.Keys(r.Processes), func(a, b string) int { return cmp.Compare(r.Processes[b], r.Processes[a]) })
 	var b strings.Builder
 	for _, name := range names {
-		if r.Processes[name] >= 0.05 {
-			fmt.Fprintf(&b, "%s %.1f ", name, r.Processes[name])
+		if r.Processes[name] >= 0.005 {
+			fmt.Fprintf(&b, "%s %.2f ", name, r.Processes[name])
 		}
 	}
 	return b.String()
@@ -93,24 +87,53 @@ func (r result) shares() string {
 // errDone is returned by an op that has nothing left to do: the measurement ends early.
 var errDone = fmt.Errorf("nothing left to do")
 
-// measure runs the case's op with n clients in a closed loop for d. cpu is the time that the shop's processes have
-// used so far.
-func measure(ctx context.Context, c benchCase, n int, d time.Duration, cpu func() map[string]time.Duration) (result, error) {
+// turns is how often a case and the one that it is judged by are measured, one after the other: what else the machine
+// does, and how fast it runs, changes from minute to minute.
+const turns = 4
+
+// measure runs the case's op with n clients in a closed loop for d, and, in turns with it, that of the case that it is
+// judged by for as long. cpu is the time that the shop's processes have used so far.
+func measure(ctx context.Context, c benchCase, against *benchCase, n int, d time.Duration, cpu func() map[string]time.Duration) (result, error) {
+	var own, other sample
+	if against == nil {
+		if err := own.add(ctx, c, n, d, cpu); err != nil {
+			return result{}, err
+		}
+		return own.result(c, n), nil
+	}
+	for range turns {
+		if err := other.add(ctx, *against, n, d/turns, cpu); err != nil {
+			return result{}, err
+		}
+		if err := own.add(ctx, c, n, d/turns, cpu); err != nil {
+			return result{}, err
+		}
+	}
+	r := own.result(c, n)
+	r.Judged = judge(c, r, other.result(*against, n))
+	return r, nil
+}
+
+// sample is what was measured of a case so far.
+type sample struct {
+	mu     sync.Mutex
+	times  []time.Duration
+	errors int
+	first  string
+	took   time.Duration
+	cpu    map[string]time.Duration
+}
+
+// add measures for d more.
+func (s *sample) add(ctx context.Context, c benchCase, n int, d time.Duration, cpu func() map[string]time.Duration) error {
 	if c.setup != nil {
 		if err := c.setup(ctx, n, d); err != nil {
-			return result{}, fmt.Errorf("%s: set up: %w", c.name, err)
+			return fmt.Errorf("%s: set up: %w", c.name, err)
 		}
 	}
 	fmt.Fprintf(os.Stderr, "%s, %d clients, for %s\n", c.name, n, d)
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
-	var (
-		wg     sync.WaitGroup
-		mu     sync.Mutex
-		times  []time.Duration
-		errors atomic.Int64
-		first  string
-	)
 	besides := make(chan error, 1)
 	beside, leave := context.WithCancel(ctx)
 	defer leave()
@@ -119,59 +142,70 @@ func measure(ctx context.Context, c benchCase, n int, d time.Duration, cpu func(
 	} else {
 		go func() { besides <- c.beside(beside) }()
 	}
+	var clients sync.WaitGroup
 	start, used := time.Now(), cpu()
 	for range n {
-		wg.Go(func() {
-			var own []time.Duration
-			for ctx.Err() == nil {
-				began := time.Now()
-				err := c.op(ctx)
-				if err == errDone {
-					break
-				}
-				if ctx.Err() != nil {
-					break // cut off by the end of the measurement
-				}
-				if err != nil {
-					errors.Add(1)
-					mu.Lock()
-					first = err.Error()
-					mu.Unlock()
-					continue
-				}
-				own = append(own, time.Since(began))
-				if c.rest > 0 {
-					select {
-					case <-time.After(c.rest):
-					case <-ctx.Done():
-					}
-				}
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			times = append(times, own...)
-		})
+		clients.Go(func() { s.client(ctx, c) })
 	}
-	wg.Wait()
-	took := time.Since(start)
+	clients.Wait()
+	s.took += time.Since(start)
+	if s.cpu == nil {
+		s.cpu = map[string]time.Duration{}
+	}
+	for name, after := range cpu() {
+		s.cpu[name] += after - used[name]
+	}
 	leave()
 	if err := <-besides; err != nil {
-		return result{}, fmt.Errorf("beside %s: %w", c.name, err)
+		return fmt.Errorf("beside %s: %w", c.name, err)
 	}
-	r := result{Case: c.name, Clients: n, PerSecond: float64(len(times)) / took.Seconds(), Errors: int(errors.Load()), FirstErr: first}
-	if len(times) > 0 {
-		r.Processes = map[string]float64{}
-		for name, after := range cpu() {
-			each := millis(after-used[name]) / float64(len(times))
-			r.CPU += each
-			r.Processes[name] = each
+	return nil
+}
+
+// client does the case's op until ctx ends.
+func (s *sample) client(ctx context.Context, c benchCase) {
+	var own []time.Duration
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.times = append(s.times, own...)
+	}()
+	for ctx.Err() == nil {
+		began := time.Now()
+		err := c.op(ctx)
+		if err == errDone || ctx.Err() != nil { // cut off by the end of the measurement
+			return
+		}
+		if err != nil {
+			s.mu.Lock()
+			s.errors, s.first = s.errors+1, err.Error()
+			s.mu.Unlock()
+			continue
+		}
+		own = append(own, time.Since(began))
+		if c.rest > 0 {
+			select {
+			case <-time.After(c.rest):
+			case <-ctx.Done():
+			}
 		}
 	}
-	slices.Sort(times)
-	if len(times) > 0 {
-		r.P50, r.P99 = millis(times[len(times)/2]), millis(times[len(times)*99/100])
+}
+
+func (s *sample) result(c benchCase, n int) result {
+	r := result{Case: c.name, Clients: n, PerSecond: float64(len(s.times)) / s.took.Seconds(), Errors: s.errors, FirstErr: s.first}
+	if len(s.times) == 0 {
+		return r
 	}
-	return r, nil
+	r.Processes = map[string]float64{}
+	for name, used := range s.cpu {
+		each := millis(used) / float64(len(s.times))
+		r.CPU += each
+		r.Processes[name] = each
+	}
+	slices.Sort(s.times)
+	r.P50, r.P99 = millis(s.times[len(s.times)/2]), millis(s.times[len(s.times)*99/100])
+	return r
 }
 
 func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -69,7 +69,7 @@ type Service struct {
 	configured account.Email // the administrator of EnsureAdministrator
 }
 
-// Bounds on what waits or runs at once. Passwords are hashed on half of the processors, half of the time, 19 MiB each,
+// Bounds on what waits or runs at once. Passwords are hashed on half of the processors, a third of the time, 19 MiB each,
 // and stand back behind those who buy.
 const (
 	hashesWaiting  = 128

@@ -19,8 +19,9 @@ import (
 // OWASP is the recommended cost (OWASP Password Storage Cheat Sheet: 19 MiB, two passes, one lane).
 var OWASP = argon2id.Params{Memory: 19 << 10, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32}
 
-// Hasher is a bounded pool of workers, each with a thread of its own that yields to the rest of the machine and rests
-// after each hash for as long as that took, and a bounded line of those who wait for one.
+// Hasher is a bounded pool of workers and a bounded line of those who wait for one. A worker has a thread of its own that
+// yields to the rest of the machine, and rests after each hash for twice as long as that took: hashing takes a third of
+// its core at most, and less when others want it. It also takes the caches of all cores, which no priority helps against.
 type Hasher struct {
 	params  argon2id.Params
 	places  chan struct{}
@@ -52,7 +53,7 @@ func New(params argon2id.Params, parallel, queue int) (*Hasher, error) {
 				began := time.Now()
 				do()
 				h.tidy.Reset(quiet)
-				time.Sleep(time.Since(began)) // so a rush takes a quarter of the cores, and less when others need them
+				time.Sleep(2 * time.Since(began)) // see Hasher
 			}
 		})
 	}
