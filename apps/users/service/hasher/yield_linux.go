@@ -20,6 +20,6 @@ var behind = unix.SchedAttr{
 // threads from one that is locked, so none inherits it.
 func yieldToOthers() {
 	runtime.LockOSThread() // for good: the thread ends with its goroutine
-	own := behind // it is written to
+	own := behind          // it is written to
 	_ = unix.SchedSetAttr(0, &own, 0)
 }
