@@ -132,8 +132,9 @@ func (s *sample) add(ctx context.Context, c benchCase, n int, d time.Duration, c
 		}
 	}
 	fmt.Fprintf(os.Stderr, "%s, %d clients, for %s\n", c.name, n, d)
-	ctx, cancel := context.WithTimeout(ctx, d)
+	ctx, cancel := context.WithCancel(ctx) // no deadline: a sidecar would be told of it, and call the last op an error
 	defer cancel()
+	defer time.AfterFunc(d, cancel).Stop()
 	besides := make(chan error, 1)
 	beside, leave := context.WithCancel(ctx)
 	defer leave()
