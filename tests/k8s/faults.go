@@ -70,7 +70,7 @@ func (s *shopOn) faults() []fault {
 			mend: func(ctx context.Context) error {
 				return errors.Join(s.in(ctx, "delete", "secret", store), s.makeSecret(ctx, store, s.secrets[store]), restart(ctx))
 			},
-			said: "INIT_COMPONENT_FAILURE]: initialization error occurred for state",
+			said: "INIT_COMPONENT_FAILURE]: initialization error occurred for ", // Redis may be behind several: whichever comes first
 			by:   logs("daprd"),
 		},
 		{
