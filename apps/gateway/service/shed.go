@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-chi/chi/v5/middleware"
+
 	"haberdash/internal/fault"
 	"haberdash/internal/httpx"
 )
@@ -56,25 +58,10 @@ func (g *Gateway) shed(next http.Handler) http.Handler {
 			httpx.WriteProblem(w, errCrowd)
 			return
 		}
-		answer := &statusWriter{ResponseWriter: w}
+		answer := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 		next.ServeHTTP(answer, r)
-		if answer.status != http.StatusServiceUnavailable {
+		if answer.Status() != http.StatusServiceUnavailable {
 			v.serve()
 		}
 	})
 }
-
-// statusWriter remembers the status.
-type statusWriter struct {
-	http.ResponseWriter
-	status int
-}
-
-// WriteHeader implements http.ResponseWriter.
-func (w *statusWriter) WriteHeader(status int) {
-	w.status = status
-	w.ResponseWriter.WriteHeader(status)
-}
-
-// Unwrap lets http.ResponseController reach the writer below.
-func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
