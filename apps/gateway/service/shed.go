@@ -14,38 +14,51 @@ import (
 )
 
 // A valve refuses here what an app too busy for it would refuse there, which costs a tenth: two sidecars and the app do
-// nothing for it. It lets through twice as many requests as were taken of late, so it never refuses what there is room
-// for, and finds out within seconds that there is room again (client-side throttling: Site Reliability Engineering,
-// O'Reilly 2016, chapter 21).
+// nothing for it. Once the app refuses many, it lets through twice as many as were served of late, and so finds out within
+// seconds that there is room again (client-side throttling: Site Reliability Engineering, O'Reilly 2016, chapter 21). What
+// is still under way counts for nothing: an app that takes its time has not refused.
 type valve struct {
 	now func() time.Time
 
 	mu               sync.Mutex
-	asked            time.Time // when the counts were last looked at
-	requests, served float64   // of late: what is past counts less and less
+	looked           time.Time // when the counts were last looked at
+	answered, served float64   // of late: what is past counts less and less
 }
 
 const (
 	valveMemory = 2 * time.Second // in which a count falls to a third
 	valveSlack  = 2               // so many times what was served is let through
+	valveFree   = 10              // so many refusals more are no crowd
 )
 
-// enter counts a request, and tells whether it may pass.
+// fade is for who holds the lock.
+func (v *valve) fade() {
+	now := v.now()
+	part := math.Exp(-now.Sub(v.looked).Seconds() / valveMemory.Seconds())
+	v.looked, v.answered, v.served = now, v.answered*part, v.served*part
+}
+
+// enter tells whether a request may pass; one that may not is counted as refused.
 func (v *valve) enter() bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	now := v.now()
-	fade := math.Exp(-now.Sub(v.asked).Seconds() / valveMemory.Seconds())
-	v.asked, v.requests, v.served = now, v.requests*fade, v.served*fade
-	refuse := (v.requests - valveSlack*v.served) / (v.requests + 1)
-	v.requests++
-	return rand.Float64() >= refuse
+	v.fade()
+	if rand.Float64() >= (v.answered-valveSlack*v.served-valveFree)/(v.answered+1) {
+		return true
+	}
+	v.answered++
+	return false
 }
 
-func (v *valve) serve() {
+// answer counts the app's.
+func (v *valve) answer(served bool) {
 	v.mu.Lock()
-	v.served++
-	v.mu.Unlock()
+	defer v.mu.Unlock()
+	v.fade()
+	v.answered++
+	if served {
+		v.served++
+	}
 }
 
 var errCrowd = fault.New(fault.Unavailable, "unavailable", "Too many people ask for this at once. Try again in a moment.").After(2 * time.Second)
@@ -60,8 +73,6 @@ func (g *Gateway) shed(next http.Handler) http.Handler {
 		}
 		answer := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 		next.ServeHTTP(answer, r)
-		if answer.Status() != http.StatusServiceUnavailable {
-			v.serve()
-		}
+		v.answer(answer.Status() != http.StatusServiceUnavailable)
 	})
 }

@@ -3,6 +3,8 @@ package service_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -60,6 +62,34 @@ func TestWhatAnAppIsTooBusyForIsRefusedAtTheDoor(t *testing.T) {
 		require.Less(t, second("/api/v1/auth/login"), 10)
 		time.Sleep(time.Minute)
 		require.Zero(t, second("/api/v1/auth/login"))
+	})
+}
+
+// Sign-ins that the app takes its time for, and a few that it refuses, keep nobody out.
+func TestWhoIsStillServedKeepsNobodyOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, service.Config{RateLimit: "off"})
+		var arrived atomic.Int64
+		status := http.StatusOK
+		s.mesh.Join("users", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			arrived.Add(1)
+			time.Sleep(time.Second)
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(status)
+		}))
+		all := func(n int) {
+			var done sync.WaitGroup
+			for range n {
+				done.Go(func() { s.ask("POST", "/api/v1/auth/login", "{}") })
+			}
+			done.Wait()
+			require.EqualValues(t, n, arrived.Swap(0))
+		}
+		all(100)
+		time.Sleep(time.Minute)
+		status = http.StatusServiceUnavailable
+		all(10)
+		all(10)
 	})
 }
 
