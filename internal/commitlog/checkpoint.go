@@ -184,14 +184,3 @@ func (p *Partition[S]) evict() {
 		}
 	}
 }
-
-func getJSON(ctx context.Context, store sidecar.State, key string, v any) error {
-	item, err := store.Get(ctx, key)
-	if err != nil || !item.Found() {
-		return err
-	}
-	if err := json.Unmarshal(item.Value, v); err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrCorrupt, key, err)
-	}
-	return nil
-}

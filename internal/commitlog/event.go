@@ -9,6 +9,7 @@ import (
 
 	"haberdash/internal/contract"
 	"haberdash/internal/fault"
+	"haberdash/internal/sidecar"
 )
 
 // Errors of this package; compare with errors.Is.
@@ -21,8 +22,8 @@ var (
 	ErrClosed = errors.New("commitlog: closed")
 	// ErrNewer: the log has events that only a later version of this service understands. It has to make way.
 	ErrNewer error = fault.New(fault.Unavailable, "unavailable", "A newer version of the service is taking over. Repeat the request.").After(time.Second)
-	// ErrCorrupt: a stored value cannot be read. Nothing is guessed; a person must look.
-	ErrCorrupt = errors.New("commitlog: corrupt")
+	// ErrCorrupt means that a log or a document of it cannot be read. Nothing replaces it: a person must look at it.
+	ErrCorrupt = sidecar.ErrCorrupt
 )
 
 // Event is a fact about one aggregate. Types are explicit strings: renaming a Go type never breaks

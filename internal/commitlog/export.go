@@ -2,8 +2,6 @@ package commitlog
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 
 	"haberdash/internal/sidecar"
 )
@@ -45,59 +43,4 @@ func (p *Partition[S]) Export(ctx context.Context, topic string, put func(sideca
 			n++
 		}
 	}
-}
-
-// Export hands out what the consumer keeps: how far it has come in each log, and the events that it has parked.
-func (c *Consumer) Export(ctx context.Context, put func(sidecar.Item) error) error {
-	if err := c.recall(ctx); err != nil {
-		return err
-	}
-	if err := c.exportKeys(ctx, put, logsKey); err != nil {
-		return err
-	}
-	for _, r := range c.all() {
-		if err := c.store(ctx, r); err != nil {
-			return err
-		}
-		place, err := c.o.State.Get(ctx, r.log.key("consumer"))
-		if err != nil {
-			return err
-		}
-		if !place.Found() {
-			continue
-		}
-		var at progress
-		if err := json.Unmarshal(place.Value, &at); err != nil {
-			return fmt.Errorf("%w: %s: %w", ErrCorrupt, place.Key, err)
-		}
-		if err := put(place); err != nil {
-			return err
-		}
-		for n := uint64(1); n <= at.Parked; {
-			var keys []string
-			for ; n <= at.Parked && len(keys) < parkedPage; n++ {
-				keys = append(keys, r.log.parkedKey(n))
-			}
-			if err := c.exportKeys(ctx, put, keys...); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// exportKeys hands out those of the keys that exist, in their order.
-func (c *Consumer) exportKeys(ctx context.Context, put func(sidecar.Item) error, keys ...string) error {
-	items, err := c.o.State.GetMany(ctx, keys)
-	if err != nil {
-		return err
-	}
-	for _, key := range keys {
-		if item, ok := items[key]; ok {
-			if err := put(item); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }

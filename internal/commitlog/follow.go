@@ -2,13 +2,14 @@ package commitlog
 
 import (
 	"context"
+	"haberdash/internal/sidecar"
 	"time"
 )
 
 // Cursor is the commit up to which the follower of that name has come; 0 at first.
 func (p *Partition[S]) Cursor(ctx context.Context, follower string) (uint64, error) {
 	var at cursor
-	err := getJSON(ctx, p.store, cursorKey(p.name, follower), &at)
+	_, err := sidecar.ReadJSON(ctx, p.store, cursorKey(p.name, follower), &at)
 	return at.Commit, err
 }
 

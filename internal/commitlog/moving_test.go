@@ -2,7 +2,6 @@ package commitlog_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"testing"
 	"time"
@@ -115,53 +114,4 @@ func TestALogThatIsSpoiltIsNotMoved(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, store.Put(t.Context(), "log/p/1", []byte("["), ""))
 	require.ErrorIs(t, p.Export(t.Context(), "topic", func(sidecar.Item) error { return nil }), commitlog.ErrCorrupt)
-}
-
-// A consumer that was moved goes on where it was, with what it has parked, though its cursor was not stored yet.
-func TestAMovedConsumerGoesOn(t *testing.T) {
-	t.Parallel()
-	ctx, here, there := t.Context(), memory.NewState(), memory.NewState()
-	var handled []uint64
-	open := func(store sidecar.State) *commitlog.Consumer {
-		return commitlog.NewConsumer(commitlog.ConsumerOptions{
-			State: store, StoreEvery: time.Hour, Now: func() time.Time { return time.Unix(1000, 0) },
-			Handlers: map[string]commitlog.EventHandler{"did": func(_ context.Context, e contract.Event) error {
-				if e.Position%100 == 0 {
-					return commitlog.Poison(fmt.Errorf("%d is odd", e.Position))
-				}
-				handled = append(handled, e.Position)
-				return nil
-			}},
-		})
-	}
-	did := func(position uint64) sidecar.Delivery {
-		data, err := json.Marshal(contract.Event{ID: fmt.Sprint(position), Type: "did", Source: "src", Partition: "p q", Position: position})
-		require.NoError(t, err)
-		return sidecar.Delivery{Data: data}
-	}
-	was := open(here)
-	for n := uint64(1); n <= 205; n++ {
-		require.Equal(t, []sidecar.Outcome{sidecar.Done}, was.Deliver(ctx, []sidecar.Delivery{did(n)}))
-	}
-	require.Equal(t, []sidecar.Outcome{sidecar.Done}, was.Deliver(ctx, []sidecar.Delivery{{ID: "x", Data: []byte("no event")}}))
-	keys := moved(t, there, was.Export)
-	require.Len(t, keys, 1+2+3, "the logs it knows, two cursors, three dead letters")
-
-	is := open(there)
-	want, err := was.Cursors(ctx)
-	require.NoError(t, err)
-	got, err := is.Cursors(ctx)
-	require.NoError(t, err)
-	require.Equal(t, want, got)
-	require.Equal(t, uint64(205), got[0].Position)
-	before, _, err := was.Parked(ctx, commitlog.Bookmark{}, 10)
-	require.NoError(t, err)
-	after, _, err := is.Parked(ctx, commitlog.Bookmark{}, 10)
-	require.NoError(t, err)
-	require.Len(t, after, 3)
-	require.Equal(t, before, after)
-
-	handled = nil
-	is.Deliver(ctx, []sidecar.Delivery{did(205), did(206)})
-	require.Equal(t, []uint64{206}, handled)
 }

@@ -64,6 +64,9 @@ func NewProjection[S any](p *Partition[S], name string, m ProjectionModel) *Proj
 	return &Projection{name: name, log: p, store: p.store, model: m, hurry: make(chan struct{}, 1), moved: make(chan struct{})}
 }
 
+// Name of the projection.
+func (v *Projection) Name() string { return v.name }
+
 func (v *Projection) docKey(key string) string {
 	return "view/" + v.log.Name() + "/" + versioned(v.name, v.model.Version) + "/" + key
 }

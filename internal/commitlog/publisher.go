@@ -35,7 +35,7 @@ func (p *Partition[S]) Publish(ctx context.Context, to sidecar.Publisher, topic 
 	var at cursor
 	key := cursorKey(p.name, publisher(topic))
 	for wait := pause(0); ; wait = pause(wait) {
-		err := getJSON(ctx, p.store, key, &at)
+		_, err := sidecar.ReadJSON(ctx, p.store, key, &at)
 		if err == nil {
 			break
 		}

@@ -81,7 +81,7 @@ func readLog(ctx context.Context, store sidecar.State, partition string, up Upca
 func (p *Partition[S]) recover(ctx context.Context) error {
 	if !p.opts.Resident {
 		var c checkpoint
-		if err := getJSON(ctx, p.store, checkpointKey(p.documentsName()), &c); err != nil {
+		if _, err := sidecar.ReadJSON(ctx, p.store, checkpointKey(p.documentsName()), &c); err != nil {
 			return err
 		}
 		p.head, p.published = c.Commit, c.Published

@@ -1,5 +1,8 @@
 package contract
 
+// MaxFeedPage is how many events one page of a feed may have.
+const MaxFeedPage = 1000
+
 // FeedPage is a part of a log's published events: GET /feed/{partition}?from=&max= of the source. Next is the
 // position to go on from, Head that of the last event published.
 type FeedPage struct {

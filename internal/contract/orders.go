@@ -1,6 +1,11 @@
 package contract
 
-import "haberdash/internal/money"
+import (
+	"encoding/json"
+	"errors"
+
+	"haberdash/internal/money"
+)
 
 // Types of the events on TopicOrders that others may rely on. The aggregate is "order/<id>". The data of a
 // placed and of a confirmed order is an OrderFact, of the others an object with at least "orderId".
@@ -28,6 +33,14 @@ type OrderFact struct {
 	Shipping    money.Money `json:"shipping"`
 	Tax         money.Money `json:"tax"`
 	Total       money.Money `json:"total"`
+}
+
+// DecodeOrderFact reads the data of a placed or confirmed order.
+func DecodeOrderFact(e Event) (fact OrderFact, err error) {
+	if json.Unmarshal(e.Data, &fact) != nil || fact.OrderID == "" {
+		return fact, errors.New("the event's data is not that of an order")
+	}
+	return fact, nil
 }
 
 // OrderLine is a line of an order: total = quantity × unitPrice; the buyer pays total − discount + tax for it.

@@ -1,6 +1,9 @@
 package contract
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"errors"
+)
 
 // Types of the events on TopicUsers. The aggregate is "user/<id>", the data a UserFact.
 const (
@@ -16,6 +19,14 @@ const (
 type UserFact struct {
 	UserID string `json:"userId"`
 	MailID string `json:"mailId,omitempty"` // of the mail to be written: see UserLetter
+}
+
+// DecodeUserFact reads the data of a user event.
+func DecodeUserFact(e Event) (fact UserFact, err error) {
+	if json.Unmarshal(e.Data, &fact) != nil || fact.UserID == "" {
+		return fact, errors.New("the event's data is not that of a user")
+	}
+	return fact, nil
 }
 
 // UserLetter is what a mail to a user needs: GET users/internal/mails/{mailId}. Problem: not-found (404), when

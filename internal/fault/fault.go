@@ -60,8 +60,12 @@ func KindOf(status int) Kind {
 	return Malformed
 }
 
-// Field is one wrong input: where it stands (a JSON path such as "body.lines[0].quantity", a header or
-// query parameter) and what is wrong with it. The value itself is not echoed: it may be a password.
+// Field is one wrong input: its location and what is wrong with it. The value itself is not repeated: it may be a
+// password.
+//
+// A location is a JSON path within the request's body, such as lines[0].quantity; the domain knows no other. The edge
+// completes it to body.lines[0].quantity (see httpx.NewProblem), and names other parts of a request itself:
+// header.Idempotency-Key, query.limit, path.sku.
 type Field struct {
 	Location string `json:"location" doc:"Where the wrong value stands, for example body.quantity"`
 	Message  string `json:"message" doc:"What is wrong with it"`
@@ -86,7 +90,7 @@ func New(kind Kind, typ, detail string, args ...any) *Error {
 	return &Error{Kind: kind, Type: typ, Detail: detail}
 }
 
-// BadField is an Invalid fault of type "invalid-request" that blames one input.
+// BadField is an Invalid fault of type "invalid-request" for one input.
 func BadField(location, message string) *Error {
 	return New(Invalid, "invalid-request", "The request is not valid.").WithField(location, message)
 }
@@ -111,7 +115,7 @@ func (e *Error) Error() string {
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.cause }
 
-// WithField blames one more input.
+// WithField adds one more wrong input.
 func (e *Error) WithField(location, message string) *Error {
 	c := *e
 	c.Fields = append(append([]Field(nil), e.Fields...), Field{Location: location, Message: message})

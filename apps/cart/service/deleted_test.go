@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"haberdash/internal/commitlog"
+	"haberdash/internal/consumer"
 	"haberdash/internal/contract"
 	"haberdash/internal/sidecar"
 )
@@ -75,10 +75,10 @@ func TestADeletionWaitsForTheStore(t *testing.T) {
 	s := newShop(t)
 	service := New(Deps{State: s.state, Invoker: s.mesh})
 	wrong := contract.Event{Type: contract.UserDeleted, Data: json.RawMessage(`{"userId":7}`)}
-	assert.True(t, commitlog.IsPoison(service.deleted(t.Context(), wrong)))
+	assert.True(t, consumer.IsPermanent(service.deleted(t.Context(), wrong)))
 	s.state.setDown(true)
 	right := contract.Event{Type: contract.UserDeleted, Data: json.RawMessage(`{"userId":"ann"}`)}
 	err := service.deleted(t.Context(), right)
 	assert.Error(t, err)
-	assert.False(t, commitlog.IsPoison(err))
+	assert.False(t, consumer.IsPermanent(err))
 }

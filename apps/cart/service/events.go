@@ -2,11 +2,10 @@ package service
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 
 	"haberdash/apps/cart/internal/cart"
-	"haberdash/internal/commitlog"
+	"haberdash/internal/consumer"
 	"haberdash/internal/contract"
 	"haberdash/internal/failpoint"
 	"haberdash/internal/fault"
@@ -15,9 +14,9 @@ import (
 
 // ordered: a confirmed order leaves the cart it was placed from. Told again, it finds that it has left.
 func (s *Service) ordered(ctx context.Context, event contract.Event) error {
-	fact, err := factOf(event)
+	fact, err := contract.DecodeOrderFact(event)
 	if err != nil {
-		return commitlog.Poison(err)
+		return consumer.Permanent(err)
 	}
 	_, err = again(func() (struct{}, error) { return struct{}{}, s.takeOut(ctx, fact.CartID, fact.CartVersion, fact) })
 	failpoint.Reach(afterTakeOut)
@@ -27,14 +26,7 @@ func (s *Service) ordered(ctx context.Context, event contract.Event) error {
 	case fault.Of(err).Kind == fault.Unavailable:
 		return err
 	}
-	return commitlog.Poison(err)
-}
-
-func factOf(event contract.Event) (fact contract.OrderFact, err error) {
-	if err := json.Unmarshal(event.Data, &fact); err != nil || fact.OrderID == "" {
-		return fact, errors.New("the order is not understood")
-	}
-	return fact, nil
+	return consumer.Permanent(err)
 }
 
 // errNotPlain says that an order's cart is a case for ordered.
@@ -44,7 +36,7 @@ var errNotPlain = errors.New("a cart that was claimed, or ordered twice")
 func (s *Service) orderedTogether(ctx context.Context, events []contract.Event) error {
 	facts, ids := map[string]contract.OrderFact{}, []string{}
 	for _, event := range events {
-		fact, err := factOf(event)
+		fact, err := contract.DecodeOrderFact(event)
 		if err != nil {
 			return err
 		}
@@ -102,12 +94,12 @@ func ordered(c stored, version int64, fact contract.OrderFact) {
 // deleted: of a customer who is no more nothing is kept. A guest's cart that they claimed is in theirs; one whose
 // merging a crash interrupted expires.
 func (s *Service) deleted(ctx context.Context, event contract.Event) error {
-	var fact contract.UserFact
-	if err := json.Unmarshal(event.Data, &fact); err != nil || fact.UserID == "" {
-		return commitlog.Poison(errors.New("the user is not understood"))
+	fact, err := contract.DecodeUserFact(event)
+	if err != nil {
+		return consumer.Permanent(err)
 	}
 	if _, err := again(func() (struct{}, error) { return struct{}{}, s.carts.close(ctx, fact.UserID) }); err != nil {
 		return err
 	}
-	return s.consumer.ForgetUser(ctx, event)
+	return s.consumer.DiscardMatching(ctx, func(e contract.Event) bool { return contract.Concerns(e, fact.UserID) })
 }

@@ -3,7 +3,7 @@ package service
 import (
 	"context"
 
-	"haberdash/internal/commitlog/logapi"
+	"haberdash/internal/consumer"
 	"haberdash/internal/contract"
 	"haberdash/internal/sidecar"
 )
@@ -18,9 +18,9 @@ const feedPage = 200
 //
 // A cart is handed out once, with the last order that it remembers: its prices may change between two events.
 func (s *Service) exportCarts(ctx context.Context, put func(sidecar.Item) error) error {
-	fetch := logapi.Fetch(s.catalog)
+	fetch := consumer.FetchFrom(s.catalog)
 	for from := uint64(1); ; {
-		page, err := fetch(ctx, "orders", "orders", from, feedPage)
+		page, err := fetch(ctx, consumer.Log{Source: "orders", Partition: "orders"}, from, feedPage)
 		if err != nil || len(page.Events) == 0 {
 			return err
 		}
@@ -38,7 +38,7 @@ func (s *Service) exportOrdered(ctx context.Context, events []contract.Event, pu
 		if event.Type != contract.OrderConfirmed {
 			continue
 		}
-		fact, err := factOf(event)
+		fact, err := contract.DecodeOrderFact(event)
 		if err != nil {
 			continue // it is parked, and concerns no cart
 		}

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"haberdash/internal/commitlog"
+	"haberdash/internal/consumer"
 	"haberdash/internal/contract"
 	"haberdash/internal/money"
 	"haberdash/internal/sidecar"
@@ -141,11 +141,11 @@ func TestOrdersThatNoCartCanTakeIn(t *testing.T) {
 	assert.NoError(t, s.deliver(confirmed("o1", answer{Cart: Cart{ID: "gone-gone-gone-gone"}})))
 	wrong := confirmed("o1", a)
 	wrong.Data = json.RawMessage(`{"orderId":7}`)
-	assert.True(t, commitlog.IsPoison(s.deliver(wrong)))
+	assert.True(t, consumer.IsPermanent(s.deliver(wrong)))
 	s.state.setDown(true)
 	err := s.deliver(confirmed("o1", a))
 	assert.Error(t, err)
-	assert.False(t, commitlog.IsPoison(err), "an outage passes")
+	assert.False(t, consumer.IsPermanent(err), "an outage passes")
 	s.state.setDown(false)
 	assert.Len(t, s.ok(s.do("", "GET", path(a), "", nil)).Cart.Items, 1)
 }

@@ -6,14 +6,11 @@ import (
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"haberdash/apps/cart/internal/pricing"
-	"haberdash/internal/commitlog"
-	"haberdash/internal/commitlog/logapi"
+	"haberdash/internal/consumer"
 	"haberdash/internal/contract"
 	"haberdash/internal/httpx"
-	"haberdash/internal/moving"
 	"haberdash/internal/sidecar"
 )
 
@@ -31,31 +28,19 @@ type Service struct {
 	carts    store
 	book     pricing.Book
 	newID    func() string
-	consumer *commitlog.Consumer
+	consumer *consumer.Consumer
 }
 
 // New makes the service.
 func New(d Deps) *Service {
 	s := &Service{catalog: d.Invoker, carts: store{d.State}, book: d.Book, newID: d.NewID}
-	s.consumer = commitlog.NewConsumer(commitlog.ConsumerOptions{
-		State: d.State, Fetch: logapi.Fetch(d.Invoker),
-		Logs:     []commitlog.LogName{{Source: "orders", Partition: "orders"}, {Source: "users", Partition: "users"}},
-		Handlers: map[string]commitlog.EventHandler{contract.OrderConfirmed: s.ordered, contract.UserDeleted: s.deleted},
-		Batches:  map[string]commitlog.BatchHandler{contract.OrderConfirmed: s.orderedTogether},
+	s.consumer = consumer.New(consumer.Options{
+		State: d.State, Fetch: consumer.FetchFrom(d.Invoker),
+		Handlers: map[string]consumer.Handler{contract.OrderConfirmed: s.ordered, contract.UserDeleted: s.deleted},
+		Batches:  map[string]consumer.BatchHandler{contract.OrderConfirmed: s.orderedTogether},
 	})
 	return s
 }
-
-// Measure adds the service's own figures to a registry; before Listen.
-func (s *Service) Measure(reg prometheus.Registerer) { logapi.Measure(reg, s.consumer) }
-
-// Listen subscribes the service to the events it lives on.
-func (s *Service) Listen(events sidecar.Subscriber) {
-	s.consumer.Subscribe(events, "cart", contract.TopicOrders, contract.TopicUsers)
-}
-
-// Run catches up with events that no delivery brings, until ctx ends.
-func (s *Service) Run(ctx context.Context) { s.consumer.Run(ctx) }
 
 // Mount puts the service's operations on an API.
 func (s *Service) Mount(api huma.API) {
@@ -73,8 +58,6 @@ func (s *Service) Mount(api huma.API) {
 	quote := operation("quote", http.MethodPost, "/internal/quotes", "What an order of a cart would cost now", 0)
 	quote.Tags = []string{"Internal"}
 	add(api, quote, s.quote)
-	logapi.MountConsumer(api, "cart", s.consumer)
-	moving.MountExport(api, "cart", s.consumer.Export, s.exportCarts)
 }
 
 // operation names an operation that guests may use and customers too.

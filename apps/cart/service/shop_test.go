@@ -20,10 +20,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/apps/cart/internal/pricing"
+	"haberdash/internal/consumer"
+	"haberdash/internal/consumer/consumerapi"
 	"haberdash/internal/contract"
 	"haberdash/internal/httpx"
 	"haberdash/internal/identity"
 	"haberdash/internal/money"
+	"haberdash/internal/roster"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/memory"
 )
@@ -120,8 +123,11 @@ func newShop(t *testing.T) *shop {
 	router := chi.NewRouter()
 	router.NotFound(httpx.NotFound)
 	routes := router.With(httpx.Trace(zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.ErrorLevel)), httpx.Recover, httpx.Authenticate(identity.NewVerifier(keys, time.Now)), httpx.Conditional)
-	service.Mount(httpx.NewAPI(routes, "cart"))
-	service.Listen(s.mesh)
+	api := httpx.NewAPI(routes, "cart")
+	service.Mount(api)
+	consumerapi.Mount(api, "cart", service.consumer)
+	service.consumer.Follow(consumer.Log{Source: "orders", Partition: "orders"}, consumer.Log{Source: "users", Partition: "users"})
+	service.consumer.Subscribe(s.mesh, roster.DeadLetterTopic("cart"), roster.Get("cart").Topics()...)
 	s.handler = router
 	s.mesh.Join("catalog", http.HandlerFunc(s.catalog))
 	s.sell("tee-red-m", 19_99, 5)

@@ -48,7 +48,7 @@ type Inventory struct {
 	deps     InventoryDeps
 	logs     []*commitlog.Partition[stock.State]
 	stock    *stock.Inventory
-	consumer *commitlog.Consumer
+	consumer *consumer.Consumer
 	work     sync.WaitGroup
 	stop     context.CancelFunc
 }

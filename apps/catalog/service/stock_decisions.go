@@ -97,29 +97,29 @@ func (s *Inventory) Subscribe(events sidecar.Subscriber) {
 
 // newConsumer follows the decisions of orders. The handlers are idempotent, and their events may come in any
 // order: what is released stays released.
-func (s *Inventory) newConsumer() *commitlog.Consumer {
-	return commitlog.NewConsumer(commitlog.ConsumerOptions{
-		State: s.deps.State, Fetch: logapi.Fetch(s.deps.Invoker), Now: s.deps.Now,
-		Logs: []commitlog.LogName{{Source: "orders", Partition: "orders"}, {Source: "users", Partition: "users"}},
-		Handlers: map[string]commitlog.EventHandler{
+func (s *Inventory) newConsumer() *consumer.Consumer {
+	return consumer.New(consumer.Options{
+		State: s.deps.State, Fetch: consumer.FetchFrom(s.deps.Invoker), Now: s.deps.Now,
+		Logs: []consumer.Log{{Source: "orders", Partition: "orders"}, {Source: "users", Partition: "users"}},
+		Handlers: map[string]consumer.Handler{
 			contract.OrderConfirmed: s.decided("confirmed"),
 			contract.OrderRejected:  s.decided("rejected"),
 			contract.OrderCancelled: s.decided("cancelled"),
 			contract.UserDeleted:    func(ctx context.Context, e contract.Event) error { return s.consumer.ForgetUser(ctx, e) },
 		},
-		Batches: map[string]commitlog.BatchHandler{ // what a location's log gathers while it writes is one commit
-			contract.OrderConfirmed: commitlog.AtOnce(s.decided("confirmed")),
-			contract.OrderRejected:  commitlog.AtOnce(s.decided("rejected")),
-			contract.OrderCancelled: commitlog.AtOnce(s.decided("cancelled")),
+		Batches: map[string]consumer.BatchHandler{ // what a location's log gathers while it writes is one commit
+			contract.OrderConfirmed: consumer.Concurrently(s.decided("confirmed")),
+			contract.OrderRejected:  consumer.Concurrently(s.decided("rejected")),
+			contract.OrderCancelled: consumer.Concurrently(s.decided("cancelled")),
 		},
 	})
 }
 
-func (s *Inventory) decided(decision string) commitlog.EventHandler {
+func (s *Inventory) decided(decision string) consumer.Handler {
 	return func(ctx context.Context, e contract.Event) error {
 		order, err := orderOf(e)
 		if err != nil {
-			return commitlog.Poison(err)
+			return consumer.Permanent(err)
 		}
 		err = s.settle(ctx, order, decision, false)
 		if f := fault.Of(err); err != nil && (f.Kind == fault.NotFound || f.Kind == fault.Conflict) { // no repetition would end otherwise

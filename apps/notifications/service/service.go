@@ -8,18 +8,15 @@ import (
 	"sync"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/singleflight"
 
 	"haberdash/apps/notifications/internal/letters"
 	"haberdash/apps/notifications/internal/mail"
-	"haberdash/internal/commitlog"
-	"haberdash/internal/commitlog/logapi"
+	"haberdash/internal/consumer"
 	"haberdash/internal/contract"
 	"haberdash/internal/failpoint"
-	"haberdash/internal/moving"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
 )
@@ -39,7 +36,7 @@ type Deps struct {
 // Service mails customers.
 type Service struct {
 	Deps
-	consumer *commitlog.Consumer
+	consumer *consumer.Consumer
 	flight   singleflight.Group
 	voided   prometheus.Counter
 }
@@ -48,43 +45,29 @@ type Service struct {
 func New(d Deps) *Service {
 	s := &Service{Deps: d, voided: prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "mails_void_total", Help: "Mails that were not needed any more: the token was used, or the account is deleted."})}
-	s.consumer = commitlog.NewConsumer(commitlog.ConsumerOptions{
-		State: d.State, Fetch: logapi.Fetch(d.Invoker), Now: d.Now,
-		Logs:    []commitlog.LogName{{Source: "orders", Partition: "orders"}, {Source: "users", Partition: "users"}},
-		Batches: map[string]commitlog.BatchHandler{contract.OrderConfirmed: s.mailTogether(s.ordersConfirmed)},
-		Handlers: map[string]commitlog.EventHandler{
+	s.consumer = consumer.New(consumer.Options{
+		State: d.State, Fetch: consumer.FetchFrom(d.Invoker), Now: d.Now,
+		Batches: map[string]consumer.BatchHandler{contract.OrderConfirmed: s.mailTogether(s.ordersConfirmed)},
+		Handlers: map[string]consumer.Handler{
 			contract.OrderConfirmed:            s.mail(s.ordersConfirmed),
 			contract.UserVerificationRequested: s.mail(s.userMail(d.Letters.Verify)),
 			contract.UserPasswordResetAsked:    s.mail(s.userMail(d.Letters.Reset)),
 			contract.UserEmailChangeAsked:      s.mail(s.userMail(d.Letters.ChangeEmail)),
 			contract.UserEmailChanged:          s.mail(s.userMail(func(name, _ string) (letters.Letter, error) { return d.Letters.EmailChanged(name) })),
-			// The marks of what was mailed know events alone.
-			contract.UserDeleted: func(ctx context.Context, e contract.Event) error { return s.consumer.ForgetUser(ctx, e) },
+			contract.UserDeleted:               s.userDeleted,
 		},
 	})
 	return s
 }
 
-// Measure adds the service's own figures to a registry; before Listen.
-func (s *Service) Measure(reg prometheus.Registerer) {
-	logapi.Measure(reg, s.consumer)
-	reg.MustRegister(s.voided)
+// userDeleted discards the dead letters of a deleted account. The marks of mails that were sent name events only.
+func (s *Service) userDeleted(ctx context.Context, event contract.Event) error {
+	fact, err := contract.DecodeUserFact(event)
+	if err != nil {
+		return consumer.Permanent(err)
+	}
+	return s.consumer.DiscardMatching(ctx, func(e contract.Event) bool { return contract.Concerns(e, fact.UserID) })
 }
-
-// Listen subscribes the service to the events it writes about.
-func (s *Service) Listen(events sidecar.Subscriber) {
-	s.consumer.Subscribe(events, "notifications", contract.TopicOrders, contract.TopicUsers)
-}
-
-// Mount puts the service's operations on an API: they are for its operators.
-func (s *Service) Mount(api huma.API) {
-	logapi.MountConsumer(api, "notifications", s.consumer)
-	// The marks of what was mailed stay behind: what the cursor has passed is not looked at again.
-	moving.MountExport(api, "notifications", s.consumer.Export)
-}
-
-// Run catches up with events that no delivery brings, until ctx ends.
-func (s *Service) Run(ctx context.Context) { s.consumer.Run(ctx) }
 
 // Why an event makes no letter and never will.
 var (
@@ -95,12 +78,12 @@ var (
 // mail handles an event by a mail, at least once: the mark that it is mailed is set after the mail. The other
 // way round a crash between the two would lose the mail, and a confirmation that comes twice is better than
 // none. As a file the second is the first again, by its name.
-func (s *Service) mail(compose composer) commitlog.EventHandler {
+func (s *Service) mail(compose composer) consumer.Handler {
 	return func(ctx context.Context, event contract.Event) error {
 		// One delivery of an event at a time: brokers may deliver one again while it is being handled.
 		_, err, _ := s.flight.Do(event.ID, func() (any, error) { return nil, s.once(context.WithoutCancel(ctx), event, compose) })
 		if errors.Is(err, errBadData) || errors.Is(err, mail.ErrUnsendable) {
-			return commitlog.Poison(err)
+			return consumer.Permanent(err)
 		}
 		return err
 	}
@@ -110,7 +93,7 @@ func (s *Service) mail(compose composer) commitlog.EventHandler {
 const sendersAtOnce = 8
 
 // mailTogether is mail for many: two calls of the store instead of two for each.
-func (s *Service) mailTogether(compose composer) commitlog.BatchHandler {
+func (s *Service) mailTogether(compose composer) consumer.BatchHandler {
 	return func(ctx context.Context, events []contract.Event) error {
 		messages, err := compose(ctx, events)
 		if err != nil {

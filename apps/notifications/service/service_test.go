@@ -24,11 +24,12 @@ import (
 
 	"haberdash/apps/notifications/internal/letters"
 	"haberdash/apps/notifications/internal/mail"
-	"haberdash/internal/commitlog"
+	"haberdash/internal/consumer"
 	"haberdash/internal/contract"
 	"haberdash/internal/fault"
 	"haberdash/internal/httpx"
 	"haberdash/internal/money"
+	"haberdash/internal/roster"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/memory"
 )
@@ -98,7 +99,7 @@ func open(t *testing.T) *office {
 	writer, err := letters.NewWriter("http://localhost:8080")
 	require.NoError(t, err)
 	o.s = New(Deps{State: o.state, Invoker: o.mesh, Sender: sender, Letters: writer, Now: func() time.Time { return at }})
-	o.s.Listen(o.mesh)
+	o.s.consumer.Subscribe(o.mesh, roster.DeadLetterTopic("notifications"), roster.Get("notifications").Topics()...)
 	o.mesh.Join("users", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/internal/mails/m1" {
 			httpx.WriteProblem(w, fault.Missing("mail"))
@@ -148,7 +149,7 @@ func (o *office) deliver(e contract.Event) sidecar.Outcome {
 
 // parked lists why events were put aside.
 func (o *office) parked() (reasons []string) {
-	list, _, err := o.s.consumer.Parked(o.ctx, commitlog.Bookmark{}, 100)
+	list, _, err := o.s.consumer.DeadLetters(o.ctx, consumer.Bookmark{}, 100)
 	require.NoError(o.t, err)
 	for _, p := range list {
 		reasons = append(reasons, p.Reason)
@@ -366,7 +367,7 @@ func TestADeletedUserIsForgotten(t *testing.T) {
 	for range 2 {
 		require.Equal(t, sidecar.Done, o.deliver(event("e3", contract.UserDeleted, contract.UserFact{UserID: "u1"})))
 	}
-	list, _, err := o.s.consumer.Parked(o.ctx, commitlog.Bookmark{}, 100)
+	list, _, err := o.s.consumer.DeadLetters(o.ctx, consumer.Bookmark{}, 100)
 	require.NoError(t, err)
 	require.Len(t, list, 1)
 	assert.Equal(t, "e1", list[0].Event.ID)

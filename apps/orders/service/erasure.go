@@ -19,11 +19,11 @@ import (
 )
 
 // newConsumer follows the log of users: what they want erased is erased here too.
-func (s *Service) newConsumer() *commitlog.Consumer {
-	return commitlog.NewConsumer(commitlog.ConsumerOptions{
-		State: s.State, Fetch: logapi.Fetch(s.Invoker), Now: s.Now,
-		Logs:     []commitlog.LogName{{Source: "users", Partition: "users"}},
-		Handlers: map[string]commitlog.EventHandler{contract.UserDeleted: s.deleted},
+func (s *Service) newConsumer() *consumer.Consumer {
+	return consumer.New(consumer.Options{
+		State: s.State, Fetch: consumer.FetchFrom(s.Invoker), Now: s.Now,
+		Logs:     []consumer.Log{{Source: "users", Partition: "users"}},
+		Handlers: map[string]consumer.Handler{contract.UserDeleted: s.deleted},
 	})
 }
 
@@ -42,7 +42,7 @@ func (s *Service) Run(ctx context.Context) { s.consumer.Run(ctx) }
 func (s *Service) deleted(ctx context.Context, event contract.Event) error {
 	var fact contract.UserFact
 	if json.Unmarshal(event.Data, &fact) != nil || fact.UserID == "" {
-		return commitlog.Poison(errors.New("the user is not understood"))
+		return consumer.Permanent(errors.New("the user is not understood"))
 	}
 	if err := s.Vault.Destroy(ctx, vault.ContactKey(fact.UserID)); err != nil {
 		return err

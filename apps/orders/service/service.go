@@ -57,7 +57,7 @@ type Service struct {
 	Deps
 	running  sync.Map // order id → struct{}: orders that this process is working on
 	placing  traffic  // requests to place an order that are under way here
-	consumer *commitlog.Consumer
+	consumer *consumer.Consumer
 }
 
 // New makes the service; see Mount, Host, Follow, Listen and Run.

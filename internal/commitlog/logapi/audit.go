@@ -28,7 +28,7 @@ func MountAudit(api huma.API, auditors ...Auditor) {
 			for _, a := range auditors {
 				audit, err := a.Audit(ctx)
 				if err != nil {
-					return nil, outage(err)
+					return nil, err
 				}
 				out.Body.Audits = append(out.Body.Audits, audit)
 			}

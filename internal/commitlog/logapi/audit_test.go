@@ -38,6 +38,6 @@ func TestAuditsAreReported(t *testing.T) {
 	require.NoError(t, call())
 	want := contract.Audits{Audits: []contract.Audit{{Log: "one", Differences: []contract.Difference{}}, {Log: "two", Differences: []contract.Difference{}}}}
 	assert.Equal(t, want, got)
-	two.err = errors.New("disk on fire")
+	two.err = sidecar.StoreUnavailable(errors.New("disk on fire"))
 	assert.True(t, fault.Is(call(), "unavailable"))
 }

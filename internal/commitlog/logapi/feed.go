@@ -1,23 +1,17 @@
-// Package logapi is what a service with a log, or one that consumes other logs, offers over HTTP: the feed to
-// the mesh, the cursors to a checker, the dead letters to an administrator. internal/commitlog knows no HTTP.
+// Package logapi serves a commit log over HTTP: its feed to the other apps, and the audit of its documents to
+// operators. internal/commitlog itself knows no HTTP.
 package logapi
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
-	"strconv"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"haberdash/internal/commitlog"
 	"haberdash/internal/contract"
 	"haberdash/internal/fault"
 	"haberdash/internal/httpx"
-	"haberdash/internal/sidecar"
 )
 
 // Log is a partition that can be read by position; every *commitlog.Partition is one.
@@ -38,9 +32,6 @@ func Ready(logs ...Log) func(context.Context) error {
 		return nil
 	}
 }
-
-// maxPage bounds the events of one page of a feed.
-const maxPage = 1000
 
 type feedInput struct {
 	Partition string `path:"partition" minLength:"1" maxLength:"128"`
@@ -64,23 +55,6 @@ func MountFeed(api huma.API, logs ...Log) {
 				return nil, fault.Missing("log")
 			}
 			page, err := log.Feed(ctx, in.From, in.Max)
-			return &feedOutput{page}, outage(err)
+			return &feedOutput{page}, err
 		})
-}
-
-// Fetch reads the feed of another app, for a commitlog.Consumer.
-func Fetch(inv sidecar.Invoker) commitlog.Fetch {
-	return func(ctx context.Context, source, partition string, from uint64, limit int) (page contract.FeedPage, err error) {
-		query := url.Values{"from": {strconv.FormatUint(from, 10)}, "max": {strconv.Itoa(min(limit, maxPage))}}
-		err = sidecar.Call(ctx, inv, source, http.MethodGet, "/feed/"+url.PathEscape(partition), query, nil, &page)
-		return page, err
-	}
-}
-
-// outage makes an error of the store one that a client may be told of.
-func outage(err error) error {
-	if f := fault.Of(err); err == nil || f.Kind != fault.Internal || errors.Is(err, commitlog.ErrCorrupt) {
-		return err
-	}
-	return fault.New(fault.Unavailable, "unavailable", "The shop's store does not answer just now. Repeat the request.").After(time.Second).Because(err)
 }

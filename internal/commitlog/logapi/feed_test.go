@@ -3,7 +3,6 @@ package logapi_test
 import (
 	"context"
 	"errors"
-	"net/http"
 	"testing"
 
 	"github.com/go-chi/chi/v5"
@@ -12,24 +11,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/internal/commitlog/logapi"
+	"haberdash/internal/consumer"
 	"haberdash/internal/contract"
 	"haberdash/internal/fault"
 	"haberdash/internal/httpx"
-	"haberdash/internal/identity"
+	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/memory"
 )
 
-// app joins a mesh with what mount puts on its API. Callers are who the test's header says.
 func app(mesh *memory.Mesh, name string) *chi.Mux {
 	router := chi.NewRouter()
-	router.Use(httpx.Trace(zerolog.Nop()), httpx.Recover, func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if role := r.Header.Get("Test-Role"); role != "" {
-				r = r.WithContext(identity.With(r.Context(), identity.Caller{UserID: "u", Roles: []string{role}}, "token"))
-			}
-			next.ServeHTTP(w, r)
-		})
-	})
+	router.Use(httpx.Trace(zerolog.Nop()), httpx.Recover)
 	mesh.Join(name, router)
 	return router
 }
@@ -65,26 +57,26 @@ func TestFeedsAreFetchedByPosition(t *testing.T) {
 	mesh := memory.NewMesh()
 	main, other := &book{name: "stock-main", n: 1500}, &book{name: "stock-a b", n: 1}
 	logapi.MountFeed(httpx.NewAPI(app(mesh, "catalog"), "test"), main, other)
-	fetch := logapi.Fetch(mesh)
-	page, err := fetch(t.Context(), "catalog", "stock-main", 3, 2)
+	fetch := consumer.FetchFrom(mesh)
+	page, err := fetch(t.Context(), consumer.Log{Source: "catalog", Partition: "stock-main"}, 3, 2)
 	require.NoError(t, err)
 	assert.Equal(t, uint64(5), page.Next)
 	assert.Equal(t, uint64(1500), page.Head)
 	require.Len(t, page.Events, 2)
 	assert.Equal(t, uint64(3), page.Events[0].Position)
 
-	page, err = fetch(t.Context(), "catalog", "stock-main", 1, 5000)
+	page, err = fetch(t.Context(), consumer.Log{Source: "catalog", Partition: "stock-main"}, 1, 5000)
 	require.NoError(t, err)
 	assert.Len(t, page.Events, 1000, "as many as one page takes")
-	page, err = fetch(t.Context(), "catalog", "stock-a b", 2, 5)
+	page, err = fetch(t.Context(), consumer.Log{Source: "catalog", Partition: "stock-a b"}, 2, 5)
 	require.NoError(t, err)
 	assert.Equal(t, contract.FeedPage{Events: []contract.Event{}, Next: 2, Head: 1}, page)
 
-	_, err = fetch(t.Context(), "catalog", "orders", 1, 1)
+	_, err = fetch(t.Context(), consumer.Log{Source: "catalog", Partition: "orders"}, 1, 1)
 	assert.True(t, fault.Is(err, "not-found"), "%v", err)
-	_, err = fetch(t.Context(), "catalog", "stock-main", 0, 1)
+	_, err = fetch(t.Context(), consumer.Log{Source: "catalog", Partition: "stock-main"}, 0, 1)
 	assert.True(t, fault.Is(err, "invalid-request"), "%v", err)
-	main.err = errors.New("disk on fire")
-	_, err = fetch(t.Context(), "catalog", "stock-main", 1, 1)
+	main.err = sidecar.StoreUnavailable(errors.New("disk on fire"))
+	_, err = fetch(t.Context(), consumer.Log{Source: "catalog", Partition: "stock-main"}, 1, 1)
 	assert.True(t, fault.Is(err, "unavailable"), "%v", err)
 }

@@ -77,9 +77,7 @@ func Test(t *testing.T, open func(t *testing.T) sidecar.State) {
 		"published events are numbered without a gap":            s.positions,
 		"lists are read in pages, at once and on every replica":  s.pagesOfLists,
 		"the feed gives every event by its position, to anybody": s.feeds,
-		"a consumer applies every event in order":                s.consumers,
 		"what is preloaded is what the log makes":                s.preloads,
-		"what cannot be handled is parked":                       s.parking,
 		"documents are what the log makes, or an audit says so":  s.audits,
 	} {
 		t.Run(name, func(t *testing.T) { t.Parallel(); run(t) })

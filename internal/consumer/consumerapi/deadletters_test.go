@@ -1,4 +1,4 @@
-package logapi_test
+package consumerapi_test
 
 import (
 	"context"
@@ -10,30 +10,33 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-chi/chi/v5"
+	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"haberdash/internal/commitlog"
-	"haberdash/internal/commitlog/logapi"
+	"haberdash/internal/consumer"
+	"haberdash/internal/consumer/consumerapi"
 	"haberdash/internal/contract"
 	"haberdash/internal/httpx"
+	"haberdash/internal/identity"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/memory"
 )
 
-// desk is an app whose consumer has parked three events.
-type desk struct {
+// cart is an app whose consumer has three dead letters.
+type cart struct {
 	t      *testing.T
 	mesh   *memory.Mesh
 	broken bool
 }
 
-func openDesk(t *testing.T) *desk {
-	d := &desk{t: t, mesh: memory.NewMesh(), broken: true}
-	c := commitlog.NewConsumer(commitlog.ConsumerOptions{
-		State: memory.NewState(), Logs: []commitlog.LogName{{Source: "orders", Partition: "orders"}},
+func newCart(t *testing.T) *cart {
+	d := &cart{t: t, mesh: memory.NewMesh(), broken: true}
+	c := consumer.New(consumer.Options{
+		State: memory.NewState(), Logs: []consumer.Log{{Source: "orders", Partition: "orders"}},
 		Now: func() time.Time { return time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC) },
-		Handlers: map[string]commitlog.EventHandler{"order.confirmed": func(context.Context, contract.Event) error {
+		Handlers: map[string]consumer.Handler{"order.confirmed": func(context.Context, contract.Event) error {
 			if d.broken {
 				return errors.New("no such cart")
 			}
@@ -46,11 +49,11 @@ func openDesk(t *testing.T) *desk {
 		require.NoError(t, err)
 		require.Equal(t, []sidecar.Outcome{sidecar.Done}, c.DeliverDead(t.Context(), []sidecar.Delivery{{Data: data}}))
 	}
-	logapi.MountConsumer(httpx.NewAPI(app(d.mesh, "cart"), "test"), "cart", c)
+	consumerapi.Mount(httpx.NewAPI(app(d.mesh, "cart"), "test"), "cart", c)
 	return d
 }
 
-func (d *desk) do(role, method, path string, query url.Values) (int, map[string]any) {
+func (d *cart) do(role, method, path string, query url.Values) (int, map[string]any) {
 	d.t.Helper()
 	res, err := d.mesh.Invoke(d.t.Context(), sidecar.Request{App: "cart", Method: method, Path: path, Query: query, Header: http.Header{"Test-Role": {role}}})
 	require.NoError(d.t, err)
@@ -64,9 +67,24 @@ func (d *desk) do(role, method, path string, query url.Values) (int, map[string]
 	return res.Status, v
 }
 
+// app is an app whose callers have the role that the header Test-Role names.
+func app(mesh *memory.Mesh, name string) *chi.Mux {
+	router := chi.NewRouter()
+	router.Use(httpx.Trace(zerolog.Nop()), httpx.Recover, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if role := r.Header.Get("Test-Role"); role != "" {
+				r = r.WithContext(identity.With(r.Context(), identity.Caller{UserID: "u", Roles: []string{role}}, "token"))
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
+	mesh.Join(name, router)
+	return router
+}
+
 func TestDeadLettersAreListedReplayedAndDiscarded(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := newCart(t)
 	status, page := d.do("admin", "GET", "/api/v1/dead-letters/cart", url.Values{"limit": {"2"}})
 	require.Equal(t, 200, status, page)
 	items := page["items"].([]any)
@@ -92,9 +110,9 @@ func TestDeadLettersAreListedReplayedAndDiscarded(t *testing.T) {
 	assert.Len(t, page["items"], 1)
 }
 
-func TestDeadLettersAreForAdministratorsOfTheApp(t *testing.T) {
+func TestOnlyAdministratorsSeeDeadLetters(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := newCart(t)
 	for method, path := range map[string]string{"GET": "", "POST": "/orders:orders:3/replay", "DELETE": "/orders:orders:3"} {
 		for role, want := range map[string]int{"": 401, "customer": 403, "staff": 403} {
 			status, _ := d.do(role, method, "/api/v1/dead-letters/cart"+path, nil)
@@ -111,9 +129,9 @@ func TestDeadLettersAreForAdministratorsOfTheApp(t *testing.T) {
 	assert.Equal(t, 422, status)
 }
 
-func TestCursorsAreShown(t *testing.T) {
+func TestCursorsAreListed(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
+	d := newCart(t)
 	var got contract.Cursors
 	require.NoError(t, sidecar.Call(t.Context(), d.mesh, "cart", "GET", "/internal/consumers", nil, nil, &got))
 	assert.Equal(t, []contract.Cursor{{Source: "orders", Partition: "orders", Position: 3, Parked: 3}}, got.Cursors)
