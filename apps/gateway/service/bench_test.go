@@ -71,3 +71,19 @@ func BenchmarkForwardedRead(b *testing.B) {
 		res.Body.Close()
 	}
 }
+
+// BenchmarkSignIn measures the path with the most protection: rate limits off, adaptive throttler, concurrency limit and
+// circuit breaker, without the network.
+func BenchmarkSignIn(b *testing.B) {
+	s := open(b, service.Config{RateLimit: "off"})
+	s.mesh.Join("users", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	b.ReportAllocs()
+	for b.Loop() {
+		r := httptest.NewRequest("POST", "/api/v1/auth/login", strings.NewReader("{}"))
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		if w.Code != http.StatusNoContent {
+			b.Fatal(w.Code)
+		}
+	}
+}
