@@ -19,9 +19,9 @@ func (g *Gateway) clientAddress() func(http.Handler) http.Handler {
 	return middleware.ClientIPFromRemoteAddr
 }
 
-// authenticate verifies the access token, if a request has one, and takes a token from the caller's bucket for browsing.
-// A request with an invalid token counts for its address, so that guessing is limited, too.
-// Problems: invalid-token (401), too-many-requests (429).
+// authenticate verifies the access token, if a request has one, and takes a token from the caller's bucket for
+// browsing. A request with an invalid token counts for its address, so that guessing is limited, too. Problems:
+// invalid-token (401), too-many-requests (429).
 func (g *Gateway) authenticate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r, err := g.withCaller(r)
@@ -36,8 +36,8 @@ func (g *Gateway) authenticate(next http.Handler) http.Handler {
 	})
 }
 
-// withCaller puts the caller and the verified token into the request's context, from where the sidecar's client sends the
-// token on. The services verify it again; verifying it here only spares them forged tokens.
+// withCaller puts the caller and the verified token into the request's context, from where the sidecar's client sends
+// the token on. The services verify it again; verifying it here only spares them forged tokens.
 func (g *Gateway) withCaller(r *http.Request) (*http.Request, error) {
 	headers := r.Header.Values("Authorization")
 	if len(headers) == 0 {

@@ -14,8 +14,8 @@ type Config struct {
 	CacheMegabytes int `env:"CACHE_MEGABYTES" envDefault:"32"`
 	// CORSOrigins may call the API from a browser: "https://shop.example", or "*" for all. None by default.
 	CORSOrigins []string `env:"CORS_ORIGINS"`
-	// TrustedProxies are the networks (CIDR) of proxies in front of the gateway, whose X-Forwarded-For is trusted. None
-	// by default: the address of the connection is the client's.
+	// TrustedProxies are the networks (CIDR) of proxies in front of the gateway, whose X-Forwarded-For is trusted.
+	// None by default: the address of the connection is the client's.
 	TrustedProxies []string `env:"TRUSTED_PROXIES"`
 }
 

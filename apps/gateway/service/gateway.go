@@ -1,8 +1,8 @@
 // Package service is the gateway's edge: it forwards the public API to the services behind it, and nothing else.
 //
-// A request passes, in this order: security headers and CORS, the check for malformed requests, the access token and the
-// rate limit, read-only mode, compression, the rate limit of its route, the adaptive throttler of sign-ins or the cache
-// of public reads, and then the proxy of its route or the documentation.
+// A request passes, in this order: security headers and CORS, the check for malformed requests, the access token and
+// the rate limit, read-only mode, compression, the rate limit of its route, the adaptive throttler of sign-ins or the
+// cache of public reads, and then the proxy of its route or the documentation.
 package service
 
 import (

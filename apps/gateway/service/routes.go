@@ -52,7 +52,8 @@ var routes = []route{
 	{pattern: "/api/v1/users", app: "users"},
 	{pattern: "/api/v1/users/*", app: "users"},
 	{pattern: "/.well-known/jwks.json", app: "users"},
-	// Each app serves its own dead letters. Catalog describes the operations, and answers for apps without dead letters.
+	// Each app serves its own dead letters. Catalog describes the operations, and answers for apps without dead
+	// letters.
 	{pattern: "/api/v1/dead-letters/{app}", app: "catalog"},
 	{pattern: "/api/v1/dead-letters/{app}/*", app: "catalog"},
 	{pattern: "/api/v1/dead-letters/cart", app: "cart"},

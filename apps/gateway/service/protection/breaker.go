@@ -8,18 +8,18 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// Five failures in a row open a circuit breaker. After openTime it is half-open and permits three requests at a time, as
-// trials: three successes close it, one failure opens it again. There are several trials because an import may take
-// minutes.
+// Five failures in a row open a circuit breaker. After openTime it is half-open and permits three requests at a time,
+// as trials: three successes close it, one failure opens it again. There are several trials because an import may
+// take minutes.
 const (
 	failuresToOpen   = 5
 	successesToClose = 3
 	openTime         = 2 * time.Second
 )
 
-// breaker adds two things to the library's circuit breaker. It ignores the results of requests that began before the last
-// change of state, so that requests that time out long after the app has recovered do not open it again. And it returns
-// the permit of a trial whose client left, which says nothing about the app.
+// breaker adds two things to the library's circuit breaker. It ignores the results of requests that began before the
+// last change of state, so that requests that time out long after the app has recovered do not open it again. And it
+// returns the permit of a trial whose client left, which says nothing about the app.
 type breaker struct {
 	mu     sync.Mutex
 	policy circuitbreaker.CircuitBreaker[any]
@@ -69,8 +69,8 @@ func (b *breaker) record(period int, r result) {
 	})
 }
 
-// renewTrials returns a permit: the library takes one back only with a success or a failure, but a new half-open state
-// has all its permits. The successes before are recorded again.
+// renewTrials returns a permit: the library takes one back only with a success or a failure, but a new half-open
+// state has all its permits. The successes before are recorded again.
 func (b *breaker) renewTrials() {
 	successes := b.policy.Metrics().Successes()
 	b.policy.Open()

@@ -63,9 +63,9 @@ func NewRateLimits(now func() time.Time) *RateLimits {
 	}
 }
 
-// Take takes a token for a request from its caller's bucket and writes into the header of the answer how many are left
-// (draft-ietf-httpapi-ratelimit-headers, and the three headers of its drafts before 08, which more clients know).
-// Problem: too-many-requests (429), if the bucket is empty.
+// Take takes a token for a request from its caller's bucket and writes into the header of the answer how many are
+// left (draft-ietf-httpapi-ratelimit-headers, and the three headers of its drafts before 08, which more clients
+// know). Problem: too-many-requests (429), if the bucket is empty.
 func (l *RateLimits) Take(w http.ResponseWriter, r *http.Request, name RateLimit) error {
 	if l == nil {
 		return nil
@@ -105,8 +105,8 @@ func (l *RateLimits) Creations(name RateLimit, next http.Handler) http.Handler {
 	})
 }
 
-// callerKey identifies the caller of a request: the user, or else the address. IPv6 addresses count by their /64, because
-// one subscriber has all of it.
+// callerKey identifies the caller of a request: the user, or else the address. IPv6 addresses count by their /64,
+// because one subscriber has all of it.
 func callerKey(r *http.Request) string {
 	if caller := identity.Of(r.Context()); caller.Known() {
 		return "user " + caller.UserID

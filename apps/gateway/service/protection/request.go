@@ -10,15 +10,16 @@ import (
 	"haberdash/internal/httpx"
 )
 
-// RejectMalformed refuses requests that two programs on the way to an app could read differently, so that no request is
-// checked as one address here and arrives as another there. It refuses
+// RejectMalformed refuses requests that two programs on the way to an app could read differently, so that no request
+// is checked as one address here and arrives as another there. It refuses
 //   - paths with dot segments, empty segments, backslashes or control characters, plain or encoded, also several times;
 //   - paths with encoded slashes, and everything that is not UTF-8;
 //   - queries that cannot be parsed;
 //   - addresses and headers that are larger than any client of the API needs;
 //   - headers that a sidecar cannot carry.
 //
-// Problems: malformed-request (400), invalid-request (422), uri-too-long (414), header-too-large (431), not-found (404).
+// Problems: malformed-request (400), invalid-request (422), uri-too-long (414), header-too-large (431), not-found
+// (404).
 func RejectMalformed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if len(r.RequestURI) > maxURI {
@@ -73,9 +74,9 @@ func largestHeader(h http.Header) (name string, total int) {
 	return name, total
 }
 
-// headerNotUTF8 returns the name of a header with a value that is not UTF-8, or "". Sidecars send headers to each other
-// as strings of Protocol Buffers, which must be UTF-8: the call would fail as if the app were down, and a few such calls
-// would open the circuit breaker.
+// headerNotUTF8 returns the name of a header with a value that is not UTF-8, or "". Sidecars send headers to each
+// other as strings of Protocol Buffers, which must be UTF-8: the call would fail as if the app were down, and a few
+// such calls would open the circuit breaker.
 func headerNotUTF8(h http.Header) string {
 	for name, values := range h {
 		if !utf8.ValidString(strings.Join(values, " ")) {

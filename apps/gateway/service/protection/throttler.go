@@ -13,9 +13,9 @@ import (
 )
 
 // Throttler is an adaptive throttler for the requests of one route: it refuses at the gateway what an overloaded app
-// would refuse, which costs a tenth. While an app refuses most requests, the throttler forwards twice as many as the app
-// served lately, and so notices within seconds that the app has capacity again (client-side throttling: Site Reliability
-// Engineering, O'Reilly 2016, chapter 21).
+// would refuse, which costs a tenth. While an app refuses most requests, the throttler forwards twice as many as the
+// app served lately, and so notices within seconds that the app has capacity again (client-side throttling: Site
+// Reliability Engineering, O'Reilly 2016, chapter 21).
 //
 // A request counts when it is answered, not while it is in progress: a slow app has refused nothing.
 // A Throttler is safe for concurrent use.
@@ -28,8 +28,8 @@ type Throttler struct {
 const (
 	throttlerWindow = 2 * time.Second // the throttler remembers outcomes for so long
 	throttlerRate   = 0.5             // the share of refusals from which on it throttles
-	// throttlerMinimum is the number of outcomes in the window below which nothing is throttled: a few refusals are no
-	// overload.
+	// throttlerMinimum is the number of outcomes in the window below which nothing is throttled: a few refusals are
+	// no overload.
 	throttlerMinimum = 20
 )
 
@@ -59,13 +59,13 @@ func (t *Throttler) Middleware(next http.Handler) http.Handler {
 	})
 }
 
-// allow reports whether a request may be forwarded. A request that may not counts as refused; the library does not count
-// it, and would forward more and more requests the more there are.
+// allow reports whether a request may be forwarded. A request that may not counts as refused; the library does not
+// count it, and would forward more and more requests the more there are.
 func (t *Throttler) allow() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	// The library drops old outcomes only when it records a new one. Without this, the first request after a pause would
-	// be judged by the overload before it.
+	// The library drops old outcomes only when it records a new one. Without this, the first request after a pause
+	// would be judged by the overload before it.
 	if time.Since(t.recorded) >= throttlerWindow {
 		t.policy, t.recorded = newThrottlerPolicy(), time.Now()
 	}

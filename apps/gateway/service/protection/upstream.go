@@ -12,9 +12,9 @@ import (
 	"haberdash/internal/sidecar"
 )
 
-// Upstream protects the gateway and one app from each other: two bulkheads bound the requests and the event streams that
-// are in progress, and a circuit breaker stops requests to an app that does not answer.
-// An Upstream is safe for concurrent use.
+// Upstream protects the gateway and one app from each other: two bulkheads bound the requests and the event streams
+// that are in progress, and a circuit breaker stops requests to an app that does not answer. An Upstream is safe for
+// concurrent use.
 type Upstream struct {
 	app               string
 	invoker           sidecar.Invoker
@@ -22,8 +22,8 @@ type Upstream struct {
 	breaker           *breaker
 }
 
-// maxConcurrent bounds the requests to one app that are in progress, and the event streams apart from them. Requests wait
-// in the gateway's memory while an app is slow.
+// maxConcurrent bounds the requests to one app that are in progress, and the event streams apart from them. Requests
+// wait in the gateway's memory while an app is slow.
 const maxConcurrent = 1000
 
 var errFull = errors.New("too many requests in progress")
@@ -40,8 +40,8 @@ func NewUpstream(app string, invoker sidecar.Invoker, log zerolog.Logger) *Upstr
 // Acquire takes a slot for a request, or for an event stream, without waiting. The caller must call release when the
 // request has ended. Problem: unavailable (503), if all slots are taken.
 //
-// It uses the bulkhead by hand, because an execution of the library does not release its slot when a handler panics, as
-// the proxy does when a client leaves in the middle of an answer.
+// It uses the bulkhead by hand, because an execution of the library does not release its slot when a handler panics,
+// as the proxy does when a client leaves in the middle of an answer.
 func (u *Upstream) Acquire(stream bool) (release func(), err error) {
 	slots := u.requests
 	if stream {

@@ -20,12 +20,12 @@ const (
 	minPace   = 4 << 10 // bytes a second
 )
 
-// headSize is how much of a body, in bytes, the gateway reads before it calls the app. A client that sends a few lines of
-// JSON slowly therefore uses none of the app's slots.
+// headSize is how much of a body, in bytes, the gateway reads before it calls the app. A client that sends a few
+// lines of JSON slowly therefore uses none of the app's slots.
 const headSize = 16 << 10
 
-// body is a request body that is bounded in size, time and nesting. It records why it could not be read, because an app
-// that received half a body cannot give the right answer.
+// body is a request body that is bounded in size, time and nesting. It records why it could not be read, because an
+// app that received half a body cannot give the right answer.
 type body struct {
 	io.ReadCloser
 	ctx      context.Context
@@ -41,8 +41,8 @@ type body struct {
 	err      atomic.Pointer[error]
 }
 
-// newBody bounds the body of a request. Routes with a larger maximum than DefaultMaxBody are for imports, which a client
-// may generate while it sends them: their bodies are neither paced nor read in advance.
+// newBody bounds the body of a request. Routes with a larger maximum than DefaultMaxBody are for imports, which a
+// client may generate while it sends them: their bodies are neither paced nor read in advance.
 func newBody(w http.ResponseWriter, r *http.Request, maxBytes int64, deadline time.Time) *body {
 	b := &body{
 		ReadCloser: http.MaxBytesReader(w, r.Body, maxBytes), ctx: r.Context(), client: http.NewResponseController(w),
@@ -110,8 +110,8 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 // failed reports whether the body could not be read.
 func (b *body) failed() bool { return b.err.Load() != nil }
 
-// problem returns the problem of a body that could not be read, nil of another: body-too-large (413), malformed-request
-// (400).
+// problem returns the problem of a body that could not be read, nil of another: body-too-large (413),
+// malformed-request (400).
 func (b *body) problem() error {
 	p := b.err.Load()
 	if p == nil {

@@ -12,8 +12,8 @@ import (
 	"haberdash/internal/httpx"
 )
 
-// isPrivate reports whether a request header belongs to the gateway, the sidecars and the apps, so that a client cannot
-// set it. The standard library's proxy has removed hop-by-hop headers, Forwarded and X-Forwarded-* before.
+// isPrivate reports whether a request header belongs to the gateway, the sidecars and the apps, so that a client
+// cannot set it. The standard library's proxy has removed hop-by-hop headers, Forwarded and X-Forwarded-* before.
 func isPrivate(name string) bool {
 	name = strings.ToLower(name)
 	return strings.HasPrefix(name, "dapr-") || strings.HasPrefix(name, "grpc-") ||
@@ -37,8 +37,8 @@ func isGatewayHeader(name string) bool {
 		slices.Contains([]string{"server", "traceparent", "tracestate", "x-request-id"}, name)
 }
 
-// clean prepares an app's answer for the client. It removes the headers that the gateway sets itself, and fails with a
-// rawError for an error that is no problem document, because its text may be a sidecar's or a library's.
+// clean prepares an app's answer for the client. It removes the headers that the gateway sets itself, and fails with
+// a rawError for an error that is no problem document, because its text may be a sidecar's or a library's.
 func clean(res *http.Response) error {
 	for name := range res.Header {
 		if isGatewayHeader(name) {

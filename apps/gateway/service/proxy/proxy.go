@@ -1,7 +1,8 @@
 // Package proxy forwards the requests of a route to its app through the sidecar, and the app's answer to the client.
 //
-// It bounds a request's body in size, time and JSON nesting, bounds the time of the whole exchange, removes the headers
-// that belong to the gateway, the sidecars and the apps, and turns errors that are no problem documents into problems.
+// It bounds a request's body in size, time and JSON nesting, bounds the time of the whole exchange, removes the
+// headers that belong to the gateway, the sidecars and the apps, and turns errors that are no problem documents into
+// problems.
 package proxy
 
 import (
@@ -41,8 +42,8 @@ const (
 // writeTimeout is how long a client may take to receive one piece of an answer.
 const writeTimeout = 30 * time.Second
 
-// New returns a handler that forwards requests to a target. The standard library's proxy does what RFC 9110 (section 7.6)
-// asks of one: it removes hop-by-hop headers, streams in both directions and flushes event streams.
+// New returns a handler that forwards requests to a target. The standard library's proxy does what RFC 9110 (section
+// 7.6) asks of one: it removes hop-by-hop headers, streams in both directions and flushes event streams.
 //
 // Problems: body-too-large (413), malformed-request (400), unavailable (503), and those of the app.
 func New(t Target) http.Handler {

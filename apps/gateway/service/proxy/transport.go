@@ -18,8 +18,8 @@ type transport struct {
 	body     *body
 }
 
-// RoundTrip implements http.RoundTripper. HEAD becomes GET, because not every handler knows it; the body of the answer is
-// dropped here.
+// RoundTrip implements http.RoundTripper. HEAD becomes GET, because not every handler knows it; the body of the
+// answer is dropped here.
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	request := sidecar.Request{
 		App: t.app, Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.Query(), Header: r.Header,

@@ -1,8 +1,8 @@
-// Package readonly is a mode of the running shop in which clients can read and not write. An administrator turns it on
-// while the shop's data is moved to another store, and leaves it on in the old installation afterwards.
+// Package readonly is a mode of the running shop in which clients can read and not write. An administrator turns it
+// on while the shop's data is moved to another store, and leaves it on in the old installation afterwards.
 //
-// The mode is stored in the gateway's state store, so that it survives restarts and applies to all replicas. It refuses
-// requests, and does not stop what the services do on their own: an order that was placed is still decided.
+// The mode is stored in the gateway's state store, so that it survives restarts and applies to all replicas. It
+// refuses requests, and does not stop what the services do on their own: an order that was placed is still decided.
 package readonly
 
 import (
@@ -78,7 +78,7 @@ func (s *Switch) RefuseWrites(next http.Handler) http.Handler {
 		defer s.inProgress.Add(-1)
 		if s.load(r.Context()).ReadOnly {
 			httpx.WriteProblem(w, fault.New(fault.Unavailable, "read-only",
-				"The shop is being moved: it can be looked at, and changed again later.").After(30*time.Second))
+				"The shop is read-only while its data is moved. Try again later.").After(30*time.Second))
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -110,8 +110,8 @@ func (s *Switch) load(ctx context.Context) mode {
 }
 
 // set turns the mode on or off. On, it returns when the writes in progress in this replica have been answered. Other
-// replicas accept writes for refreshTime more. Problem: unavailable (503), if the writes take too long or the store is
-// unavailable.
+// replicas accept writes for refreshTime more. Problem: unavailable (503), if the writes take too long or the store
+// is unavailable.
 func (s *Switch) set(ctx context.Context, on bool) (mode, error) {
 	next := mode{ReadOnly: on, Since: s.now().UTC().Truncate(time.Millisecond)}
 	value, err := json.Marshal(next)
@@ -137,7 +137,8 @@ func (s *Switch) set(ctx context.Context, on bool) (mode, error) {
 		case <-time.After(10 * time.Millisecond):
 		case <-ctx.Done():
 			return next, fault.New(fault.Unavailable, "unavailable",
-				"The shop is read-only, but an earlier write is still in progress. Repeat the request.").After(time.Second)
+				"The shop is read-only, but an earlier write is still in progress. Repeat the request.").
+				After(time.Second)
 		}
 	}
 	return next, nil
