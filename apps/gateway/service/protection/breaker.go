@@ -70,7 +70,8 @@ func (b *breaker) record(period int, r result) {
 }
 
 // renewTrials returns a permit: the library takes one back only with a success or a failure, but a new half-open
-// state has all its permits. The successes before are recorded again.
+// state has all its permits. The successes before are recorded again. The trials in progress still count, so that more
+// than three may be in progress for a moment.
 func (b *breaker) renewTrials() {
 	successes := b.policy.Metrics().Successes()
 	b.policy.Open()

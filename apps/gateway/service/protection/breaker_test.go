@@ -1,6 +1,8 @@
 package protection
 
 import (
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -65,6 +67,27 @@ func TestHalfOpenBreakerPermitsThreeTrialsAtATime(t *testing.T) {
 	})
 }
 
+func TestConcurrentRequestsGetThreeTrials(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := openBreaker(t)
+		time.Sleep(openTime)
+		var permitted atomic.Int64
+		var all sync.WaitGroup
+		start := make(chan struct{})
+		for range 20 {
+			all.Go(func() {
+				<-start
+				if _, err := b.acquire(); err == nil {
+					permitted.Add(1)
+				}
+			})
+		}
+		close(start)
+		all.Wait()
+		require.EqualValues(t, successesToClose, permitted.Load())
+	})
+}
+
 func TestFailedTrialOpensTheBreakerAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := openBreaker(t)
@@ -103,7 +126,7 @@ func TestTrialsWhoseClientsLeaveDecideNothing(t *testing.T) {
 }
 
 // An app hangs, the breaker opens, the app recovers, and only then the old requests time out.
-func TestRequestsOfBeforeDoNotOpenTheBreakerAgain(t *testing.T) {
+func TestRequestsFromBeforeTheBreakerOpenedDoNotOpenItAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBreaker(zerolog.Nop())
 		var old []func(result)

@@ -10,24 +10,28 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The outcomes of an overload are old after a pause, though the library has not dropped them.
+// After a pause, the outcomes of an overload no longer count, although the library has not dropped them.
 func TestThrottlerForgetsAnOverloadDuringAPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		th, status := NewThrottler(), http.StatusServiceUnavailable
-		h := th.Middleware(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
-		ask := func() int {
+		throttler, status := NewThrottler(), http.StatusServiceUnavailable
+		received := 0
+		h := throttler.Middleware(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			received++
+			w.WriteHeader(status)
+		}))
+		send := func() int {
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, httptest.NewRequest("POST", "/", nil))
 			return w.Code
 		}
 		for range 1000 {
-			ask()
+			send()
 		}
-		require.False(t, th.allow())
+		require.Less(t, received, 100)
 		time.Sleep(throttlerWindow)
 		status = http.StatusOK
 		for range 1000 {
-			require.Equal(t, http.StatusOK, ask())
+			require.Equal(t, http.StatusOK, send())
 		}
 	})
 }
@@ -36,12 +40,12 @@ func TestThrottlerForgetsAnOverloadDuringAPause(t *testing.T) {
 func TestThrottlerForwardsTwiceAsManyRequestsAsAreServed(t *testing.T) {
 	for _, demand := range []int{100, 400, 2000} { // requests a second
 		synctest.Test(t, func(t *testing.T) {
-			th, forwarded := NewThrottler(), 0
+			throttler, forwarded := NewThrottler(), 0
 			for second := range 20 {
 				capacity := 20
 				for range demand {
-					if th.allow() {
-						th.record(capacity > 0)
+					if throttler.allow() {
+						throttler.record(capacity > 0)
 						capacity--
 						if second >= 10 {
 							forwarded++
