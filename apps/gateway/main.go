@@ -1,4 +1,4 @@
-// Gateway is the shop's one public address.
+// Gateway is the public address of the shop: every request from outside enters here.
 package main
 
 import (

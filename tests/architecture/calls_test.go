@@ -106,7 +106,7 @@ func (s source) calls() (list []call) {
 				}
 			case *ast.CompositeLit:
 				if name(n.Type) == "sidecar.Request" {
-					if m := members(n); name(m["App"]) != "h.app" { // the gateway's proxy: see routes
+					if m := members(n); name(m["App"]) != "t.app" { // the gateway's proxy: see routes
 						list = append(list, call{s.app(m["App"]), s.method(m["Method"]), s.text(f, m["Path"])})
 					}
 				}
@@ -158,12 +158,16 @@ func (s source) functions(visit func(*ast.FuncDecl)) {
 	}
 }
 
-// app is who is called: one by name, or, by a variable app, all in the package's list apps.
+// app returns the apps that are called: one by name, or, by a variable app, all of the list apps of the package or else
+// of the service's edge.
 func (s source) app(e ast.Expr) (apps []string) {
 	if name(e) != "app" {
 		return []string{s.text(nil, e)}
 	}
 	list, ok := s.variable("apps").(*ast.CompositeLit)
+	if service, _, below := strings.Cut(filepath.ToSlash(s.dir), "/service/"); !ok && below {
+		list, ok = sources(s.t, filepath.Join(service, "service")).variable("apps").(*ast.CompositeLit)
+	}
 	require.True(s.t, ok, "%s: a call of app, but no list apps", s.dir)
 	for _, e := range list.Elts {
 		apps = append(apps, s.text(nil, e))

@@ -6,16 +6,16 @@ import (
 	"net/url"
 )
 
-// Config is what the gateway reads from its environment.
+// Config is the gateway's own configuration, read from the environment.
 type Config struct {
-	// RateLimit is "on" or "off"; off is for load tests.
+	// RateLimit is "on" or "off". Load tests turn it off.
 	RateLimit string `env:"RATE_LIMIT" envDefault:"on"`
-	// CacheMegabytes bounds the answers that are kept in memory; 0 keeps none.
+	// CacheMegabytes bounds the memory for cached answers. 0 turns the cache off.
 	CacheMegabytes int `env:"CACHE_MEGABYTES" envDefault:"32"`
 	// CORSOrigins may call the API from a browser: "https://shop.example", or "*" for all. None by default.
 	CORSOrigins []string `env:"CORS_ORIGINS"`
-	// TrustedProxies are the networks (CIDR) of proxies before the gateway, whose X-Forwarded-For is
-	// believed. None by default: the client is who connects.
+	// TrustedProxies are the networks (CIDR) of proxies in front of the gateway, whose X-Forwarded-For is trusted.
+	// None by default: the address of the connection is the client's.
 	TrustedProxies []string `env:"TRUSTED_PROXIES"`
 }
 

@@ -1,28 +1,30 @@
 package service
 
-import "time"
+import (
+	"net/http"
+	"time"
 
-// A route lets a part of the public address space through to an app. What no route names is not there:
-// above all /internal/, /events/ and the operational addresses of the apps.
-type route struct {
-	pattern string // chi's; a final "/*" is all that lies below
-	app     string
-	limit   limit // of requests that create something (POST); the others count as browsing
-	body    int64 // bytes; maxBody if zero
-	timeout time.Duration
-	stream  bool // server-sent events: no end, no compression
-	shed    bool // each is costly, and the app behind takes only so many: see valve
-	cached  bool // reads without credentials are answered from memory, as long as their Cache-Control says
-}
+	"github.com/go-chi/chi/v5"
 
-// Bounds of a request that its route does not set.
-const (
-	maxBody    = 1 << 20
-	maxTimeout = 30 * time.Second
+	"haberdash/apps/gateway/service/protection"
 )
 
+// A route forwards a part of the public addresses to an app. An address without a route answers 404, above all
+// /internal/, /events/ and the operational addresses of the apps.
+type route struct {
+	pattern   string // chi's; a final "/*" matches everything below
+	app       string
+	limit     protection.RateLimit // of requests that create something (POST); the others count only as browsing
+	body      int64                // maximum in bytes; proxy.DefaultMaxBody if zero
+	timeout   time.Duration        // proxy.DefaultTimeout if zero
+	stream    bool                 // server-sent events: without end and compression
+	throttled bool                 // each request is expensive, and the app refuses those that are too many
+	cached    bool                 // reads without credentials are cached, as long as their Cache-Control permits
+}
+
+// The bounds of an import.
 const (
-	maxImport     = 64 << 20
+	maxImport     = 64 << 20 // bytes
 	importTimeout = 10 * time.Minute
 )
 
@@ -36,21 +38,22 @@ var routes = []route{
 	{pattern: "/api/v1/stock/*", app: "catalog"},
 	{pattern: "/api/v1/media/*", app: "catalog", cached: true},
 	{pattern: "/media/*", app: "catalog", cached: true},
-	{pattern: "/api/v1/carts", app: "cart", limit: cartCreation},
+	{pattern: "/api/v1/carts", app: "cart", limit: protection.CartCreation},
 	{pattern: "/api/v1/carts/*", app: "cart"},
-	{pattern: "/api/v1/orders", app: "orders", limit: placement},
+	{pattern: "/api/v1/orders", app: "orders", limit: protection.Placement},
 	{pattern: "/api/v1/orders/*", app: "orders"},
 	{pattern: "/api/v1/orders/{id}/stream", app: "orders", stream: true},
 	{pattern: "/api/v1/payments/*", app: "orders"},
-	{pattern: "/api/v1/auth/*", app: "users", limit: signIn},
-	{pattern: "/api/v1/auth/login", app: "users", limit: signIn, shed: true},
-	{pattern: "/api/v1/auth/register", app: "users", limit: signIn, shed: true},
+	{pattern: "/api/v1/auth/*", app: "users", limit: protection.SignIn},
+	{pattern: "/api/v1/auth/login", app: "users", limit: protection.SignIn, throttled: true},
+	{pattern: "/api/v1/auth/register", app: "users", limit: protection.SignIn, throttled: true},
 	{pattern: "/api/v1/me", app: "users"},
 	{pattern: "/api/v1/me/*", app: "users"},
 	{pattern: "/api/v1/users", app: "users"},
 	{pattern: "/api/v1/users/*", app: "users"},
 	{pattern: "/.well-known/jwks.json", app: "users"},
-	// Each app serves its own dead letters. The first describes them all, and answers for apps that have none.
+	// Each app serves its own dead letters. Catalog describes the operations, and answers for apps without dead
+	// letters.
 	{pattern: "/api/v1/dead-letters/{app}", app: "catalog"},
 	{pattern: "/api/v1/dead-letters/{app}/*", app: "catalog"},
 	{pattern: "/api/v1/dead-letters/cart", app: "cart"},
@@ -61,8 +64,28 @@ var routes = []route{
 	{pattern: "/api/v1/dead-letters/notifications/*", app: "notifications"},
 }
 
-// shown are the apps whose writes change what cached routes answer: products, and what is left of them.
-var shown = []string{"catalog", "orders"}
+// purging are the apps whose writes change cached answers: products, and how many of them are left.
+var purging = []string{"catalog", "orders"}
 
-// apps are those that an order cannot be placed without, in the order in which their documents appear.
+// apps are the apps that an order needs, in the order in which their documents are merged.
 var apps = []string{"catalog", "cart", "orders", "users"}
+
+// isPublic reports whether the gateway routes a path of an app's document to this app.
+func isPublic(app, path string) bool {
+	pattern := matcher.Find(chi.NewRouteContext(), http.MethodGet, path)
+	for _, rt := range routes {
+		if rt.pattern == pattern {
+			return rt.app == app
+		}
+	}
+	return false
+}
+
+// matcher finds the pattern that matches an address. Its handlers are never called.
+var matcher = func() chi.Routes {
+	r := chi.NewRouter()
+	for _, rt := range routes {
+		r.Method(http.MethodGet, rt.pattern, http.NotFoundHandler())
+	}
+	return r
+}()
