@@ -127,6 +127,22 @@ func ids(with func(App) bool) (list []string) {
 // Serving lists the apps with a public API, without which no order can be placed.
 func Serving() []string { return ids(func(a App) bool { return len(a.Public) > 0 }) }
 
+// PublicPatterns lists the address patterns that the gateway routes to an app: those of its public API, and its dead
+// letters. The first app that follows logs also describes the dead letters of all apps, and answers for apps without.
+func PublicPatterns(id string) []string {
+	app := Get(id)
+	patterns := slices.Clone(app.Public)
+	if !app.follows() {
+		return patterns
+	}
+	if id == Following()[0] {
+		patterns = append(patterns, "/api/v1/dead-letters/{app}", "/api/v1/dead-letters/{app}/*")
+	} else {
+		patterns = append(patterns, "/api/v1/dead-letters/"+id, "/api/v1/dead-letters/"+id+"/*")
+	}
+	return patterns
+}
+
 // Following lists the apps that follow logs. Each has a dead-letter topic.
 func Following() []string { return ids(App.follows) }
 

@@ -20,7 +20,7 @@ import (
 
 // BenchmarkCachedRead measures a read that the cache answers, without the network.
 func BenchmarkCachedRead(b *testing.B) {
-	g := newTestGateway(b, service.Config{CacheMegabytes: 1, RateLimit: "off"})
+	g := newTestGateway(b, service.Config{CacheMegabytes: 1})
 	g.mesh.Join("catalog", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "public, max-age=3600")
@@ -56,7 +56,7 @@ func BenchmarkForwardedRead(b *testing.B) {
 	require.NoError(b, err)
 	defer client.Close()
 	g, err := service.New(service.Deps{
-		Config: service.Config{RateLimit: "off", CacheMegabytes: 1}, Invoker: client, Log: zerolog.Nop(),
+		Config: service.Config{CacheMegabytes: 1}, Invoker: client, Log: zerolog.Nop(),
 	})
 	require.NoError(b, err)
 	server := httpx.NewServer(host.Facing(httpx.Options{Log: zerolog.Nop(), Registry: prometheus.NewRegistry()}))
@@ -77,7 +77,7 @@ func BenchmarkForwardedRead(b *testing.B) {
 // BenchmarkSignIn measures the path with the most protection, without the network: adaptive throttler, concurrency
 // limit and circuit breaker.
 func BenchmarkSignIn(b *testing.B) {
-	g := newTestGateway(b, service.Config{RateLimit: "off"})
+	g := newTestGateway(b, service.Config{})
 	g.mesh.Join("users", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 	}))

@@ -20,7 +20,7 @@ import (
 
 func TestDeeplyNestedJSONIsRefused(t *testing.T) {
 	t.Parallel()
-	g := newTestGateway(t, service.Config{})
+	g := newTestGateway(t, service.Config{RateLimit: true})
 	joinEcho(g)
 	nested := func(n int) string { return strings.Repeat(`{"a":[`, n/2) + strings.Repeat(`]}`, n/2) }
 	for name, c := range map[string]struct {
@@ -52,7 +52,7 @@ func TestDeeplyNestedJSONIsRefused(t *testing.T) {
 
 func TestTooLargeHeadersAndAddressesAreRefused(t *testing.T) {
 	t.Parallel()
-	g := newTestGateway(t, service.Config{})
+	g := newTestGateway(t, service.Config{RateLimit: true})
 	joinEcho(g)
 	w := g.send("GET", "/api/v1/products", "", "X-Long", strings.Repeat("x", 12<<10-100))
 	require.Equal(t, http.StatusOK, w.Code)
@@ -95,7 +95,7 @@ func (addressed) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0
 
 func TestSlowBodiesAreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newTestGateway(t, service.Config{})
+		g := newTestGateway(t, service.Config{RateLimit: true})
 		joinEcho(g)
 		listener := make(pipes)
 		server := &http.Server{Handler: g}
@@ -143,7 +143,7 @@ func TestSlowBodiesAreRefused(t *testing.T) {
 
 func TestConcurrentRequestsToAnAppAreLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newTestGateway(t, service.Config{RateLimit: "off"})
+		g := newTestGateway(t, service.Config{})
 		joinEcho(g)
 		release := make(chan struct{})
 		g.mesh.Join("orders", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { <-release }))
@@ -172,7 +172,7 @@ func TestConcurrentRequestsToAnAppAreLimited(t *testing.T) {
 // for all clients.
 func TestHeadersThatAreNotUTF8AreRefused(t *testing.T) {
 	t.Parallel()
-	g := newTestGateway(t, service.Config{})
+	g := newTestGateway(t, service.Config{RateLimit: true})
 	joinEcho(g)
 	for _, bad := range []string{"\xff", "a\xc3\x28", "M\xfcller"} {
 		for range 10 {

@@ -38,7 +38,7 @@ func cached(w *httptest.ResponseRecorder) bool {
 
 func TestOnlyPublicReadsOfTheCatalogueAreCached(t *testing.T) {
 	t.Parallel()
-	g := newTestGateway(t, service.Config{CacheMegabytes: 1})
+	g := newTestGateway(t, service.Config{RateLimit: true, CacheMegabytes: 1})
 	joinCounting(g)
 	for path, want := range map[string]bool{
 		"/api/v1/products": true, "/api/v1/products?q=hat": true, "/api/v1/products/hat": true,
@@ -61,7 +61,7 @@ func TestOnlyPublicReadsOfTheCatalogueAreCached(t *testing.T) {
 
 func TestCachedAnswersEqualFreshOnes(t *testing.T) {
 	t.Parallel()
-	g := newTestGateway(t, service.Config{CacheMegabytes: 1, CORSOrigins: []string{"https://shop.example"}})
+	g := newTestGateway(t, service.Config{RateLimit: true, CacheMegabytes: 1, CORSOrigins: []string{"https://shop.example"}})
 	joinCounting(g)
 	ask := func(method string, header ...string) *httptest.ResponseRecorder {
 		return g.send(method, "/api/v1/products/hat", "", append(header, "Origin", "https://shop.example")...)
@@ -88,7 +88,7 @@ func TestCachedAnswersEqualFreshOnes(t *testing.T) {
 
 func TestWritesPurgeCachedAnswers(t *testing.T) {
 	t.Parallel()
-	g := newTestGateway(t, service.Config{CacheMegabytes: 1})
+	g := newTestGateway(t, service.Config{RateLimit: true, CacheMegabytes: 1})
 	joinCounting(g)
 	for write, purges := range map[string]bool{
 		"PUT /api/v1/products/hat": true, "POST /api/v1/products": true, "POST /api/v1/products/import": true,
@@ -110,7 +110,7 @@ func TestWritesPurgeCachedAnswers(t *testing.T) {
 
 func TestStaleAnswersAreServedWhileTheCatalogueIsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newTestGateway(t, service.Config{CacheMegabytes: 1})
+		g := newTestGateway(t, service.Config{RateLimit: true, CacheMegabytes: 1})
 		up := true
 		g.mesh.Join("catalog", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if !up {

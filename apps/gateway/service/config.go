@@ -2,14 +2,15 @@ package service
 
 import (
 	"fmt"
+	"haberdash/internal/host"
 	"net/netip"
 	"net/url"
 )
 
 // Config is the gateway's own configuration, read from the environment.
 type Config struct {
-	// RateLimit is "on" or "off". Load tests turn it off.
-	RateLimit string `env:"RATE_LIMIT" envDefault:"on"`
+	// RateLimit is turned off by load tests.
+	RateLimit host.Switch `env:"RATE_LIMIT" envDefault:"on"`
 	// CacheMegabytes bounds the memory for cached answers. 0 turns the cache off.
 	CacheMegabytes int `env:"CACHE_MEGABYTES" envDefault:"32"`
 	// CORSOrigins may call the API from a browser: "https://shop.example", or "*" for all. None by default.
@@ -21,10 +22,8 @@ type Config struct {
 
 const maxCacheMegabytes = 1 << 16
 
-func (c Config) check() error {
-	if c.RateLimit != "on" && c.RateLimit != "off" {
-		return fmt.Errorf("RATE_LIMIT=%s is unknown: the choices are on, off", c.RateLimit)
-	}
+// Check refuses settings that are out of range or not well-formed.
+func (c Config) Check() error {
 	if c.CacheMegabytes < 0 || c.CacheMegabytes > maxCacheMegabytes {
 		return fmt.Errorf("CACHE_MEGABYTES=%d is not from 0 to %d", c.CacheMegabytes, maxCacheMegabytes)
 	}

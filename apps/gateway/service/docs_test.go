@@ -45,7 +45,7 @@ func joinDocumented(g *testGateway) {
 
 func TestOpenAPIHasThePublicOperationsOfAllServices(t *testing.T) {
 	t.Parallel()
-	g := newTestGateway(t, service.Config{})
+	g := newTestGateway(t, service.Config{RateLimit: true})
 	joinDocumented(g)
 	w := g.send("GET", "/openapi.json", "")
 	require.Equal(t, http.StatusOK, w.Code)
@@ -73,7 +73,7 @@ func TestOpenAPIHasThePublicOperationsOfAllServices(t *testing.T) {
 
 func TestDocsPageLoadsNothingFromElsewhere(t *testing.T) {
 	t.Parallel()
-	g := newTestGateway(t, service.Config{})
+	g := newTestGateway(t, service.Config{RateLimit: true})
 	joinDocumented(g)
 	w := g.send("GET", "/docs", "")
 	require.Equal(t, http.StatusOK, w.Code)
@@ -92,7 +92,7 @@ func TestDocsPageLoadsNothingFromElsewhere(t *testing.T) {
 
 func TestOpenAPIKeepsThePartsOfServicesThatFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newTestGateway(t, service.Config{})
+		g := newTestGateway(t, service.Config{RateLimit: true})
 		requireProblem(t, http.StatusServiceUnavailable, "unavailable", g.send("GET", "/openapi.json", ""))
 		joinDocumented(g)
 		requireProblem(t, http.StatusServiceUnavailable, "unavailable", g.send("GET", "/docs", ""))

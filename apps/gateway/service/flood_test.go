@@ -47,7 +47,7 @@ func serveFlooded() error {
 		mesh.Join(app, http.HandlerFunc(echo))
 	}
 	g, err := service.New(service.Deps{
-		Config: service.Config{RateLimit: "off", CacheMegabytes: 32}, Invoker: mesh, Log: zerolog.Nop(),
+		Config: service.Config{CacheMegabytes: 32}, Invoker: mesh, Log: zerolog.Nop(),
 		Verifier: identity.NewVerifier(keys{"k1": ed25519.PublicKey(make([]byte, ed25519.PublicKeySize))}, time.Now),
 	})
 	if err != nil {

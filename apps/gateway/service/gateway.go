@@ -20,20 +20,22 @@ import (
 	"haberdash/apps/gateway/service/protection"
 	"haberdash/apps/gateway/service/proxy"
 	"haberdash/apps/gateway/service/readonly"
+	"haberdash/internal/host"
 	"haberdash/internal/httpx"
 	"haberdash/internal/identity"
+	"haberdash/internal/roster"
 	"haberdash/internal/sidecar"
 )
 
 // Deps are the dependencies of a Gateway.
 type Deps struct {
-	Config   Config
+	State    sidecar.State // of read-only mode; nil: there is no such mode
 	Invoker  sidecar.Invoker
 	Verifier *identity.Verifier
-	State    sidecar.State // of read-only mode; nil: there is no such mode
 	Log      zerolog.Logger
 	Metrics  prometheus.Registerer // none if nil
 	Now      func() time.Time      // time.Now if nil
+	Config   Config
 }
 
 // Gateway routes public requests to the services.
@@ -47,14 +49,23 @@ type Gateway struct {
 	handler   http.Handler
 }
 
-// New returns a gateway. It fails if the configuration is invalid.
+// Run wires the gateway.
+func Run(_ context.Context, h *host.Host) error {
+	config, err := host.Configure[Config](h)
+	if err != nil {
+		return err
+	}
+	gateway, err := New(Deps{State: h.State(), Invoker: h.Sidecar, Verifier: h.Verifier, Log: h.Log, Metrics: h.Registry,
+		Now: time.Now, Config: config})
+	if err != nil {
+		return err
+	}
+	gateway.Mount(h.Server, h.Sidecar.Healthy)
+	return nil
+}
+
+// New returns a gateway.
 func New(d Deps) (*Gateway, error) {
-	if d.Config.RateLimit == "" {
-		d.Config.RateLimit = "on"
-	}
-	if err := d.Config.check(); err != nil {
-		return nil, err
-	}
 	if d.Now == nil {
 		d.Now = time.Now
 	}
@@ -64,7 +75,7 @@ func New(d Deps) (*Gateway, error) {
 		readOnly:  readonly.New(d.State, d.Now),
 		readiness: &readiness{invoker: d.Invoker, now: d.Now},
 	}
-	if d.Config.RateLimit == "on" {
+	if d.Config.RateLimit {
 		g.limits = protection.NewRateLimits(d.Now)
 	}
 	if d.Config.CacheMegabytes > 0 {
@@ -84,7 +95,7 @@ func New(d Deps) (*Gateway, error) {
 // sidecar.
 func (g *Gateway) Mount(s *httpx.Server, sidecar func(context.Context) error) {
 	s.Ready("sidecar", withoutReason(sidecar))
-	for _, app := range apps {
+	for _, app := range roster.Serving() {
 		s.Ready(app, func(ctx context.Context) error { return g.readiness.check(ctx, app) })
 	}
 	s.Router.Mount("/", g.handler)
@@ -107,7 +118,7 @@ func (g *Gateway) router() (http.Handler, error) {
 			router.Method(method, rt.pattern, h)
 		}
 	}
-	documentation := docs.Options{Apps: apps, Public: isPublic, Invoker: g.deps.Invoker, Now: g.deps.Now}
+	documentation := docs.Options{Apps: roster.Serving(), Public: isPublic, Invoker: g.deps.Invoker, Now: g.deps.Now}
 	if g.deps.State != nil {
 		operations, document, err := g.readOnly.API()
 		if err != nil {

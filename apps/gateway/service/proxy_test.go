@@ -22,7 +22,7 @@ import (
 
 func TestTooLargeBodiesAreRefused(t *testing.T) {
 	t.Parallel()
-	g := newTestGateway(t, service.Config{})
+	g := newTestGateway(t, service.Config{RateLimit: true})
 	joinEcho(g)
 	full, over := strings.Repeat("x", 1<<20), strings.Repeat("x", 1<<20+1)
 	require.Len(t, echoOf(t, g.send("POST", "/api/v1/carts", full)).Body, 1<<20)
@@ -40,7 +40,7 @@ func TestTooLargeBodiesAreRefused(t *testing.T) {
 
 func TestTooLargeImportsAreRefused(t *testing.T) {
 	t.Parallel()
-	g := newTestGateway(t, service.Config{})
+	g := newTestGateway(t, service.Config{RateLimit: true})
 	g.mesh.Join("catalog", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n, _ := io.Copy(io.Discard, r.Body)
 		fmt.Fprint(w, n)
@@ -60,7 +60,7 @@ func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 
 func TestErrorsOfAppsBecomeProblems(t *testing.T) {
 	t.Parallel()
-	g := newTestGateway(t, service.Config{})
+	g := newTestGateway(t, service.Config{RateLimit: true})
 	g.mesh.Join("orders", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/api/v1/orders/declined":
@@ -105,7 +105,7 @@ func TestErrorsOfAppsBecomeProblems(t *testing.T) {
 
 func TestCircuitBreakerStopsRequestsToAnAppThatIsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newTestGateway(t, service.Config{})
+		g := newTestGateway(t, service.Config{RateLimit: true})
 		calls, broken := 0, true
 		g.mesh.Join("cart", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			calls++
@@ -132,7 +132,7 @@ func TestCircuitBreakerStopsRequestsToAnAppThatIsDown(t *testing.T) {
 
 func TestSlowRequestsTimeOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newTestGateway(t, service.Config{})
+		g := newTestGateway(t, service.Config{RateLimit: true})
 		g.mesh.Join("cart", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 		start := time.Now()
 		w := g.send("GET", "/api/v1/carts/c", "")
@@ -143,7 +143,7 @@ func TestSlowRequestsTimeOut(t *testing.T) {
 
 func TestClientsThatLeaveDoNotOpenTheCircuitBreaker(t *testing.T) {
 	t.Parallel()
-	g := newTestGateway(t, service.Config{})
+	g := newTestGateway(t, service.Config{RateLimit: true})
 	g.mesh.Join("cart", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodDelete {
 			<-r.Context().Done()
@@ -159,7 +159,7 @@ func TestClientsThatLeaveDoNotOpenTheCircuitBreaker(t *testing.T) {
 
 func TestEventStreamsAreForwardedEventByEvent(t *testing.T) {
 	t.Parallel()
-	g := newTestGateway(t, service.Config{})
+	g := newTestGateway(t, service.Config{RateLimit: true})
 	next, left := make(chan struct{}), make(chan struct{})
 	g.mesh.Join("orders", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer close(left)
@@ -197,7 +197,7 @@ func TestEventStreamsAreForwardedEventByEvent(t *testing.T) {
 
 func TestUploadsAreForwardedWhileTheyArrive(t *testing.T) {
 	t.Parallel()
-	g := newTestGateway(t, service.Config{})
+	g := newTestGateway(t, service.Config{RateLimit: true})
 	got := make(chan string)
 	g.mesh.Join("catalog", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		lines := bufio.NewScanner(r.Body)
@@ -226,7 +226,7 @@ func TestUploadsAreForwardedWhileTheyArrive(t *testing.T) {
 
 func TestReadinessReportsEachApp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newTestGateway(t, service.Config{})
+		g := newTestGateway(t, service.Config{RateLimit: true})
 		ready := true
 		for _, app := range []string{"catalog", "cart", "orders"} {
 			g.mesh.Join(app, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -37,7 +37,7 @@ func burst(t *testing.T, g *testGateway, most int, method, path string, header .
 
 func TestRateLimitsCountByCallerAndKindOfRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // time stands still
-		g := newTestGateway(t, service.Config{})
+		g := newTestGateway(t, service.Config{RateLimit: true})
 		joinEcho(g)
 		user := []string{"Authorization", "Bearer " + g.token(t, "u1", time.Now().Add(time.Hour))}
 		other := []string{"Authorization", "Bearer " + g.token(t, "u2", time.Now().Add(time.Hour))}
@@ -61,7 +61,7 @@ func TestRateLimitsCountByCallerAndKindOfRequest(t *testing.T) {
 
 func TestRateLimitsCanBeTurnedOff(t *testing.T) {
 	t.Parallel()
-	g := newTestGateway(t, service.Config{RateLimit: "off"})
+	g := newTestGateway(t, service.Config{})
 	joinEcho(g)
 	for range 1000 {
 		w := g.send("POST", "/api/v1/auth/login", "")
@@ -72,7 +72,7 @@ func TestRateLimitsCanBeTurnedOff(t *testing.T) {
 
 func TestIPv6AddressesCountByTheirNetwork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newTestGateway(t, service.Config{})
+		g := newTestGateway(t, service.Config{RateLimit: true})
 		from := func(addr string) int {
 			r := httptest.NewRequest("POST", "/api/v1/auth/login", nil)
 			r.RemoteAddr = addr
@@ -92,7 +92,7 @@ func TestIPv6AddressesCountByTheirNetwork(t *testing.T) {
 
 func TestCORSPermitsOnlyTheConfiguredOrigins(t *testing.T) {
 	t.Parallel()
-	g := newTestGateway(t, service.Config{CORSOrigins: []string{"https://shop.example"}})
+	g := newTestGateway(t, service.Config{RateLimit: true, CORSOrigins: []string{"https://shop.example"}})
 	joinEcho(g)
 	preflight := func(g *testGateway, origin string) http.Header {
 		return g.send("OPTIONS", "/api/v1/carts", "", "Origin", origin,
@@ -105,14 +105,14 @@ func TestCORSPermitsOnlyTheConfiguredOrigins(t *testing.T) {
 	require.Contains(t, strings.ToLower(h.Get("Access-Control-Expose-Headers")), "etag")
 	require.Empty(t, h.Get("Access-Control-Allow-Credentials"))
 
-	none := newTestGateway(t, service.Config{})
+	none := newTestGateway(t, service.Config{RateLimit: true})
 	joinEcho(none)
 	require.Empty(t, preflight(none, "https://shop.example").Get("Access-Control-Allow-Origin"))
 }
 
 func TestLargeTextIsCompressed(t *testing.T) {
 	t.Parallel()
-	g := newTestGateway(t, service.Config{})
+	g := newTestGateway(t, service.Config{RateLimit: true})
 	text := strings.Repeat(`{"a":"b"}`, 1000)
 	g.mesh.Join("catalog", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", r.URL.Query().Get("type"))

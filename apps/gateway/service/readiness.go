@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
+	"haberdash/internal/roster"
 	"haberdash/internal/sidecar"
 )
 
@@ -48,7 +49,7 @@ func (c *readiness) checkAll(ctx context.Context) map[string]error {
 	results := map[string]error{}
 	var mu sync.Mutex
 	var wait sync.WaitGroup
-	for _, app := range apps {
+	for _, app := range roster.Serving() {
 		wait.Go(func() {
 			err := c.ask(ctx, app)
 			mu.Lock()

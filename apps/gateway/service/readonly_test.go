@@ -38,7 +38,7 @@ type replica struct {
 
 func newReplica(t *testing.T, state sidecar.State) replica {
 	t.Helper()
-	g := newTestGatewayWith(t, service.Config{RateLimit: "off"}, state)
+	g := newTestGatewayWith(t, service.Config{}, state)
 	expires := time.Now().Add(time.Hour)
 	return replica{
 		g, "Bearer " + g.token(t, "admin", expires, "customer", "admin"),

@@ -2,11 +2,13 @@ package service
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/go-chi/chi/v5"
 
 	"haberdash/apps/gateway/service/protection"
+	"haberdash/internal/roster"
 )
 
 // A route forwards a part of the public addresses to an app. An address without a route answers 404, above all
@@ -28,47 +30,40 @@ const (
 	importTimeout = 10 * time.Minute
 )
 
-var routes = []route{
-	{pattern: "/api/v1/products", app: "catalog", cached: true},
-	{pattern: "/api/v1/products/*", app: "catalog", cached: true},
-	{pattern: "/api/v1/products/import", app: "catalog", body: maxImport, timeout: importTimeout},
-	{pattern: "/api/v1/categories", app: "catalog", cached: true},
-	{pattern: "/api/v1/categories/*", app: "catalog", cached: true},
-	{pattern: "/api/v1/stock", app: "catalog"},
-	{pattern: "/api/v1/stock/*", app: "catalog"},
-	{pattern: "/api/v1/media/*", app: "catalog", cached: true},
-	{pattern: "/media/*", app: "catalog", cached: true},
-	{pattern: "/api/v1/carts", app: "cart", limit: protection.CartCreation},
-	{pattern: "/api/v1/carts/*", app: "cart"},
-	{pattern: "/api/v1/orders", app: "orders", limit: protection.Placement},
-	{pattern: "/api/v1/orders/*", app: "orders"},
-	{pattern: "/api/v1/orders/{id}/stream", app: "orders", stream: true},
-	{pattern: "/api/v1/payments/*", app: "orders"},
-	{pattern: "/api/v1/auth/*", app: "users", limit: protection.SignIn},
-	{pattern: "/api/v1/auth/login", app: "users", limit: protection.SignIn, throttled: true},
-	{pattern: "/api/v1/auth/register", app: "users", limit: protection.SignIn, throttled: true},
-	{pattern: "/api/v1/me", app: "users"},
-	{pattern: "/api/v1/me/*", app: "users"},
-	{pattern: "/api/v1/users", app: "users"},
-	{pattern: "/api/v1/users/*", app: "users"},
-	{pattern: "/.well-known/jwks.json", app: "users"},
-	// Each app serves its own dead letters. Catalog describes the operations, and answers for apps without dead
-	// letters.
-	{pattern: "/api/v1/dead-letters/{app}", app: "catalog"},
-	{pattern: "/api/v1/dead-letters/{app}/*", app: "catalog"},
-	{pattern: "/api/v1/dead-letters/cart", app: "cart"},
-	{pattern: "/api/v1/dead-letters/cart/*", app: "cart"},
-	{pattern: "/api/v1/dead-letters/orders", app: "orders"},
-	{pattern: "/api/v1/dead-letters/orders/*", app: "orders"},
-	{pattern: "/api/v1/dead-letters/notifications", app: "notifications"},
-	{pattern: "/api/v1/dead-letters/notifications/*", app: "notifications"},
+// special are the routes that differ from the default. Their patterns lie within those of the roster.
+var special = []route{
+	{pattern: "/api/v1/products", app: roster.Catalog, cached: true},
+	{pattern: "/api/v1/products/*", app: roster.Catalog, cached: true},
+	{pattern: "/api/v1/products/import", app: roster.Catalog, body: maxImport, timeout: importTimeout},
+	{pattern: "/api/v1/categories", app: roster.Catalog, cached: true},
+	{pattern: "/api/v1/categories/*", app: roster.Catalog, cached: true},
+	{pattern: "/api/v1/media/*", app: roster.Catalog, cached: true},
+	{pattern: "/media/*", app: roster.Catalog, cached: true},
+	{pattern: "/api/v1/carts", app: roster.Cart, limit: protection.CartCreation},
+	{pattern: "/api/v1/orders", app: roster.Orders, limit: protection.Placement},
+	{pattern: "/api/v1/orders/{id}/stream", app: roster.Orders, stream: true},
+	{pattern: "/api/v1/auth/*", app: roster.Users, limit: protection.SignIn},
+	{pattern: "/api/v1/auth/login", app: roster.Users, limit: protection.SignIn, throttled: true},
+	{pattern: "/api/v1/auth/register", app: roster.Users, limit: protection.SignIn, throttled: true},
+}
+
+var routes = allRoutes()
+
+// allRoutes adds the patterns of the roster that are not special, and the dead letters of each app that has some.
+func allRoutes() []route {
+	list := slices.Clone(special)
+	for _, app := range roster.Apps() {
+		for _, pattern := range roster.PublicPatterns(app.ID) {
+			if !slices.ContainsFunc(special, func(r route) bool { return r.pattern == pattern }) {
+				list = append(list, route{pattern: pattern, app: app.ID})
+			}
+		}
+	}
+	return list
 }
 
 // purging are the apps whose writes change cached answers: products, and how many of them are left.
-var purging = []string{"catalog", "orders"}
-
-// apps are the apps that an order needs, in the order in which their documents are merged.
-var apps = []string{"catalog", "cart", "orders", "users"}
+var purging = []string{roster.Catalog, roster.Orders}
 
 // isPublic reports whether the gateway routes a path of an app's document to this app.
 func isPublic(app, path string) bool {

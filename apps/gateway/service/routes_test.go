@@ -3,19 +3,22 @@ package service_test
 import (
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"haberdash/apps/gateway/service"
+	"haberdash/internal/roster"
 )
 
 func pathUnescape(p string) (string, error) { return url.PathUnescape(p) }
 
 func TestRoutesForwardToTheirApps(t *testing.T) {
 	t.Parallel()
-	g := newTestGateway(t, service.Config{})
+	g := newTestGateway(t, service.Config{RateLimit: true})
 	joinEcho(g)
 	for path, app := range map[string]string{
 		"/api/v1/products": "catalog", "/api/v1/products/mug": "catalog", "/api/v1/products/import": "catalog",
@@ -44,7 +47,7 @@ func TestRoutesForwardToTheirApps(t *testing.T) {
 
 func TestAddressesWithoutARouteAreNotFound(t *testing.T) {
 	t.Parallel()
-	g := newTestGateway(t, service.Config{})
+	g := newTestGateway(t, service.Config{RateLimit: true})
 	joinEcho(g)
 	for _, path := range []string{
 		"/internal/quotes", "/internal", "/internal/consumers", "/internal/contacts", "/feed/orders",
@@ -64,7 +67,7 @@ func TestAddressesWithoutARouteAreNotFound(t *testing.T) {
 
 func TestAmbiguousAddressesAreRefused(t *testing.T) {
 	t.Parallel()
-	g := newTestGateway(t, service.Config{})
+	g := newTestGateway(t, service.Config{RateLimit: true})
 	joinEcho(g)
 	for _, path := range []string{
 		"/api/v1/products/../../../internal/variants", "/api/v1/products/%2e%2e/%2e%2e/internal",
@@ -89,7 +92,7 @@ func TestAmbiguousAddressesAreRefused(t *testing.T) {
 
 func TestPrivateHeadersAreRemoved(t *testing.T) {
 	t.Parallel()
-	g := newTestGateway(t, service.Config{})
+	g := newTestGateway(t, service.Config{RateLimit: true})
 	joinEcho(g)
 	w := g.send("GET", "/api/v1/products", "",
 		"dapr-app-id", "users", "Dapr-Api-Token", "x", "dapr-callee-app-id", "x", "grpc-timeout", "1n",
@@ -122,7 +125,7 @@ func TestPrivateHeadersAreRemoved(t *testing.T) {
 
 func TestTrustedProxiesNameTheClientsAddress(t *testing.T) {
 	t.Parallel()
-	g := newTestGateway(t, service.Config{TrustedProxies: []string{"192.0.2.0/24"}})
+	g := newTestGateway(t, service.Config{RateLimit: true, TrustedProxies: []string{"192.0.2.0/24"}})
 	joinEcho(g)
 	e := echoOf(t, g.send("GET", "/api/v1/products", "", "X-Forwarded-For", "6.6.6.6, 203.0.113.9"))
 	require.Equal(t, []string{"203.0.113.9"}, e.Header["X-Forwarded-For"])
@@ -130,7 +133,7 @@ func TestTrustedProxiesNameTheClientsAddress(t *testing.T) {
 
 func TestAnswersHaveOneTraceAndOneRequestID(t *testing.T) {
 	t.Parallel()
-	g := newTestGateway(t, service.Config{})
+	g := newTestGateway(t, service.Config{RateLimit: true})
 	g.mesh.Join("catalog", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Request-Id", r.Header.Get("X-Request-Id"))
 		w.Header().Set("traceparent", r.Header.Get("traceparent"))
@@ -152,7 +155,7 @@ func TestAnswersHaveOneTraceAndOneRequestID(t *testing.T) {
 
 func TestAccessTokensAreVerifiedAndForwarded(t *testing.T) {
 	t.Parallel()
-	g := newTestGateway(t, service.Config{})
+	g := newTestGateway(t, service.Config{RateLimit: true})
 	joinEcho(g)
 	good := g.token(t, "u1", time.Now().Add(time.Minute))
 	e := echoOf(t, g.send("GET", "/api/v1/me", "", "Authorization", "bearer "+good))
@@ -173,7 +176,7 @@ func TestAccessTokensAreVerifiedAndForwarded(t *testing.T) {
 
 func TestHEADIsForwardedAsGETAndAnsweredWithoutABody(t *testing.T) {
 	t.Parallel()
-	g := newTestGateway(t, service.Config{})
+	g := newTestGateway(t, service.Config{RateLimit: true})
 	g.mesh.Join("catalog", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		require.Equal(t, http.MethodGet, r.Method)
 		w.Header().Set("ETag", `"1"`)
@@ -188,10 +191,21 @@ func TestHEADIsForwardedAsGETAndAnsweredWithoutABody(t *testing.T) {
 func TestInvalidConfigurationIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, c := range []service.Config{
-		{RateLimit: "maybe"}, {CORSOrigins: []string{"shop.example"}},
+		{CacheMegabytes: -1}, {CORSOrigins: []string{"shop.example"}},
 		{CORSOrigins: []string{"https://shop.example/x"}}, {TrustedProxies: []string{"10.0.0.1"}},
 	} {
-		_, err := service.New(service.Deps{Config: c})
-		require.Error(t, err)
+		require.Error(t, c.Check())
+	}
+}
+
+// The access rules of dapr/secure come from the patterns of the roster, so a route outside them would be refused.
+func TestSpecialRoutesLieWithinTheRoster(t *testing.T) {
+	t.Parallel()
+	for _, r := range service.SpecialRoutes() {
+		public := roster.PublicPatterns(r.App)
+		require.True(t, slices.ContainsFunc(public, func(pattern string) bool {
+			below, all := strings.CutSuffix(pattern, "*")
+			return r.Pattern == pattern || all && strings.HasPrefix(r.Pattern, below)
+		}), "%s of %s", r.Pattern, r.App)
 	}
 }

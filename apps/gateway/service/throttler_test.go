@@ -18,7 +18,7 @@ import (
 // serve all receives all, at once or within seconds after an overload.
 func TestThrottlerRefusesWhatAnOverloadedAppWouldRefuse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newTestGateway(t, service.Config{RateLimit: "off"})
+		g := newTestGateway(t, service.Config{})
 		received, capacity := 0, 1000
 		g.mesh.Join("users", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if received++; received > capacity {
@@ -68,7 +68,7 @@ func TestThrottlerRefusesWhatAnOverloadedAppWouldRefuse(t *testing.T) {
 // Slow sign-ins, and a few that the app refuses, are no overload.
 func TestThrottlerForwardsSignInsToAnAppThatIsOnlySlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newTestGateway(t, service.Config{RateLimit: "off"})
+		g := newTestGateway(t, service.Config{})
 		var arrived atomic.Int64
 		status := http.StatusOK
 		g.mesh.Join("users", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
