@@ -19,7 +19,8 @@ import (
 	"haberdash/dapr/launch"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/daprd"
-	"haberdash/internal/sidecar/sidecartest"
+	"haberdash/internal/sidecar/daprdtest"
+	"haberdash/internal/sidecar/sidecartest/workflowtest"
 )
 
 // engine is a sidecar with all that workflows need. It asks the app that is there for its health.
@@ -48,8 +49,8 @@ func startEngine(t testing.TB) *engine {
 	require.NoError(t, err)
 	t.Cleanup(control.Stop)
 	e := &engine{control: control}
-	port, _ := serve(t, e)
-	o := state(t)
+	port, _ := daprdtest.Serve(t, e)
+	o := daprdtest.StateOptions(t)
 	e.sidecar, err = launch.StartSidecar(t.Context(), launch.SidecarOptions{
 		RunDir: dir, AppID: "orders", AppPort: port, ControlPlane: control, ConfigFile: config, Env: o.Env,
 		ResourcesPaths: []string{filepath.Join("components", "state", o.State), filepath.Join("components", "secrets", "env")},
@@ -128,7 +129,7 @@ func (a *app) kill() error {
 func TestWorkflows(t *testing.T) {
 	t.Parallel()
 	whole := t // workers outlive the case that starts them
-	sidecartest.TestWorkflows(t, func(t *testing.T, register func(sidecar.WorkflowHost)) sidecartest.Engine {
+	workflowtest.TestWorkflows(t, func(t *testing.T, register func(sidecar.WorkflowHost)) workflowtest.Engine {
 		e := startEngine(t)
 		a := e.work(t, daprd.WorkflowOptions{}, register)
 		restart := func(p interface {
@@ -140,7 +141,7 @@ func TestWorkflows(t *testing.T) {
 				require.NoError(t, p.Restart(t.Context()))
 			}
 		}
-		return sidecartest.Engine{Workflows: e.client.Workflows(daprd.WorkflowOptions{}), Crashes: map[string]func(*testing.T){
+		return workflowtest.Engine{Workflows: e.client.Workflows(daprd.WorkflowOptions{}), Crashes: map[string]func(*testing.T){
 			"the app": func(t *testing.T) {
 				require.NoError(t, a.kill())
 				a = e.work(whole, daprd.WorkflowOptions{}, register)

@@ -10,7 +10,7 @@ import (
 
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/memory"
-	"haberdash/internal/sidecar/sidecartest"
+	"haberdash/internal/sidecar/sidecartest/workflowtest"
 )
 
 // running runs an engine until the test's end.
@@ -30,9 +30,9 @@ func running(t *testing.T, register func(sidecar.WorkflowHost)) *memory.Workflow
 
 func TestWorkflows(t *testing.T) {
 	t.Parallel()
-	sidecartest.TestWorkflows(t, func(t *testing.T, register func(sidecar.WorkflowHost)) sidecartest.Engine {
+	workflowtest.TestWorkflows(t, func(t *testing.T, register func(sidecar.WorkflowHost)) workflowtest.Engine {
 		e := running(t, register)
-		return sidecartest.Engine{Workflows: e, Crashes: map[string]func(*testing.T){
+		return workflowtest.Engine{Workflows: e, Crashes: map[string]func(*testing.T){
 			"the worker": func(*testing.T) { e.Crash() },
 		}}
 	})
