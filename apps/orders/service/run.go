@@ -18,6 +18,7 @@ import (
 	"haberdash/internal/host"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/daprd"
+	"haberdash/internal/sidecar/daprd/workflow"
 )
 
 // Config is what the service reads from its environment.
@@ -59,7 +60,7 @@ func Run(ctx context.Context, h *host.Host) (func(context.Context) error, error)
 	if err != nil {
 		return nil, err
 	}
-	workflows := h.Sidecar.Workflows(daprd.WorkflowOptions{})
+	workflows := workflow.New(h.Sidecar.Conn(), workflow.Options{})
 	book := order.NewBook(log)
 	if config.Rebuild == "on" {
 		if err := book.Pages().Rebuild(ctx); err != nil {

@@ -32,6 +32,7 @@ import (
 	"haberdash/internal/money"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/memory"
+	"haberdash/internal/sidecar/memory/workflow"
 )
 
 // world is the orders service on doubles, with a cart that quotes one line of 1000 and a catalog that holds
@@ -47,7 +48,7 @@ type world struct {
 	service *service.Service
 	sandbox *payment.Sandbox
 	stripe  *stripe.Provider // takes the sandbox's place if it is there
-	flows   *memory.Workflows
+	flows   *workflow.Engine
 	quoted  atomic.Int64
 	asked   func() // what happens before the cart quotes, if anything
 
@@ -83,7 +84,7 @@ func newWorld(t *testing.T, stock int64) *world { return newWorldPaying(t, stock
 // newWorldPaying is a world whose payments go through Stripe's adapter, or, without one, the sandbox.
 func newWorldPaying(t *testing.T, stock int64, provider *stripe.Provider) *world {
 	w := &world{stripe: provider, t: t, price: 1000, shown: 1000, state: memory.NewState(), mesh: memory.NewMesh(), stock: stock, holds: map[string]int64{}, kept: map[string]bool{},
-		moves: map[string][]contract.Line{}, down: map[string]bool{}, flows: memory.NewWorkflows()}
+		moves: map[string][]contract.Line{}, down: map[string]bool{}, flows: workflow.New()}
 	w.mesh.Join("cart", http.HandlerFunc(w.cart))
 	w.mesh.Join("catalog", http.HandlerFunc(w.catalog))
 	w.start()

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -19,7 +18,11 @@ import (
 	"haberdash/internal/httpx"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/daprd"
+	"haberdash/internal/sidecar/daprdtest"
 	"haberdash/internal/sidecar/sidecartest"
+	"haberdash/internal/sidecar/sidecartest/invoketest"
+	"haberdash/internal/sidecar/sidecartest/messagetest"
+	"haberdash/internal/sidecar/sidecartest/statetest"
 )
 
 func TestMain(m *testing.M) {
@@ -53,26 +56,6 @@ func startWith(t *testing.T, client daprd.Options, o launch.SidecarOptions, comp
 	return c
 }
 
-// serve runs an app until stop, at the latest until the test's end.
-func serve(t testing.TB, h http.Handler) (port int, stop func()) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	s := &http.Server{Handler: h}
-	go s.Serve(l)
-	t.Cleanup(func() { s.Close() })
-	return l.Addr().(*net.TCPAddr).Port, func() { s.Close() }
-}
-
-// state is the choice that STATE makes, with a server of the test's own.
-func state(t testing.TB) launch.Options {
-	t.Helper()
-	o, _, stop, err := launch.Options{RunDir: t.TempDir(), State: os.Getenv("STATE")}.WithServers(t.Context())
-	require.NoError(t, err)
-	t.Cleanup(stop)
-	return o
-}
-
 // pubsub is the choice that PUBSUB makes, with a broker of the test's own.
 func pubsub(t testing.TB) launch.Options {
 	t.Helper()
@@ -90,8 +73,8 @@ func pubsub(t testing.TB) launch.Options {
 
 func TestState(t *testing.T) {
 	t.Parallel()
-	sidecartest.TestState(t, func(t *testing.T) sidecar.State {
-		o := state(t)
+	statetest.TestState(t, func(t *testing.T) sidecar.State {
+		o := daprdtest.StateOptions(t)
 		return start(t, launch.SidecarOptions{AppID: "orders", Env: o.Env}, "state/"+o.State, "secrets/env").State(daprd.StateStore)
 	})
 }
@@ -99,11 +82,11 @@ func TestState(t *testing.T) {
 func TestMessages(t *testing.T) {
 	t.Parallel()
 	ordered := os.Getenv("PUBSUB") != "redis" // its workers overtake each other: see components/pubsub/redis
-	sidecartest.TestMessages(t, ordered, func(t *testing.T, subscribe func(sidecar.Subscriber)) sidecar.Publisher {
+	messagetest.TestMessages(t, ordered, func(t *testing.T, subscribe func(sidecar.Subscriber)) sidecar.Publisher {
 		o := pubsub(t)
 		app := httpx.NewServer(httpx.Options{Log: zerolog.Nop(), Registry: prometheus.NewRegistry()})
 		subscribe(daprd.NewDeliveries(app.Router))
-		port, _ := serve(t, app.Router)
+		port, _ := daprdtest.Serve(t, app.Router)
 		return start(t, launch.SidecarOptions{
 			AppID: "notifications", AppPort: port, Env: o.Env,
 			ResourcesPaths: []string{filepath.Join("dapr", "resources")},
@@ -115,18 +98,18 @@ func TestInvoker(t *testing.T) {
 	t.Parallel()
 	var caller sidecar.Invoker
 	var stop func()
-	sidecartest.TestInvoker(t, func(t *testing.T, app http.Handler) sidecar.Invoker {
+	invoketest.TestInvoker(t, func(t *testing.T, app http.Handler) sidecar.Invoker {
 		dir := t.TempDir() // sidecars of one directory know each other's names
 		var port int
-		port, stop = serve(t, app)
+		port, stop = daprdtest.Serve(t, app)
 		resources := []string{filepath.Join("dapr", "resources")}
-		start(t, launch.SidecarOptions{AppID: sidecartest.App, AppPort: port, RunDir: dir, ResourcesPaths: resources})
+		start(t, launch.SidecarOptions{AppID: invoketest.App, AppPort: port, RunDir: dir, ResourcesPaths: resources})
 		caller = start(t, launch.SidecarOptions{AppID: "gateway", RunDir: dir, ResourcesPaths: resources})
 		return caller
 	})
 	t.Run("an app that died beside its sidecar is unavailable", func(t *testing.T) {
 		stop()
-		_, err := caller.Invoke(t.Context(), sidecar.Request{App: sidecartest.App, Method: http.MethodGet, Path: "/x"})
+		_, err := caller.Invoke(t.Context(), sidecar.Request{App: invoketest.App, Method: http.MethodGet, Path: "/x"})
 		require.ErrorIs(t, err, sidecar.ErrUnavailable)
 	})
 }

@@ -20,6 +20,7 @@ import (
 	"haberdash/internal/httpx"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/daprd"
+	"haberdash/internal/sidecar/daprdtest"
 )
 
 // resources are the shop's, with attempts that are used up at once.
@@ -63,7 +64,7 @@ func TestDeadLetters(t *testing.T) {
 		dead <- d
 		return sidecar.Done
 	}))
-	port, _ := serve(t, app.Router)
+	port, _ := daprdtest.Serve(t, app.Router)
 	c := start(t, launch.SidecarOptions{AppID: "notifications", AppPort: port, Env: o.Env,
 		ResourcesPaths: []string{resources(t)}}, "pubsub/"+o.PubSub, "secrets/env")
 

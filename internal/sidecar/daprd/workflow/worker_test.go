@@ -1,4 +1,4 @@
-package daprd_test
+package workflow_test
 
 import (
 	"context"
@@ -11,19 +11,19 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/internal/sidecar"
-	"haberdash/internal/sidecar/daprd"
+	"haberdash/internal/sidecar/daprd/workflow"
 )
 
-func TestWorkerBoundsAndDrains(t *testing.T) {
+func TestWorkerLimitsActivitiesAndDrainsThem(t *testing.T) {
 	t.Parallel()
-	const bound, n = 3, 12
-	var running, most, done atomic.Int64
+	const limit, n = 3, 12
+	var running, most, finished atomic.Int64
 	begun, gate := make(chan struct{}, n), make(chan struct{})
 	register := func(h sidecar.WorkflowHost) {
 		h.Activity("slow", func(ctx context.Context, _ json.RawMessage) (any, error) {
 			now := running.Add(1)
 			defer running.Add(-1)
-			for was := most.Load(); now > was && !most.CompareAndSwap(was, now); was = most.Load() {
+			for before := most.Load(); now > before && !most.CompareAndSwap(before, now); before = most.Load() {
 			}
 			begun <- struct{}{}
 			select {
@@ -31,7 +31,7 @@ func TestWorkerBoundsAndDrains(t *testing.T) {
 			case <-ctx.Done():
 				return nil, ctx.Err()
 			}
-			done.Add(1)
+			finished.Add(1)
 			return nil, nil
 		})
 		h.Workflow("slow", func(w sidecar.WorkflowContext) error {
@@ -39,29 +39,29 @@ func TestWorkerBoundsAndDrains(t *testing.T) {
 		})
 	}
 	e := startEngine(t)
-	a := e.work(t, daprd.WorkflowOptions{Activities: bound, Drain: time.Minute}, register)
-	workflows := e.client.Workflows(daprd.WorkflowOptions{})
+	w := e.startWorker(t, workflow.Options{Activities: limit, Drain: time.Minute}, register)
+	workflows := e.caller(workflow.Options{})
 	id := func(i int) string { return fmt.Sprintf("slow-%d", i) }
 	for i := range n {
 		require.NoError(t, workflows.Start(t.Context(), "slow", id(i), nil))
 	}
-	for range bound {
+	for range limit {
 		<-begun
 	}
 
-	a.stop() // what is under way ends and counts; how much more is begun meanwhile depends
+	w.stop() // the activities under way finish; a few more may begin meanwhile
 	close(gate)
-	require.NoError(t, a.end())
-	require.GreaterOrEqual(t, done.Load(), int64(bound))
-	require.EqualValues(t, bound, most.Load())
+	require.NoError(t, w.end())
+	require.GreaterOrEqual(t, finished.Load(), int64(limit))
+	require.EqualValues(t, limit, most.Load())
 
-	e.work(t, daprd.WorkflowOptions{Activities: bound}, register)
+	e.startWorker(t, workflow.Options{Activities: limit}, register)
 	for i := range n {
 		require.Eventually(t, func() bool {
 			status, err := workflows.Status(t.Context(), id(i))
 			return err == nil && status == sidecar.Completed
 		}, time.Minute, 20*time.Millisecond, id(i))
 	}
-	require.GreaterOrEqual(t, done.Load(), int64(n))
-	require.LessOrEqual(t, most.Load(), int64(bound))
+	require.GreaterOrEqual(t, finished.Load(), int64(n))
+	require.LessOrEqual(t, most.Load(), int64(limit))
 }

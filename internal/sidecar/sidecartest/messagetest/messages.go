@@ -1,4 +1,5 @@
-package sidecartest
+// Package messagetest is the conformance suite of sidecar.Publisher and sidecar.Subscriber.
+package messagetest
 
 import (
 	"context"
@@ -16,16 +17,18 @@ import (
 	"haberdash/internal/telemetry"
 )
 
-// patience is how long a message may take: a broker's first delivery follows a consumer group's start.
-const patience = 60 * time.Second
+// timeout is how long a delivery may take. The first one takes long, because the consumer group of the broker starts.
+const timeout = 60 * time.Second
 
-const inOrder = "messages of a key keep their order"
+const orderCase = "messages of one key arrive in order"
 
-// TestMessages checks sidecar.Publisher and sidecar.Subscriber together. open makes an app, hands its
-// subscriber to subscribe, starts the app and gives a publisher. The topics are orders and users. ordered tells
-// whether the broker keeps the order of a key's messages; who needs it counts them, as commitlog.Consumer does.
-func TestMessages(t *testing.T, ordered bool, open func(t *testing.T, subscribe func(sidecar.Subscriber)) sidecar.Publisher) {
-	in := &inbox{arrivals: map[string][]arrival{}}
+// TestMessages checks sidecar.Publisher and sidecar.Subscriber together. open makes an app, passes its subscriber to
+// subscribe, starts the app and returns a publisher. The topics are orders and users. ordered means that the broker
+// delivers the messages of one key in order; with another broker, a consumer must restore the order itself.
+func TestMessages(
+	t *testing.T, ordered bool, open func(t *testing.T, subscribe func(sidecar.Subscriber)) sidecar.Publisher,
+) {
+	in := &receiver{arrivals: map[string][]arrival{}}
 	in.changed = sync.NewCond(&in.mu)
 	publisher := open(t, func(s sidecar.Subscriber) {
 		s.Subscribe(contract.TopicOrders, func(ctx context.Context, deliveries []sidecar.Delivery) []sidecar.Outcome {
@@ -39,22 +42,22 @@ func TestMessages(t *testing.T, ordered bool, open func(t *testing.T, subscribe 
 	})
 	for _, c := range []struct {
 		name string
-		run  func(t *testing.T, p sidecar.Publisher, in *inbox)
+		run  func(t *testing.T, p sidecar.Publisher, in *receiver)
 	}{
-		{"every message arrives as it was sent", everyMessage},
-		{inOrder, keyOrder},
-		{"a delivery is repeated until it is done", redelivery},
-		{"what is dropped does not come again", dropped},
-		{"messages that arrive together end each in its own way", together},
-		{"what a handler says nothing of is repeated", unanswered},
+		{"every message arrives unchanged", everyMessage},
+		{orderCase, keyOrder},
+		{"a delivery is repeated until its outcome is Done", redelivery},
+		{"a dropped message is not delivered again", dropped},
+		{"messages that arrive together have different outcomes", together},
+		{"a delivery without an outcome is repeated", unanswered},
 		{"the trace arrives", traceArrives},
-		{"an ended context is an error", func(t *testing.T, p sidecar.Publisher, _ *inbox) {
+		{"an ended context is an error", func(t *testing.T, p sidecar.Publisher, _ *receiver) {
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
 			require.Error(t, p.Publish(ctx, contract.TopicOrders, []sidecar.Message{{ID: "x", Data: []byte("{}")}}))
 		}},
 	} {
-		if c.name == inOrder && !ordered {
+		if c.name == orderCase && !ordered {
 			continue
 		}
 		t.Run(c.name, func(t *testing.T) { c.run(t, publisher, in) })
@@ -62,17 +65,17 @@ func TestMessages(t *testing.T, ordered bool, open func(t *testing.T, subscribe 
 }
 
 type arrival struct {
-	order int // over all arrivals
+	order int // number of this arrival among all
 	topic string
 	data  string
 	trace string
 }
 
-// inbox remembers what arrives. Messages say themselves what becomes of them.
-type inbox struct {
+// receiver handles the deliveries and records them. The payload of a message determines the outcome.
+type receiver struct {
 	mu       sync.Mutex
 	changed  *sync.Cond
-	arrivals map[string][]arrival // by id
+	arrivals map[string][]arrival // by message id
 	n        int
 }
 
@@ -80,12 +83,13 @@ type payload struct {
 	N       int  `json:"n"`
 	Retries int  `json:"retries,omitempty"`
 	Drop    bool `json:"drop,omitempty"`
-	Silent  bool `json:"silent,omitempty"` // the first time there is no answer
+	Silent  bool `json:"silent,omitempty"` // no outcome for the first delivery
 }
 
+// silent is the outcome that the handler leaves out.
 const silent sidecar.Outcome = -1
 
-func (in *inbox) handle(ctx context.Context, d sidecar.Delivery) sidecar.Outcome {
+func (in *receiver) handle(ctx context.Context, d sidecar.Delivery) sidecar.Outcome {
 	var p payload
 	if json.Unmarshal(d.Data, &p) != nil {
 		return sidecar.Drop
@@ -107,16 +111,16 @@ func (in *inbox) handle(ctx context.Context, d sidecar.Delivery) sidecar.Outcome
 	return sidecar.Done
 }
 
-// wait returns the arrivals of a message when there are as many as asked for.
-func (in *inbox) wait(t *testing.T, id string, count int) []arrival {
+// wait returns the arrivals of a message once there are count.
+func (in *receiver) wait(t *testing.T, id string, count int) []arrival {
 	t.Helper()
-	late := time.AfterFunc(patience, func() {
+	late := time.AfterFunc(timeout, func() {
 		in.mu.Lock()
 		defer in.mu.Unlock()
 		in.changed.Broadcast()
 	})
 	defer late.Stop()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(timeout)
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for len(in.arrivals[id]) < count {
@@ -132,7 +136,13 @@ func message(prefix string, n int, key string, p payload) sidecar.Message {
 	return sidecar.Message{ID: fmt.Sprintf("%s/%d", prefix, n), Key: key, Data: data}
 }
 
-func everyMessage(t *testing.T, p sidecar.Publisher, in *inbox) {
+// publish sends messages in one call.
+func publish(t *testing.T, p sidecar.Publisher, messages ...sidecar.Message) {
+	t.Helper()
+	require.NoError(t, p.Publish(t.Context(), contract.TopicOrders, messages))
+}
+
+func everyMessage(t *testing.T, p sidecar.Publisher, in *receiver) {
 	next := 0
 	var sent []sidecar.Message
 	for _, size := range []int{1, 250, 0, 2, 100} {
@@ -142,9 +152,10 @@ func everyMessage(t *testing.T, p sidecar.Publisher, in *inbox) {
 			next++
 		}
 		sent = append(sent, batch...)
-		require.NoError(t, p.Publish(t.Context(), contract.TopicOrders, batch))
+		publish(t, p, batch...)
 	}
-	require.NoError(t, p.Publish(t.Context(), contract.TopicUsers, []sidecar.Message{message("user", 1, "u", payload{})}))
+	other := []sidecar.Message{message("user", 1, "u", payload{})}
+	require.NoError(t, p.Publish(t.Context(), contract.TopicUsers, other))
 	for _, m := range sent {
 		a := in.wait(t, m.ID, 1)[0]
 		require.Equal(t, contract.TopicOrders, a.topic)
@@ -153,14 +164,14 @@ func everyMessage(t *testing.T, p sidecar.Publisher, in *inbox) {
 	require.Equal(t, contract.TopicUsers, in.wait(t, "user/1", 1)[0].topic)
 }
 
-func keyOrder(t *testing.T, p sidecar.Publisher, in *inbox) {
+func keyOrder(t *testing.T, p sidecar.Publisher, in *receiver) {
 	const n = 300
 	for from := 0; from < n; from += 30 {
 		var batch []sidecar.Message
 		for i := from; i < from+30; i++ {
 			batch = append(batch, message("order", i, fmt.Sprint("key", i%3), payload{}))
 		}
-		require.NoError(t, p.Publish(t.Context(), contract.TopicOrders, batch))
+		publish(t, p, batch...)
 	}
 	last := map[string]int{}
 	for i := range n {
@@ -170,30 +181,28 @@ func keyOrder(t *testing.T, p sidecar.Publisher, in *inbox) {
 	}
 }
 
-func redelivery(t *testing.T, p sidecar.Publisher, in *inbox) {
-	require.NoError(t, p.Publish(t.Context(), contract.TopicOrders, []sidecar.Message{
-		message("again", 0, "k", payload{Retries: 2}), message("again", 1, "k", payload{}),
-	}))
+func redelivery(t *testing.T, p sidecar.Publisher, in *receiver) {
+	publish(t, p, message("again", 0, "k", payload{Retries: 2}), message("again", 1, "k", payload{}))
 	for _, a := range in.wait(t, "again/0", 3) {
 		require.JSONEq(t, `{"n":0,"retries":2}`, a.data)
 	}
 	in.wait(t, "again/1", 1)
 }
 
-func dropped(t *testing.T, p sidecar.Publisher, in *inbox) {
-	require.NoError(t, p.Publish(t.Context(), contract.TopicOrders, []sidecar.Message{message("drop", 0, "k", payload{Drop: true})}))
+func dropped(t *testing.T, p sidecar.Publisher, in *receiver) {
+	publish(t, p, message("drop", 0, "k", payload{Drop: true}))
 	in.wait(t, "drop/0", 1)
-	require.NoError(t, p.Publish(t.Context(), contract.TopicOrders, []sidecar.Message{message("drop", 1, "k", payload{})}))
-	in.wait(t, "drop/1", 1) // it does not stand in the way
+	publish(t, p, message("drop", 1, "k", payload{}))
+	in.wait(t, "drop/1", 1) // the dropped message does not block it
 	require.Len(t, in.wait(t, "drop/0", 1), 1)
 }
 
-func together(t *testing.T, p sidecar.Publisher, in *inbox) {
+func together(t *testing.T, p sidecar.Publisher, in *receiver) {
 	var batch []sidecar.Message
 	for i := range 60 {
 		batch = append(batch, message("together", i, "k", payload{Retries: i % 3, Drop: i%10 == 9}))
 	}
-	require.NoError(t, p.Publish(t.Context(), contract.TopicOrders, batch))
+	publish(t, p, batch...)
 	for i, m := range batch {
 		if i%10 == 9 {
 			in.wait(t, m.ID, 1)
@@ -203,13 +212,15 @@ func together(t *testing.T, p sidecar.Publisher, in *inbox) {
 	}
 }
 
-func unanswered(t *testing.T, p sidecar.Publisher, in *inbox) {
-	require.NoError(t, p.Publish(t.Context(), contract.TopicOrders, []sidecar.Message{message("silent", 0, "k", payload{Silent: true})}))
+func unanswered(t *testing.T, p sidecar.Publisher, in *receiver) {
+	publish(t, p, message("silent", 0, "k", payload{Silent: true}))
 	in.wait(t, "silent/0", 2)
 }
 
-func traceArrives(t *testing.T, p sidecar.Publisher, in *inbox) {
+func traceArrives(t *testing.T, p sidecar.Publisher, in *receiver) {
 	trace := telemetry.NewTrace("", "")
-	require.NoError(t, p.Publish(telemetry.WithTrace(t.Context(), trace), contract.TopicOrders, []sidecar.Message{message("trace", 0, "k", payload{})}))
+	ctx := telemetry.WithTrace(t.Context(), trace)
+	sent := []sidecar.Message{message("trace", 0, "k", payload{})}
+	require.NoError(t, p.Publish(ctx, contract.TopicOrders, sent))
 	require.Equal(t, trace.ID, in.wait(t, "trace/0", 1)[0].trace)
 }

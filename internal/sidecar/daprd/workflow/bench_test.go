@@ -1,4 +1,4 @@
-package daprd_test
+package workflow_test
 
 import (
 	"context"
@@ -15,15 +15,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/internal/sidecar"
-	"haberdash/internal/sidecar/daprd"
+	"haberdash/internal/sidecar/daprd/workflow"
 )
 
-// BenchmarkWorkflows measures what an order's workflow costs: started, one activity, then a long wait for
-// an event; and what an event costs that makes it go round once more. The number is that of calls at once.
-// Beside the rate it gives the processor time of the sidecar, the scheduler and this process, and what
-// their memory grew by.
+// BenchmarkWorkflows measures the cost of an order's workflow. "start" starts a workflow that runs one activity and
+// then waits for an event; "raise" sends the event, after which the workflow runs the activity again. The number in
+// the name is the number of concurrent calls. For the sidecar, the scheduler and this process the benchmark reports
+// the processor time and the growth of the memory.
 //
-//	go test -run '^$' -bench Workflows -benchtime 2000x ./internal/sidecar/daprd
+//	go test -run '^$' -bench Workflows -benchtime 2000x ./internal/sidecar/daprd/workflow
 func BenchmarkWorkflows(b *testing.B) {
 	for _, calls := range []int{1, 4, 32} {
 		b.Run(fmt.Sprintf("start/%d", calls), func(b *testing.B) { benchmark(b, calls, false) })
@@ -34,7 +34,7 @@ func BenchmarkWorkflows(b *testing.B) {
 func benchmark(b *testing.B, calls int, raise bool) {
 	e := startEngine(b)
 	var steps, failures atomic.Int64
-	e.work(b, daprd.WorkflowOptions{}, func(h sidecar.WorkflowHost) {
+	e.startWorker(b, workflow.Options{}, func(h sidecar.WorkflowHost) {
 		h.Activity("step", func(context.Context, json.RawMessage) (any, error) { return steps.Add(1), nil })
 		h.Workflow("order", func(w sidecar.WorkflowContext) error {
 			for {
@@ -47,7 +47,7 @@ func benchmark(b *testing.B, calls int, raise bool) {
 			}
 		})
 	})
-	workflows := e.client.Workflows(daprd.WorkflowOptions{Calls: calls})
+	workflows := e.caller(workflow.Options{Calls: calls})
 	all := func(do func(id string) error) {
 		goal := steps.Load() + int64(b.N)
 		next := make(chan string)
@@ -71,15 +71,15 @@ func benchmark(b *testing.B, calls int, raise bool) {
 		}
 	}
 	start := func(id string) error { return workflows.Start(b.Context(), "order", id, nil) }
-	require.NoError(b, workflows.Start(b.Context(), "order", "first", nil)) // the engine is up
+	require.NoError(b, workflows.Start(b.Context(), "order", "first", nil)) // the engine is ready
 	measured := func() { all(start) }
 	if raise {
 		all(start)
 		measured = func() { all(func(id string) error { return workflows.Raise(b.Context(), id, "go") }) }
 	}
 	processes := map[string]int{"sidecar": e.sidecar.PID(), "scheduler": e.control.Scheduler.PID(), "app": os.Getpid()}
-	before := map[string]used{}
-	quiet(b, e)
+	before := map[string]resourceUse{}
+	waitUntilIdle(b, e)
 	for name, pid := range processes {
 		before[name] = usage(b, pid)
 	}
@@ -87,7 +87,7 @@ func benchmark(b *testing.B, calls int, raise bool) {
 	b.ResetTimer()
 	measured()
 	b.StopTimer()
-	quiet(b, e)
+	waitUntilIdle(b, e)
 	for name, pid := range processes {
 		now := usage(b, pid)
 		b.ReportMetric(1000*(now.cpu-before[name].cpu)/float64(b.N), name+"-cpu-ms/op")
@@ -97,12 +97,13 @@ func benchmark(b *testing.B, calls int, raise bool) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "op/s")
 }
 
-type used struct {
+// resourceUse is what a process has used so far.
+type resourceUse struct {
 	cpu float64 // s
 	rss float64 // bytes
 }
 
-func usage(b *testing.B, pid int) used {
+func usage(b *testing.B, pid int) resourceUse {
 	b.Helper()
 	p, err := process.NewProcess(int32(pid))
 	require.NoError(b, err)
@@ -110,11 +111,11 @@ func usage(b *testing.B, pid int) used {
 	require.NoError(b, err)
 	mem, err := p.MemoryInfo()
 	require.NoError(b, err)
-	return used{cpu.User + cpu.System, float64(mem.RSS)}
+	return resourceUse{cpu.User + cpu.System, float64(mem.RSS)}
 }
 
-// quiet waits until the engine has nothing to do.
-func quiet(b *testing.B, e *engine) {
+// waitUntilIdle waits until the sidecar and the scheduler use no processor time.
+func waitUntilIdle(b *testing.B, e *engine) {
 	b.Helper()
 	for before := -1.0; ; {
 		now := usage(b, e.sidecar.PID()).cpu + usage(b, e.control.Scheduler.PID()).cpu

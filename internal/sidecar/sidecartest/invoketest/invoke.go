@@ -1,7 +1,7 @@
-package sidecartest
+// Package invoketest is the conformance suite of sidecar.Invoker.
+package invoketest
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -17,7 +17,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/internal/fault"
-	"haberdash/internal/httpx"
 	"haberdash/internal/identity"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
@@ -26,8 +25,7 @@ import (
 // App is the id of the app that TestInvoker calls.
 const App = "orders"
 
-// TestInvoker checks sidecar.Invoker. open serves app as the one named App and gives an invoker of another
-// app.
+// TestInvoker checks sidecar.Invoker. open serves app under the id App and returns the invoker of another app.
 func TestInvoker(t *testing.T, open func(t *testing.T, app http.Handler) sidecar.Invoker) {
 	app := target{make(chan string)}
 	inv := open(t, app)
@@ -36,71 +34,21 @@ func TestInvoker(t *testing.T, open func(t *testing.T, app http.Handler) sidecar
 		run  func(t *testing.T, inv sidecar.Invoker)
 	}{
 		{"method, path, query, headers and body arrive", requestArrives},
-		{"paths arrive as they are", paths},
-		{"status, headers and body come back", responseReturns},
-		{"problems come back as faults", problems},
+		{"paths arrive unchanged", paths},
+		{"status, headers and body return", responseReturns},
+		{"problems return as faults", problems},
 		{"large bodies pass both ways", largeBodies},
-		{"answers stream", answersStream},
+		{"responses stream", responsesStream},
 		{"requests stream", func(t *testing.T, inv sidecar.Invoker) { requestsStream(t, inv, app.lines) }},
-		{"trace, request id and token travel", contextTravels},
-		{"who is not there is unavailable", unreachable},
-		{"the context bounds the call", bounded},
+		{"trace, request id and access token arrive", contextArrives},
+		{"an app that does not exist is unavailable", unknownApp},
+		{"the context limits the call", bounded},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, inv) })
 	}
 }
 
-type seen struct {
-	Method, Path, Body string
-	Query              url.Values
-	Header             http.Header
-}
-
-// target is the app that is called. It hands on the lines of a request as they come.
-type target struct{ lines chan string }
-
-// ServeHTTP implements http.Handler.
-func (a target) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	flush := http.NewResponseController(w).Flush
-	switch r.URL.Path {
-	case "/answer":
-		w.Header().Set("ETag", `"7"`)
-		w.Header().Add("X-List", "a")
-		w.Header().Add("X-List", "b")
-		status := 0
-		fmt.Sscan(r.URL.Query().Get("status"), &status)
-		w.WriteHeader(status)
-		if status != http.StatusNoContent && status != http.StatusNotModified {
-			io.WriteString(w, "body")
-		}
-	case "/problem":
-		httpx.WriteProblem(w, fault.New(fault.Conflict, "out-of-stock", "Too few.").With("lines", []int{1}).WithField("body.x", "bad"))
-	case "/outage":
-		httpx.WriteProblem(w, fault.New(fault.Unavailable, "unavailable", "Later.").After(3*time.Second))
-	case "/mirror":
-		io.Copy(w, r.Body)
-	case "/stream":
-		w.Header().Set("Content-Type", "text/event-stream")
-		w.WriteHeader(http.StatusOK)
-		_ = flush()
-		for i := range 3 {
-			fmt.Fprintf(w, "data: %d\n\n", i)
-			_ = flush()
-		}
-		<-r.Context().Done() // ends when the caller has what it wants
-	case "/lines":
-		for lines := bufio.NewScanner(r.Body); lines.Scan(); {
-			a.lines <- lines.Text()
-		}
-	case "/hang":
-		<-r.Context().Done()
-	default:
-		body, _ := io.ReadAll(r.Body)
-		w.Header().Set("Content-Type", "application/json")
-		json.NewEncoder(w).Encode(seen{r.Method, r.URL.EscapedPath(), string(body), r.URL.Query(), r.Header})
-	}
-}
-
+// invoke returns the response and its whole body.
 func invoke(t *testing.T, ctx context.Context, inv sidecar.Invoker, r sidecar.Request) (*sidecar.Response, string) {
 	t.Helper()
 	r.App = App
@@ -115,7 +63,8 @@ func invoke(t *testing.T, ctx context.Context, inv sidecar.Invoker, r sidecar.Re
 	return res, string(body)
 }
 
-func arrived(t *testing.T, ctx context.Context, inv sidecar.Invoker, r sidecar.Request) (s seen) {
+// receive invokes the app and returns what it has received.
+func receive(t *testing.T, ctx context.Context, inv sidecar.Invoker, r sidecar.Request) (s seen) {
 	t.Helper()
 	res, body := invoke(t, ctx, inv, r)
 	require.Equal(t, http.StatusOK, res.Status, body)
@@ -127,13 +76,15 @@ func requestArrives(t *testing.T, inv sidecar.Invoker) {
 	for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} {
 		r := sidecar.Request{
 			Method: method, Path: "/api/v1/things/a:b", Query: url.Values{"q": {"x y", "é&="}, "empty": {""}},
-			Header: http.Header{"Idempotency-Key": {"k1"}, "Content-Type": {"application/x-test"}, "If-None-Match": {`"1"`, `W/"2"`}},
+			Header: http.Header{
+				"Idempotency-Key": {"k1"}, "Content-Type": {"application/x-test"}, "If-None-Match": {`"1"`, `W/"2"`},
+			},
 		}
 		if method != "GET" && method != "OPTIONS" {
 			r.Body = strings.NewReader("hello \x00 \xff")
 		}
 		before := r.Header.Clone()
-		s := arrived(t, t.Context(), inv, r)
+		s := receive(t, t.Context(), inv, r)
 		require.Equal(t, method, s.Method)
 		require.Equal(t, "/api/v1/things/a:b", s.Path)
 		require.Equal(t, url.Values{"q": {"x y", "é&="}, "empty": {""}}, s.Query)
@@ -143,23 +94,27 @@ func requestArrives(t *testing.T, inv sidecar.Invoker) {
 			require.Equal(t, "application/x-test", s.Header.Get("Content-Type"))
 			require.Equal(t, "hello \x00 �", s.Body) // JSON replaced the last byte
 		}
-		require.Equal(t, before, r.Header, "the caller's headers stay")
+		require.Equal(t, before, r.Header, "the headers of the caller are unchanged")
 	}
 }
 
-// paths has none with a slash at the end: daprd drops it.
+// paths contains no path with a slash at the end, because daprd drops the slash.
 func paths(t *testing.T, inv sidecar.Invoker) {
 	for _, path := range []string{
-		"/", "/a", "/items/A-1_b.c~d", "/items/50%25", "/items/a%20b", "/items/%C3%A9", "/items/a+b", "/items/a=b", "/items/a@b", "/items/a%3Fb%23c",
-		"/items/a%2Fb", "/items/%2e%2e/x", "/items/a%2Bb", "/items/a;b%3Bc", "/items/a,b'(c)!$&*:", "/items/%22%7C%5B",
+		"/", "/a", "/items/A-1_b.c~d", "/items/50%25", "/items/a%20b", "/items/%C3%A9", "/items/a+b", "/items/a=b", "/items/a@b",
+		"/items/a%3Fb%23c", "/items/a%2Fb", "/items/%2e%2e/x", "/items/a%2Bb",
+		"/items/a;b%3Bc", "/items/a,b'(c)!$&*:", "/items/%22%7C%5B",
 	} {
-		require.Equal(t, path, arrived(t, t.Context(), inv, sidecar.Request{Path: path}).Path)
+		require.Equal(t, path, receive(t, t.Context(), inv, sidecar.Request{Path: path}).Path)
 	}
 }
 
 func responseReturns(t *testing.T, inv sidecar.Invoker) {
-	for _, status := range []int{200, 201, 202, 204, 301, 304, 400, 401, 403, 404, 405, 409, 412, 413, 422, 428, 429, 500, 503} {
-		res, body := invoke(t, t.Context(), inv, sidecar.Request{Path: "/answer", Query: url.Values{"status": {fmt.Sprint(status)}}})
+	for _, status := range []int{
+		200, 201, 202, 204, 301, 304, 400, 401, 403, 404, 405, 409, 412, 413, 422, 428, 429, 500, 503,
+	} {
+		query := url.Values{"status": {fmt.Sprint(status)}}
+		res, body := invoke(t, t.Context(), inv, sidecar.Request{Path: "/answer", Query: query})
 		require.Equal(t, status, res.Status)
 		require.Equal(t, `"7"`, res.Header.Get("ETag"))
 		require.Equal(t, "a,b", strings.ReplaceAll(strings.Join(res.Header.Values("X-List"), ","), ", ", ","))
@@ -189,12 +144,14 @@ func problems(t *testing.T, inv sidecar.Invoker) {
 
 func largeBodies(t *testing.T, inv sidecar.Invoker) {
 	large := bytes.Repeat([]byte("0123456789abcdef"), 3<<20/16) // 3 MB
-	res, body := invoke(t, t.Context(), inv, sidecar.Request{Method: http.MethodPost, Path: "/mirror", Body: bytes.NewReader(large)})
+	res, body := invoke(t, t.Context(), inv, sidecar.Request{
+		Method: http.MethodPost, Path: "/mirror", Body: bytes.NewReader(large),
+	})
 	require.Equal(t, http.StatusOK, res.Status)
 	require.True(t, bytes.Equal(large, []byte(body)))
 }
 
-func answersStream(t *testing.T, inv sidecar.Invoker) {
+func responsesStream(t *testing.T, inv sidecar.Invoker) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	res, err := inv.Invoke(ctx, sidecar.Request{App: App, Method: http.MethodGet, Path: "/stream", Unbounded: true})
@@ -213,11 +170,11 @@ func requestsStream(t *testing.T, inv sidecar.Invoker, lines <-chan string) {
 	defer cancel()
 	in, out := io.Pipe()
 	go func() {
-		defer out.Close() // else the call would wait for more, even after its context's end
+		defer out.Close() // otherwise the call waits for more, even after its context has ended
 		for i := range 3 {
 			fmt.Fprintln(out, i)
 			select {
-			case line := <-lines: // before the request has ended
+			case line := <-lines: // the app has it before the request ends
 				assert.Equal(t, fmt.Sprint(i), line)
 			case <-ctx.Done():
 				assert.Fail(t, "the app waits for the end of the request")
@@ -225,28 +182,30 @@ func requestsStream(t *testing.T, inv sidecar.Invoker, lines <-chan string) {
 			}
 		}
 	}()
-	res, err := inv.Invoke(ctx, sidecar.Request{App: App, Method: http.MethodPost, Path: "/lines", Body: in, Unbounded: true})
+	res, err := inv.Invoke(ctx, sidecar.Request{
+		App: App, Method: http.MethodPost, Path: "/lines", Body: in, Unbounded: true,
+	})
 	require.NoError(t, err)
 	res.Body.Close()
 }
 
-func contextTravels(t *testing.T, inv sidecar.Invoker) {
+func contextArrives(t *testing.T, inv sidecar.Invoker) {
 	trace := telemetry.NewTrace("", "request-1")
 	ctx := identity.With(telemetry.WithTrace(t.Context(), trace), identity.Caller{UserID: "u"}, "the-token")
-	s := arrived(t, ctx, inv, sidecar.Request{Path: "/x", Header: http.Header{
+	s := receive(t, ctx, inv, sidecar.Request{Path: "/x", Header: http.Header{
 		"X-Request-Id": {"other"}, "Traceparent": {"other"}, "Authorization": {"other"},
 	}})
 	require.Equal(t, []string{"request-1"}, s.Header["X-Request-Id"])
 	require.Len(t, s.Header["Traceparent"], 1)
 	require.Contains(t, s.Header.Get("traceparent"), trace.ID)
 	require.Equal(t, []string{"Bearer the-token"}, s.Header["Authorization"])
-	require.Empty(t, arrived(t, t.Context(), inv, sidecar.Request{Path: "/x"}).Header["Authorization"])
+	require.Empty(t, receive(t, t.Context(), inv, sidecar.Request{Path: "/x"}).Header["Authorization"])
 }
 
-func unreachable(t *testing.T, inv sidecar.Invoker) {
-	_, err := inv.Invoke(t.Context(), sidecar.Request{App: "nobody", Method: http.MethodGet, Path: "/"})
+func unknownApp(t *testing.T, inv sidecar.Invoker) {
+	_, err := inv.Invoke(t.Context(), sidecar.Request{App: "unknown", Method: http.MethodGet, Path: "/"})
 	require.ErrorIs(t, err, sidecar.ErrUnavailable)
-	err = sidecar.Call(t.Context(), inv, "nobody", http.MethodGet, "/", nil, nil, nil)
+	err = sidecar.Call(t.Context(), inv, "unknown", http.MethodGet, "/", nil, nil, nil)
 	require.Equal(t, fault.Unavailable, fault.Of(err).Kind)
 	require.ErrorIs(t, err, sidecar.ErrUnavailable)
 }

@@ -1,4 +1,4 @@
-package memory_test
+package workflow_test
 
 import (
 	"context"
@@ -9,14 +9,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/internal/sidecar"
-	"haberdash/internal/sidecar/memory"
-	"haberdash/internal/sidecar/sidecartest"
+	"haberdash/internal/sidecar/memory/workflow"
+	"haberdash/internal/sidecar/sidecartest/workflowtest"
 )
 
-// running runs an engine until the test's end.
-func running(t *testing.T, register func(sidecar.WorkflowHost)) *memory.Workflows {
+// running returns an engine that runs until the end of the test.
+func running(t *testing.T, register func(sidecar.WorkflowHost)) *workflow.Engine {
 	t.Helper()
-	e := memory.NewWorkflows()
+	e := workflow.New()
 	register(e)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -30,20 +30,20 @@ func running(t *testing.T, register func(sidecar.WorkflowHost)) *memory.Workflow
 
 func TestWorkflows(t *testing.T) {
 	t.Parallel()
-	sidecartest.TestWorkflows(t, func(t *testing.T, register func(sidecar.WorkflowHost)) sidecartest.Engine {
+	workflowtest.TestWorkflows(t, func(t *testing.T, register func(sidecar.WorkflowHost)) workflowtest.Engine {
 		e := running(t, register)
-		return sidecartest.Engine{Workflows: e, Crashes: map[string]func(*testing.T){
+		return workflowtest.Engine{Workflows: e, Crashes: map[string]func(*testing.T){
 			"the worker": func(*testing.T) { e.Crash() },
 		}}
 	})
 }
 
-func TestWorkflowClockGoesForward(t *testing.T) {
+func TestAdvanceEndsWaitsAndRetries(t *testing.T) {
 	t.Parallel()
-	tried := make(chan bool)
+	attempts := make(chan bool) // whether the attempt fails
 	e := running(t, func(h sidecar.WorkflowHost) {
 		h.Activity("once", func(context.Context, json.RawMessage) (any, error) {
-			if first := <-tried; first {
+			if fail := <-attempts; fail {
 				return nil, context.DeadlineExceeded
 			}
 			return nil, nil
@@ -57,12 +57,12 @@ func TestWorkflowClockGoesForward(t *testing.T) {
 		})
 	})
 	require.NoError(t, e.Start(t.Context(), "month", "m", nil))
-	tried <- true
-	for done := false; !done; {
-		e.Advance(time.Hour) // until the failure was noticed, and then an hour more
+	attempts <- true
+	for retried := false; !retried; {
+		e.Advance(time.Hour) // repeatedly, because the engine may not have recorded the failure yet
 		select {
-		case tried <- false:
-			done = true
+		case attempts <- false:
+			retried = true
 		case <-time.After(time.Millisecond):
 		}
 	}
@@ -73,24 +73,24 @@ func TestWorkflowClockGoesForward(t *testing.T) {
 	}, 10*time.Second, time.Millisecond)
 }
 
-func TestWorkflowsThatAreNotDeterministicFail(t *testing.T) {
+func TestFunctionThatIsNotDeterministicFails(t *testing.T) {
 	t.Parallel()
 	runs := 0
 	e := running(t, func(h sidecar.WorkflowHost) {
 		h.Activity("a", func(context.Context, json.RawMessage) (any, error) { return nil, nil })
 		h.Activity("b", func(context.Context, json.RawMessage) (any, error) { return nil, nil })
-		h.Workflow("fickle", func(w sidecar.WorkflowContext) error {
+		h.Workflow("other-action", func(w sidecar.WorkflowContext) error {
 			runs++
 			return w.Call(map[bool]string{true: "a", false: "b"}[runs == 1], nil, nil, sidecar.RetryPolicy{})
 		})
-		h.Workflow("forgetful", func(w sidecar.WorkflowContext) error {
+		h.Workflow("no-action", func(w sidecar.WorkflowContext) error {
 			if runs++; runs > 3 {
 				return nil
 			}
 			return w.Call("a", nil, nil, sidecar.RetryPolicy{})
 		})
 	})
-	for _, name := range []string{"fickle", "forgetful"} {
+	for _, name := range []string{"other-action", "no-action"} {
 		require.NoError(t, e.Start(t.Context(), name, name, nil))
 		require.Eventually(t, func() bool { return e.Failure(name) != nil }, 10*time.Second, time.Millisecond)
 		require.ErrorContains(t, e.Failure(name), "not deterministic")
