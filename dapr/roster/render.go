@@ -24,13 +24,13 @@ func render(root string) (files []file, err error) {
 		return nil, err
 	}
 	edits := map[string]func(text string) (string, error){
-		"dapr/resources/subscriptions.yaml":  whole(subscriptions),
-		"dapr/Kustomization":                 whole(kustomization),
-		"tye.yaml":                           whole(tye),
-		"deploy/base/kustomization.yaml":     replace(`(?:  - [a-z-]+\.yaml\n)+labels:`, manifests()+"labels:"),
-		"deploy/servers/broker/broker.yaml":  replace(`-topics=\S+`, "-topics="+strings.Join(roster.Topics(), ",")),
-		"deploy/compose/infra.yaml":          replace(`for t in [^;]+;`, "for t in "+strings.Join(roster.Topics(), " ")+";"),
-		"tests/fuzz/schemathesis.toml":       replace(`apps\.values = \[[^\]]*\]`, "apps.values = "+quoted(roster.IDs()[1:])),
+		"dapr/resources/subscriptions.yaml": whole(subscriptions),
+		"dapr/Kustomization":                whole(kustomization),
+		"tye.yaml":                          whole(tye),
+		"deploy/base/kustomization.yaml":    replace(`(?:  - [a-z-]+\.yaml\n)+labels:`, manifests()+"labels:"),
+		"deploy/servers/broker/broker.yaml": replace(`-topics=\S+`, "-topics="+strings.Join(roster.Topics(), ",")),
+		"deploy/compose/infra.yaml":         replace(`for t in [^;]+;`, "for t in "+strings.Join(roster.Topics(), " ")+";"),
+		"tests/fuzz/schemathesis.toml":      replace(`apps\.values = \[[^\]]*\]`, "apps.values = "+quoted(roster.IDs()[1:])),
 	}
 	for _, path := range components {
 		name, err := filepath.Rel(root, path)
@@ -98,7 +98,7 @@ func manifests() (lines string) {
 	for _, app := range roster.IDs() {
 		lines += "  - " + app + ".yaml\n"
 	}
-	return "  - network.yaml\n  - dapr\n  - ../../components/secrets/env\n"[:0] + lines
+	return lines
 }
 
 func quoted(list []string) string { return `["` + strings.Join(list, `", "`) + `"]` }

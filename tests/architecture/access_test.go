@@ -1,6 +1,7 @@
 package architecture
 
 import (
+	"haberdash/internal/roster"
 	"maps"
 	"os"
 	"path/filepath"
@@ -12,7 +13,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// rules are who may do what: callee, caller, operation, methods in order.
+// rules are the allowed calls: by callee, caller and operation, the methods in order.
 type rules map[string]map[string]map[string][]string
 
 func (r rules) allow(callee, caller, operation, method string) {
@@ -34,7 +35,7 @@ func (r rules) allow(callee, caller, operation, method string) {
 	r[callee][caller][operation] = methods
 }
 
-// condense leaves out what a wider operation with the same methods allows already.
+// condense removes operations that a wider operation with the same methods allows already.
 func (r rules) condense() {
 	for _, callers := range r {
 		for _, operations := range callers {
@@ -51,47 +52,32 @@ func (r rules) condense() {
 	}
 }
 
-// The files of dapr/secure allow what the code calls, and nothing else: a call that they lack would be refused, and
-// one that no code makes any more would stay open.
-func TestAccessRulesAreWhatTheCodeCalls(t *testing.T) {
+// The files of dapr/secure allow the calls that the code makes and no other. A call that they lack would be refused, and
+// an operation that nobody calls any more would stay open.
+func TestAccessRulesAllowWhatTheCodeCalls(t *testing.T) {
 	t.Parallel()
-	want, apps := calls(t), appIDs(t)
+	want, apps := calls(t), roster.IDs()
 	want.condense()
 	for _, app := range apps {
 		if want[app] == nil {
 			want[app] = map[string]map[string][]string{} // nobody calls it
 		}
 	}
-	files, err := filepath.Glob(filepath.Join("..", "..", "dapr", "secure", "*.yaml"))
+	files, err := filepath.Glob(filepath.Join(root, "dapr", "secure", "*.yaml"))
 	require.NoError(t, err)
 	got := rules{}
 	for _, path := range files {
 		app, listed := readRules(t, path)
 		got[app] = listed
 	}
-	require.ElementsMatch(t, apps, slices.Collect(maps.Keys(got)), "a file for each app of dapr/apps.yaml")
+	require.ElementsMatch(t, apps, slices.Collect(maps.Keys(got)), "a file for each app")
 	for _, app := range apps {
 		require.Equal(t, want[app], got[app], "dapr/secure/%s.yaml", app)
 	}
 }
 
-func appIDs(t *testing.T) (ids []string) {
-	text, err := os.ReadFile(filepath.Join("..", "..", "dapr", "apps.yaml"))
-	require.NoError(t, err)
-	var file struct {
-		Apps []struct {
-			ID string `yaml:"appID"`
-		}
-	}
-	require.NoError(t, yaml.Unmarshal(text, &file))
-	for _, a := range file.Apps {
-		ids = append(ids, a.ID)
-	}
-	require.NotEmpty(t, ids)
-	return ids
-}
-
-// readRules demands that what is not listed is denied, and that callers are known by the names that sentry certifies.
+// readRules reads a file of dapr/secure. It requires that operations which are not listed are denied, and that callers are
+// known by the names that sentry certifies.
 func readRules(t *testing.T, path string) (app string, listed map[string]map[string][]string) {
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)

@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"haberdash/internal/roster"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,53 +15,42 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const edge = "gateway"
-
-// calls reads from the sources which operations each app has others do. An expression that it cannot read fails the
-// test: write the call so that a reader knows where it goes, or teach this one.
+// calls reads from the sources which operations of other apps each app calls, and adds what follows from the roster: the
+// feeds that apps follow and the addresses that the gateway routes. An expression that it cannot read fails the test:
+// write the call so that its target can be read, or extend this reader.
 func calls(t *testing.T) rules {
 	found := rules{}
-	root := filepath.Join("..", "..")
-	folders, err := filepath.Glob(filepath.Join(root, "apps", "*"))
-	require.NoError(t, err)
-	var apps []string
-	for _, dir := range folders {
-		apps = append(apps, filepath.Base(dir))
-	}
-	// What all services do is in their shell.
-	for _, c := range sources(t, filepath.Join(root, "internal", "host")).calls() {
-		for _, app := range apps {
-			c.from(app, found)
+	shared := sources(t, filepath.Join(root, "internal", "host")).calls() // every service makes these calls
+	for _, app := range roster.Apps() {
+		for _, c := range shared {
+			c.from(app.ID, found)
 		}
-	}
-	for i, dir := range folders {
-		err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		err := filepath.WalkDir(filepath.Join(root, "apps", app.ID), func(path string, d os.DirEntry, err error) error {
 			if err == nil && d.IsDir() {
-				src := sources(t, path)
-				for _, c := range src.calls() {
-					c.from(apps[i], found)
-				}
-				for _, l := range src.logs() {
-					call{[]string{l[0]}, "GET", "/feed/" + l[1]}.from(apps[i], found)
-				}
-				for _, r := range src.routes() {
-					call{[]string{r[1]}, "*", r[0]}.from(apps[i], found)
+				for _, c := range sources(t, path).calls() {
+					c.from(app.ID, found)
 				}
 			}
 			return err
 		})
 		require.NoError(t, err)
+		for _, log := range app.Follows {
+			call{[]string{log.App}, "GET", "/feed/" + log.Name}.from(app.ID, found)
+		}
+		for _, pattern := range roster.PublicPatterns(app.ID) {
+			call{[]string{app.ID}, "*", pattern}.from(roster.Gateway, found)
+		}
 	}
 	return found
 }
 
-// A call is of one operation of each of some apps. What of its path is not fixed is a *.
+// call is the call of an operation of each of some apps. A part of the path that is not constant is a *.
 type call struct {
 	apps         []string
 	method, path string
 }
 
-// from adds the call to the rules. An app's calls of itself stay in its sidecar.
+// from adds the call to the rules of its targets. An app's calls of itself do not leave its sidecar.
 func (c call) from(caller string, to rules) {
 	operation := c.path
 	if i := strings.IndexAny(operation, "*{"); i >= 0 {
@@ -73,7 +63,7 @@ func (c call) from(caller string, to rules) {
 	}
 }
 
-// A source is the files of one package, tests left out.
+// source is the files of one package without tests.
 type source struct {
 	t     *testing.T
 	dir   string
@@ -106,7 +96,7 @@ func (s source) calls() (list []call) {
 				}
 			case *ast.CompositeLit:
 				if name(n.Type) == "sidecar.Request" {
-					if m := members(n); name(m["App"]) != "t.app" { // the gateway's proxy: see routes
+					if m := members(n); name(m["App"]) != "t.app" { // the gateway's proxy
 						list = append(list, call{s.app(m["App"]), s.method(m["Method"]), s.text(f, m["Path"])})
 					}
 				}
@@ -114,37 +104,6 @@ func (s source) calls() (list []call) {
 			return true
 		})
 	})
-	return list
-}
-
-// logs finds which logs of others are read: commitlog.LogName{Source, Partition}.
-func (s source) logs() (list [][2]string) {
-	s.functions(func(f *ast.FuncDecl) {
-		ast.Inspect(f, func(n ast.Node) bool {
-			if lit, ok := n.(*ast.CompositeLit); ok && name(lit.Type) == "[]commitlog.LogName" {
-				for _, e := range lit.Elts {
-					m := members(e.(*ast.CompositeLit))
-					list = append(list, [2]string{s.text(f, m["Source"]), s.text(f, m["Partition"])})
-				}
-			}
-			return true
-		})
-	})
-	return list
-}
-
-// routes are the gateway's, patterns and apps.
-func (s source) routes() (list [][2]string) {
-	if filepath.Base(filepath.Dir(s.dir)) != edge || filepath.Base(s.dir) != "service" {
-		return nil
-	}
-	table, ok := s.variable("routes").(*ast.CompositeLit)
-	require.True(s.t, ok, "the gateway has no table of routes")
-	for _, e := range table.Elts {
-		m := members(e.(*ast.CompositeLit))
-		list = append(list, [2]string{s.text(nil, m["pattern"]), s.text(nil, m["app"])})
-	}
-	require.NotEmpty(s.t, list)
 	return list
 }
 
@@ -158,21 +117,12 @@ func (s source) functions(visit func(*ast.FuncDecl)) {
 	}
 }
 
-// app returns the apps that are called: one by name, or, by a variable app, all of the list apps of the package or else
-// of the service's edge.
-func (s source) app(e ast.Expr) (apps []string) {
-	if name(e) != "app" {
-		return []string{s.text(nil, e)}
+// app returns the apps that are called: the named one, or, for a variable app, all that serve a public API.
+func (s source) app(e ast.Expr) []string {
+	if name(e) == "app" {
+		return roster.Serving()
 	}
-	list, ok := s.variable("apps").(*ast.CompositeLit)
-	if service, _, below := strings.Cut(filepath.ToSlash(s.dir), "/service/"); !ok && below {
-		list, ok = sources(s.t, filepath.Join(service, "service")).variable("apps").(*ast.CompositeLit)
-	}
-	require.True(s.t, ok, "%s: a call of app, but no list apps", s.dir)
-	for _, e := range list.Elts {
-		apps = append(apps, s.text(nil, e))
-	}
-	return apps
+	return []string{s.text(nil, e)}
 }
 
 func (s source) method(e ast.Expr) string {
@@ -181,7 +131,7 @@ func (s source) method(e ast.Expr) string {
 	return strings.ToUpper(method)
 }
 
-// text reads an expression as far as it is fixed.
+// text reads an expression as far as it is constant.
 func (s source) text(in *ast.FuncDecl, e ast.Expr) string {
 	switch e := e.(type) {
 	case *ast.BasicLit:
@@ -215,7 +165,7 @@ func (s source) text(in *ast.FuncDecl, e ast.Expr) string {
 	return ""
 }
 
-// assigned is what a function gives a variable of its own, once.
+// assigned returns the value that a function assigns to a local variable, if it does so once.
 func assigned(in *ast.FuncDecl, variable string) (value ast.Expr) {
 	if in == nil {
 		return nil
