@@ -39,6 +39,13 @@ func render(root string) (files []file, err error) {
 		}
 		edits[filepath.ToSlash(name)] = scopes
 	}
+	policies, err := access(root)
+	if err != nil {
+		return nil, err
+	}
+	for _, app := range roster.IDs() {
+		edits["dapr/secure/"+app+".yaml"] = from(accessRules, map[string]any{"App": app, "Policies": policies[app]})
+	}
 	var failed error
 	for path, edit := range edits {
 		have, err := os.ReadFile(filepath.Join(root, path))
@@ -54,11 +61,13 @@ func render(root string) (files []file, err error) {
 	return files, failed
 }
 
-// whole renders a file from a template.
-func whole(t *template.Template) func(string) (string, error) {
+// whole renders a file from a template and the list of apps.
+func whole(t *template.Template) func(string) (string, error) { return from(t, roster.Apps()) }
+
+func from(t *template.Template, data any) func(string) (string, error) {
 	return func(string) (string, error) {
 		var b strings.Builder
-		err := t.Execute(&b, roster.Apps())
+		err := t.Execute(&b, data)
 		return b.String(), err
 	}
 }
