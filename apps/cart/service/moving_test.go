@@ -9,9 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/internal/contract"
-	"haberdash/internal/moving"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/memory"
+	"haberdash/internal/transfer"
 )
 
 // ordersLog joins the mesh as the feed of these confirmations.
@@ -64,7 +64,7 @@ func TestOrderedCartsMoveOnce(t *testing.T) {
 		} else {
 			require.Zero(t, item.TTL)
 		}
-		return moving.Accept(t.Context(), there, []sidecar.Item{item})
+		return transfer.Import(t.Context(), there, []sidecar.Item{item})
 	}))
 	require.ElementsMatch(t, []string{key(ownID("ada")), key(guests.Cart.ID), key(ownID("bob"))}, keys, "not %s, which nobody ordered", other.Cart.ID)
 	for _, k := range keys {
