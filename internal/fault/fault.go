@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -151,6 +152,23 @@ func (e *Error) Because(err error) *Error {
 func Is(err error, typ string) bool {
 	var f *Error
 	return errors.As(err, &f) && f.Type == typ
+}
+
+// Relocate returns err with another location for its wrong inputs at the location from. The edge uses it for a member
+// that is not in the body of its request: the domain says sku, the client sent path.sku.
+func Relocate(err error, from, to string) error {
+	var f *Error
+	if !errors.As(err, &f) {
+		return err
+	}
+	c := *f
+	c.Fields = slices.Clone(f.Fields)
+	for i := range c.Fields {
+		if c.Fields[i].Location == from {
+			c.Fields[i].Location = to
+		}
+	}
+	return &c
 }
 
 // Of gives the fault in err's chain, or an Internal one that hides err behind a general sentence.
