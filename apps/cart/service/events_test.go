@@ -81,7 +81,7 @@ func TestFailuresToRemoveAnOrder(t *testing.T) {
 	assert.Len(t, f.requireOK(f.do("", "GET", path(a), "", nil)).Cart.Items, 1)
 }
 
-// A handler that its caller cancels, for example at the end of the process, has not found anything wrong with the event.
+// A process that ends cancels its handlers. Their events are handled after the next start.
 func TestACancelledHandlerIsNotAPermanentFailure(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -60,7 +60,8 @@ func TestFreeShipping(t *testing.T) {
 	coupon := price(t, Order{Lines: []Line{goods(1_00, 1)}, Coupons: []string{"FREESHIP"}, Country: "JP"})
 	assert.Equal(t, eur(0), coupon.Shipping)
 	assert.Empty(t, coupon.Unused)
-	express := price(t, Order{Lines: []Line{goods(100_00, 1)}, Coupons: []string{"FREESHIP"}, Country: "CH", Option: Express})
+	express := price(t, Order{Lines: []Line{goods(100_00, 1)}, Coupons: []string{"FREESHIP"}, Country: "CH",
+		Option: Express})
 	assert.Equal(t, eur(24_90), express.Shipping)
 }
 
@@ -98,7 +99,8 @@ func TestACouponWhoseConditionFailsHasNoEffect(t *testing.T) {
 
 func TestEnormousAmountsAreRefused(t *testing.T) {
 	t.Parallel()
-	for _, lines := range [][]Line{{goods(math.MaxInt64, 2)}, {goods(math.MaxInt64, 1), goods(1, 1)}, {goods(math.MaxInt64, 1)}} {
+	largest := goods(math.MaxInt64, 1)
+	for _, lines := range [][]Line{{goods(math.MaxInt64, 2)}, {largest, goods(1, 1)}, {largest}} {
 		_, err := DemoRules().Price(Order{Currency: "EUR", Lines: lines, Country: "DE"})
 		assert.True(t, fault.Is(err, "amount-out-of-range"), "%v", err)
 	}
@@ -132,9 +134,11 @@ func TestSumsAlwaysBalance(t *testing.T) {
 		o := Order{Currency: currency,
 			Country: rapid.SampledFrom([]string{"", "DE", "FI", "US", "CH", "JP"}).Draw(t, "country"),
 			Option:  rapid.SampledFrom([]string{"", Standard, Express, Digital, "x"}).Draw(t, "option"),
-			Coupons: rapid.SliceOfDistinct(rapid.SampledFrom([]string{"WELCOME10", "FIVER", "FREESHIP", "ALL", "X"}), rapid.ID[string]).Draw(t, "coupons"),
+			Coupons: rapid.SliceOfDistinct(rapid.SampledFrom([]string{"WELCOME10", "FIVER", "FREESHIP", "ALL", "X"}),
+				rapid.ID[string]).Draw(t, "coupons"),
 			Lines: rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Line {
-				return Line{rapid.Int64Range(1, 999).Draw(t, "quantity"), money.New(rapid.Int64Range(0, 1e12).Draw(t, "price"), currency),
+				return Line{rapid.Int64Range(1, 999).Draw(t, "quantity"),
+					money.New(rapid.Int64Range(0, 1e12).Draw(t, "price"), currency),
 					rapid.Bool().Draw(t, "taxable"), rapid.Bool().Draw(t, "shipped")}
 			}), 0, 100).Draw(t, "lines"),
 		}

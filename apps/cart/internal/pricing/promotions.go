@@ -33,9 +33,9 @@ func DemoRules() Rules {
 	}}
 }
 
-// CheckCoupon checks whether a coupon code, in any case, can be added to a cart with these coupons and this subtotal. It
-// returns the canonical code. Error: invalid-coupon (422) if there is no such promotion, the subtotal is too small for
-// it, or the cart has another percentage off.
+// CheckCoupon checks whether a coupon code, in upper or lower case, can be added to a cart with these coupons and this
+// subtotal. It returns the canonical code. Error: invalid-coupon (422) if there is no such promotion, the subtotal is
+// too small for it, or the cart has another percentage off.
 func (r Rules) CheckCoupon(code string, has []string, subtotal money.Money) (canonical string, err error) {
 	p, ok := r.promotion(strings.ToUpper(strings.TrimSpace(code)))
 	if !ok {
