@@ -48,8 +48,8 @@ type Address struct {
 }
 
 // A quote is the price of an order of a cart, at the prices that the buyer was last shown: POST cart/internal/quotes.
-// The catalogue compares these prices with its own when the goods are reserved (see ReservationRequest). With Renew, the
-// cart is first updated from the catalogue, and the request is refused if that changes a price. The request has the
+// The catalogue compares these prices with its own when the goods are reserved (see ReservationRequest). With Renew,
+// the cart is first updated from the catalogue, and the request is refused if that changes a price. The request has the
 // access token of the caller, because a customer's cart is quoted to that customer only. Problems: not-found (404),
 // empty-cart (422), invalid-shipping-option (422); with Renew also price-changed (409, lines) and cart-changed (409,
 // skus).
