@@ -17,12 +17,12 @@ import (
 	"haberdash/internal/telemetry"
 )
 
-// Source writes a part of the data that a service stores and cannot derive to put. The service goes on serving
-// meanwhile.
+// Source passes items of a service to put, one by one: a part of the data that the service cannot derive from other
+// data. The service continues to serve requests meanwhile.
 type Source func(ctx context.Context, put func(sidecar.Item) error) error
 
-// MountExport serves the data of an app, one source after the other: GET /internal/export, for its own sidecar only. It
-// keeps no more than one item and a buffer in memory.
+// MountExport serves the data of an app, one source after the other: GET /internal/export, for its own sidecar only.
+// The memory that it needs does not depend on the amount of data.
 func MountExport(api huma.API, app string, sources ...Source) {
 	op := operation(app, "export", http.MethodGet, "/internal/export", "Export the data that this service cannot derive")
 	op.Responses = map[string]*huma.Response{

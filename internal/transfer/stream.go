@@ -1,6 +1,6 @@
 // Package transfer exports the data of a service from its state store, and imports it into another one. Dapr cannot
-// list the keys of a store, but each service knows its own. It streams what it stores and cannot derive, to its own
-// sidecar only:
+// list the keys of a store, but each service knows its own. It serves a stream of the data that it cannot derive from
+// other data, to its own sidecar only:
 //
 //	GET /internal/export
 //	{"key":"log/orders/1","value":{"w":"K3ZU…","b":0,"e":[…]}}

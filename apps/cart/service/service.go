@@ -22,7 +22,7 @@ func Run(_ context.Context, h *host.Host) error {
 	return nil
 }
 
-// Deps is what the service is made of.
+// Deps are the dependencies and settings of the service.
 type Deps struct {
 	State   sidecar.State
 	Invoker sidecar.Invoker // calls catalog, and reads the feeds of orders and users

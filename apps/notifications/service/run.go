@@ -10,7 +10,7 @@ import (
 	"haberdash/internal/host"
 )
 
-// Config is what the service reads from its environment.
+// Config are the settings of the service from its environment.
 type Config struct {
 	Mail string `env:"MAIL" envDefault:"files"` // files or smtp, as in components/mail
 	From string `env:"MAIL_FROM" envDefault:"Haberdash <shop@haberdash.test>"`

@@ -1,5 +1,5 @@
-// Package service sends a mail for each event that customers are told of: a confirmed order, and what users requests
-// for an account.
+// Package service mails customers when their order is confirmed, and when the users service asks them to verify an
+// address, to reset a password, or tells them of a changed address.
 package service
 
 import (
@@ -16,7 +16,7 @@ import (
 	"haberdash/internal/sidecar"
 )
 
-// Deps is what the service is made of.
+// Deps are the dependencies of the service.
 type Deps struct {
 	State   sidecar.State
 	Invoker sidecar.Invoker // reads the feeds, and calls users and orders for the data of a mail

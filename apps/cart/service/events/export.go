@@ -12,7 +12,7 @@ import (
 // feedPage is how many events of the orders log one request reads.
 const feedPage = 200
 
-// Export writes the carts that were ordered to put. Only their ids are known to the service, from the orders log; the
+// Export passes the carts that were ordered to put. Only their ids are known to the service, from the orders log; the
 // ids of other guests' carts are known only to their guests.
 //
 // An export must contain them because orders has stored which version of a cart became an order. A customer's cart has

@@ -78,7 +78,7 @@ func New(state sidecar.State) Carts { return Carts{state} }
 
 var validID = regexp.MustCompile(`^[A-Za-z0-9_-]{16,128}$`)
 
-// Load reads a cart, whoever owns it. Error: not-found (404).
+// Load reads a cart of any owner. Error: not-found (404).
 func (s Carts) Load(ctx context.Context, id string) (Cart, error) {
 	if !validID.MatchString(id) {
 		return Cart{}, fault.Missing("cart")
