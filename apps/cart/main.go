@@ -1,4 +1,4 @@
-// Command cart runs the cart service: the carts of guests and customers, and what they cost.
+// Command cart runs the cart service: the carts of guests and customers, and their prices.
 package main
 
 import (

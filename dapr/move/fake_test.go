@@ -15,9 +15,9 @@ import (
 
 	"haberdash/internal/contract"
 	"haberdash/internal/httpx"
-	"haberdash/internal/moving"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/memory"
+	"haberdash/internal/transfer"
 )
 
 // fake is a running shop: what move asks of one, over HTTP, with a store for each app.
@@ -56,8 +56,8 @@ func newFake(t *testing.T) *fake {
 		f.stores[app] = memory.NewState()
 		inside := chi.NewRouter()
 		api := httpx.NewAPI(inside, app)
-		moving.MountExport(api, app, func(ctx context.Context, put func(sidecar.Item) error) error { return f.export(ctx, app, put) })
-		moving.MountImport(api, app, f.stores[app])
+		transfer.MountExport(api, app, func(ctx context.Context, put func(sidecar.Item) error) error { return f.export(ctx, app, put) })
+		transfer.MountImport(api, app, f.stores[app])
 		inside.Get("/internal/consumers", func(w http.ResponseWriter, _ *http.Request) { f.cursors(w) })
 		inside.Post("/internal/audit", func(w http.ResponseWriter, _ *http.Request) { f.audit(w, app) })
 		inside.Get("/feed/orders", func(w http.ResponseWriter, _ *http.Request) {

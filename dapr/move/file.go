@@ -17,11 +17,12 @@ import (
 	"slices"
 	"time"
 
-	"haberdash/internal/moving"
 	"haberdash/internal/sidecar"
+	"haberdash/internal/transfer"
 )
 
-// A file is gzip of lines of JSON: a Header; for each app a line that names it and its stream (see moving); a Trailer.
+// A file is gzip of lines of JSON: a Header; for each app a line that names it and its stream (see package transfer);
+// a Trailer.
 const (
 	format  = "haberdash-shop"
 	version = 1
@@ -90,8 +91,8 @@ func (w *writer) add(app string, stream io.Reader) error {
 		return err
 	}
 	w.items[app] = 0
-	items := moving.NewReader(stream)
-	out := moving.NewWriter(w.out)
+	items := transfer.NewReader(stream)
+	out := transfer.NewWriter(w.out)
 	for {
 		item, err := items.Next()
 		switch {
@@ -207,7 +208,7 @@ func (r *reader) over(t Trailer) error {
 	return nil
 }
 
-// What is handed out at once: an import takes at most moving.MaxImport.
+// What is handed out at once: an import takes at most transfer.MaxImport.
 const (
 	someItems = 200
 	someBytes = 512 << 10
@@ -224,7 +225,7 @@ func (r *reader) section(app string, take func(app string, items []sidecar.Item)
 		if err != nil {
 			return n, err
 		}
-		item, total, err := moving.Parse(text)
+		item, total, err := transfer.Parse(text)
 		switch {
 		case err != nil:
 			return n, fmt.Errorf("line %d %w", r.n, err)

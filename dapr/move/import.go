@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"net/http"
 
-	"haberdash/internal/moving"
 	"haberdash/internal/sidecar"
+	"haberdash/internal/transfer"
 )
 
 // MoveIn is the environment of apps that do nothing but take an import.
@@ -22,7 +22,7 @@ func Import(ctx context.Context, s Shop, path string) error {
 			return nil
 		}
 		var body bytes.Buffer
-		w := moving.NewWriter(&body)
+		w := transfer.NewWriter(&body)
 		for _, item := range items {
 			if err := w.Put(item); err != nil {
 				return err
@@ -35,7 +35,7 @@ func Import(ctx context.Context, s Shop, path string) error {
 		if err != nil {
 			return err
 		}
-		req.Header.Set("Content-Type", moving.MediaType)
+		req.Header.Set("Content-Type", transfer.MediaType)
 		var taken struct{ Items int }
 		if err := exchange(req, &taken); err != nil {
 			return fmt.Errorf("import %s: %w", app, err)

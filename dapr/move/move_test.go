@@ -112,7 +112,7 @@ func TestATornExportIsNone(t *testing.T) {
 
 	for name, spoil := range map[string]func(*fake){
 		"keeps changing":                        func(f *fake) { f.restless = 1000 },
-		"orders: moving: the stream is cut off": func(f *fake) { f.broken = "orders" },
+		"orders: transfer: the stream is truncated": func(f *fake) { f.broken = "orders" },
 		"3 documents of orders differ":          func(f *fake) { f.wrong = 3 },
 	} {
 		f := filled(t)

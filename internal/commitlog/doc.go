@@ -116,7 +116,7 @@
 // # Another store
 //
 // Commits are values under keys like any other, so a log moves by copying them, and documents follow (Export, and
-// package moving). Readers' cursors move along, or everything would be published and mailed again.
+// package transfer). Readers' cursors move along, or everything would be published and mailed again.
 //
 // # Finding one's way
 //

@@ -10,17 +10,17 @@ import (
 
 	"haberdash/internal/commitlog"
 	"haberdash/internal/contract"
-	"haberdash/internal/moving"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/memory"
+	"haberdash/internal/transfer"
 )
 
 // moved takes what a source exports into a store of its own, as an import does.
-func moved(t *testing.T, to *memory.State, source moving.Source) (keys []string) {
+func moved(t *testing.T, to *memory.State, source transfer.Source) (keys []string) {
 	t.Helper()
 	require.NoError(t, source(t.Context(), func(item sidecar.Item) error {
 		keys = append(keys, item.Key)
-		return moving.Accept(t.Context(), to, []sidecar.Item{item})
+		return transfer.Import(t.Context(), to, []sidecar.Item{item})
 	}))
 	return keys
 }

@@ -16,10 +16,10 @@ import (
 	"haberdash/internal/consumer"
 	"haberdash/internal/consumer/consumertest"
 	"haberdash/internal/contract"
-	"haberdash/internal/moving"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/daprdtest"
 	"haberdash/internal/sidecar/memory"
+	"haberdash/internal/transfer"
 )
 
 func TestMain(m *testing.M) {
@@ -167,7 +167,7 @@ func TestAnImportedConsumerContinuesAtItsCursor(t *testing.T) {
 	var keys []string
 	require.NoError(t, exported.Export(ctx, func(item sidecar.Item) error {
 		keys = append(keys, item.Key)
-		return moving.Accept(ctx, there, []sidecar.Item{item})
+		return transfer.Import(ctx, there, []sidecar.Item{item})
 	}))
 	require.Len(t, keys, 1+2+3, "the list of logs, two cursors, three dead letters")
 

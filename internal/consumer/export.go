@@ -7,7 +7,7 @@ import (
 )
 
 // Export writes what the consumer stores to put: the list of logs, the cursors and the dead letters. It implements
-// moving.Source.
+// transfer.Source.
 func (c *Consumer) Export(ctx context.Context, put func(sidecar.Item) error) error {
 	readers, err := c.allReaders(ctx)
 	if err != nil {

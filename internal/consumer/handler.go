@@ -49,9 +49,10 @@ type permanent struct{ error }
 
 func (p permanent) Unwrap() error { return p.error }
 
-// isFinal tells whether a failed event becomes a dead letter. An attempt that ctx has cut off does not count.
+// isFinal tells whether a failed event becomes a dead letter. An attempt that ctx has cut off does not count, whatever the
+// handler has made of it.
 func isFinal(ctx context.Context, err error, lastAttempt bool) bool {
-	return IsPermanent(err) || lastAttempt && ctx.Err() == nil
+	return ctx.Err() == nil && (IsPermanent(err) || lastAttempt)
 }
 
 // handlerTimeout bounds the handling of one event. It is shorter than the sidecar's timeout of a delivery, so that a

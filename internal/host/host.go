@@ -39,10 +39,10 @@ import (
 	"haberdash/internal/commitlog/logapi"
 	"haberdash/internal/httpx"
 	"haberdash/internal/identity"
-	"haberdash/internal/moving"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/daprd"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/transfer"
 )
 
 // Host is what a service is wired with.
@@ -60,8 +60,8 @@ type Host struct {
 	lifecycle lifecycle
 	logs      []logapi.Log
 	audits    []logapi.Auditor
-	cursors   []moving.Source // are exported first: see Consume
-	exports   []moving.Source
+	cursors   []transfer.Source // are exported first: see Consume
+	exports   []transfer.Source
 }
 
 // State is the state store of the service.
@@ -149,7 +149,7 @@ func (h *Host) serve(ctx context.Context, run Run) error {
 func (h *Host) wire(run Run) error {
 	if h.Config.MoveIn {
 		if h.API != nil {
-			moving.MountImport(h.API, h.App, h.State())
+			transfer.MountImport(h.API, h.App, h.State())
 		}
 		h.Log.Info().Msg("imports data into its store, and does nothing else")
 		return nil
@@ -169,7 +169,7 @@ func (h *Host) wire(run Run) error {
 // markStoreUsed keeps imports away from a store that the service has worked on. The service starts although the mark
 // fails, because an import notices most such mistakes by itself.
 func (h *Host) markStoreUsed(ctx context.Context) {
-	if err := moving.Use(ctx, h.State(), time.Now()); err != nil {
+	if err := transfer.MarkUsed(ctx, h.State(), time.Now()); err != nil {
 		h.Log.Warn().Err(err).Msg("cannot mark the store as one that is in use")
 	}
 }

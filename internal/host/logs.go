@@ -7,9 +7,9 @@ import (
 	"haberdash/internal/commitlog/logapi"
 	"haberdash/internal/consumer"
 	"haberdash/internal/consumer/consumerapi"
-	"haberdash/internal/moving"
 	"haberdash/internal/roster"
 	"haberdash/internal/sidecar"
+	"haberdash/internal/transfer"
 )
 
 // OpenLog opens a log of the service. The host then serves its feed and its audit, exports it, publishes its events to
@@ -75,7 +75,7 @@ func (h *Host) Audit(a logapi.Auditor) { h.audits = append(h.audits, a) }
 
 // Export adds to GET /internal/export what the service stores and cannot derive. Sources are exported in the order in
 // which they were added.
-func (h *Host) Export(source moving.Source) { h.exports = append(h.exports, source) }
+func (h *Host) Export(source transfer.Source) { h.exports = append(h.exports, source) }
 
 // mountOperations mounts what the wiring has registered.
 func (h *Host) mountOperations() {
@@ -87,6 +87,6 @@ func (h *Host) mountOperations() {
 		logapi.MountAudit(h.API, h.audits...)
 	}
 	if exports := append(h.cursors, h.exports...); len(exports) > 0 {
-		moving.MountExport(h.API, h.App, exports...)
+		transfer.MountExport(h.API, h.App, exports...)
 	}
 }

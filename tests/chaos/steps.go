@@ -5,15 +5,22 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strconv"
 )
 
-// Steps reads the names of all steps at which a process may be killed from the sources of the services: those of the
-// constants in apps/<service>/service/failpoints.go. So a step that is new is killed at, too.
+// Steps reads the names of all steps at which a process may be killed from the sources of the services: the constants
+// in the files failpoints.go below apps/<service>/service. So the tests also kill a process at a step that is new.
 func Steps(root string) (steps []string, err error) {
-	files, err := filepath.Glob(filepath.Join(root, "apps", "*", "service", "failpoints.go"))
+	var files []string
+	err = filepath.WalkDir(filepath.Join(root, "apps"), func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Name() == "failpoints.go" {
+			files = append(files, path)
+		}
+		return err
+	})
 	if err != nil || len(files) == 0 {
 		return nil, fmt.Errorf("no failpoints below %s: %w", root, err)
 	}

@@ -3,8 +3,8 @@ package logapi
 import (
 	"context"
 
-	"haberdash/internal/moving"
 	"haberdash/internal/sidecar"
+	"haberdash/internal/transfer"
 )
 
 // Exporter is a log that can be moved; every *commitlog.Partition is one.
@@ -13,6 +13,6 @@ type Exporter interface {
 }
 
 // Exported is a log, published to topic, as a part of what a service owns.
-func Exported(log Exporter, topic string) moving.Source {
+func Exported(log Exporter, topic string) transfer.Source {
 	return func(ctx context.Context, put func(sidecar.Item) error) error { return log.Export(ctx, topic, put) }
 }

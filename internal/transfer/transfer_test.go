@@ -1,4 +1,4 @@
-package moving_test
+package transfer_test
 
 import (
 	"bytes"
@@ -16,22 +16,22 @@ import (
 
 	"haberdash/internal/fault"
 	"haberdash/internal/httpx"
-	"haberdash/internal/moving"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/memory"
+	"haberdash/internal/transfer"
 )
 
-// goods are values of which none is as json.Marshal would write it.
-var goods = []sidecar.Item{
+// samples have values that json.Marshal would write in another form.
+var samples = []sidecar.Item{
 	{Key: "log/orders/1", Value: []byte(`{"w": "<b>","e":[1.0, 1e2]}`)},
 	{Key: "sku/%22 \\x", Value: []byte(`"Größe – \u00fc"`)},
 	{Key: "sessions/u", Value: []byte(`{}`), TTL: 90 * time.Second},
 }
 
-func written(t *testing.T, items ...sidecar.Item) string {
+func encode(t *testing.T, items ...sidecar.Item) string {
 	t.Helper()
 	var b bytes.Buffer
-	w := moving.NewWriter(&b)
+	w := transfer.NewWriter(&b)
 	for _, item := range items {
 		require.NoError(t, w.Put(item))
 	}
@@ -39,8 +39,8 @@ func written(t *testing.T, items ...sidecar.Item) string {
 	return b.String()
 }
 
-func read(text string) (items []sidecar.Item, err error) {
-	for r := moving.NewReader(strings.NewReader(text)); ; {
+func decode(text string) (items []sidecar.Item, err error) {
+	for r := transfer.NewReader(strings.NewReader(text)); ; {
 		item, err := r.Next()
 		if err != nil {
 			return items, err
@@ -49,78 +49,83 @@ func read(text string) (items []sidecar.Item, err error) {
 	}
 }
 
-func TestItemsArriveToTheByte(t *testing.T) {
+func TestValuesAreCopiedByteForByte(t *testing.T) {
 	t.Parallel()
-	items, err := read(written(t, goods...))
+	items, err := decode(encode(t, samples...))
 	require.Equal(t, io.EOF, err)
-	require.Equal(t, goods, items)
-	items, err = read(written(t))
+	require.Equal(t, samples, items)
+	items, err = decode(encode(t))
 	require.Equal(t, io.EOF, err)
 	require.Empty(t, items)
 	for _, value := range []string{"", "no JSON", "{\n}", "{}{}"} {
-		require.ErrorContains(t, moving.NewWriter(io.Discard).Put(sidecar.Item{Key: "k", Value: []byte(value)}), "the value of k")
+		err := transfer.NewWriter(io.Discard).Put(sidecar.Item{Key: "k", Value: []byte(value)})
+		require.ErrorContains(t, err, "the value of k")
 	}
 }
 
-// Wherever a stream breaks off, the reader says so.
-func TestACutStreamIsNotTakenForAWholeOne(t *testing.T) {
+func TestATruncatedStreamIsNoticedAtEveryByte(t *testing.T) {
 	t.Parallel()
-	whole := written(t, goods...)
-	for n := range len(whole) - 1 { // without its last byte, the end of the line, it is whole
-		_, err := read(whole[:n])
+	whole := encode(t, samples...)
+	for n := range len(whole) - 1 { // only the final line break may be missing
+		_, err := decode(whole[:n])
 		require.NotEqual(t, io.EOF, err, "%q", whole[:n])
 	}
 	lines := strings.SplitAfter(whole, "\n")
-	for i := range goods {
-		_, err := read(strings.Join(append(append([]string{}, lines[:i]...), lines[i+1:]...), ""))
-		require.ErrorIs(t, err, moving.ErrCutOff)
+	for i := range samples {
+		_, err := decode(strings.Join(append(append([]string{}, lines[:i]...), lines[i+1:]...), ""))
+		require.ErrorIs(t, err, transfer.ErrTruncated)
 	}
 }
 
-func TestWrongLinesAreNamed(t *testing.T) {
+func TestAnErrorNamesTheWrongLine(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
-		`{"key":"k"`: "line 2: is not JSON", `{"value":1}`: "line 2: has no key", `{"key":"a||b","value":1}`: "line 2: has no key",
-		`{"key":"ä","value":1}`: "line 2: has no key", `{"key":"k"}`: "line 2: has no value", `{"key":"k","value":1,"ttl":-1}`: "line 2: has a negative ttl",
-		strings.Repeat("x", 5<<20): "line 2: ", `[]`: "line 2: is not JSON",
+		`{"key":"k"`:                     "line 2: is not JSON",
+		`[]`:                             "line 2: is not JSON",
+		`{"value":1}`:                    "line 2: has no key",
+		`{"key":"a||b","value":1}`:       "line 2: has no key",
+		`{"key":"ä","value":1}`:          "line 2: has no key",
+		`{"key":"k"}`:                    "line 2: has no value",
+		`{"key":"k","value":1,"ttl":-1}`: "line 2: has a negative ttl",
+		strings.Repeat("x", 5<<20):       "line 2: ",
 	} {
-		_, err := read(`{"key":"a","value":1}` + "\n" + line + "\n" + `{"items":2}`)
+		_, err := decode(`{"key":"a","value":1}` + "\n" + line + "\n" + `{"items":2}`)
 		require.ErrorContains(t, err, want)
 	}
 }
 
-func TestAcceptOverwritesNothing(t *testing.T) {
+func TestImportOverwritesNothing(t *testing.T) {
 	t.Parallel()
 	ctx, state := t.Context(), memory.NewState()
-	require.NoError(t, moving.Accept(ctx, state, goods[:1]))
-	require.NoError(t, moving.Accept(ctx, state, append(goods, goods[1])), "what is there already is fine, and what comes twice")
-	for _, item := range goods {
+	require.NoError(t, transfer.Import(ctx, state, samples[:1]))
+	require.NoError(t, transfer.Import(ctx, state, append(samples, samples[1])), "existing and repeated items are ignored")
+	for _, item := range samples {
 		got, err := state.Get(ctx, item.Key)
 		require.NoError(t, err)
 		require.Equal(t, item.Value, got.Value)
 	}
 
-	other := []sidecar.Item{{Key: "new", Value: []byte("1")}, {Key: goods[0].Key, Value: []byte("2")}}
-	err := moving.Accept(ctx, state, other)
+	other := []sidecar.Item{{Key: "new", Value: []byte("1")}, {Key: samples[0].Key, Value: []byte("2")}}
+	err := transfer.Import(ctx, state, other)
 	require.True(t, fault.Is(err, "already-there"), "%v", err)
-	require.Equal(t, goods[0].Key, fault.Of(err).Members["key"])
+	require.Equal(t, samples[0].Key, fault.Of(err).Members["key"])
 	missing, err := state.Get(ctx, "new")
 	require.NoError(t, err)
-	require.False(t, missing.Found(), "nothing of it was written")
+	require.False(t, missing.Found(), "no item was written")
 
-	require.NoError(t, moving.Use(ctx, state, time.Now()))
-	require.NoError(t, moving.Use(ctx, state, time.Now()), "and at the next start")
-	err = moving.Accept(ctx, state, goods)
+	require.NoError(t, transfer.MarkUsed(ctx, state, time.Now()))
+	require.NoError(t, transfer.MarkUsed(ctx, state, time.Now()), "a second start")
+	err = transfer.Import(ctx, state, samples)
 	require.True(t, fault.Is(err, "not-empty"), "%v", err)
 }
 
-// service is one that exports from some sources and imports into state.
-func service(state sidecar.State, sources ...moving.Source) *memory.Mesh {
+// newService joins a mesh as an app that exports from the sources and imports into state.
+func newService(state sidecar.State, sources ...transfer.Source) *memory.Mesh {
 	mesh, router := memory.NewMesh(), chi.NewRouter()
 	router.Use(httpx.Trace(zerolog.Nop()), httpx.Recover)
 	api := httpx.NewAPI(router, "test")
-	moving.MountExport(api, "app", sources...)
-	moving.MountImport(api, "app", state)
+	transfer.MountExport(api, "app", sources...)
+	transfer.MountImport(api, "app", state)
 	mesh.Join("app", router)
 	return mesh
 }
@@ -130,14 +135,15 @@ func call(t *testing.T, mesh *memory.Mesh, method, path, body string) (int, stri
 	return callAs(t, mesh, "", method, path, body)
 }
 
-// callAs is a call by the sidecar of another app.
+// callAs calls through the sidecar of another app.
 func callAs(t *testing.T, mesh *memory.Mesh, caller, method, path, body string) (int, string) {
 	t.Helper()
-	header := http.Header{"Content-Type": {moving.MediaType}}
+	header := http.Header{"Content-Type": {transfer.MediaType}}
 	if caller != "" {
 		header.Set("Dapr-Caller-App-Id", caller)
 	}
-	res, err := mesh.Invoke(t.Context(), sidecar.Request{App: "app", Method: method, Path: path, Header: header, Body: strings.NewReader(body)})
+	res, err := mesh.Invoke(t.Context(),
+		sidecar.Request{App: "app", Method: method, Path: path, Header: header, Body: strings.NewReader(body)})
 	require.NoError(t, err)
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
@@ -145,22 +151,22 @@ func callAs(t *testing.T, mesh *memory.Mesh, caller, method, path, body string) 
 	return res.Status, string(text)
 }
 
-func TestOneServicesExportIsAnothersImport(t *testing.T) {
+func TestAnExportCanBeImported(t *testing.T) {
 	t.Parallel()
 	state := memory.NewState()
-	source := func(_ context.Context, put func(sidecar.Item) error) error { return put(goods[0]) }
+	source := func(_ context.Context, put func(sidecar.Item) error) error { return put(samples[0]) }
 	rest := func(_ context.Context, put func(sidecar.Item) error) error {
-		return errors.Join(put(goods[1]), put(goods[2]))
+		return errors.Join(put(samples[1]), put(samples[2]))
 	}
-	mesh := service(state, source, rest)
+	mesh := newService(state, source, rest)
 	status, text := call(t, mesh, "GET", "/internal/export", "")
 	require.Equal(t, 200, status, text)
-	require.Equal(t, written(t, goods...), text)
+	require.Equal(t, encode(t, samples...), text)
 
 	status, body := call(t, mesh, "POST", "/internal/import", text)
 	require.Equal(t, 200, status, body)
 	require.JSONEq(t, `{"items":3}`, body)
-	for _, item := range goods {
+	for _, item := range samples {
 		got, err := state.Get(t.Context(), item.Key)
 		require.NoError(t, err)
 		require.Equal(t, item.Value, got.Value)
@@ -170,10 +176,10 @@ func TestOneServicesExportIsAnothersImport(t *testing.T) {
 	require.Contains(t, body, `"key":"log/orders/1"`)
 }
 
-func TestWrongImportsAreRefusedWhole(t *testing.T) {
+func TestAWrongImportWritesNothing(t *testing.T) {
 	t.Parallel()
 	state := memory.NewState()
-	mesh := service(state)
+	mesh := newService(state)
 	good := `{"key":"a","value":1}` + "\n"
 	for body, want := range map[string]struct {
 		status int
@@ -195,24 +201,23 @@ func TestWrongImportsAreRefusedWhole(t *testing.T) {
 	require.False(t, item.Found())
 }
 
-func TestOtherAppsGetNothing(t *testing.T) {
+func TestOtherAppsMayNeitherExportNorImport(t *testing.T) {
 	t.Parallel()
-	mesh := service(memory.NewState())
+	mesh := newService(memory.NewState())
 	for method, path := range map[string]string{"GET": "/internal/export", "POST": "/internal/import"} {
-		status, text := callAs(t, mesh, "cart", method, path, written(t))
+		status, text := callAs(t, mesh, "cart", method, path, encode(t))
 		require.Equal(t, 403, status, text)
-		status, text = callAs(t, mesh, "app", method, path, written(t))
+		status, text = callAs(t, mesh, "app", method, path, encode(t))
 		require.Equal(t, 200, status, text)
 	}
 }
 
-// What breaks while it is exported has no last line.
-func TestABrokenExportIsCutOff(t *testing.T) {
+func TestAFailedExportIsTruncated(t *testing.T) {
 	t.Parallel()
-	mesh := service(memory.NewState(), func(_ context.Context, put func(sidecar.Item) error) error {
-		return errors.Join(put(goods[0]), errors.New("the store is away"))
+	mesh := newService(memory.NewState(), func(_ context.Context, put func(sidecar.Item) error) error {
+		return errors.Join(put(samples[0]), errors.New("the store is unavailable"))
 	})
 	_, text := call(t, mesh, "GET", "/internal/export", "")
-	_, err := read(text)
-	require.ErrorIs(t, err, moving.ErrCutOff)
+	_, err := decode(text)
+	require.ErrorIs(t, err, transfer.ErrTruncated)
 }

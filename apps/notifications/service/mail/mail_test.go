@@ -30,7 +30,7 @@ func valid() Message {
 
 type part struct{ kind, body string }
 
-// parse reads a message as a mail program does.
+// parse decodes a message as a mail program does.
 func parse(t require.TestingT, raw []byte) (mail.Header, []part) {
 	m, err := mail.ReadMessage(strings.NewReader(string(raw)))
 	require.NoError(t, err)
@@ -51,7 +51,7 @@ func parse(t require.TestingT, raw []byte) (mail.Header, []part) {
 	}
 }
 
-func TestComposeIsReadBack(t *testing.T) {
+func TestAComposedMessageCanBeDecoded(t *testing.T) {
 	t.Parallel()
 	raw, err := Compose(shop, valid())
 	require.NoError(t, err)
@@ -76,17 +76,18 @@ func TestComposeIsReadBack(t *testing.T) {
 		assert.NotContains(t, line, "\n")
 	}
 
-	again, err := Compose(shop, valid())
+	second, err := Compose(shop, valid())
 	require.NoError(t, err)
-	assert.Equal(t, raw, again, "the same event makes the same bytes")
+	assert.Equal(t, raw, second, "the same event makes the same bytes")
 	assert.Equal(t, "20260301T113000Z-orders-0-12-1-"+valid().digest()[:8]+".eml", valid().FileName())
 }
 
-func TestNothingAddsAHeader(t *testing.T) {
+func TestNoTextCanAddAHeaderOrRecipient(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		m := valid()
-		nasty := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"x\r\nBcc: e@vil.test\r\n\r\nhi", `a" <e@vil.test>, "b`, "=?utf-8?q?=0ABcc?="}))
+		nasty := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{
+			"x\r\nBcc: e@vil.test\r\n\r\nhi", `a" <e@vil.test>, "b`, "=?utf-8?q?=0ABcc?="}))
 		m.Subject, m.Name = nasty.Draw(t, "subject"), nasty.Draw(t, "name")
 		raw, err := Compose(shop, m)
 		require.NoError(t, err)
@@ -100,9 +101,10 @@ func TestNothingAddsAHeader(t *testing.T) {
 	})
 }
 
-func TestAddressesThatAreNone(t *testing.T) {
+func TestInvalidAddressesAreUnsendable(t *testing.T) {
 	t.Parallel()
-	for _, to := range []string{"", "zoe", "a@b, c@d", "a@b;c@d", "Zoë <a@b.test>", "a@b\r\nBcc: c@d", `"a b"@c.test`, "a@b (c)", strings.Repeat("a", 250) + "@b.test"} {
+	for _, to := range []string{"", "zoe", "a@b, c@d", "a@b;c@d", "Zoë <a@b.test>", "a@b\r\nBcc: c@d", `"a b"@c.test`,
+		"a@b (c)", strings.Repeat("a", 250) + "@b.test"} {
 		m := valid()
 		m.To = to
 		_, err := Compose(shop, m)
@@ -119,7 +121,7 @@ func TestAddressesThatAreNone(t *testing.T) {
 	}
 }
 
-// binder remembers, and fails on demand.
+// binder records the last message, and fails on demand.
 type binder struct {
 	mu       sync.Mutex
 	err      error
@@ -131,7 +133,7 @@ type binder struct {
 func (b *binder) Bind(_ context.Context, binding, operation string, data []byte, metadata map[string]string) error {
 	b.mu.Lock()
 	if b.busy || binding != Binding || operation != "create" {
-		panic("two at once, or the wrong binding")
+		panic("two calls at the same time, or the wrong binding")
 	}
 	b.busy = true
 	b.mu.Unlock()
@@ -140,7 +142,7 @@ func (b *binder) Bind(_ context.Context, binding, operation string, data []byte,
 	return b.err
 }
 
-func TestSenders(t *testing.T) {
+func TestSendersUseTheBinding(t *testing.T) {
 	t.Parallel()
 	b := &binder{}
 	files, err := NewSender("files", shop.String(), b)
@@ -156,7 +158,8 @@ func TestSenders(t *testing.T) {
 	m.Subject = "a\r\nb"
 	require.NoError(t, smtp.Send(t.Context(), m))
 	assert.Equal(t, m.HTML, string(b.data))
-	assert.Equal(t, map[string]string{"emailFrom": shop.String(), "emailTo": "zoe@example.com", "subject": "a b"}, b.metadata)
+	assert.Equal(t, map[string]string{"emailFrom": shop.String(), "emailTo": "zoe@example.com", "subject": "a b"},
+		b.metadata)
 
 	var wg sync.WaitGroup
 	for range 20 {
