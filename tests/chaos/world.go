@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"haberdash/dapr/launch"
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 // World is a shop built to be killed, the payment provider beside it, and what its customers remember.
@@ -27,7 +27,7 @@ type World struct {
 	Witness  *Witness
 
 	options Options
-	guest   *shop.Client
+	guest   *api.Client
 	staff   *person
 	steps   string // directory of the armed steps
 	answers atomic.Int64
@@ -88,10 +88,10 @@ func Start(ctx context.Context, o Options) (w *World, err error) {
 		w.Provider.Stop()
 		return nil, err
 	}
-	w.guest = shop.New(w.Shop.GatewayURL())
+	w.guest = api.New(w.Shop.GatewayURL())
 	w.guest.HTTP.Timeout = 10 * time.Second
 	w.guest.HTTP.Transport.(*http.Transport).MaxIdleConnsPerHost = 256
-	w.staff = &person{w: w, name: "staff", email: shop.AdminEmail, password: shop.AdminPassword}
+	w.staff = &person{w: w, name: "staff", email: api.AdminEmail, password: api.AdminPassword}
 	return w, nil
 }
 

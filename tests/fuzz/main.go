@@ -19,7 +19,7 @@ import (
 	"time"
 
 	"haberdash/dapr/launch"
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 func main() {
@@ -72,7 +72,7 @@ func run(ctx context.Context) error {
 			continue
 		}
 		began := time.Now()
-		world, err := furnish(ctx, shop.New(s.GatewayURL()), caller)
+		world, err := furnish(ctx, api.New(s.GatewayURL()), caller)
 		if err != nil {
 			return fmt.Errorf("prepare the shop: %w", err)
 		}

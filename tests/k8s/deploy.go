@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"haberdash/dapr/launch"
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 // apps are the shop's, in the order of a rollout.
@@ -157,7 +157,7 @@ func (s *shopOn) makeSecrets(ctx context.Context) error {
 		"keys":          {"ID_KEY": rand.Text(), "KEY_ENCRYPTION_KEY": rand.Text() + rand.Text()},
 		"app-token":     {"token": rand.Text()},
 		"dapr-token":    {"token": rand.Text()},
-		"administrator": {"ADMIN_EMAIL": shop.AdminEmail, "ADMIN_PASSWORD": shop.AdminPassword},
+		"administrator": {"ADMIN_EMAIL": api.AdminEmail, "ADMIN_PASSWORD": api.AdminPassword},
 	}
 	for secret, keys := range map[string][]string{
 		"redis": {"REDIS_HOST", "REDIS_PASSWORD"}, "postgres": {"POSTGRES_CONNECTION"}, "kafka": {"KAFKA_BROKERS"},

@@ -14,7 +14,7 @@ import (
 
 	"haberdash/dapr/launch"
 	"haberdash/dapr/move"
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 func TestMain(m *testing.M) {
@@ -46,7 +46,7 @@ func start(t *testing.T, o launch.Options, env map[string]string) *launch.Shop {
 // seenBy is a shop as who moves it sees it.
 func seenBy(s *launch.Shop) move.Shop {
 	return move.Shop{Gateway: s.GatewayURL(), Sidecar: s.SidecarHTTP, SignIn: func(ctx context.Context) (string, error) {
-		session, err := shop.New(s.GatewayURL()).Login(ctx, shop.AdminEmail, shop.AdminPassword)
+		session, err := api.New(s.GatewayURL()).Login(ctx, api.AdminEmail, api.AdminPassword)
 		return session.AccessToken, err
 	}}
 }
@@ -77,11 +77,11 @@ func moved(t *testing.T, from *launch.Shop, to launch.Options) *launch.Shop {
 // readOnly demands that the shop can be looked at and not changed.
 func readOnly(t *testing.T, s *launch.Shop) {
 	t.Helper()
-	c := shop.New(s.GatewayURL())
+	c := api.New(s.GatewayURL())
 	_, err := c.Products(t.Context(), nil)
 	require.NoError(t, err)
 	_, err = c.NewCart(t.Context())
-	var p *shop.Problem
+	var p *api.Problem
 	require.ErrorAs(t, err, &p)
 	require.Equal(t, 503, p.Status)
 	require.Equal(t, "read-only", p.Name())
