@@ -9,13 +9,13 @@ import (
 	"path/filepath"
 	"slices"
 
+	"haberdash/dapr/archive"
 	"haberdash/dapr/launch"
-	"haberdash/dapr/move"
 )
 
 // shopOf is the running shop of a run directory, as who moves it sees it.
-func shopOf(dir string, st launch.State) move.Shop {
-	s := move.Shop{Gateway: fmt.Sprintf("http://127.0.0.1:%d", st.GatewayPort), Sidecar: func(app string) string { return sidecarOf(st, app) }}
+func shopOf(dir string, st launch.State) archive.Client {
+	s := archive.Client{Gateway: fmt.Sprintf("http://127.0.0.1:%d", st.GatewayPort), Sidecar: func(app string) string { return sidecarOf(st, app) }}
 	s.SignIn = func(ctx context.Context) (string, error) { return signIn(ctx, s.Gateway, dir) }
 	return s
 }
@@ -42,11 +42,11 @@ func exportShop(ctx context.Context, o launch.Options, args []string) error {
 	if err != nil {
 		return err
 	}
-	t, err := move.Export(ctx, shopOf(dir, st), path, move.Options{State: st.Choices["STATE"], Secrets: prints, Keep: keep != "", Log: os.Stdout})
+	t, err := archive.Export(ctx, shopOf(dir, st), path, archive.ExportOptions{State: st.Choices["STATE"], Secrets: prints, StayReadOnly: keep != "", Log: os.Stdout})
 	if err != nil {
 		return err
 	}
-	printFigures(t.Figures)
+	printFigures(t.Summary)
 	fmt.Println("written", path)
 	if keep != "" {
 		fmt.Println("the shop stays read-only: make read-only SWITCH=off ends it")
@@ -59,7 +59,7 @@ func importShop(ctx context.Context, o launch.Options, args []string) error {
 	if len(args) != 1 || args[0] == "" {
 		return errors.New("name the file of an export, and the store: make import-data FILE=shop.ndjson.gz STATE=postgres")
 	}
-	header, trailer, err := move.Check(args[0])
+	header, trailer, err := archive.Check(args[0])
 	if err != nil {
 		return err
 	}
@@ -93,12 +93,12 @@ func importShop(ctx context.Context, o launch.Options, args []string) error {
 	if err != nil {
 		return err
 	}
-	figures, err := shopOf(dir, st).Figures(ctx)
+	figures, err := shopOf(dir, st).Summarize(ctx)
 	if err != nil {
 		return err
 	}
 	printFigures(figures)
-	for _, d := range figures.Differences(trailer.Figures) {
+	for _, d := range figures.Differences(trailer.Summary) {
 		fmt.Println(d)
 		err = errors.New("the shop runs, but it is not the one that was exported")
 	}
@@ -111,18 +111,18 @@ func importShop(ctx context.Context, o launch.Options, args []string) error {
 // moveIn has the apps take the file, and do nothing else.
 func moveIn(ctx context.Context, o launch.Options, path string) error {
 	defer launch.Leave()
-	o.SkipBuild, o.Env = true, move.MoveIn
+	o.SkipBuild, o.Env = true, archive.ImportEnv
 	s, err := launch.Start(ctx, o)
 	if err != nil {
 		return err
 	}
-	err = move.Import(ctx, move.Shop{Sidecar: s.SidecarHTTP}, path)
+	err = archive.Import(ctx, archive.Client{Sidecar: s.SidecarHTTP}, path)
 	return errors.Join(err, s.Stop(context.WithoutCancel(ctx)))
 }
 
 // sameSecrets refuses data that is of no use in the run directory: guests' tokens and order ids are made with one
 // secret, signing keys are sealed with the other.
-func sameSecrets(dir string, h move.Header) error {
+func sameSecrets(dir string, h archive.Header) error {
 	prints, err := launch.SecretPrints(dir)
 	if err != nil {
 		return err
@@ -155,7 +155,7 @@ func readOnly(ctx context.Context, o launch.Options, args []string) error {
 	return nil
 }
 
-func printFigures(f move.Figures) {
+func printFigures(f archive.Summary) {
 	t := auditTable(os.Stdout)
 	for _, app := range audited {
 		for _, a := range f.Audits[app] {

@@ -12,8 +12,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"haberdash/dapr/archive"
 	"haberdash/dapr/launch"
-	"haberdash/dapr/move"
 	"haberdash/tests/api"
 )
 
@@ -44,8 +44,8 @@ func start(t *testing.T, o launch.Options, env map[string]string) *launch.Shop {
 }
 
 // seenBy is a shop as who moves it sees it.
-func seenBy(s *launch.Shop) move.Shop {
-	return move.Shop{Gateway: s.GatewayURL(), Sidecar: s.SidecarHTTP, SignIn: func(ctx context.Context) (string, error) {
+func seenBy(s *launch.Shop) archive.Client {
+	return archive.Client{Gateway: s.GatewayURL(), Sidecar: s.SidecarHTTP, SignIn: func(ctx context.Context) (string, error) {
 		session, err := api.New(s.GatewayURL()).Login(ctx, api.AdminEmail, api.AdminPassword)
 		return session.AccessToken, err
 	}}
@@ -57,20 +57,20 @@ func moved(t *testing.T, from *launch.Shop, to launch.Options) *launch.Shop {
 	ctx, file := t.Context(), filepath.Join(t.TempDir(), "shop.ndjson.gz")
 	prints, err := launch.SecretPrints(from.RunDir())
 	require.NoError(t, err)
-	was, err := move.Export(ctx, seenBy(from), file, move.Options{State: "some store", Secrets: prints, Keep: true, Log: t.Output()})
+	was, err := archive.Export(ctx, seenBy(from), file, archive.ExportOptions{State: "some store", Secrets: prints, StayReadOnly: true, Log: t.Output()})
 	require.NoError(t, err)
 	readOnly(t, from)
 	require.NoError(t, from.Stop(ctx))
 
-	empty := start(t, to, move.MoveIn)
-	require.NoError(t, move.Import(ctx, seenBy(empty), file))
-	require.NoError(t, move.Import(ctx, seenBy(empty), file), "as after one that was interrupted")
+	empty := start(t, to, archive.ImportEnv)
+	require.NoError(t, archive.Import(ctx, seenBy(empty), file))
+	require.NoError(t, archive.Import(ctx, seenBy(empty), file), "as after one that was interrupted")
 	require.NoError(t, empty.Stop(ctx))
 
 	there := start(t, to, map[string]string{"REBUILD": "on"})
-	is, err := seenBy(there).Figures(ctx)
+	is, err := seenBy(there).Summarize(ctx)
 	require.NoError(t, err)
-	require.Empty(t, is.Differences(was.Figures))
+	require.Empty(t, is.Differences(was.Summary))
 	return there
 }
 

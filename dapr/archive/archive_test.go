@@ -1,4 +1,4 @@
-package move
+package archive
 
 import (
 	"bytes"
@@ -19,7 +19,7 @@ import (
 	"haberdash/internal/sidecar"
 )
 
-// filled is a shop of which every app but the cart owns something, more than one body of an import takes.
+// filled is a shop in which every app but the cart has items, and more than the body of one import may have.
 func filled(t *testing.T) *fake {
 	f := newFake(t)
 	for _, app := range apps {
@@ -37,7 +37,7 @@ func filled(t *testing.T) *fake {
 func export(t *testing.T, f *fake, keep bool) (string, Trailer, error) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "new", "shop.ndjson.gz")
-	trailer, err := Export(t.Context(), f.Shop, path, Options{State: "sqlite", Secrets: map[string]string{"ID_KEY": "f"}, Keep: keep, Log: t.Output()})
+	trailer, err := Export(t.Context(), f.Client, path, ExportOptions{State: "sqlite", Secrets: map[string]string{"ID_KEY": "f"}, StayReadOnly: keep, Log: t.Output()})
 	return path, trailer, err
 }
 
@@ -48,12 +48,12 @@ func exported(t *testing.T) string {
 	return path
 }
 
-func TestAShopGoesThroughAFile(t *testing.T) {
+func TestImportStoresWhatWasExported(t *testing.T) {
 	t.Parallel()
 	from, to := filled(t), newFake(t)
 	path, trailer, err := export(t, from, false)
 	require.NoError(t, err)
-	require.Equal(t, []bool{true, false}, from.said)
+	require.Equal(t, []bool{true, false}, from.switched)
 	info, err := os.Stat(path)
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o600), info.Mode(), "it has addresses and password hashes")
@@ -66,8 +66,8 @@ func TestAShopGoesThroughAFile(t *testing.T) {
 	require.Equal(t, map[string]string{"ID_KEY": "f"}, h.Secrets)
 	require.Equal(t, map[string]uint64{"users": 450, "notifications": 2, "cart": 0, "orders": 2, "catalog": 2}, read.Items)
 
-	require.NoError(t, Import(t.Context(), to.Shop, path))
-	require.NoError(t, Import(t.Context(), to.Shop, path), "once more")
+	require.NoError(t, Import(t.Context(), to.Client, path))
+	require.NoError(t, Import(t.Context(), to.Client, path), "a second time")
 	for app, keys := range from.keys {
 		was, err := from.stores[app].GetMany(t.Context(), keys)
 		require.NoError(t, err)
@@ -77,12 +77,12 @@ func TestAShopGoesThroughAFile(t *testing.T) {
 			require.Equal(t, string(was[key].Value), string(is[key].Value))
 		}
 	}
-	figures, err := to.Figures(t.Context())
+	summary, err := to.Summarize(t.Context())
 	require.NoError(t, err)
-	require.Empty(t, figures.Differences(read.Figures))
+	require.Empty(t, summary.Differences(read.Summary))
 }
 
-func TestTheOldShopStaysReadOnlyIfItIsToOrWas(t *testing.T) {
+func TestExportedShopStaysReadOnlyIfAskedToOrIfItWas(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	_, _, err := export(t, f, true)
@@ -90,33 +90,33 @@ func TestTheOldShopStaysReadOnlyIfItIsToOrWas(t *testing.T) {
 	require.True(t, f.readOnly)
 	_, _, err = export(t, f, false)
 	require.NoError(t, err)
-	require.True(t, f.readOnly, "it was before")
+	require.True(t, f.readOnly, "it was read-only before the export")
 }
 
-// An export in which the shop has done something is thrown away, and what fails leaves an open shop and no file.
-func TestATornExportIsNone(t *testing.T) {
+// An export during which the shop has changed is repeated. One that fails leaves no file, and the shop is not read-only.
+func TestExportIsRepeatedOrFailsWhenTheShopChanges(t *testing.T) {
 	t.Parallel()
 	f := filled(t)
-	f.restless = 5 // of each export two audits before it and two after
+	f.changes = 5 // each attempt has two audits before the export and two after
 	path, trailer, err := export(t, f, false)
 	require.NoError(t, err)
 	_, _, err = Check(path)
 	require.NoError(t, err)
-	require.Equal(t, uint64(5), trailer.Figures.Audits["orders"][0].Commit)
+	require.Equal(t, uint64(5), trailer.Summary.Audits["orders"][0].Commit)
 
 	f = newFake(t)
 	f.position = 3
 	_, trailer, err = export(t, f, false)
 	require.NoError(t, err)
-	require.Equal(t, uint64(head), trailer.Figures.Cursors["cart"][0].Position, "it has waited")
+	require.Equal(t, uint64(head), trailer.Summary.Cursors["cart"][0].Position, "the export waits for the consumers")
 
-	for name, spoil := range map[string]func(*fake){
-		"keeps changing":                        func(f *fake) { f.restless = 1000 },
+	for name, change := range map[string]func(*fake){
+		"keeps changing":                        func(f *fake) { f.changes = 1000 },
 		"orders: moving: the stream is cut off": func(f *fake) { f.broken = "orders" },
 		"3 documents of orders differ":          func(f *fake) { f.wrong = 3 },
 	} {
 		f := filled(t)
-		spoil(f)
+		change(f)
 		path, _, err := export(t, f, true)
 		require.ErrorContains(t, err, name)
 		require.NoFileExists(t, path)
@@ -125,27 +125,27 @@ func TestATornExportIsNone(t *testing.T) {
 	}
 	path = filepath.Join(t.TempDir(), "shop")
 	require.NoError(t, os.WriteFile(path, []byte("mine"), 0o600))
-	_, err = Export(t.Context(), newFake(t).Shop, path, Options{Log: io.Discard})
+	_, err = Export(t.Context(), newFake(t).Client, path, ExportOptions{Log: io.Discard})
 	require.ErrorContains(t, err, "exists already")
 }
 
-// Wherever a file ends too early, nobody takes it for a whole one.
-func TestACutFileIsRefused(t *testing.T) {
+// A file that ends too early is refused, wherever it ends.
+func TestTruncatedFileIsRefused(t *testing.T) {
 	t.Parallel()
 	whole, err := os.ReadFile(exported(t))
 	require.NoError(t, err)
-	path := filepath.Join(t.TempDir(), "cut")
+	path := filepath.Join(t.TempDir(), "truncated")
 	for n := 0; n < len(whole); n += max(1, len(whole)/200) {
 		require.NoError(t, os.WriteFile(path, whole[:n], 0o600))
 		_, _, err := Check(path)
-		require.ErrorIs(t, err, ErrFile, "%d of %d bytes", n, len(whole))
+		require.ErrorIs(t, err, ErrInvalid, "%d of %d bytes", n, len(whole))
 	}
 	require.NoError(t, os.WriteFile(path, whole[:len(whole)-1], 0o600))
 	_, _, err = Check(path)
-	require.ErrorIs(t, err, ErrFile)
+	require.ErrorIs(t, err, ErrInvalid)
 }
 
-// rewritten is a file with other lines.
+// rewritten returns a copy of an archive with changed lines.
 func rewritten(t *testing.T, path string, change func(lines []string) []string) string {
 	t.Helper()
 	f, err := os.Open(path)
@@ -166,8 +166,8 @@ func rewritten(t *testing.T, path string, change func(lines []string) []string) 
 	return other
 }
 
-// sealed gives lines that were changed a checksum that is right again.
-func sealed(t *testing.T, lines []string) []string {
+// withChecksum gives changed lines the right checksum.
+func withChecksum(t *testing.T, lines []string) []string {
 	var trailer Trailer
 	last := len(lines) - 1
 	require.NoError(t, json.Unmarshal([]byte(lines[last]), &trailer))
@@ -178,7 +178,7 @@ func sealed(t *testing.T, lines []string) []string {
 	return append(append([]string{}, lines[:last]...), string(b))
 }
 
-func TestOtherFilesAreRefused(t *testing.T) {
+func TestInvalidFilesAreRefused(t *testing.T) {
 	t.Parallel()
 	path := exported(t)
 	replace := func(old, with string) func([]string) []string {
@@ -188,29 +188,29 @@ func TestOtherFilesAreRefused(t *testing.T) {
 	}
 	for says, change := range map[string]func([]string) []string{
 		"version 2 of the format":      replace(`"version":1`, `"version":2`),
-		"is something else":            replace(`haberdash-shop`, `other`),
+		"has another format":           replace(`haberdash-shop`, `other`),
 		"checksum is wrong":            replace(`Größe`, `Große`),
 		"an app that this Haberdash":   replace(`{"app":"cart"}`, `{"app":"till"}`),
-		"line 1 is not understood":     func(lines []string) []string { return append([]string{"x\n"}, lines...) },
-		"something follows its end":    func(lines []string) []string { return append(lines, "\n{}") },
+		"line 1 is not valid":          func(lines []string) []string { return append([]string{"x\n"}, lines...) },
+		"has more after its last line": func(lines []string) []string { return append(lines, "\n{}") },
 		"the data of users is missing": func(lines []string) []string { return without(t, lines, "users") },
-		"of 450 items of users":        func(lines []string) []string { return append(append([]string{}, lines[:9]...), lines[10:]...) },
+		"users should have 450 items":  func(lines []string) []string { return append(append([]string{}, lines[:9]...), lines[10:]...) },
 		"line 5 has no value":          replace(`{"key":"user/2","value":{"name": "<Größe>"}}`, `{"key":"user/2"}`),
 		"line 5 is not JSON":           replace(`{"key":"user/2",`, `{"key":`),
 	} {
 		_, _, err := Check(rewritten(t, path, change))
-		require.ErrorIs(t, err, ErrFile, says)
+		require.ErrorIs(t, err, ErrInvalid, says)
 		require.ErrorContains(t, err, says)
 	}
 	plain := filepath.Join(t.TempDir(), "plain")
 	require.NoError(t, os.WriteFile(plain, []byte("{}\n"), 0o600))
 	_, _, err := Check(plain)
-	require.ErrorIs(t, err, ErrFile)
+	require.ErrorIs(t, err, ErrInvalid)
 	_, _, err = Check(filepath.Join(t.TempDir(), "nothing"))
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
-// without leaves an app out, with a trailer that knows nothing of it.
+// without removes an app from the lines and from the trailer.
 func without(t *testing.T, lines []string, app string) []string {
 	begin, end := -1, -1
 	for i, line := range lines {
@@ -224,18 +224,18 @@ func without(t *testing.T, lines []string, app string) []string {
 	lines = append(append([]string{}, lines[:begin]...), lines[end+1:]...)
 	last := len(lines) - 1
 	lines[last] = regexp.MustCompile(`,?"`+app+`":\d+`).ReplaceAllString(lines[last], "")
-	return sealed(t, lines)
+	return withChecksum(t, lines)
 }
 
-// An import that meets something else names it, and the file is not to blame.
-func TestAnImportOverwritesNothing(t *testing.T) {
+// An import that finds another value names its key, and does not report the file as invalid.
+func TestImportOverwritesNothing(t *testing.T) {
 	t.Parallel()
 	path, to := exported(t), newFake(t)
 	to.owns(t, "users", "user/7", `{"name":"somebody else"}`)
-	err := Import(t.Context(), to.Shop, path)
+	err := Import(t.Context(), to.Client, path)
 	require.ErrorContains(t, err, "import users: the shop answered 409")
 	require.ErrorContains(t, err, "user/7")
-	require.NotErrorIs(t, err, ErrFile)
+	require.NotErrorIs(t, err, ErrInvalid)
 	there, err := to.stores["users"].GetMany(t.Context(), []string{"user/0", "user/7"})
 	require.NoError(t, err)
 	require.Equal(t, map[string]sidecar.Item{"user/7": there["user/7"]}, there)
@@ -246,12 +246,12 @@ func TestDifferencesAreNamed(t *testing.T) {
 	t.Parallel()
 	one, two := newFake(t), newFake(t)
 	two.commit = 4
-	a, err := one.Figures(t.Context())
+	a, err := one.Summarize(t.Context())
 	require.NoError(t, err)
-	b, err := two.Figures(t.Context())
+	b, err := two.Summarize(t.Context())
 	require.NoError(t, err)
 	differences := b.Differences(a)
 	require.Len(t, differences, len(logs))
 	require.Regexp(t, `^orders: audit is .*"commit":4.*, and was .*"commit":0`, differences[0])
-	require.NotEmpty(t, Figures{}.Differences(a))
+	require.NotEmpty(t, Summary{}.Differences(a))
 }

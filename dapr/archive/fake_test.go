@@ -1,4 +1,4 @@
-package move
+package archive
 
 import (
 	"context"
@@ -20,19 +20,19 @@ import (
 	"haberdash/internal/sidecar/memory"
 )
 
-// fake is a running shop: what move asks of one, over HTTP, with a store for each app.
+// fake is a running shop with everything that a Client calls, and with a store in memory for each app.
 type fake struct {
-	Shop
+	Client
 	stores map[string]*memory.State
-	keys   map[string][]string // that each app owns
+	keys   map[string][]string // of each app
 
 	mu       sync.Mutex
 	readOnly bool
-	said     []bool // what read-only mode was set to
-	broken   string // the app whose export breaks off
-	wrong    uint64 // documents
-	position uint64 // of the consumers, one more each time that they are asked, up to head
-	restless int    // how many audits see another log than the one before
+	switched []bool // the values that read-only mode was set to
+	broken   string // the app whose export is truncated
+	wrong    uint64 // documents that differ from their log
+	position uint64 // of the consumers; it grows by one with each request, up to head
+	changes  int    // how many audits find another log than the audit before
 	commit   uint64
 }
 
@@ -42,43 +42,43 @@ func newFake(t *testing.T) *fake {
 	f := &fake{stores: map[string]*memory.State{}, keys: map[string][]string{}, position: head}
 	router := chi.NewRouter()
 	router.Use(httpx.Trace(zerolog.Nop()), httpx.Recover)
-	router.Get("/api/v1/read-only", func(w http.ResponseWriter, _ *http.Request) { f.mode(w) })
+	router.Get("/api/v1/read-only", func(w http.ResponseWriter, _ *http.Request) { f.readOnlyMode(w) })
 	router.Put("/api/v1/read-only", func(w http.ResponseWriter, r *http.Request) {
 		require.Equal(t, "Bearer token", r.Header.Get("Authorization"))
 		var body struct{ ReadOnly bool }
 		_ = json.NewDecoder(r.Body).Decode(&body)
 		f.mu.Lock()
-		f.readOnly, f.said = body.ReadOnly, append(f.said, body.ReadOnly)
+		f.readOnly, f.switched = body.ReadOnly, append(f.switched, body.ReadOnly)
 		f.mu.Unlock()
-		f.mode(w)
+		f.readOnlyMode(w)
 	})
 	for _, app := range apps {
 		f.stores[app] = memory.NewState()
-		inside := chi.NewRouter()
-		api := httpx.NewAPI(inside, app)
+		internal := chi.NewRouter()
+		api := httpx.NewAPI(internal, app)
 		moving.MountExport(api, app, func(ctx context.Context, put func(sidecar.Item) error) error { return f.export(ctx, app, put) })
 		moving.MountImport(api, app, f.stores[app])
-		inside.Get("/internal/consumers", func(w http.ResponseWriter, _ *http.Request) { f.cursors(w) })
-		inside.Post("/internal/audit", func(w http.ResponseWriter, _ *http.Request) { f.audit(w, app) })
-		inside.Get("/feed/orders", func(w http.ResponseWriter, _ *http.Request) {
+		internal.Get("/internal/consumers", func(w http.ResponseWriter, _ *http.Request) { f.cursors(w) })
+		internal.Post("/internal/audit", func(w http.ResponseWriter, _ *http.Request) { f.audit(w, app) })
+		internal.Get("/feed/orders", func(w http.ResponseWriter, _ *http.Request) {
 			_ = json.NewEncoder(w).Encode(contract.FeedPage{Head: head})
 		})
-		router.Mount("/v1.0/invoke/"+app+"/method", http.StripPrefix("/v1.0/invoke/"+app+"/method", inside))
+		router.Mount("/v1.0/invoke/"+app+"/method", http.StripPrefix("/v1.0/invoke/"+app+"/method", internal))
 	}
 	server := httptest.NewServer(router)
 	t.Cleanup(server.Close)
-	f.Shop = Shop{Gateway: server.URL, Sidecar: func(string) string { return server.URL },
+	f.Client = Client{Gateway: server.URL, Sidecar: func(string) string { return server.URL },
 		SignIn: func(context.Context) (string, error) { return "token", nil }}
 	return f
 }
 
-// owns gives an app an item.
+// owns stores an item of an app.
 func (f *fake) owns(t *testing.T, app, key, value string) {
 	require.NoError(t, f.stores[app].Create(t.Context(), key, []byte(value)))
 	f.keys[app] = append(f.keys[app], key)
 }
 
-func (f *fake) mode(w http.ResponseWriter) {
+func (f *fake) readOnlyMode(w http.ResponseWriter) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	_ = json.NewEncoder(w).Encode(map[string]bool{"readOnly": f.readOnly})
@@ -98,7 +98,7 @@ func (f *fake) export(ctx context.Context, app string, put func(sidecar.Item) er
 		}
 	}
 	if broken {
-		return errors.New("the store is away")
+		return errors.New("the store is unavailable")
 	}
 	return nil
 }
@@ -114,8 +114,8 @@ func (f *fake) cursors(w http.ResponseWriter) {
 func (f *fake) audit(w http.ResponseWriter, app string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.restless > 0 {
-		f.restless, f.commit = f.restless-1, f.commit+1
+	if f.changes > 0 {
+		f.changes, f.commit = f.changes-1, f.commit+1
 	}
 	a := contract.Audit{Log: app, Commit: f.commit, Digest: "d", Wrong: f.wrong, Differences: []contract.Difference{}}
 	if f.wrong > 0 {
