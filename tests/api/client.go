@@ -1,4 +1,4 @@
-// Package api is a client of the public API for tests. It knows what the API promises and nothing of the
+// Package shop is a client of the public API for tests. It knows what the API promises and nothing of the
 // services behind it; it retries nothing and follows no redirect, so a test sees each answer as it came.
 package api
 

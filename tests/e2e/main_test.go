@@ -19,6 +19,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/dapr/launch"
+	"haberdash/dapr/launch/config"
+	"haberdash/dapr/launch/infra"
+	"haberdash/dapr/launch/process"
 	"haberdash/tests/api"
 )
 
@@ -51,7 +54,7 @@ func run(m *testing.M) int {
 		theShop, theClient = there, newClient(there)
 		return m.Run()
 	}
-	defer launch.Leave()
+	defer process.CloseGuard()
 	dir, err := os.MkdirTemp("", "haberdash-e2e-")
 	if err != nil {
 		fmt.Println(err)
@@ -83,8 +86,8 @@ func run(m *testing.M) int {
 
 // options are of a shop of its own in dir, with the components that STATE, PUBSUB and MAIL choose and servers of its
 // own for them, until stop.
-func options(ctx context.Context, dir string) (o launch.Options, servers *launch.Infra, stop func(), err error) {
-	o, err = launch.OptionsFromEnv()
+func options(ctx context.Context, dir string) (o config.Options, servers *infra.Servers, stop func(), err error) {
+	o, err = config.FromEnv()
 	if err != nil {
 		return o, nil, nil, err
 	}

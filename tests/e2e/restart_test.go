@@ -66,15 +66,15 @@ func TestShopSurvivesRestartsAndKills(t *testing.T) {
 
 	for _, name := range servers.Names() {
 		away := absence{
-			begin: func() error { return servers.StopServer(name) },
-			end:   func() error { return servers.StartServer(ctx, name) },
+			begin: func() error { return servers.Terminate(name) },
+			end:   func() error { return servers.RestartServer(ctx, name) },
 		}
 		bought = append(bought, away.outlive(t, c, name == o.State, sku, bought[0]))
 		t.Logf("%s was away: the shop sells again", name)
 		if name == o.State {
 			hung := absence{
-				begin: func() error { return servers.PauseServer(name) },
-				end:   func() error { return servers.ResumeServer(name) },
+				begin: func() error { return servers.Pause(name) },
+				end:   func() error { return servers.Resume(name) },
 			}
 			bought = append(bought, hung.outlive(t, c, true, sku, bought[0]))
 			t.Logf("%s hung: the shop sells again", name)

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"haberdash/dapr/launch"
+	"haberdash/dapr/launch/infra"
 	"haberdash/tests/api"
 )
 
@@ -21,7 +21,7 @@ var apps = []string{"users", "catalog", "cart", "orders", "notifications", "gate
 type shopOn struct {
 	*cluster
 	overlay, dir string
-	servers      *launch.Infra
+	servers      *infra.Servers
 	tag          string // of the images that run
 	sidecar      string // the image of sidecars; the cluster's own if empty
 	secrets      map[string]map[string]string

@@ -14,6 +14,10 @@ import (
 
 	"haberdash/dapr/archive"
 	"haberdash/dapr/launch"
+	"haberdash/dapr/launch/config"
+	"haberdash/dapr/launch/process"
+	"haberdash/dapr/launch/rundir"
+	"haberdash/dapr/launch/secrets"
 	"haberdash/tests/api"
 )
 
@@ -24,19 +28,19 @@ func TestMain(m *testing.M) {
 		return
 	}
 	code := m.Run()
-	launch.Leave()
+	process.CloseGuard()
 	os.Exit(code)
 }
 
 // start starts a shop. Its documents are made from its logs.
-func start(t *testing.T, o launch.Options, env map[string]string) *launch.Shop {
+func start(t *testing.T, o config.Options, env map[string]string) *launch.Shop {
 	t.Helper()
 	o.Env = maps.Clone(o.Env)
 	maps.Copy(o.Env, env)
 	s, err := launch.Start(t.Context(), o)
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		if s.State().Status != launch.Stopped {
+		if s.State().Status != rundir.Stopped {
 			_ = s.Stop(context.Background())
 		}
 	})
@@ -52,10 +56,10 @@ func seenBy(s *launch.Shop) archive.Client {
 }
 
 // moved exports a shop, which it stops, and gives the same shop as to says.
-func moved(t *testing.T, from *launch.Shop, to launch.Options) *launch.Shop {
+func moved(t *testing.T, from *launch.Shop, to config.Options) *launch.Shop {
 	t.Helper()
 	ctx, file := t.Context(), filepath.Join(t.TempDir(), "shop.ndjson.gz")
-	prints, err := launch.SecretPrints(from.RunDir())
+	prints, err := secrets.Fingerprints(from.RunDir())
 	require.NoError(t, err)
 	was, err := archive.Export(ctx, seenBy(from), file, archive.ExportOptions{State: "some store", Secrets: prints, StayReadOnly: true, Log: t.Output()})
 	require.NoError(t, err)
@@ -89,8 +93,8 @@ func readOnly(t *testing.T, s *launch.Shop) {
 }
 
 // options are of a shop in dir that nobody else's tests disturb.
-func options(t *testing.T, dir, state string, env map[string]string) launch.Options {
+func options(t *testing.T, dir, state string, env map[string]string) config.Options {
 	all := map[string]string{"RATE_LIMIT": "off"}
 	maps.Copy(all, env)
-	return launch.Options{RunDir: dir, State: state, FreePorts: true, Env: all, Log: t.Output()}
+	return config.Options{RunDir: dir, State: state, FreePorts: true, Env: all, Log: t.Output()}
 }

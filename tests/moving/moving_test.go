@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/dapr/launch"
+	"haberdash/dapr/launch/infra"
 	"haberdash/tests/api"
 )
 
@@ -19,7 +20,7 @@ import (
 func TestServersTakeAShopFromSQLiteToPostgresToRedis(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	servers, err := launch.StartInfra(t.Context(), launch.InfraOptions{
+	servers, err := infra.Start(t.Context(), infra.Options{
 		Dir: filepath.Join(dir, "infra"), Servers: []string{"postgres", "redis"}, Log: t.Output(),
 	})
 	require.NoError(t, err)

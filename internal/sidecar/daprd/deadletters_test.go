@@ -15,7 +15,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 
-	"haberdash/dapr/launch"
+	"haberdash/dapr/launch/standalone"
 	"haberdash/internal/contract"
 	"haberdash/internal/httpx"
 	"haberdash/internal/sidecar"
@@ -64,7 +64,7 @@ func TestDeadLetters(t *testing.T) {
 		return sidecar.Done
 	}))
 	port, _ := serve(t, app.Router)
-	c := start(t, launch.SidecarOptions{AppID: "notifications", AppPort: port, Env: o.Env,
+	c := start(t, standalone.SidecarOptions{AppID: "notifications", AppPort: port, Env: o.Env,
 		ResourcesPaths: []string{resources(t)}}, "pubsub/"+o.PubSub, "secrets/env")
 
 	want := map[string]string{}

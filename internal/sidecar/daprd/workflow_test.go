@@ -16,7 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"gopkg.in/yaml.v3"
 
-	"haberdash/dapr/launch"
+	"haberdash/dapr/launch/standalone"
+	"haberdash/dapr/launch/toolchain"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/daprd"
 	"haberdash/internal/sidecar/sidecartest"
@@ -24,8 +25,8 @@ import (
 
 // engine is a sidecar with all that workflows need. It asks the app that is there for its health.
 type engine struct {
-	control *launch.ControlPlane
-	sidecar *launch.Sidecar
+	control *standalone.ControlPlane
+	sidecar *standalone.Sidecar
 	client  *daprd.Client
 	worker  atomic.Pointer[daprd.Workflows]
 }
@@ -44,13 +45,13 @@ func startEngine(t testing.TB) *engine {
 	dir := t.TempDir()
 	config := filepath.Join(dir, "config.yaml")
 	require.NoError(t, os.WriteFile(config, withoutRetention(t), 0o600))
-	control, err := launch.StartControlPlane(t.Context(), launch.ControlPlaneOptions{RunDir: dir})
+	control, err := standalone.StartControlPlane(t.Context(), standalone.ControlPlaneOptions{RunDir: dir})
 	require.NoError(t, err)
 	t.Cleanup(control.Stop)
 	e := &engine{control: control}
 	port, _ := serve(t, e)
 	o := state(t)
-	e.sidecar, err = launch.StartSidecar(t.Context(), launch.SidecarOptions{
+	e.sidecar, err = standalone.StartSidecar(t.Context(), standalone.SidecarOptions{
 		RunDir: dir, AppID: "orders", AppPort: port, ControlPlane: control, ConfigFile: config, Env: o.Env,
 		ResourcesPaths: []string{filepath.Join("components", "state", o.State), filepath.Join("components", "secrets", "env")},
 		Args: []string{
@@ -69,7 +70,7 @@ func startEngine(t testing.TB) *engine {
 // finds no state), and dropping them is what these tests make it do all the time.
 func withoutRetention(t testing.TB) []byte {
 	t.Helper()
-	root, err := launch.FindRoot()
+	root, err := toolchain.FindRoot()
 	require.NoError(t, err)
 	data, err := os.ReadFile(filepath.Join(root, "dapr", "config.yaml"))
 	require.NoError(t, err)

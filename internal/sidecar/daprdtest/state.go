@@ -9,20 +9,21 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"haberdash/dapr/launch"
+	"haberdash/dapr/launch/config"
+	"haberdash/dapr/launch/standalone"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/daprd"
 )
 
 // State gives the state store of a sidecar that ends with the test, of the choice that STATE makes, SQLite by default.
-// The package's TestMain calls launch.Leave at its end.
+// The package's TestMain calls process.CloseGuard of dapr/launch at its end.
 func State(tb testing.TB, app string) sidecar.State {
 	tb.Helper()
 	dir := tb.TempDir()
-	o, _, stop, err := launch.Options{RunDir: dir, State: os.Getenv("STATE")}.WithServers(context.Background())
+	o, _, stop, err := config.Options{RunDir: dir, State: os.Getenv("STATE")}.WithServers(context.Background())
 	require.NoError(tb, err)
 	tb.Cleanup(stop)
-	s, err := launch.StartSidecar(context.Background(), launch.SidecarOptions{
+	s, err := standalone.StartSidecar(context.Background(), standalone.SidecarOptions{
 		AppID: app, RunDir: dir, Env: o.Env,
 		ResourcesPaths: []string{filepath.Join("components", "state", o.State), filepath.Join("components", "secrets", "env")},
 	})
