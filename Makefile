@@ -41,27 +41,27 @@ dead-letters: $(HABERDASH) ## list the events that apps could not handle; APP=ca
 	@$(HABERDASH) dead-letters $(APP)
 
 .PHONY: replay
-replay: $(HABERDASH) ## have an app handle one of them once more: APP=cart ID=orders:orders:7, or ID=all
+replay: $(HABERDASH) ## make an app handle one of them again: APP=cart ID=orders:orders:7, or ID=all
 	@$(HABERDASH) replay "$(APP)" "$(ID)"
 
 .PHONY: audit
-audit: $(HABERDASH) ## compare the running shop's documents, byte for byte, with the logs they come from
+audit: $(HABERDASH) ## compare the documents of the running shop, byte for byte, with the logs that they come from
 	@$(HABERDASH) audit
 
 .PHONY: erase
-erase: $(HABERDASH) ## for good: ORDER=… who placed a guest's order; INVOICES=2015 the names and addresses of a year's invoices
+erase: $(HABERDASH) ## erase personal data for good: ORDER=… of a guest's order; INVOICES=2015 of that year's invoices
 	@$(HABERDASH) erase "$(ORDER)" "$(INVOICES)"
 
 .PHONY: export
-export: $(HABERDASH) ## write the running shop's data into a file: FILE=shop.ndjson.gz; READ_ONLY=keep for a move
+export: $(HABERDASH) ## write the data of the running shop into a file: FILE=shop.ndjson.gz; READ_ONLY=keep leaves it read-only
 	@$(HABERDASH) export "$(FILE)"
 
 .PHONY: import-data
-import-data: $(HABERDASH) ## start a shop with that data on another store, and compare: FILE=shop.ndjson.gz STATE=postgres
+import-data: $(HABERDASH) ## start a shop with exported data on another store, and compare the two: FILE=shop.ndjson.gz STATE=postgres
 	@$(HABERDASH) import-data "$(FILE)"
 
 .PHONY: read-only
-read-only: $(HABERDASH) ## let the running shop be looked at only, or end that: SWITCH=on, SWITCH=off
+read-only: $(HABERDASH) ## make the running shop read-only, or end that: SWITCH=on, SWITCH=off
 	@$(HABERDASH) read-only "$(SWITCH)"
 
 .PHONY: tools

@@ -1,5 +1,5 @@
-// Package archive exports the data of a running shop into a file, and imports it into another state store. `make export`
-// and `make import-data` use it, and the tests.
+// Package archive exports the data of a running shop into a file, and imports it into another state store. `make
+// export` and `make import-data` use it, and the tests.
 package archive
 
 import (
@@ -18,16 +18,16 @@ import (
 	"haberdash/internal/moving"
 )
 
-// An archive is a gzip file with lines of JSON: a Header; for each app, a line with its name and the stream of its items
-// (see package moving); and a Trailer.
+// An archive is a gzip file with lines of JSON: a Header; for each app, a line with its name and the stream of its
+// items (see package moving); and a Trailer.
 const (
 	format  = "haberdash-shop"
 	version = 1
 )
 
-// apps own the data of an archive, in the order of the file. Accounts come first, because every shop has their keys, and
-// so an import into a store that is not empty fails at once. Apps that only read logs follow, then orders, and last the
-// apps that may have processed more of an order than orders has.
+// apps own the data of an archive, in the order of the file. Accounts come first, because every shop has their keys,
+// and so an import into a store that is not empty fails at once. Apps that only read logs follow, then orders, and last
+// the apps that may have processed more of an order than orders has.
 var apps = []string{"users", "notifications", "cart", "orders", "catalog"}
 
 // Header is the first line of an archive.

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,7 +38,9 @@ func filled(t *testing.T) *fake {
 func export(t *testing.T, f *fake, keep bool) (string, Trailer, error) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "new", "shop.ndjson.gz")
-	trailer, err := Export(t.Context(), f.Client, path, ExportOptions{State: "sqlite", Secrets: map[string]string{"ID_KEY": "f"}, StayReadOnly: keep, Log: t.Output()})
+	trailer, err := Export(t.Context(), f.Client, path, ExportOptions{
+		State: "sqlite", Secrets: map[string]string{"ID_KEY": "f"}, StayReadOnly: keep, Log: t.Output(),
+	})
 	return path, trailer, err
 }
 
@@ -93,7 +96,8 @@ func TestExportedShopStaysReadOnlyIfAskedToOrIfItWas(t *testing.T) {
 	require.True(t, f.readOnly, "it was read-only before the export")
 }
 
-// An export during which the shop has changed is repeated. One that fails leaves no file, and the shop is not read-only.
+// An export during which the shop has changed is repeated. One that fails leaves no file, and the shop is not
+// read-only.
 func TestExportIsRepeatedOrFailsWhenTheShopChanges(t *testing.T) {
 	t.Parallel()
 	f := filled(t)
@@ -194,7 +198,7 @@ func TestInvalidFilesAreRefused(t *testing.T) {
 		"line 1 is not valid":          func(lines []string) []string { return append([]string{"x\n"}, lines...) },
 		"has more after its last line": func(lines []string) []string { return append(lines, "\n{}") },
 		"the data of users is missing": func(lines []string) []string { return without(t, lines, "users") },
-		"users should have 450 items":  func(lines []string) []string { return append(append([]string{}, lines[:9]...), lines[10:]...) },
+		"users should have 450 items":  func(lines []string) []string { return slices.Delete(slices.Clone(lines), 9, 10) },
 		"line 5 has no value":          replace(`{"key":"user/2","value":{"name": "<Größe>"}}`, `{"key":"user/2"}`),
 		"line 5 is not JSON":           replace(`{"key":"user/2",`, `{"key":`),
 	} {

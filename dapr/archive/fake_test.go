@@ -56,7 +56,9 @@ func newFake(t *testing.T) *fake {
 		f.stores[app] = memory.NewState()
 		internal := chi.NewRouter()
 		api := httpx.NewAPI(internal, app)
-		moving.MountExport(api, app, func(ctx context.Context, put func(sidecar.Item) error) error { return f.export(ctx, app, put) })
+		moving.MountExport(api, app, func(ctx context.Context, put func(sidecar.Item) error) error {
+			return f.export(ctx, app, put)
+		})
 		moving.MountImport(api, app, f.stores[app])
 		internal.Get("/internal/consumers", func(w http.ResponseWriter, _ *http.Request) { f.cursors(w) })
 		internal.Post("/internal/audit", func(w http.ResponseWriter, _ *http.Request) { f.audit(w, app) })

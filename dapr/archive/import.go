@@ -13,8 +13,8 @@ import (
 // ImportEnv is the environment in which apps do nothing but accept an import.
 var ImportEnv = map[string]string{"MOVE_IN": "on"}
 
-// Import sends the items of an archive to the apps of a shop that was started with ImportEnv. It overwrites nothing, and
-// may be repeated after it was interrupted. Errors name the app; one of them is that the store is not empty.
+// Import sends the items of an archive to the apps of a shop that was started with ImportEnv. It overwrites nothing,
+// and may be repeated after it was interrupted. Errors name the app; one of them is that the store is not empty.
 func Import(ctx context.Context, c Client, path string) error {
 	_, _, err := read(path, func(app string, items []sidecar.Item) error {
 		if len(items) == 0 {

@@ -17,8 +17,10 @@ var (
 
 // Summary describes all data of a shop, to compare it with that of another.
 type Summary struct {
-	Audits  map[string][]contract.Audit  `json:"audits"`  // by app: each log and projection, with a digest of all documents
-	Cursors map[string][]contract.Cursor `json:"cursors"` // by app: how far it is in the logs of other apps
+	// Audits has, by app, an audit of each log and projection, with a digest of all documents.
+	Audits map[string][]contract.Audit `json:"audits"`
+	// Cursors has, by app, how far the app is in the logs of other apps.
+	Cursors map[string][]contract.Cursor `json:"cursors"`
 }
 
 // Summarize reads all logs of the shop. It fails if a document differs from what its log yields: such a shop must be

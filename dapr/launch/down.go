@@ -34,8 +34,8 @@ func Build(ctx context.Context, o config.Options) (string, error) {
 	return o.RunDir, toolchain.BuildApps(ctx, o.Root, o.Log)
 }
 
-// Down stops the shop of a run directory, and what a launcher that was killed left behind; data stays. It reports whether
-// there was anything to stop, and fails if a port of the shop is still in use.
+// Down stops the shop of a run directory, and what a launcher that was killed left behind; data stays. It reports
+// whether there was anything to stop, and fails if a port of the shop is still in use.
 func Down(ctx context.Context, o config.Options) (bool, error) {
 	o, err := o.Complete()
 	if err != nil {

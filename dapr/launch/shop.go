@@ -6,11 +6,15 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
+	"haberdash/dapr/launch/apps"
 	"haberdash/dapr/launch/config"
 	"haberdash/dapr/launch/controlplane"
 	"haberdash/dapr/launch/ports"
+	"haberdash/dapr/launch/process"
 	"haberdash/dapr/launch/rundir"
 	"haberdash/dapr/launch/runfile"
 	"haberdash/dapr/launch/supervisor"
@@ -18,7 +22,8 @@ import (
 )
 
 // Shop is a running shop that dies with this process. Its processes are an app ("orders"), the sidecar of an app
-// ("orders-daprd"), "broker", "scheduler", "placement", "sentry" and "dapr", the command line tool that starts the apps.
+// ("orders-daprd"), "broker", "scheduler", "placement", "sentry" and "dapr", the command line tool that starts the
+// apps.
 type Shop struct {
 	*supervisor.Supervisor
 	opts    config.Options
@@ -30,8 +35,8 @@ type Shop struct {
 }
 
 // Start builds what is missing, starts a shop and waits until it is ready: every sidecar is healthy and every app
-// answers /readyz with 200. If a process stops before that, Start stops all others, and the error has the reason and the
-// last log lines. It returns rundir.ErrRunning if another process runs a shop on the run directory.
+// answers /readyz with 200. If a process stops before that, Start stops all others, and the error has the reason and
+// the last log lines. It returns rundir.ErrRunning if another process runs a shop on the run directory.
 func Start(ctx context.Context, o config.Options) (*Shop, error) {
 	o, err := o.Complete()
 	if err != nil {
@@ -69,7 +74,9 @@ func (s *Shop) start(ctx context.Context) error {
 		return err
 	}
 	if !s.opts.BackingOnly {
-		if err := s.startApps(ctx); err != nil {
+		s.Phase("starting " + strings.Join(s.Apps(), ", "))
+		run := apps.Run{Set: s.Set, File: s.file, RunDir: s.opts.RunDir, Dapr: s.tools.Dapr, Env: s.env}
+		if err := run.Start(ctx); err != nil {
 			return err
 		}
 		if err := s.Ready(ctx); err != nil {
@@ -128,18 +135,8 @@ func (s *Shop) build(ctx context.Context) (err error) {
 
 // Ready waits until every app and every sidecar is ready, at the start or after Restart.
 func (s *Shop) Ready(ctx context.Context) error {
-	return s.Await(ctx, s.reportWaiting, s.appsAndSidecars()...)
+	return s.Await(ctx, s.reportWaiting, apps.Names(s.file)...)
 }
-
-// appsAndSidecars lists the names of their processes.
-func (s *Shop) appsAndSidecars() (names []string) {
-	for _, app := range s.Apps() {
-		names = append(names, app, sidecarOf(app))
-	}
-	return names
-}
-
-func sidecarOf(app string) string { return app + "-daprd" }
 
 // trust is where the certificates of the shop come from; nil without SECURE=1.
 func trust(o config.Options) *controlplane.Trust {
@@ -206,14 +203,6 @@ func (s *Shop) MailDir() string { return filepath.Join(s.opts.RunDir, "mail") }
 // RunDir is the directory of the shop's data, logs and state.
 func (s *Shop) RunDir() string { return s.opts.RunDir }
 
-// How long processes may take to stop by themselves. An app answers the requests that it has accepted; a sidecar gives
-// its own work five seconds (daprd's default).
-const (
-	appGrace     = 10 * time.Second
-	sidecarGrace = 8 * time.Second
-	cliGrace     = 5 * time.Second
-)
-
 // Stop stops the gateway first, then the other apps, then the sidecars, then what the sidecars need, so that each can
 // finish its work. It kills what still runs after that. Data stays.
 func (s *Shop) Stop(context.Context) error { return s.stop(rundir.Stopped) }
@@ -234,4 +223,25 @@ func (s *Shop) stop(status string) error {
 	err := s.Close(status)
 	s.block.Release()
 	return err
+}
+
+// stopOrder lists the running processes in the order in which they stop: the gateway before the apps that it calls,
+// apps before their sidecars, and then, one after the other, the programs that sidecars need. These always get their
+// time: a scheduler that is killed keeps its lease for 20 seconds, and the next start waits for it.
+func (s *Shop) stopOrder() (front, backing [][]string) {
+	var gateway, others, sidecars []string
+	for _, p := range s.Processes() {
+		switch {
+		case p.Kind == process.KindApp && p.Ports["http"] == s.opts.GatewayPort:
+			gateway = append(gateway, p.Name)
+		case p.Kind == process.KindApp:
+			others = append(others, p.Name)
+		case p.Kind == process.KindSidecar:
+			sidecars = append(sidecars, p.Name)
+		default:
+			backing = append(backing, []string{p.Name})
+		}
+	}
+	slices.Reverse(backing)
+	return [][]string{gateway, others, sidecars}, backing
 }

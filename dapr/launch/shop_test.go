@@ -30,7 +30,7 @@ import (
 // These tests start real shops, whose apps are replaced by testdata/app: they test the launcher and the files in dapr/
 // and components/.
 
-// launcherVariable is set in the environment of a process that is not to run tests: see runLauncher.
+// launcherVariable is set in the environment of a process that must not run tests: see runLauncher.
 const launcherVariable = "HABERDASH_TEST_LAUNCHER"
 
 func TestMain(m *testing.M) {
@@ -161,7 +161,9 @@ func TestShopWorksAgainAfterEachProcessWasKilled(t *testing.T) {
 	received("notifications", 1)
 	received("catalog", 1)
 
-	for i, name := range []string{"broker", "orders-daprd", "notifications", "notifications-daprd", "scheduler", "placement"} {
+	for i, name := range []string{
+		"broker", "orders-daprd", "notifications", "notifications-daprd", "scheduler", "placement",
+	} {
 		require.NoError(t, s.Kill(name))
 		require.NoError(t, s.Restart(name))
 		require.NoError(t, s.Ready(t.Context()), name)
@@ -209,8 +211,14 @@ func TestStartNamesTheProcessThatFails(t *testing.T) {
 		options config.Options
 		says    []string
 	}{
-		"app":       {config.Options{Env: map[string]string{"CRASH": "cart"}}, []string{"cart stopped (exit status 3)", "the meaning of it all"}},
-		"component": {config.Options{State: "broken"}, []string{"the sidecar of ", "state (state.sqlite/v1)", "unable to open database file"}},
+		"app": {
+			config.Options{Env: map[string]string{"CRASH": "cart"}},
+			[]string{"cart stopped (exit status 3)", "the configuration is invalid"},
+		},
+		"component": {
+			config.Options{State: "broken"},
+			[]string{"the sidecar of ", "state (state.sqlite/v1)", "unable to open database file"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.options.Root, c.options.RunDir, c.options.FreePorts = root, t.TempDir(), true
@@ -259,7 +267,8 @@ func TestNoProcessOutlivesItsLauncher(t *testing.T) {
 	_ = cmd.Wait()
 	// The environment of a process disappears shortly before the process does, so the test looks for both.
 	require.Eventually(t, func() bool {
-		return len(process.Marked(st.RunID)) == 0 && !slices.ContainsFunc(st.Processes, func(p process.Process) bool { return p.Alive() })
+		alive := func(p process.Process) bool { return p.Alive() }
+		return len(process.Marked(st.RunID)) == 0 && !slices.ContainsFunc(st.Processes, alive)
 	}, 10*time.Second, 50*time.Millisecond)
 	locked, err := rundir.Running(dir)
 	require.NoError(t, err)

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// The first administrator of a local shop.
+// The first administrator of a local shop: its sign-in.
 const (
 	AdminEmail    = "admin@haberdash.test"
 	AdminPassword = "haberdash-admin-1"
@@ -25,16 +25,16 @@ const (
 	Error             = "tok_error"
 )
 
-// Home is an address that every zone table knows.
+// Home is an address to which every shop ships.
 var Home = Address{Name: "Ada Byron", Line1: "Unter den Linden 1", City: "Berlin", PostalCode: "10117", Country: "DE"}
 
-// NewKey is an idempotency key that nobody has used.
+// NewKey returns an idempotency key that has not been used.
 func NewKey() string { return rand.Text() }
 
-// NewEmail is an address that nobody has used.
+// NewEmail returns an e-mail address that has not been used.
 func NewEmail() string { return strings.ToLower(rand.Text()) + "@example.test" }
 
-// Register makes an account.
+// Register creates an account.
 func (c *Client) Register(ctx context.Context, email, password, name string) (User, error) {
 	return call[User](ctx, c, Request{Method: http.MethodPost, Path: "/api/v1/auth/register", Body: map[string]string{
 		"email": email, "password": password, "name": name,
@@ -48,13 +48,13 @@ func (c *Client) Login(ctx context.Context, email, password string) (Session, er
 	}})
 }
 
-// AsAdmin is a client of the first administrator.
+// AsAdmin returns a client that is signed in as the first administrator.
 func (c *Client) AsAdmin(ctx context.Context) (*Client, error) {
 	s, err := c.Login(ctx, AdminEmail, AdminPassword)
 	return c.As(s.AccessToken), err
 }
 
-// AsNewCustomer registers somebody and signs them in.
+// AsNewCustomer registers a customer and returns a client that is signed in as that customer.
 func (c *Client) AsNewCustomer(ctx context.Context) (*Client, User, error) {
 	email, password := NewEmail(), rand.Text()
 	if _, err := c.Register(ctx, email, password, "Ada Byron"); err != nil {
@@ -69,7 +69,7 @@ func (c *Client) Products(ctx context.Context, query url.Values) (Found, error) 
 	return get[Found](ctx, c, "/api/v1/products?"+query.Encode(), nil)
 }
 
-// Product reads a product's page by id or handle.
+// Product reads a product by id or handle.
 func (c *Client) Product(ctx context.Context, idOrHandle string) (Product, error) {
 	a, err := c.Do(ctx, Request{Method: http.MethodGet, Path: "/api/v1/products/" + url.PathEscape(idOrHandle)})
 	if err != nil {
@@ -81,7 +81,7 @@ func (c *Client) Product(ctx context.Context, idOrHandle string) (Product, error
 	return p, err
 }
 
-// Import sends a catalogue file of a media type.
+// Import sends a catalogue file of a media type, for staff.
 func (c *Client) Import(ctx context.Context, mediaType string, file []byte) (Imported, error) {
 	return call[Imported](ctx, c, Request{
 		Method: http.MethodPost, Path: "/api/v1/products/import", Body: file,
@@ -89,12 +89,12 @@ func (c *Client) Import(ctx context.Context, mediaType string, file []byte) (Imp
 	})
 }
 
-// Stock reads a SKU's stock (staff).
+// Stock reads the stock of a SKU, for staff.
 func (c *Client) Stock(ctx context.Context, sku string) (Stock, error) {
 	return get[Stock](ctx, c, "/api/v1/stock/"+url.PathEscape(sku), nil)
 }
 
-// NewCart makes a cart and puts items into it.
+// NewCart creates a cart with items.
 func (c *Client) NewCart(ctx context.Context, items ...Item) (Cart, error) {
 	cart, err := c.cart(ctx, Request{Method: http.MethodPost, Path: "/api/v1/carts", Body: struct{}{}})
 	for _, i := range items {
@@ -105,12 +105,12 @@ func (c *Client) NewCart(ctx context.Context, items ...Item) (Cart, error) {
 	return cart, err
 }
 
-// Cart reads a cart; the id "mine" is the customer's.
+// Cart reads a cart. The id "mine" stands for the cart of the customer.
 func (c *Client) Cart(ctx context.Context, id string) (Cart, error) {
 	return c.cart(ctx, Request{Method: http.MethodGet, Path: "/api/v1/carts/" + id})
 }
 
-// SetItem sets the quantity of a SKU in the cart as it was read.
+// SetItem sets the quantity of a SKU. It fails if the cart has changed since it was read.
 func (c *Client) SetItem(ctx context.Context, cart Cart, sku string, quantity int64) (Cart, error) {
 	return c.cart(ctx, Request{
 		Method: http.MethodPut, Path: "/api/v1/carts/" + cart.ID + "/items/" + url.PathEscape(sku),
@@ -118,7 +118,7 @@ func (c *Client) SetItem(ctx context.Context, cart Cart, sku string, quantity in
 	})
 }
 
-// SetShipping says where the cart goes and how.
+// SetShipping sets the address and the shipping option. It fails if the cart has changed since it was read.
 func (c *Client) SetShipping(ctx context.Context, cart Cart, to Address, option string) (Cart, error) {
 	return c.cart(ctx, Request{
 		Method: http.MethodPut, Path: "/api/v1/carts/" + cart.ID + "/shipping",
@@ -139,12 +139,12 @@ func (c *Client) cart(ctx context.Context, r Request) (Cart, error) {
 	return cart, nil
 }
 
-// ShippingOptions lists how the cart could be shipped.
+// ShippingOptions lists the shipping options of a cart.
 func (c *Client) ShippingOptions(ctx context.Context, cartID string) (List[ShippingOption], error) {
 	return get[List[ShippingOption]](ctx, c, "/api/v1/carts/"+cartID+"/shipping-options", nil)
 }
 
-// NewPlacement is an order of a cart, shipped home, paid with a card's token.
+// NewPlacement returns the order of a cart that is shipped to Home and paid with the token of a card.
 func NewPlacement(cart Cart, token string) Placement {
 	return Placement{
 		CartID: cart.ID, Email: NewEmail(), ShippingAddress: Home,
@@ -152,14 +152,14 @@ func NewPlacement(cart Cart, token string) Placement {
 	}
 }
 
-// Place places an order; the body is a Placement, or JSON as it is to be sent.
+// Place places an order. The body is a Placement, or JSON that is sent unchanged.
 func (c *Client) Place(ctx context.Context, key string, body any) (*Answer, error) {
 	return c.Do(ctx, Request{
 		Method: http.MethodPost, Path: "/api/v1/orders", Header: map[string]string{"Idempotency-Key": key}, Body: body,
 	})
 }
 
-// Checkout places an order of a cart and gives the order of a 201 or 202, or the *Problem.
+// Checkout places an order of a cart. It returns the order of an answer 201 or 202, or the *Problem.
 func (c *Client) Checkout(ctx context.Context, cart Cart, token, key string) (Order, error) {
 	a, err := c.Place(ctx, key, NewPlacement(cart, token))
 	if err != nil {
@@ -170,7 +170,7 @@ func (c *Client) Checkout(ctx context.Context, cart Cart, token, key string) (Or
 	return o, err
 }
 
-// Order reads an order; orderToken is a guest's, or empty.
+// Order reads an order. orderToken is the token of a guest's order; empty for an account.
 func (c *Client) Order(ctx context.Context, id, orderToken string) (Order, error) {
 	return get[Order](ctx, c, "/api/v1/orders/"+id, orderHeader(orderToken))
 }

@@ -1,5 +1,5 @@
-// Package shop is a client of the public API for tests. It knows what the API promises and nothing of the
-// services behind it; it retries nothing and follows no redirect, so a test sees each answer as it came.
+// Package api is a client of the public API for tests. It knows the API description and nothing of the services behind
+// it. It does not repeat requests and does not follow redirects, so that a test sees every answer.
 package api
 
 import (
@@ -13,17 +13,17 @@ import (
 	"time"
 )
 
-// Client calls one shop as one caller. It is safe for concurrent use; As makes another caller.
+// Client calls one shop as one caller. It is safe for concurrent use.
 type Client struct {
 	BaseURL string // of the gateway, without a slash at the end
 	Token   string // access token; empty for a guest
 	HTTP    *http.Client
 
-	// Check, if set, judges every answer; its error fails the call.
+	// Check, if set, checks every answer; its error is the error of the call.
 	Check func(Request, *Answer) error
 }
 
-// New makes a guest's client of the shop at baseURL.
+// New returns a guest's client of the shop at baseURL.
 func New(baseURL string) *Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 64
@@ -34,15 +34,15 @@ func New(baseURL string) *Client {
 	}}
 }
 
-// As is this client with another access token, or as a guest with an empty one.
+// As returns a client with another access token; with an empty one, a guest's client.
 func (c *Client) As(token string) *Client {
 	other := *c
 	other.Token = token
 	return &other
 }
 
-// Request is one call. Path is sent as it is written, escapes and dots included. A Body of type string or
-// []byte is sent as it is, any other as JSON; nil sends none.
+// Request is one call. Path is sent unchanged, with escapes and dots. A Body of type string or []byte is sent unchanged,
+// any other as JSON; nil sends none.
 type Request struct {
 	Method string
 	Path   string // with query
@@ -50,14 +50,14 @@ type Request struct {
 	Body   any
 }
 
-// Answer is what came back, whatever its status.
+// Answer is an answer of any status.
 type Answer struct {
 	Status int
 	Header http.Header
 	Body   []byte
 }
 
-// Do sends a request. It fails only when no answer came, or when Check does.
+// Do sends a request. It fails only if there is no answer, or if Check fails.
 func (c *Client) Do(ctx context.Context, r Request) (*Answer, error) {
 	req, err := c.request(ctx, r)
 	if err != nil {
@@ -126,7 +126,7 @@ func (a *Answer) Decode(v any) error {
 	return nil
 }
 
-// Problem is a failure as RFC 9457 words it.
+// Problem is an error of the API in the format of RFC 9457.
 type Problem struct {
 	Type   string // URI
 	Status int
@@ -154,10 +154,12 @@ func (p *Problem) Member(name string, v any) error {
 	return json.Unmarshal(raw, v)
 }
 
-// Problem reads the answer as a problem. What is no problem+json has the body as its detail.
+// Problem decodes the answer as a problem. If it is not of type problem+json, its body becomes the detail.
 func (a *Answer) Problem() *Problem {
 	p := &Problem{Header: a.Header}
-	if a.Header.Get("Content-Type") != "application/problem+json" || json.Unmarshal(a.Body, p) != nil || json.Unmarshal(a.Body, &p.Members) != nil {
+	isProblem := a.Header.Get("Content-Type") == "application/problem+json" &&
+		json.Unmarshal(a.Body, p) == nil && json.Unmarshal(a.Body, &p.Members) == nil
+	if !isProblem {
 		p.Detail = fmt.Sprintf("not a problem (%s): %.300s", a.Header.Get("Content-Type"), a.Body)
 		p.Status = a.Status
 	}

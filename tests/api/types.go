@@ -17,7 +17,7 @@ type List[T any] struct {
 	NextCursor *string `json:"nextCursor"`
 }
 
-// Product is a product's page; a list shows less of it, and a single price.
+// Product is a product. In a list it has fewer members, and a single price.
 type Product struct {
 	ID          string    `json:"id"`
 	Handle      string    `json:"handle"`
@@ -34,13 +34,13 @@ type Product struct {
 	ETag string `json:"-"`
 }
 
-// Option is a way in which variants differ.
+// Option is a property in which variants differ, such as the size.
 type Option struct {
 	Name   string   `json:"name"`
 	Values []string `json:"values"`
 }
 
-// Variant is what can be bought.
+// Variant is a variant of a product, which has a SKU and a price.
 type Variant struct {
 	SKU            string          `json:"sku"`
 	Title          string          `json:"title"`
@@ -79,7 +79,7 @@ type Facet struct {
 	Count int64           `json:"count"`
 }
 
-// Imported is what an import did, in products.
+// Imported has the numbers of products that an import has created, updated and left unchanged, and its errors.
 type Imported struct {
 	Created   int `json:"created"`
 	Updated   int `json:"updated"`
@@ -92,7 +92,7 @@ type Imported struct {
 	} `json:"errors"`
 }
 
-// Stock is a SKU's stock over all locations.
+// Stock is the stock of a SKU at all locations.
 type Stock struct {
 	SKU       string `json:"sku"`
 	OnHand    int64  `json:"onHand"`
@@ -100,7 +100,7 @@ type Stock struct {
 	Available int64  `json:"available"`
 }
 
-// Item asks for a quantity of a SKU.
+// Item is a quantity of a SKU.
 type Item struct {
 	SKU      string `json:"sku"`
 	Quantity int64  `json:"quantity"`
@@ -127,7 +127,7 @@ type Cart struct {
 	ETag string `json:"-"`
 }
 
-// ShippingOption is a way to ship.
+// ShippingOption is a shipping method with its price.
 type ShippingOption struct {
 	ID       string `json:"id"`
 	Name     string `json:"name"`
@@ -161,7 +161,7 @@ type Payment struct {
 	Token  string `json:"token"`
 }
 
-// Order is an order; AccessToken is there only in the answer that a guest gets for placing it.
+// Order is an order. Only the answer to a guest who places it has an AccessToken.
 type Order struct {
 	ID     string `json:"id"`
 	Number string `json:"number"`
@@ -202,14 +202,14 @@ type Fulfilment struct {
 	Status         string `json:"status"`
 }
 
-// Return is goods on their way back.
+// Return is a return of lines.
 type Return struct {
 	ID     string `json:"id"`
 	Lines  []Item `json:"lines"`
 	Status string `json:"status"`
 }
 
-// Event is a step in an order's history.
+// Event is an event in the history of an order.
 type Event struct {
 	Seq  int64           `json:"seq"`
 	Type string          `json:"type"`
@@ -225,7 +225,7 @@ type User struct {
 	Roles []string `json:"roles"`
 }
 
-// Session is what signing in gives.
+// Session is the answer to a sign-in.
 type Session struct {
 	AccessToken  string `json:"accessToken"`
 	RefreshToken string `json:"refreshToken"`
@@ -233,7 +233,7 @@ type Session struct {
 	User         User   `json:"user"`
 }
 
-// OutOfStockLine is a member of the out-of-stock problem.
+// OutOfStockLine is a line in the problem out-of-stock.
 type OutOfStockLine struct {
 	SKU       string `json:"sku"`
 	Requested int64  `json:"requested"`

@@ -136,8 +136,8 @@ func (o Options) servers() (names []string) {
 }
 
 // WithServers starts the servers that the chosen components need in <RunDir>/infra, for the shop or sidecar of a test,
-// and returns the options with their addresses in Env. stop ends the servers, and they die with this process. servers is
-// nil if the choices need none.
+// and returns the options with their addresses in Env. stop ends the servers, and they die with this process. servers
+// is nil if the choices need none.
 func (o Options) WithServers(ctx context.Context) (with Options, servers *infra.Servers, stop func(), err error) {
 	if o, err = o.Complete(); err != nil {
 		return o, nil, nil, err

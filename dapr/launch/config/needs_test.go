@@ -26,7 +26,9 @@ func TestMissingSecretIsNamedWithItsComponent(t *testing.T) {
 	require.ErrorContains(t, err, "make infra")
 
 	require.NoError(t, os.MkdirAll(filepath.Dir(infraVars(empty)), 0o755))
-	require.NoError(t, secrets.WriteFile(infraVars(empty), map[string]string{"REDIS_HOST": "127.0.0.1:2", "REDIS_PASSWORD": "secret"}))
+	require.NoError(t, secrets.WriteFile(infraVars(empty), map[string]string{
+		"REDIS_HOST": "127.0.0.1:2", "REDIS_PASSWORD": "secret",
+	}))
 	vars, err := o.SecretValues()
 	require.NoError(t, err)
 	require.Equal(t, "127.0.0.1:1", vars["REDIS_HOST"], "the environment comes first")

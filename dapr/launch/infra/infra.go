@@ -1,5 +1,5 @@
-// Package infra starts real servers that a shop can use instead of its embedded choices: Redis, PostgreSQL, Kafka and an
-// SMTP server. `make infra` and the tests use it.
+// Package infra starts real servers that a shop can use instead of its embedded choices: Redis, PostgreSQL, Kafka and
+// an SMTP server. `make infra` and the tests use it.
 package infra
 
 import (
@@ -207,8 +207,8 @@ func (s *Servers) await(ctx context.Context, name string) error {
 	return s.Await(ctx, nil, name)
 }
 
-// RestartServer starts a server after Terminate or Kill on the same port with the same data, and waits until it answers.
-// It does nothing for a server that runs.
+// RestartServer starts a server after Terminate or Kill on the same port with the same data, and waits until it
+// answers. It does nothing for a server that runs.
 func (s *Servers) RestartServer(ctx context.Context, name string) error {
 	if p, ok := s.Process(name); ok && p.Alive() {
 		return nil

@@ -29,7 +29,7 @@ import (
 	"haberdash/internal/contract"
 )
 
-// launcherVariable is set in the environment of a process that is not to run tests: see runLauncher.
+// launcherVariable is set in the environment of a process that must not run tests: see runLauncher.
 const launcherVariable = "HABERDASH_TEST_LAUNCHER"
 
 func TestMain(m *testing.M) {

@@ -76,7 +76,9 @@ func redisCommand(i *Servers, command string) ([]string, error) {
 }
 
 func psql(ctx context.Context, i *Servers, sql string) ([]string, error) {
-	out, err := exec.CommandContext(ctx, "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", i.Vars()["POSTGRES_CONNECTION"], "-c", sql).CombinedOutput()
+	cmd := exec.CommandContext(ctx, "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1",
+		i.Vars()["POSTGRES_CONNECTION"], "-c", sql)
+	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return nil, fmt.Errorf("psql: %w\n%s", err, out)
 	}

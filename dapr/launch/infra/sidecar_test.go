@@ -26,7 +26,10 @@ func TestServersThroughASidecar(t *testing.T) {
 apiVersion: dapr.io/v1alpha1
 kind: Component
 metadata: {name: redis}
-spec: {type: state.redis, version: v1, metadata: [{name: redisHost, value: "$REDIS_HOST"}, {name: redisPassword, value: "$REDIS_PASSWORD"}]}
+spec:
+  type: state.redis
+  version: v1
+  metadata: [{name: redisHost, value: "$REDIS_HOST"}, {name: redisPassword, value: "$REDIS_PASSWORD"}]
 ---
 apiVersion: dapr.io/v1alpha1
 kind: Component
@@ -36,12 +39,22 @@ spec: {type: state.postgresql, version: v2, metadata: [{name: connectionString, 
 apiVersion: dapr.io/v1alpha1
 kind: Component
 metadata: {name: kafka}
-spec: {type: pubsub.kafka, version: v1, metadata: [{name: brokers, value: "$KAFKA_BROKERS"}, {name: authType, value: none}]}
+spec:
+  type: pubsub.kafka
+  version: v1
+  metadata: [{name: brokers, value: "$KAFKA_BROKERS"}, {name: authType, value: none}]
 ---
 apiVersion: dapr.io/v1alpha1
 kind: Component
 metadata: {name: mail}
-spec: {type: bindings.smtp, version: v1, metadata: [{name: host, value: "$SMTP_HOST"}, {name: port, value: "$SMTP_PORT"}, {name: user, value: "$SMTP_USER"}, {name: password, value: "$SMTP_PASSWORD"}]}
+spec:
+  type: bindings.smtp
+  version: v1
+  metadata:
+    - {name: host, value: "$SMTP_HOST"}
+    - {name: port, value: "$SMTP_PORT"}
+    - {name: user, value: "$SMTP_USER"}
+    - {name: password, value: "$SMTP_PASSWORD"}
 `
 	text = os.Expand(text, func(name string) string {
 		value, known := i.Vars()[name]
@@ -51,7 +64,9 @@ spec: {type: bindings.smtp, version: v1, metadata: [{name: host, value: "$SMTP_H
 	resources := filepath.Join(dir, "resources")
 	require.NoError(t, os.Mkdir(resources, 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(resources, "all.yaml"), []byte(text), 0o600))
-	side, err := standalone.StartSidecar(t.Context(), standalone.SidecarOptions{RunDir: dir, AppID: "probe", ResourcesPaths: []string{resources}})
+	side, err := standalone.StartSidecar(t.Context(), standalone.SidecarOptions{
+		RunDir: dir, AppID: "probe", ResourcesPaths: []string{resources},
+	})
 	require.NoError(t, err)
 	defer side.Stop()
 
@@ -62,8 +77,8 @@ spec: {type: bindings.smtp, version: v1, metadata: [{name: host, value: "$SMTP_H
 	require.Len(t, got, 1)
 	require.Contains(t, got[0], "published")
 
-	code, said = post(side.HTTP()+"/v1.0/bindings/mail",
-		`{"operation":"create","data":"hello","metadata":{"emailFrom":"shop@example.com","emailTo":"buyer@example.com","subject":"sent"}}`)
+	code, said = post(side.HTTP()+"/v1.0/bindings/mail", `{"operation":"create","data":"hello",
+		"metadata":{"emailFrom":"shop@example.com","emailTo":"buyer@example.com","subject":"sent"}}`)
 	require.Equal(t, http.StatusNoContent, code, said)
 	mails, err := subjects(i.MailDir())
 	require.NoError(t, err)
@@ -96,7 +111,7 @@ func TestServersReportAWrongPassword(t *testing.T) {
 		defer cancel()
 		_, err := standalone.StartSidecar(soon, standalone.SidecarOptions{
 			AppID: "orders", RunDir: t.TempDir(), Env: vars,
-			ResourcesPaths: []string{filepath.Join("components", "state", choice), filepath.Join("components", "secrets", "env")},
+			ResourcesPaths: []string{filepath.Join("components", "state", choice), "components/secrets/env"},
 		})
 		for _, s := range says {
 			require.ErrorContains(t, err, s)

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// Reader prints the log files of a run directory while they grow, each line with the name of its process. It is not safe
-// for concurrent use.
+// Reader prints the log files of a run directory while they grow, each line with the name of its process. It is not
+// safe for concurrent use.
 type Reader struct {
 	runDir, process string
 	offset          map[string]int64

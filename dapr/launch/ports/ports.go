@@ -120,8 +120,8 @@ func Reserve() (*Block, error) {
 	return nil, fmt.Errorf("no block of %d free ports between %d and %d", BlockSize, first, last)
 }
 
-// ReserveAt reserves a block that an earlier run had. It fails while another launcher has it, and does not check whether
-// the ports are free.
+// ReserveAt reserves a block that an earlier run had. It fails while another launcher has it, and does not check
+// whether the ports are free.
 func ReserveAt(base int) (*Block, error) {
 	if err := makeLockDir(); err != nil {
 		return nil, err

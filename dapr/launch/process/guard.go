@@ -35,8 +35,8 @@ var (
 	guardMutex sync.Mutex
 )
 
-// StartGuard returns the guard of this program, which it starts at the first call. launcher is the path of the haberdash
-// command, which runs RunGuard.
+// StartGuard returns the guard of this program, which it starts at the first call. launcher is the path of the
+// haberdash command, which runs RunGuard.
 func StartGuard(launcher string) (*Guard, error) {
 	guardMutex.Lock()
 	defer guardMutex.Unlock()

@@ -1,5 +1,5 @@
-// Package rundir is about the run directory of a shop, or of the servers of `make infra`: its lock, which the supervisor
-// of the processes holds, its state file, and how to stop what runs there.
+// Package rundir is about the run directory of a shop, or of the servers of `make infra`: its lock, which the
+// supervisor of the processes holds, its state file, and how to stop what runs there.
 package rundir
 
 import (

@@ -83,8 +83,8 @@ func (f File) Write(path string) error {
 	return os.WriteFile(path, append([]byte(note), b...), 0o644)
 }
 
-// Render returns the run file with the ports, infrastructure, environment and absolute paths of a shop. The options must
-// be complete.
+// Render returns the run file with the ports, infrastructure, environment and absolute paths of a shop. The options
+// must be complete.
 func (f File) Render(o config.Options) File {
 	base := filepath.Join(o.Root, "dapr")
 	abs := func(p string) string {

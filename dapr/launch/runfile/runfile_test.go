@@ -24,7 +24,9 @@ func defaults(t *testing.T, o config.Options) (config.Options, File) {
 }
 
 func TestRenderedDefaultsEqualTheFileOfTheCheckout(t *testing.T) {
-	for _, v := range []string{"LOG_LEVEL", "RATE_LIMIT", "DEMO_CATALOGUE", "ADMIN_EMAIL", "ADMIN_PASSWORD", "OTEL_SERVICE_NAME"} {
+	for _, v := range []string{
+		"LOG_LEVEL", "RATE_LIMIT", "DEMO_CATALOGUE", "ADMIN_EMAIL", "ADMIN_PASSWORD", "OTEL_SERVICE_NAME",
+	} {
 		if old, ok := os.LookupEnv(v); ok {
 			os.Unsetenv(v)
 			t.Cleanup(func() { os.Setenv(v, old) })

@@ -51,8 +51,9 @@ func Generate(runDir string) (map[string]string, error) {
 	return vars, WriteFile(path, vars)
 }
 
-// Fingerprints returns, by name, fingerprints of the secrets on which the data of a run directory depends. Equal secrets
-// have equal fingerprints, and a fingerprint does not disclose its secret. Secrets that do not exist yet are left out.
+// Fingerprints returns, by name, fingerprints of the secrets on which the data of a run directory depends. Equal
+// secrets have equal fingerprints, and a fingerprint does not disclose its secret. Secrets that do not exist yet are
+// left out.
 func Fingerprints(runDir string) (map[string]string, error) {
 	vars, err := ReadFile(filepath.Join(runDir, FileName))
 	prints := map[string]string{}

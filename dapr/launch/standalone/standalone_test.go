@@ -62,14 +62,18 @@ func TestSidecarAndBrokerWithoutAShop(t *testing.T) {
 // The error of a start has what the sidecar says about a component that does not work.
 func TestComponentThatDoesNotWorkIsNamed(t *testing.T) {
 	t.Parallel()
+	redis := map[string]string{"REDIS_HOST": "127.0.0.1:1", "REDIS_PASSWORD": "x"}
 	for choice, c := range map[string]struct {
 		env  map[string]string
 		says []string
 	}{
-		"state/redis":    {map[string]string{"REDIS_HOST": "127.0.0.1:1", "REDIS_PASSWORD": "x"}, []string{"state.redis", "connection refused"}},
-		"state/postgres": {map[string]string{"POSTGRES_CONNECTION": "postgres://a:b@127.0.0.1:1/c?sslmode=disable"}, []string{"state.postgresql", "connection refused"}},
-		"pubsub/redis":   {map[string]string{"REDIS_HOST": "127.0.0.1:1", "REDIS_PASSWORD": "x"}, []string{"pubsub.redis", "connection refused"}},
-		"pubsub/kafka":   {map[string]string{"KAFKA_BROKERS": "127.0.0.1:1"}, []string{"pubsub.kafka", "brokers"}},
+		"state/redis": {redis, []string{"state.redis", "connection refused"}},
+		"state/postgres": {
+			map[string]string{"POSTGRES_CONNECTION": "postgres://a:b@127.0.0.1:1/c?sslmode=disable"},
+			[]string{"state.postgresql", "connection refused"},
+		},
+		"pubsub/redis": {redis, []string{"pubsub.redis", "connection refused"}},
+		"pubsub/kafka": {map[string]string{"KAFKA_BROKERS": "127.0.0.1:1"}, []string{"pubsub.kafka", "brokers"}},
 	} {
 		t.Run(choice, func(t *testing.T) {
 			t.Parallel()
@@ -77,7 +81,7 @@ func TestComponentThatDoesNotWorkIsNamed(t *testing.T) {
 			defer cancel()
 			s, err := StartSidecar(soon, SidecarOptions{
 				AppID: "orders", RunDir: t.TempDir(), Env: c.env,
-				ResourcesPaths: []string{filepath.Join("components", filepath.FromSlash(choice)), filepath.Join("components", "secrets", "env")},
+				ResourcesPaths: []string{filepath.Join("components", filepath.FromSlash(choice)), "components/secrets/env"},
 			})
 			if err == nil { // a sidecar may report that it is healthy before it has asked all brokers
 				select {

@@ -50,8 +50,8 @@ func TCPCheck(address string) Check {
 }
 
 // Await waits until the processes of the names are ready. It calls waiting, if not nil, with the names that are still
-// missing. It fails when any process of the set stops unexpectedly, and at the end of ctx with the last log lines of the
-// processes that are not ready.
+// missing. It fails when any process of the set stops unexpectedly, and at the end of ctx with the last log lines of
+// the processes that are not ready.
 func (s *Set) Await(ctx context.Context, waiting func(names []string), names ...string) error {
 	checks := map[string]Check{}
 	s.mu.Lock()

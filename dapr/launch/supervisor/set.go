@@ -59,7 +59,8 @@ func newSet(log io.Writer) *Set {
 	}
 }
 
-// StartGuard starts the guard of this program, and builds it before if it is missing. Processes can be started after it.
+// StartGuard starts the guard of this program, and builds it before if it is missing. Processes can be started after
+// it.
 func (s *Set) StartGuard(ctx context.Context, root string) error {
 	launcher, err := toolchain.EnsureLauncher(ctx, root, s.log)
 	if err != nil {
@@ -180,7 +181,8 @@ func (s *Set) intact() bool {
 	return true
 }
 
-// Kill ends a process and its children with SIGKILL and waits until they have stopped. Restart starts the process again.
+// Kill ends a process and its children with SIGKILL and waits until they have stopped. Restart starts the process
+// again.
 func (s *Set) Kill(name string) error {
 	e, err := s.expectEnd(name)
 	if err != nil {
@@ -267,8 +269,8 @@ func (s *Set) expectEnd(name string) (*entry, error) {
 	return e, nil
 }
 
-// Restart starts a process that has stopped with its command line, environment and directory. It does not wait until the
-// process is ready: see Await.
+// Restart starts a process that has stopped with its command line, environment and directory. It does not wait until
+// the process is ready: see Await.
 func (s *Set) Restart(name string) error {
 	s.mu.Lock()
 	e := s.entries[name]

@@ -1,6 +1,6 @@
-// Package supervisor starts, watches and stops sets of processes. A Set is one in memory, as tests use it; a Supervisor
-// is one that belongs to a run directory, with a lock, a state file and a cleanup of what a killed supervisor left
-// behind. A shop and the servers of `make infra` are both a Supervisor.
+// Package supervisor starts, watches and stops sets of processes. A Set is only in memory: tests use it for single
+// programs. A Supervisor is a Set that owns a run directory, with a lock, a state file and a cleanup of what a killed
+// supervisor left behind: a shop is one, and so are the servers of `make infra`.
 package supervisor
 
 import (
@@ -41,7 +41,8 @@ func Open(dir string, log io.Writer) (*Supervisor, error) {
 	})
 	if len(left) > 0 {
 		err := fmt.Errorf("processes of an earlier run cannot be stopped: %v", left)
-		return nil, errors.Join(err, s.Fail(err))
+		s.Update(func(st *rundir.State) { st.Error = err.Error() })
+		return nil, errors.Join(err, s.Close(rundir.Failed))
 	}
 	return s, nil
 }
@@ -104,12 +105,6 @@ func (s *Supervisor) processesChanged() {
 			st.Status, st.Error = rundir.Ready, ""
 		}
 	})
-}
-
-// Fail records the error of a start and closes the supervisor.
-func (s *Supervisor) Fail(cause error) error {
-	s.Update(func(st *rundir.State) { st.Error = cause.Error() })
-	return s.Close(rundir.Failed)
 }
 
 // Close kills what is left of the processes, writes the final status and releases the run directory. Stop the processes

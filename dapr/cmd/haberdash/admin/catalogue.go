@@ -18,8 +18,8 @@ var mediaTypes = map[string]string{
 	".csv": "text/csv", ".ndjson": "application/x-ndjson", ".jsonl": "application/x-ndjson",
 }
 
-// ImportCatalogue sends a catalogue file to the running shop: a .csv in Shopify's format, or an .ndjson with a product of
-// the public API in each line.
+// ImportCatalogue sends a catalogue file to the running shop: a .csv in Shopify's format, or an .ndjson with a product
+// of the public API in each line.
 func ImportCatalogue(ctx context.Context, o config.Options, args []string) error {
 	if len(args) != 1 || args[0] == "" {
 		return errors.New("name a catalogue file: make import FILE=products.csv")

@@ -122,8 +122,8 @@ func importInto(ctx context.Context, o config.Options, path string) error {
 	return errors.Join(err, s.Stop(context.WithoutCancel(ctx)))
 }
 
-// checkSecrets fails if the run directory has other secrets than the exported shop. With them the data would be useless:
-// guests' tokens and order ids are derived from one, and signing keys are encrypted with the other.
+// checkSecrets fails if the run directory has other secrets than the exported shop. With them the data would be
+// useless: guests' tokens and order ids are derived from one, and signing keys are encrypted with the other.
 func checkSecrets(dir string, h archive.Header) error {
 	prints, err := secrets.Fingerprints(dir)
 	if err != nil {

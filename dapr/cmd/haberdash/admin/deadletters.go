@@ -54,8 +54,8 @@ func DeadLetters(ctx context.Context, o config.Options, args []string) error {
 	return nil
 }
 
-// Replay makes an app handle a dead letter again, or all of them, the oldest first, such as after an outage. args are the
-// app and the id of the dead letter, or "all".
+// Replay makes an app handle a dead letter again, or all of them, the oldest first, such as after an outage. args are
+// the app and the id of the dead letter, or "all".
 func Replay(ctx context.Context, o config.Options, args []string) error {
 	if len(args) != 2 || args[0] == "" || args[1] == "" {
 		return errors.New("name the app and the dead letter, see make dead-letters: " +

@@ -92,8 +92,8 @@ func kafkaConfig(address, controller, data string) string {
 	}, "\n")
 }
 
-// clusterID is a random UUID in Kafka's notation. It does not begin with a hyphen, which the command line would take for
-// a flag.
+// clusterID is a random UUID in Kafka's notation. It does not begin with a hyphen, which the command line would take
+// for a flag.
 func clusterID() string {
 	b := make([]byte, 16)
 	_, _ = rand.Read(b) // never fails (crypto/rand, Go 1.24)

@@ -54,7 +54,8 @@ func postgres(ctx context.Context, s Settings) (Server, error) {
 	}, nil
 }
 
-// postgresPrograms returns the directory of the programs of the newest PostgreSQL. Debian does not put them on the PATH.
+// postgresPrograms returns the directory of the programs of the newest PostgreSQL. Debian does not put them on the
+// PATH.
 func postgresPrograms() (string, error) {
 	newest, dir := 0, ""
 	all, _ := filepath.Glob(filepath.Join(debianPostgres, "*", "bin", "initdb"))
@@ -73,10 +74,10 @@ func postgresPrograms() (string, error) {
 
 var debianPostgres = "/usr/lib/postgresql" // a variable for tests
 
-// postgresUser makes PostgreSQL's programs run as the user postgres if this program runs as root, which they refuse. That
-// user becomes the owner of the directory dir, but may not be allowed to reach it, such as in a checkout below /root. So
-// prefix is the begin of a command line that opens the directory as file 3 before it changes the user, and path is that
-// file.
+// postgresUser makes PostgreSQL's programs run as the user postgres if this program runs as root, which they refuse.
+// That user becomes the owner of the directory dir, but may not be allowed to reach it, such as in a checkout below
+// /root. So prefix is the begin of a command line that opens the directory as file 3 before it changes the user, and
+// path is that file.
 func postgresUser(dir string) (path string, prefix []string, err error) {
 	if os.Getuid() != 0 {
 		return dir, nil, nil

@@ -33,7 +33,9 @@ func smtp(ctx context.Context, s Settings) (Server, error) {
 		Ports:   map[string]int{"smtp": port},
 		Healthy: func(ctx context.Context) bool { return smtpAnswers(ctx, address) },
 		// The server asks for no password: Go's clients refuse to send one without TLS.
-		Vars: map[string]string{"SMTP_HOST": s.Address, "SMTP_PORT": strconv.Itoa(port), "SMTP_USER": "", "SMTP_PASSWORD": ""},
+		Vars: map[string]string{
+			"SMTP_HOST": s.Address, "SMTP_PORT": strconv.Itoa(port), "SMTP_USER": "", "SMTP_PASSWORD": "",
+		},
 	}, nil
 }
 

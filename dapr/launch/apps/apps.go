@@ -1,10 +1,11 @@
-package launch
+// Package apps starts the apps of a run file and their sidecars with the dapr CLI, finds their processes, and puts them
+// under supervision. The CLI reports the end of a process only in its log.
+package apps
 
 import (
 	"context"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	gopsutil "github.com/shirou/gopsutil/v4/process"
@@ -15,28 +16,56 @@ import (
 	"haberdash/dapr/launch/supervisor"
 )
 
-// startApps runs the dapr CLI on the rendered file and finds the processes that it starts.
-func (s *Shop) startApps(ctx context.Context) error {
-	s.Phase("starting " + strings.Join(s.Apps(), ", "))
-	err := s.startProcess(supervisor.Spec{Name: "dapr", Kind: process.KindCLI, Command: process.Command{
-		Args: []string{s.tools.Dapr, "run", "-f", runfile.Rendered(s.opts.RunDir)}, Grace: cliGrace,
+// How long a process may take to stop by itself. An app answers the requests that it has accepted; a sidecar finishes
+// its own work, for which daprd has five seconds.
+const (
+	appGrace     = 10 * time.Second
+	sidecarGrace = 8 * time.Second
+	cliGrace     = 5 * time.Second
+)
+
+// Run is a run of `dapr run -f`.
+type Run struct {
+	Set    *supervisor.Set
+	File   runfile.File // as rendered
+	RunDir string
+	Dapr   string // the dapr CLI
+	Env    []string
+}
+
+// Names lists the processes of the apps and sidecars of a run file.
+func Names(f runfile.File) (names []string) {
+	for _, a := range f.Apps {
+		names = append(names, a.AppID, sidecarOf(a.AppID))
+	}
+	return names
+}
+
+func sidecarOf(app string) string { return app + "-daprd" }
+
+// Start starts the CLI as process "dapr", and returns when all apps and sidecars are processes of the set. It does not
+// wait until they are ready. It fails when a process stops.
+func (r Run) Start(ctx context.Context) error {
+	err := r.Set.Start(supervisor.Spec{Name: "dapr", Kind: process.KindCLI, Command: process.Command{
+		Args: []string{r.Dapr, "run", "-f", runfile.Rendered(r.RunDir)}, Env: r.Env, Dir: r.RunDir,
+		Log: filepath.Join(r.RunDir, "logs", "dapr.log"), Grace: cliGrace,
 	}})
 	if err != nil {
 		return err
 	}
-	missing := s.appsAndSidecars()
+	missing := Names(r.File)
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for began := time.Now(); len(missing) > 0; {
 		select {
-		case err := <-s.Died():
+		case err := <-r.Set.Died():
 			return err
 		case <-ctx.Done():
-			return s.NotReady(missing, time.Since(began), ctx.Err())
+			return r.Set.NotReady(missing, time.Since(began), ctx.Err())
 		case <-tick.C:
 		}
-		missing = s.discover(missing)
-		if err := s.diedBeforeDiscovery(missing); err != nil {
+		missing = r.discover(missing)
+		if err := r.diedBeforeDiscovery(missing); err != nil {
 			return err
 		}
 	}
@@ -44,8 +73,8 @@ func (s *Shop) startApps(ctx context.Context) error {
 }
 
 // discover watches those children of the CLI that are among the missing processes, and returns which are still missing.
-func (s *Shop) discover(missing []string) []string {
-	dapr, ok := s.Process("dapr")
+func (r Run) discover(missing []string) []string {
+	dapr, ok := r.Set.Process("dapr")
 	if !ok {
 		return missing
 	}
@@ -62,7 +91,7 @@ func (s *Shop) discover(missing []string) []string {
 		if err != nil || len(args) == 0 {
 			continue
 		}
-		spec, ok := s.recognise(args)
+		spec, ok := r.recognise(args)
 		if !ok || !slices.Contains(missing, spec.Name) {
 			continue
 		}
@@ -74,7 +103,7 @@ func (s *Shop) discover(missing []string) []string {
 		spec.Command.Env, _ = ps.Environ()
 		spec.Command.Dir, _ = ps.Cwd()
 		missing = slices.DeleteFunc(missing, func(name string) bool { return name == spec.Name })
-		s.Watch(int(ps.Pid), created, spec, func() string { return exitReason(spec.Command.Log) })
+		r.Set.Watch(int(ps.Pid), created, spec, func() string { return exitReason(spec.Command.Log) })
 	}
 	return missing
 }
@@ -91,29 +120,29 @@ func exitReason(log string) string {
 }
 
 // recognise finds out which app or sidecar has a command line.
-func (s *Shop) recognise(args []string) (supervisor.Spec, bool) {
-	for _, a := range s.file.Apps {
+func (r Run) recognise(args []string) (supervisor.Spec, bool) {
+	for _, a := range r.File.Apps {
 		if slices.Equal(args, a.Command) {
-			return s.appSpec(a), true
+			return r.appSpec(a), true
 		}
 		i := slices.Index(args, "--app-id")
 		if filepath.Base(args[0]) == "daprd" && i >= 0 && i+1 < len(args) && args[i+1] == a.AppID {
-			return s.sidecarSpec(a), true
+			return r.sidecarSpec(a), true
 		}
 	}
 	return supervisor.Spec{}, false
 }
 
-func (s *Shop) appSpec(a runfile.App) supervisor.Spec {
+func (r Run) appSpec(a runfile.App) supervisor.Spec {
 	return supervisor.Spec{
 		Name: a.AppID, Kind: process.KindApp,
 		Ports:   map[string]int{"http": a.Port},
 		Healthy: supervisor.HTTPCheck(a.Port, "/readyz"),
-		Command: process.Command{Log: logs.Latest(s.opts.RunDir, a.AppID, "app"), Grace: appGrace},
+		Command: process.Command{Log: logs.Latest(r.RunDir, a.AppID, "app"), Grace: appGrace},
 	}
 }
 
-func (s *Shop) sidecarSpec(a runfile.App) supervisor.Spec {
+func (r Run) sidecarSpec(a runfile.App) supervisor.Spec {
 	outbound := supervisor.HTTPCheck(a.HTTPPort, "/v1.0/healthz/outbound")
 	all := supervisor.HTTPCheck(a.HTTPPort, "/v1.0/healthz")
 	return supervisor.Spec{
@@ -122,15 +151,15 @@ func (s *Shop) sidecarSpec(a runfile.App) supervisor.Spec {
 			"http": a.HTTPPort, "grpc": a.GRPCPort, "internal": a.InternalPort, "metrics": a.MetricsPort,
 		},
 		Healthy: func(ctx context.Context) bool { return outbound(ctx) && all(ctx) },
-		Command: process.Command{Log: logs.Latest(s.opts.RunDir, a.AppID, "daprd"), Grace: sidecarGrace},
+		Command: process.Command{Log: logs.Latest(r.RunDir, a.AppID, "daprd"), Grace: sidecarGrace},
 	}
 }
 
-// diedBeforeDiscovery returns an error for a missing process that has stopped before discover found it. The CLI continues
-// without it, and only the log tells.
-func (s *Shop) diedBeforeDiscovery(missing []string) error {
-	for _, a := range s.file.Apps {
-		for _, spec := range []supervisor.Spec{s.appSpec(a), s.sidecarSpec(a)} {
+// diedBeforeDiscovery returns an error for a missing process that has stopped before discover found it. The CLI then
+// continues without it, and only the log says so.
+func (r Run) diedBeforeDiscovery(missing []string) error {
+	for _, a := range r.File.Apps {
+		for _, spec := range []supervisor.Spec{r.appSpec(a), r.sidecarSpec(a)} {
 			if !slices.Contains(missing, spec.Name) {
 				continue
 			}
@@ -140,25 +169,4 @@ func (s *Shop) diedBeforeDiscovery(missing []string) error {
 		}
 	}
 	return nil
-}
-
-// stopOrder lists the running processes in the order in which they stop: the gateway before the apps that it calls, apps
-// before their sidecars, and then, one after the other, the programs that sidecars need. These always get their time: a
-// scheduler that is killed keeps its lease for 20 seconds, and the next start waits for it.
-func (s *Shop) stopOrder() (front, backing [][]string) {
-	var gateway, apps, sidecars []string
-	for _, p := range s.Processes() {
-		switch {
-		case p.Kind == process.KindApp && p.Ports["http"] == s.opts.GatewayPort:
-			gateway = append(gateway, p.Name)
-		case p.Kind == process.KindApp:
-			apps = append(apps, p.Name)
-		case p.Kind == process.KindSidecar:
-			sidecars = append(sidecars, p.Name)
-		default:
-			backing = append(backing, []string{p.Name})
-		}
-	}
-	slices.Reverse(backing)
-	return [][]string{gateway, apps, sidecars}, backing
 }
