@@ -15,7 +15,7 @@ import (
 	"haberdash/dapr/launch"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/daprd"
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 const rawInvoke = "raw sidecar: invoke"
@@ -23,7 +23,7 @@ const rawInvoke = "raw sidecar: invoke"
 // prepare fills the shelves and lists what is measured: the raw sidecar first, then the shop. A case that is judged by
 // another comes after it. done ends what prepare started.
 func prepare(ctx context.Context, s *launch.Shop) (cases []benchCase, done func(), err error) {
-	guest := shop.New(s.GatewayURL())
+	guest := api.New(s.GatewayURL())
 	guest.HTTP.Transport.(*http.Transport).MaxIdleConnsPerHost = 256
 	skus, handle, err := stockUp(ctx, guest)
 	if err != nil {
@@ -63,7 +63,7 @@ func prepare(ctx context.Context, s *launch.Shop) (cases []benchCase, done func(
 			return err
 		}},
 		{name: "new cart with one item", op: func(ctx context.Context) error {
-			_, err := guest.NewCart(ctx, shop.Item{SKU: skus[int(n.Add(1))%len(skus)], Quantity: 1})
+			_, err := guest.NewCart(ctx, api.Item{SKU: skus[int(n.Add(1))%len(skus)], Quantity: 1})
 			return err
 		}},
 		{name: quiet, setup: orders.setup, op: orders.place},
@@ -74,7 +74,7 @@ func prepare(ctx context.Context, s *launch.Shop) (cases []benchCase, done func(
 }
 
 // stockUp gives some demo products enough stock for any run.
-func stockUp(ctx context.Context, guest *shop.Client) (skus []string, handle string, err error) {
+func stockUp(ctx context.Context, guest *api.Client) (skus []string, handle string, err error) {
 	admin, err := guest.AsAdmin(ctx)
 	if err != nil {
 		return nil, "", err
@@ -88,8 +88,8 @@ func stockUp(ctx context.Context, guest *shop.Client) (skus []string, handle str
 		if err != nil {
 			return nil, "", err
 		}
-		a, err := admin.Do(ctx, shop.Request{Method: http.MethodPost, Path: "/api/v1/stock/" + p.Variants[0].SKU + "/adjustments",
-			Header: map[string]string{"Idempotency-Key": shop.NewKey()}, Body: map[string]any{"delta": 1_000_000, "reason": "benchmark"}})
+		a, err := admin.Do(ctx, api.Request{Method: http.MethodPost, Path: "/api/v1/stock/" + p.Variants[0].SKU + "/adjustments",
+			Header: map[string]string{"Idempotency-Key": api.NewKey()}, Body: map[string]any{"delta": 1_000_000, "reason": "benchmark"}})
 		if err != nil {
 			return nil, "", err
 		}
@@ -121,9 +121,9 @@ func rawSidecar(s *launch.Shop) (*daprd.Client, error) {
 
 // orderCase places orders of carts that were made before the clock starts.
 type orderCase struct {
-	guest *shop.Client
+	guest *api.Client
 	skus  []string
-	carts []shop.Cart
+	carts []api.Cart
 	next  atomic.Int64
 }
 
@@ -132,13 +132,13 @@ const expectedRate = 400
 
 func (o *orderCase) setup(ctx context.Context, clients int, d time.Duration) error {
 	n := int(d.Seconds() * float64(min(expectedRate, 120*clients)))
-	o.carts = make([]shop.Cart, n)
+	o.carts = make([]api.Cart, n)
 	o.next.Store(0)
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(16)
 	for i := range o.carts {
 		g.Go(func() (err error) {
-			o.carts[i], err = o.guest.NewCart(ctx, shop.Item{SKU: o.skus[i%len(o.skus)], Quantity: 1})
+			o.carts[i], err = o.guest.NewCart(ctx, api.Item{SKU: o.skus[i%len(o.skus)], Quantity: 1})
 			return err
 		})
 	}
@@ -150,7 +150,7 @@ func (o *orderCase) place(ctx context.Context) error {
 	if int(i) >= len(o.carts) {
 		return errDone
 	}
-	order, err := o.guest.Checkout(ctx, o.carts[i], "tok_visa", shop.NewKey())
+	order, err := o.guest.Checkout(ctx, o.carts[i], "tok_visa", api.NewKey())
 	if err == nil && order.Status != "confirmed" {
 		err = fmt.Errorf("order is %s", order.Status)
 	}

@@ -21,7 +21,7 @@ import (
 	"haberdash/dapr/launch"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/daprd"
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 const (
@@ -153,7 +153,7 @@ const wrongLogins = 200 // a second
 // guessing tries wrong passwords for accounts that there are not, each from another address, so that no limit by
 // address or account spares the shop the work, until ctx ends.
 func guessing(gateway string) func(context.Context) error {
-	client := shop.New(gateway).HTTP
+	client := api.New(gateway).HTTP
 	return func(ctx context.Context) error {
 		tick := time.NewTicker(time.Second / wrongLogins)
 		defer tick.Stop()
@@ -181,7 +181,7 @@ func guessing(gateway string) func(context.Context) error {
 }
 
 func guess(ctx context.Context, client *http.Client, gateway string) error {
-	body := strings.NewReader(`{"email":"` + shop.NewEmail() + `","password":"` + shop.NewKey() + `"}`)
+	body := strings.NewReader(`{"email":"` + api.NewEmail() + `","password":"` + api.NewKey() + `"}`)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, gateway+"/api/v1/auth/login", body)
 	if err != nil {
 		return err

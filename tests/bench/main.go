@@ -17,9 +17,11 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/shirou/gopsutil/v4/process"
+	gopsutil "github.com/shirou/gopsutil/v4/process"
 
 	"haberdash/dapr/launch"
+	"haberdash/dapr/launch/config"
+	"haberdash/dapr/launch/process"
 )
 
 func main() {
@@ -33,7 +35,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := run(ctx)
-	launch.Leave()
+	process.CloseGuard()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -54,7 +56,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	o, err := launch.OptionsFromEnv()
+	o, err := config.FromEnv()
 	if err != nil {
 		return err
 	}
@@ -138,7 +140,7 @@ func judgeOf(c benchCase, cases []benchCase) *benchCase {
 func cpuOf(s *launch.Shop) map[string]time.Duration {
 	used := map[string]time.Duration{}
 	for _, p := range s.State().Processes {
-		if ps, err := process.NewProcess(int32(p.PID)); err == nil {
+		if ps, err := gopsutil.NewProcess(int32(p.PID)); err == nil {
 			if t, err := ps.Times(); err == nil {
 				used[p.Name] = time.Duration((t.User + t.System) * float64(time.Second))
 			}

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"sync"
 
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 // afterwards lets a confirmed order meet its fate: the buyer cancels or returns, the staff sends, receives and
@@ -43,7 +43,7 @@ func (w *World) afterwards(ctx context.Context, p *person, o Order, f Fate) erro
 	}
 	if f.Refund > 0 && o.Payment.Captured.Amount > 0 {
 		amount := max(1, o.Payment.Captured.Amount*int64(f.Refund)/100)
-		return staff.refund(ctx, "refund-"+o.ID, shop.Money{Amount: amount, Currency: o.Total.Currency})
+		return staff.refund(ctx, "refund-"+o.ID, api.Money{Amount: amount, Currency: o.Total.Currency})
 	}
 	return nil
 }
@@ -68,17 +68,17 @@ func (w *World) race(ctx context.Context, buyer, staff handle, o Order) error {
 }
 
 // parcels divides an order's lines; every line is in one of them, in the last what is left of it.
-func parcels(o Order, f Fate) (list [][]shop.Item) {
+func parcels(o Order, f Fate) (list [][]api.Item) {
 	left := o.items()
 	for n := f.Parcels; n > 0; n-- {
-		var parcel []shop.Item
+		var parcel []api.Item
 		for i := range left {
 			take := (left[i].Quantity + int64(n) - 1) / int64(n)
 			if n == 1 && f.Rest {
 				take = 0
 			}
 			if take > 0 {
-				parcel = append(parcel, shop.Item{SKU: left[i].SKU, Quantity: take})
+				parcel = append(parcel, api.Item{SKU: left[i].SKU, Quantity: take})
 				left[i].Quantity -= take
 			}
 		}
@@ -91,10 +91,10 @@ func parcels(o Order, f Fate) (list [][]shop.Item) {
 
 // sendBack returns what was sent, or some of it, and lets the staff receive it.
 func (w *World) sendBack(ctx context.Context, buyer, staff handle, o Order, f Fate) error {
-	var back []shop.Item
+	var back []api.Item
 	for _, parcel := range o.Fulfilments {
 		for _, i := range parcel.Lines {
-			at := slices.IndexFunc(back, func(b shop.Item) bool { return b.SKU == i.SKU })
+			at := slices.IndexFunc(back, func(b api.Item) bool { return b.SKU == i.SKU })
 			if at < 0 {
 				back = append(back, i)
 			} else {
@@ -123,7 +123,7 @@ func (w *World) count(ctx context.Context, m Movement) error {
 	if m.Location != "" {
 		body["location"] = m.Location
 	}
-	a, err := w.staff.once(ctx, shop.Request{Method: http.MethodPost, Path: "/api/v1/stock/" + m.SKU + "/adjustments",
+	a, err := w.staff.once(ctx, api.Request{Method: http.MethodPost, Path: "/api/v1/stock/" + m.SKU + "/adjustments",
 		Header: map[string]string{"Idempotency-Key": m.Key}, Body: body})
 	if err != nil {
 		return err

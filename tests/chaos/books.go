@@ -10,8 +10,8 @@ import (
 	"sync"
 
 	"haberdash/internal/contract"
+	"haberdash/tests/api"
 	"haberdash/tests/psp"
-	"haberdash/tests/shop"
 )
 
 // readers is how many reads are under way at the same time.
@@ -177,7 +177,7 @@ func (w *World) readLedger(ctx context.Context, b *Books) error {
 
 // read reads a resource.
 func read[T any](ctx context.Context, p *person, path string) (v T, err error) {
-	a, err := p.once(ctx, shop.Request{Method: http.MethodGet, Path: path})
+	a, err := p.once(ctx, api.Request{Method: http.MethodGet, Path: path})
 	if err == nil {
 		err = a.Decode(&v)
 	}
@@ -190,7 +190,7 @@ func read[T any](ctx context.Context, p *person, path string) (v T, err error) {
 // list reads all pages of a list.
 func list[T any](ctx context.Context, p *person, path string) (all []T, err error) {
 	for query := (url.Values{"limit": {"100"}}); ; {
-		page, err := read[shop.List[T]](ctx, p, path+"?"+query.Encode())
+		page, err := read[api.List[T]](ctx, p, path+"?"+query.Encode())
 		if err != nil {
 			return nil, err
 		}

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 // buy lives a buyer's life. An error means that somebody got no final answer within patience.
@@ -65,12 +65,12 @@ func (w *World) purchase(ctx context.Context, p *person, want Purchase) error {
 }
 
 // placing is the request that orders a cart.
-func placing(want Purchase, cart string) shop.Request {
-	home := shop.Home
+func placing(want Purchase, cart string) api.Request {
+	home := api.Home
 	home.Country = want.Country
-	return shop.Request{
+	return api.Request{
 		Method: http.MethodPost, Path: "/api/v1/orders", Header: map[string]string{"Idempotency-Key": want.Key},
-		Body: shop.Placement{CartID: cart, Email: want.Email, ShippingAddress: home, Payment: shop.Payment{Method: "card", Token: want.Token}},
+		Body: api.Placement{CartID: cart, Email: want.Email, ShippingAddress: home, Payment: api.Payment{Method: "card", Token: want.Token}},
 	}
 }
 
@@ -80,7 +80,7 @@ var refusals = []string{
 }
 
 // placed writes down what a placement was answered with.
-func (w *World) placed(p *person, want Purchase, cart string, answers []*shop.Answer) (*Placement, error) {
+func (w *World) placed(p *person, want Purchase, cart string, answers []*api.Answer) (*Placement, error) {
 	made := &Placement{Key: want.Key, Email: want.Email, Cart: cart, Answers: answers}
 	if p.email != "" {
 		made.Customer = p
@@ -104,17 +104,17 @@ func (w *World) placed(p *person, want Purchase, cart string, answers []*shop.An
 
 // basket is what a buyer sees of a cart.
 type basket struct {
-	ID      string      `json:"id"`
-	Items   []shop.Item `json:"items"`
-	Coupons []string    `json:"coupons"`
+	ID      string     `json:"id"`
+	Items   []api.Item `json:"items"`
+	Coupons []string   `json:"coupons"`
 }
 
 // fill makes a cart that holds what is wanted, and no more, and gives its id. It reads the cart again after each change
 // that was not answered or met another version.
 func (p *person) fill(ctx context.Context, want Purchase) (id string, err error) {
-	start := shop.Request{Method: http.MethodPost, Path: "/api/v1/carts", Body: struct{}{}}
+	start := api.Request{Method: http.MethodPost, Path: "/api/v1/carts", Body: struct{}{}}
 	if p.email != "" {
-		start = shop.Request{Method: http.MethodGet, Path: "/api/v1/carts/mine"}
+		start = api.Request{Method: http.MethodGet, Path: "/api/v1/carts/mine"}
 	}
 	a, err := p.once(ctx, start)
 	if err != nil {
@@ -139,7 +139,7 @@ func (p *person) fill(ctx context.Context, want Purchase) (id string, err error)
 // fillOnce changes what is not as wanted; no error means that nothing was.
 func (p *person) fillOnce(ctx context.Context, id string, want Purchase) error {
 	path := "/api/v1/carts/" + id
-	a, err := p.try(ctx, shop.Request{Method: http.MethodGet, Path: path})
+	a, err := p.try(ctx, api.Request{Method: http.MethodGet, Path: path})
 	if err != nil {
 		return err
 	}
@@ -148,7 +148,7 @@ func (p *person) fillOnce(ctx context.Context, id string, want Purchase) error {
 		return err
 	}
 	change := func(method, path string, body any) error {
-		a, err := p.try(ctx, shop.Request{Method: method, Path: path, Header: map[string]string{"If-Match": a.Header.Get("ETag")}, Body: body})
+		a, err := p.try(ctx, api.Request{Method: method, Path: path, Header: map[string]string{"If-Match": a.Header.Get("ETag")}, Body: body})
 		if err == nil && a.Status == http.StatusOK {
 			err = errChanged
 		} else if err == nil {
@@ -157,7 +157,7 @@ func (p *person) fillOnce(ctx context.Context, id string, want Purchase) error {
 		return err
 	}
 	for _, there := range b.Items {
-		if !slices.ContainsFunc(want.Items, func(i shop.Item) bool { return i.SKU == there.SKU }) {
+		if !slices.ContainsFunc(want.Items, func(i api.Item) bool { return i.SKU == there.SKU }) {
 			return change(http.MethodDelete, path+"/items/"+there.SKU, nil)
 		}
 	}

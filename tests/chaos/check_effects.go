@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 // mails: one for each confirmed order, to whom it concerns, and none for any other. A repetition has the same file name
@@ -49,8 +49,8 @@ func (c *check) carts() {
 	}
 }
 
-func sortItems(items []shop.Item) []shop.Item {
-	return slices.SortedFunc(slices.Values(items), func(a, b shop.Item) int { return strings.Compare(a.SKU, b.SKU) })
+func sortItems(items []api.Item) []api.Item {
+	return slices.SortedFunc(slices.Values(items), func(a, b api.Item) int { return strings.Compare(a.SKU, b.SKU) })
 }
 
 // listings: a customer lists their own orders, all of them and no others.

@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"slices"
 
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 // keys: one idempotency key, one order and one answer.
@@ -110,4 +110,4 @@ func (c *check) actDone(a Act) {
 	}
 }
 
-func sameItems(a, b []shop.Item) bool { return slices.Equal(sumItems(a), sumItems(b)) }
+func sameItems(a, b []api.Item) bool { return slices.Equal(sumItems(a), sumItems(b)) }

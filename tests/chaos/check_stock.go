@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"slices"
 
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 // stock: at every location, at every moment, 0 ≤ reserved ≤ onHand; and the levels are what the history comes to.
@@ -93,7 +93,7 @@ func (c *check) reservations() {
 			byItem[item{e.Data.Order, sku}] = h
 		}
 	}
-	expect := func(kind string, o OrderBook, id string, lines []shop.Item) {
+	expect := func(kind string, o OrderBook, id string, lines []api.Item) {
 		got := part(kind, o.ID, id)
 		want := map[string]int64{}
 		for _, l := range lines {

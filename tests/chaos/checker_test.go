@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/internal/contract"
+	"haberdash/tests/api"
 	"haberdash/tests/psp"
-	"haberdash/tests/shop"
 )
 
 // change changes an order of the example.
@@ -81,7 +81,7 @@ func TestTheCheckerFindsWhatIsWrong(t *testing.T) {
 		}},
 		"two orders of one key": {3, func(b *Books, _ *Witness) { b.Orders["A2"] = OrderBook{Order: exampleOrder("A", "H9", "rejected", 1)} }},
 		"another answer to the same request": {3, func(_ *Books, w *Witness) {
-			w.placements["key-A"].Answers[1] = &shop.Answer{Status: 201, Body: []byte("{ }")}
+			w.placements["key-A"].Answers[1] = &api.Answer{Status: 201, Body: []byte("{ }")}
 		}},
 		"an order that nobody placed": {3, func(_ *Books, w *Witness) { delete(w.placements, "key-C") }},
 		"one order of two keys": {3, func(_ *Books, w *Witness) {
@@ -176,27 +176,27 @@ func TestTheCheckerKnowsWhatIsUnderWay(t *testing.T) {
 
 func TestTheWitnessJudgesAnswers(t *testing.T) {
 	t.Parallel()
-	problem := func(status int, retry string) *shop.Answer {
+	problem := func(status int, retry string) *api.Answer {
 		h := http.Header{"Content-Type": {"application/problem+json"}}
 		if retry != "" {
 			h.Set("Retry-After", retry)
 		}
-		return &shop.Answer{Status: status, Header: h, Body: []byte(`{"type":"x/y"}`)}
+		return &api.Answer{Status: status, Header: h, Body: []byte(`{"type":"x/y"}`)}
 	}
 	for name, c := range map[string]struct {
-		answer *shop.Answer
+		answer *api.Answer
 		found  int
 	}{
 		"an outage":                     {problem(503, "1"), 0},
 		"a refusal":                     {problem(409, ""), 0},
-		"success":                       {&shop.Answer{Status: 201, Header: http.Header{}}, 0},
+		"success":                       {&api.Answer{Status: 201, Header: http.Header{}}, 0},
 		"a server's own fault":          {problem(500, ""), 1},
 		"an outage without end":         {problem(503, ""), 1},
-		"an error that is no problem":   {&shop.Answer{Status: 404, Header: http.Header{}}, 1},
-		"a gateway that found no words": {&shop.Answer{Status: 502, Header: http.Header{}, Body: []byte("bad gateway")}, 1},
+		"an error that is no problem":   {&api.Answer{Status: 404, Header: http.Header{}}, 1},
+		"a gateway that found no words": {&api.Answer{Status: 502, Header: http.Header{}, Body: []byte("bad gateway")}, 1},
 	} {
 		w := newWitness()
-		w.judge(shop.Request{}, c.answer)
+		w.judge(api.Request{}, c.answer)
 		require.Len(t, w.surprises, c.found, name)
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 // Fifty copies of one request are one order, one charge and one answer, whoever dies meanwhile.
@@ -26,7 +26,7 @@ func TestFiftyCopies(t *testing.T) {
 			key := fmt.Sprintf("copies-%d-%s", *seed, strings.ReplaceAll(name, " ", "-"))
 			require.NoError(t, w.Stock(ctx, []Good{{SKU: key, Price: "19.99", Quantity: 3}}))
 			p := &person{w: w, name: key}
-			want := Purchase{Key: key, Email: key + "@example.test", Items: []shop.Item{{SKU: key, Quantity: 2}}, Token: shop.Visa, Country: "DE"}
+			want := Purchase{Key: key, Email: key + "@example.test", Items: []api.Item{{SKU: key, Quantity: 2}}, Token: api.Visa, Country: "DE"}
 			cart, err := p.fill(ctx, want)
 			require.NoError(t, err)
 			var placed *Placement

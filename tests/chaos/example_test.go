@@ -7,14 +7,14 @@ import (
 	"slices"
 
 	"haberdash/internal/contract"
+	"haberdash/tests/api"
 	"haberdash/tests/psp"
-	"haberdash/tests/shop"
 )
 
 // The example is a small shop whose books are right: order A is sent in two parcels, partly returned and refunded; B is
 // cancelled by the customer who placed it; C was refused because its payment was declined; and one unit was counted out.
 
-func eur(n int64) shop.Money { return shop.Money{Amount: n, Currency: "EUR"} }
+func eur(n int64) api.Money { return api.Money{Amount: n, Currency: "EUR"} }
 
 func example() (*Books, *Witness) {
 	w := newWitness()
@@ -69,7 +69,7 @@ func example() (*Books, *Witness) {
 	return b, w
 }
 
-func hats(n int64) []shop.Item { return []shop.Item{{SKU: "HAT", Quantity: n}} }
+func hats(n int64) []api.Item { return []api.Item{{SKU: "HAT", Quantity: n}} }
 
 // exampleOrder costs 37.70 whatever its quantity: 32.13 for the hats, the rest for shipping.
 func exampleOrder(id, number, status string, quantity int64) Order {
@@ -144,7 +144,7 @@ func publish(b *Books) {
 // tell lets the witness remember an answer, given twice, and the cart that it was for.
 func tell(w *Witness, b *Books, id string, status int, owner *person) {
 	p := &Placement{Key: "key-" + id, Email: id + "@example.test", Cart: "cart-" + id, Customer: owner}
-	answer := &shop.Answer{Status: status, Body: []byte("{}")}
+	answer := &api.Answer{Status: status, Body: []byte("{}")}
 	if status == http.StatusCreated {
 		p.Order = b.Orders[id].Order
 		p.Order.Lines = slices.Clone(p.Order.Lines)
@@ -153,7 +153,7 @@ func tell(w *Witness, b *Books, id string, status int, owner *person) {
 			p.Order.AccessToken = "token"
 		}
 	}
-	p.Answers = []*shop.Answer{answer, answer}
+	p.Answers = []*api.Answer{answer, answer}
 	w.placements[p.Key] = p
 	w.carts[p.Cart] = CartNote{Owner: owner, Items: hats(1), Ordered: status == http.StatusCreated}
 }

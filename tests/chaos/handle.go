@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"slices"
 
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 // handle is what somebody can do with an order. Each action is repeated until it is answered for good, and written
@@ -27,7 +27,7 @@ func (h handle) do(ctx context.Context, act Act, path, key string, body any, all
 	if key != "" {
 		header["Idempotency-Key"] = key
 	}
-	a, err := h.who.once(ctx, shop.Request{Method: http.MethodPost, Path: "/api/v1/orders/" + h.id + path, Header: header, Body: body})
+	a, err := h.who.once(ctx, api.Request{Method: http.MethodPost, Path: "/api/v1/orders/" + h.id + path, Header: header, Body: body})
 	if err != nil {
 		return o, 0, err
 	}
@@ -65,7 +65,7 @@ func (h handle) cancel(ctx context.Context) (status int, err error) {
 	return status, err
 }
 
-func (h handle) fulfil(ctx context.Context, key string, lines []shop.Item) (Order, int, error) {
+func (h handle) fulfil(ctx context.Context, key string, lines []api.Item) (Order, int, error) {
 	return h.do(ctx, Act{Kind: "fulfil", Lines: lines}, "/fulfilments", key,
 		map[string]any{"lines": lines, "carrier": "DHL", "trackingNumber": key}, notAllowed)
 }
@@ -76,7 +76,7 @@ func (h handle) deliver(ctx context.Context, part string) (Order, error) {
 }
 
 // sendBack asks for a return and gives its id.
-func (h handle) sendBack(ctx context.Context, key string, lines []shop.Item) (string, error) {
+func (h handle) sendBack(ctx context.Context, key string, lines []api.Item) (string, error) {
 	o, _, err := h.do(ctx, Act{Kind: "return", Lines: lines}, "/returns", key, map[string]any{"lines": lines, "reason": "too small"})
 	return newest(o, "return"), err
 }
@@ -86,7 +86,7 @@ func (h handle) receive(ctx context.Context, part string, restock bool) (Order, 
 	return o, err
 }
 
-func (h handle) refund(ctx context.Context, key string, amount shop.Money) error {
+func (h handle) refund(ctx context.Context, key string, amount api.Money) error {
 	_, _, err := h.do(ctx, Act{Kind: "refund", Amount: amount.Amount}, "/refunds", key,
 		map[string]any{"amount": amount, "reason": "sorry"}, "409 amount-exceeds-captured")
 	return err

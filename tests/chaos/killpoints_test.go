@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 // A passage is something that somebody does, and the steps that the shop passes meanwhile.
@@ -95,7 +95,7 @@ func (k *killer) arm() error { return k.w.arm(k.step) }
 
 func (k *killer) buy(token string, arm func() error) (*Placement, error) {
 	p := &person{w: k.w, name: k.name}
-	want := Purchase{Key: k.name, Email: k.name + "@example.test", Items: []shop.Item{{SKU: k.sku, Quantity: 3}}, Token: token, Country: "DE"}
+	want := Purchase{Key: k.name, Email: k.name + "@example.test", Items: []api.Item{{SKU: k.sku, Quantity: 3}}, Token: token, Country: "DE"}
 	cart, err := p.fill(k.ctx, want)
 	if err != nil {
 		return nil, err
@@ -107,12 +107,12 @@ func (k *killer) buy(token string, arm func() error) (*Placement, error) {
 	if err != nil {
 		return nil, err
 	}
-	return k.w.placed(p, want, cart, []*shop.Answer{a})
+	return k.w.placed(p, want, cart, []*api.Answer{a})
 }
 
 // bought is a confirmed order, placed before the step is armed, for its buyer and for the staff.
 func (k *killer) bought() (o Order, buyer, staff handle, err error) {
-	p, err := k.buy(shop.Visa, func() error { return nil })
+	p, err := k.buy(api.Visa, func() error { return nil })
 	if err != nil {
 		return o, buyer, staff, err
 	}
@@ -121,7 +121,7 @@ func (k *killer) bought() (o Order, buyer, staff handle, err error) {
 }
 
 func (k *killer) place() error {
-	p, err := k.buy(shop.Visa, k.arm)
+	p, err := k.buy(api.Visa, k.arm)
 	if err == nil && p.Status() != http.StatusCreated {
 		err = p.Answers[0].Problem()
 	}
@@ -129,7 +129,7 @@ func (k *killer) place() error {
 }
 
 func (k *killer) decline() error {
-	p, err := k.buy(shop.Declined, k.arm)
+	p, err := k.buy(api.Declined, k.arm)
 	if err == nil && p.Status() != http.StatusPaymentRequired {
 		err = fmt.Errorf("placed with %d", p.Status())
 	}
@@ -193,7 +193,7 @@ func (k *killer) refund() error {
 	if err := k.arm(); err != nil {
 		return err
 	}
-	return staff.refund(k.ctx, "refund-"+k.name, shop.Money{Amount: 7, Currency: "EUR"})
+	return staff.refund(k.ctx, "refund-"+k.name, api.Money{Amount: 7, Currency: "EUR"})
 }
 
 func (k *killer) count() error {

@@ -12,7 +12,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"haberdash/dapr/launch"
+	"haberdash/dapr/launch/process"
+	"haberdash/dapr/launch/toolchain"
 )
 
 // What `make chaos` sets. Without -long a run takes about a minute, with it some.
@@ -39,7 +40,7 @@ func TestMain(m *testing.M) {
 			code = 1
 		}
 	}
-	launch.Leave()
+	process.CloseGuard()
 	if code != 0 && theWorld.dir != "" {
 		fmt.Println("logs and data of the shop:", theWorld.dir)
 	} else {
@@ -66,7 +67,7 @@ func world(t *testing.T) *World {
 // steps are all steps at which a process may be killed.
 func steps(t *testing.T) []string {
 	t.Helper()
-	root, err := launch.FindRoot()
+	root, err := toolchain.FindRoot()
 	require.NoError(t, err)
 	names, err := Steps(root)
 	require.NoError(t, err)

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 // A person sends requests as a robust client does: what is not answered for good, it sends again as it is, with the
@@ -28,8 +28,8 @@ var errNotYet = errors.New("not answered for good")
 
 // insist sends a request until it is answered for good. copies of the first attempt go out at once, and hangsUp cuts
 // them off. All final answers are given; more than one only if there were copies.
-func (p *person) insist(ctx context.Context, r shop.Request, copies int, hangsUp bool) ([]*shop.Answer, error) {
-	answers, errs := make([]*shop.Answer, copies), make([]error, copies)
+func (p *person) insist(ctx context.Context, r api.Request, copies int, hangsUp bool) ([]*api.Answer, error) {
+	answers, errs := make([]*api.Answer, copies), make([]error, copies)
 	var all sync.WaitGroup
 	for i := range copies {
 		all.Go(func() { answers[i], errs[i] = p.insistOnce(ctx, r, hangsUp) })
@@ -38,7 +38,7 @@ func (p *person) insist(ctx context.Context, r shop.Request, copies int, hangsUp
 	return answers, errors.Join(errs...)
 }
 
-func (p *person) insistOnce(ctx context.Context, r shop.Request, hangsUp bool) (a *shop.Answer, err error) {
+func (p *person) insistOnce(ctx context.Context, r api.Request, hangsUp bool) (a *api.Answer, err error) {
 	what := fmt.Sprintf("%s: %s %s is answered for good", p.name, r.Method, r.Path)
 	err = p.w.until(ctx, what, func(ctx context.Context) error {
 		if hangsUp {
@@ -55,12 +55,12 @@ func (p *person) insistOnce(ctx context.Context, r shop.Request, hangsUp bool) (
 }
 
 // once sends a request until it is answered for good, and gives that answer.
-func (p *person) once(ctx context.Context, r shop.Request) (*shop.Answer, error) {
+func (p *person) once(ctx context.Context, r api.Request) (*api.Answer, error) {
 	return p.insistOnce(ctx, r, false)
 }
 
 // try makes one attempt; an error means that it is to be repeated.
-func (p *person) try(ctx context.Context, r shop.Request) (*shop.Answer, error) {
+func (p *person) try(ctx context.Context, r api.Request) (*api.Answer, error) {
 	c, err := p.client(ctx)
 	if err != nil {
 		return nil, err
@@ -80,7 +80,7 @@ func (p *person) try(ctx context.Context, r shop.Request) (*shop.Answer, error) 
 
 // send makes an attempt, judges whether it is answered for good, and then counts it: what happens after so many answers
 // happens at the same place of every run, however long an outage took.
-func (p *person) send(ctx context.Context, c *shop.Client, r shop.Request) (*shop.Answer, error) {
+func (p *person) send(ctx context.Context, c *api.Client, r api.Request) (*api.Answer, error) {
 	a, err := c.Do(ctx, r)
 	if err != nil {
 		p.w.Witness.count("no answer")
@@ -104,18 +104,18 @@ func (p *person) send(ctx context.Context, c *shop.Client, r shop.Request) (*sho
 }
 
 // client is the person's, signed in if they have an account.
-func (p *person) client(ctx context.Context) (*shop.Client, error) {
+func (p *person) client(ctx context.Context) (*api.Client, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.email == "" || p.token != "" {
 		return p.w.guest.As(p.token), nil
 	}
-	a, err := p.send(ctx, p.w.guest, shop.Request{Method: http.MethodPost, Path: "/api/v1/auth/login",
+	a, err := p.send(ctx, p.w.guest, api.Request{Method: http.MethodPost, Path: "/api/v1/auth/login",
 		Body: map[string]string{"email": p.email, "password": p.password}})
 	if err != nil {
 		return nil, err
 	}
-	var s shop.Session
+	var s api.Session
 	if err := a.Decode(&s); err != nil {
 		return nil, err
 	}
@@ -133,7 +133,7 @@ func (p *person) register(ctx context.Context) error {
 			}
 		}
 		asked = true
-		a, err := p.send(ctx, p.w.guest, shop.Request{Method: http.MethodPost, Path: "/api/v1/auth/register",
+		a, err := p.send(ctx, p.w.guest, api.Request{Method: http.MethodPost, Path: "/api/v1/auth/register",
 			Body: map[string]string{"email": p.email, "password": p.password, "name": p.name}})
 		if err != nil {
 			return err

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 // Buyer is somebody who buys, once or several times.
@@ -17,7 +17,7 @@ type Buyer struct {
 // Purchase is a cart that is ordered, and what becomes of the order.
 type Purchase struct {
 	Key, Email string
-	Items      []shop.Item
+	Items      []api.Item
 	Coupon     string
 	Token      string
 	Country    string
@@ -41,8 +41,8 @@ type Fate struct {
 }
 
 var tokens = []string{
-	shop.Visa, shop.Visa, shop.Visa, shop.Visa, shop.Visa, shop.Visa, shop.Declined, shop.InsufficientFunds, shop.Slow,
-	shop.Timeout, shop.Error,
+	api.Visa, api.Visa, api.Visa, api.Visa, api.Visa, api.Visa, api.Declined, api.InsufficientFunds, api.Slow,
+	api.Timeout, api.Error,
 }
 
 func drawBuyer(r *rand.Rand, name string, goods []Good) Buyer {
@@ -98,7 +98,7 @@ func (b Buyer) requests() (n int) {
 			n++
 		}
 		f := p.Fate
-		if p.Token == shop.Declined || p.Token == shop.InsufficientFunds {
+		if p.Token == api.Declined || p.Token == api.InsufficientFunds {
 			continue
 		}
 		n += f.Parcels

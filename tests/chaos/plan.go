@@ -14,7 +14,7 @@ import (
 	"slices"
 	"time"
 
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 // Size says how large a run is.
@@ -141,9 +141,9 @@ func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
 func chance(r *rand.Rand, percent int) bool { return r.IntN(100) < percent }
 
 // lines draws quantities of different goods.
-func lines(r *rand.Rand, goods []Good) (items []shop.Item) {
+func lines(r *rand.Rand, goods []Good) (items []api.Item) {
 	for _, i := range r.Perm(len(goods))[:1+r.IntN(min(4, len(goods)))] {
-		items = append(items, shop.Item{SKU: goods[i].SKU, Quantity: pick[int64](r, 1, 1, 1, 2, 2, 3, 5, 7)})
+		items = append(items, api.Item{SKU: goods[i].SKU, Quantity: pick[int64](r, 1, 1, 1, 2, 2, 3, 5, 7)})
 	}
 	return items
 }

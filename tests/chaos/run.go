@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 // atOnce is how many buyers are in the shop at the same time.
@@ -31,12 +31,12 @@ func (w *World) Stock(ctx context.Context, goods []Good) error {
 		w.Witness.note(func() { w.Witness.goods[g.SKU] = g.Quantity })
 	}
 	rows.Flush()
-	a, err := w.staff.once(ctx, shop.Request{Method: http.MethodPost, Path: "/api/v1/products/import",
+	a, err := w.staff.once(ctx, api.Request{Method: http.MethodPost, Path: "/api/v1/products/import",
 		Header: map[string]string{"Content-Type": "text/csv"}, Body: file.Bytes()})
 	if err != nil {
 		return err
 	}
-	var did shop.Imported
+	var did api.Imported
 	if err := a.Decode(&did); err != nil {
 		return err
 	}

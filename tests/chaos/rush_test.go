@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 // Of a hundred units a thousand buyers get exactly a hundred, though two services die in the middle of it: nobody is
@@ -32,7 +32,7 @@ func TestRush(t *testing.T) {
 		indexes[i] = i
 		buyer := fmt.Sprintf("%s-%d", name, i)
 		people[i] = &person{w: w, name: buyer}
-		wants[i] = Purchase{Key: buyer, Email: buyer + "@example.test", Items: []shop.Item{{SKU: name, Quantity: 1}}, Token: shop.Visa, Country: "DE"}
+		wants[i] = Purchase{Key: buyer, Email: buyer + "@example.test", Items: []api.Item{{SKU: name, Quantity: 1}}, Token: api.Visa, Country: "DE"}
 	}
 	require.NoError(t, parallel(indexes, atOnce, func(i int) (err error) {
 		carts[i], err = people[i].fill(ctx, wants[i])
@@ -50,7 +50,7 @@ func TestRush(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			placements[i], err = w.placed(people[i], wants[i], carts[i], []*shop.Answer{a})
+			placements[i], err = w.placed(people[i], wants[i], carts[i], []*api.Answer{a})
 			return err
 		})
 	})
@@ -62,9 +62,9 @@ func TestRush(t *testing.T) {
 			continue
 		}
 		require.Equal(t, http.StatusConflict, p.Status(), "%s", p.Answers[0].Body)
-		var short []shop.OutOfStockLine
+		var short []api.OutOfStockLine
 		require.NoError(t, p.Answers[0].Problem().Member("lines", &short))
-		require.Equal(t, []shop.OutOfStockLine{{SKU: name, Requested: 1, Available: 0}}, short)
+		require.Equal(t, []api.OutOfStockLine{{SKU: name, Requested: 1, Available: 0}}, short)
 	}
 	require.Equal(t, units, sold)
 	books := judge(t, w, diary)

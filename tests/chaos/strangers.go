@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 // Strangers try to read and to change what is not theirs: orders and carts. All of it must look as if it did not exist.
@@ -18,7 +18,7 @@ func (w *World) Strangers(ctx context.Context, b *Books, name string) ([]Violati
 	}
 	guest := &person{w: w, name: "guest"}
 	c := &check{invariant: 7, Books: b, witness: w.Witness}
-	try := func(who *person, token string, r shop.Request, order string) error {
+	try := func(who *person, token string, r api.Request, order string) error {
 		if token != "" {
 			r.Header = map[string]string{"X-Order-Token": token}
 		}
@@ -47,7 +47,7 @@ func (w *World) Strangers(ctx context.Context, b *Books, name string) ([]Violati
 		if next := placements[(i+1)%len(placements)]; next != p {
 			other = next.Order.AccessToken // of another order; empty if that is a customer's
 		}
-		for _, r := range []shop.Request{
+		for _, r := range []api.Request{
 			{Method: http.MethodGet, Path: path}, {Method: http.MethodGet, Path: path + "/events"},
 			{Method: http.MethodPost, Path: path + "/cancel"},
 			{Method: http.MethodPost, Path: path + "/returns", Body: map[string]any{"reason": "mine", "lines": p.Order.items()}},
@@ -62,7 +62,7 @@ func (w *World) Strangers(ctx context.Context, b *Books, name string) ([]Violati
 			continue
 		}
 		for _, who := range []*person{stranger, guest} {
-			if err := try(who, "", shop.Request{Method: http.MethodGet, Path: "/api/v1/carts/" + p.Cart}, ""); err != nil {
+			if err := try(who, "", api.Request{Method: http.MethodGet, Path: "/api/v1/carts/" + p.Cart}, ""); err != nil {
 				return nil, fmt.Errorf("cart %s: %w", p.Cart, err)
 			}
 		}

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 // Order is an order as the public API shows it, in full.
@@ -14,11 +14,11 @@ type Order struct {
 	Status      string       `json:"status"`
 	Email       string       `json:"email"`
 	Lines       []Line       `json:"lines"`
-	Subtotal    shop.Money   `json:"subtotal"`
-	Discount    shop.Money   `json:"discount"`
-	Shipping    shop.Money   `json:"shipping"`
-	Tax         shop.Money   `json:"tax"`
-	Total       shop.Money   `json:"total"`
+	Subtotal    api.Money    `json:"subtotal"`
+	Discount    api.Money    `json:"discount"`
+	Shipping    api.Money    `json:"shipping"`
+	Tax         api.Money    `json:"tax"`
+	Total       api.Money    `json:"total"`
 	Payment     Payment      `json:"payment"`
 	Fulfilments []Fulfilment `json:"fulfilments"`
 	Returns     []Return     `json:"returns"`
@@ -28,36 +28,36 @@ type Order struct {
 
 // Line is a line of an order.
 type Line struct {
-	SKU       string     `json:"sku"`
-	Quantity  int64      `json:"quantity"`
-	UnitPrice shop.Money `json:"unitPrice"`
-	Total     shop.Money `json:"total"`
-	Discount  shop.Money `json:"discount"`
-	Tax       shop.Money `json:"tax"`
+	SKU       string    `json:"sku"`
+	Quantity  int64     `json:"quantity"`
+	UnitPrice api.Money `json:"unitPrice"`
+	Total     api.Money `json:"total"`
+	Discount  api.Money `json:"discount"`
+	Tax       api.Money `json:"tax"`
 }
 
 // Payment is where an order's money is.
 type Payment struct {
-	Status     string     `json:"status"`
-	Authorized shop.Money `json:"authorized"`
-	Captured   shop.Money `json:"captured"`
-	Refunded   shop.Money `json:"refunded"`
+	Status     string    `json:"status"`
+	Authorized api.Money `json:"authorized"`
+	Captured   api.Money `json:"captured"`
+	Refunded   api.Money `json:"refunded"`
 }
 
 // Fulfilment is a parcel and its share of the total.
 type Fulfilment struct {
-	ID     string      `json:"id"`
-	Lines  []shop.Item `json:"lines"`
-	Status string      `json:"status"`
-	Amount shop.Money  `json:"amount"`
+	ID     string     `json:"id"`
+	Lines  []api.Item `json:"lines"`
+	Status string     `json:"status"`
+	Amount api.Money  `json:"amount"`
 }
 
 // Return is goods on their way back; Refunded is missing until the money is given back.
 type Return struct {
-	ID       string      `json:"id"`
-	Lines    []shop.Item `json:"lines"`
-	Status   string      `json:"status"`
-	Refunded *shop.Money `json:"refunded"`
+	ID       string     `json:"id"`
+	Lines    []api.Item `json:"lines"`
+	Status   string     `json:"status"`
+	Refunded *api.Money `json:"refunded"`
 }
 
 // Event is a step in an order's history, with what this package reads of its data.
@@ -80,27 +80,27 @@ type Event struct {
 
 // money of a payment's event.
 func (e Event) money() int64 {
-	var m shop.Money
+	var m api.Money
 	_ = json.Unmarshal(e.Data.Amount, &m) // other events have no amount, or another kind of one
 	return m.Amount
 }
 
 // items sums an order's lines by SKU.
-func (o Order) items() []shop.Item {
-	var items []shop.Item
+func (o Order) items() []api.Item {
+	var items []api.Item
 	for _, l := range o.Lines {
-		items = append(items, shop.Item{SKU: l.SKU, Quantity: l.Quantity})
+		items = append(items, api.Item{SKU: l.SKU, Quantity: l.Quantity})
 	}
 	return sumItems(items)
 }
 
-func sumItems(items []shop.Item) (sums []shop.Item) {
+func sumItems(items []api.Item) (sums []api.Item) {
 	at := map[string]int{}
 	for _, i := range items {
 		j, seen := at[i.SKU]
 		if !seen {
 			j = len(sums)
-			at[i.SKU], sums = j, append(sums, shop.Item{SKU: i.SKU})
+			at[i.SKU], sums = j, append(sums, api.Item{SKU: i.SKU})
 		}
 		sums[j].Quantity += i.Quantity
 	}

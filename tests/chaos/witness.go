@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 // A Witness remembers what the shop told its customers. What it told them must stay true.
@@ -28,9 +28,9 @@ type Witness struct {
 // Placement is what is known of one idempotency key.
 type Placement struct {
 	Key, Email, Cart string
-	Customer         *person        // nil for a guest
-	Answers          []*shop.Answer // final ones
-	Order            Order          // of a 201
+	Customer         *person       // nil for a guest
+	Answers          []*api.Answer // final ones
+	Order            Order         // of a 201
 }
 
 // Status of the final answers; they are all the same, or checkKeys says so.
@@ -46,7 +46,7 @@ type Act struct {
 	Kind    string // cancel, fulfil, deliver, return, receive or refund
 	Order   string
 	Part    string // the fulfilment, return or refund
-	Lines   []shop.Item
+	Lines   []api.Item
 	Amount  int64
 	Restock bool
 	Status  int
@@ -62,7 +62,7 @@ type Moved struct {
 // CartNote is the last that a buyer did with a cart: what they left in it, and whether that was ordered.
 type CartNote struct {
 	Owner   *person // nil for a guest
-	Items   []shop.Item
+	Items   []api.Item
 	Ordered bool
 }
 
@@ -90,7 +90,7 @@ func (w *Witness) count(what string) { w.note(func() { w.tally[what]++ }) }
 
 // judge holds every answer to what the API promises of all of them: an outage is a 503 with Retry-After, never a 500,
 // and every error is a problem document.
-func (w *Witness) judge(r shop.Request, a *shop.Answer) {
+func (w *Witness) judge(r api.Request, a *api.Answer) {
 	what := fmt.Sprint(a.Status)
 	if a.Status >= 400 {
 		what += " " + a.Problem().Name()

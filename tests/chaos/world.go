@@ -17,17 +17,19 @@ import (
 	"time"
 
 	"haberdash/dapr/launch"
-	"haberdash/tests/shop"
+	"haberdash/dapr/launch/config"
+	"haberdash/dapr/launch/standalone"
+	"haberdash/tests/api"
 )
 
 // World is a shop built to be killed, the payment provider beside it, and what its customers remember.
 type World struct {
 	Shop     *launch.Shop
-	Provider *launch.Program
+	Provider *standalone.Program
 	Witness  *Witness
 
 	options Options
-	guest   *shop.Client
+	guest   *api.Client
 	staff   *person
 	steps   string // directory of the armed steps
 	answers atomic.Int64
@@ -69,7 +71,7 @@ func Start(ctx context.Context, o Options) (w *World, err error) {
 	}
 	// The provider sends webhooks to the shop and the shop calls the provider: each must know the other's port before it
 	// starts.
-	w.Provider, err = launch.StartProgram(ctx, launch.ProgramOptions{
+	w.Provider, err = standalone.StartProgram(ctx, standalone.ProgramOptions{
 		RunDir: o.Dir, Package: "./tests/psp/cmd/psp", Health: "/healthz",
 		Args: func(port int) []string {
 			return []string{
@@ -88,10 +90,10 @@ func Start(ctx context.Context, o Options) (w *World, err error) {
 		w.Provider.Stop()
 		return nil, err
 	}
-	w.guest = shop.New(w.Shop.GatewayURL())
+	w.guest = api.New(w.Shop.GatewayURL())
 	w.guest.HTTP.Timeout = 10 * time.Second
 	w.guest.HTTP.Transport.(*http.Transport).MaxIdleConnsPerHost = 256
-	w.staff = &person{w: w, name: "staff", email: shop.AdminEmail, password: shop.AdminPassword}
+	w.staff = &person{w: w, name: "staff", email: api.AdminEmail, password: api.AdminPassword}
 	return w, nil
 }
 
@@ -105,7 +107,7 @@ func (w *World) open(ctx context.Context, more map[string]string) (err error) {
 	maps.Copy(env, more)
 	log := &muted{to: w.options.Log}
 	defer log.mute()
-	w.Shop, err = launch.Start(ctx, launch.Options{
+	w.Shop, err = launch.Start(ctx, config.Options{
 		RunDir: w.options.Dir, FreePorts: true, GatewayPort: w.Provider.Port + 1, Tags: []string{"failpoints"}, Env: env, Log: log,
 	})
 	return err

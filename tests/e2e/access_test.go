@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 // access says what every operation answers to every caller. A name in braces is an object of the world: the owner's,
@@ -202,7 +202,7 @@ func TestAccess(t *testing.T) {
 }
 
 // expect makes the call of a rule.
-func (w *world) expect(t *testing.T, r rule, caller string, c *shop.Client, want int) {
+func (w *world) expect(t *testing.T, r rule, caller string, c *api.Client, want int) {
 	t.Helper()
 	request := w.request(r)
 	switch {

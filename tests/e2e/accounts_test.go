@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 // tokenInMail finds it in plain text, and in HTML, which is all that the SMTP binding sends.
@@ -16,8 +16,8 @@ var tokenInMail = regexp.MustCompile(`token, it is:(?:\s|<br>|<code>)+([A-Z0-9]+
 
 func TestMailProvesTheMailbox(t *testing.T) {
 	c, ctx := guest(t), t.Context()
-	email := shop.NewEmail()
-	_, err := c.Register(ctx, email, shop.NewKey(), "Ada Byron")
+	email := api.NewEmail()
+	_, err := c.Register(ctx, email, api.NewKey(), "Ada Byron")
 	require.NoError(t, err)
 	var mail letter
 	require.EventuallyWithT(t, func(collect *assert.CollectT) {
@@ -27,29 +27,29 @@ func TestMailProvesTheMailbox(t *testing.T) {
 	}, soon, tick)
 	found := tokenInMail.FindStringSubmatch(mail.text)
 	require.NotNil(t, found, mail.text)
-	verify := shop.Request{Method: http.MethodPost, Path: "/api/v1/auth/verify-email", Body: map[string]string{"token": found[1]}}
+	verify := api.Request{Method: http.MethodPost, Path: "/api/v1/auth/verify-email", Body: map[string]string{"token": found[1]}}
 	a, err := c.Do(ctx, verify)
 	require.NoError(t, err)
 	require.NoError(t, a.Decode(nil))
 	refused(t, c, verify, "") // a token serves once
 
-	_, err = c.Register(ctx, email, shop.NewKey(), "Somebody Else")
+	_, err = c.Register(ctx, email, api.NewKey(), "Somebody Else")
 	problem(t, err, http.StatusConflict, "email-taken")
 }
 
 func TestRefreshTokensServeOnce(t *testing.T) {
 	c, ctx := guest(t), t.Context()
-	email, password := shop.NewEmail(), shop.NewKey()
+	email, password := api.NewEmail(), api.NewKey()
 	_, err := c.Register(ctx, email, password, "Ada Byron")
 	require.NoError(t, err)
 	first, err := c.Login(ctx, email, password)
 	require.NoError(t, err)
-	refresh := func(token string) *shop.Answer {
-		a, err := c.Do(ctx, shop.Request{Method: http.MethodPost, Path: "/api/v1/auth/refresh", Body: map[string]string{"refreshToken": token}})
+	refresh := func(token string) *api.Answer {
+		a, err := c.Do(ctx, api.Request{Method: http.MethodPost, Path: "/api/v1/auth/refresh", Body: map[string]string{"refreshToken": token}})
 		require.NoError(t, err)
 		return a
 	}
-	var second shop.Session
+	var second api.Session
 	require.NoError(t, refresh(first.RefreshToken).Decode(&second))
 	require.NotEqual(t, first.RefreshToken, second.RefreshToken)
 	problem(t, refresh(first.RefreshToken).Problem(), http.StatusUnauthorized, "token-reused")
@@ -61,11 +61,11 @@ func TestGuestCartIsClaimed(t *testing.T) {
 	sku := stocked(t, 5)
 	cart := cartOf(t, c, sku)
 	somebody, _ := customer(t)
-	claim := shop.Request{Method: http.MethodPost, Path: "/api/v1/carts/" + cart.ID + "/claim", Header: map[string]string{"If-Match": cart.ETag}}
+	claim := api.Request{Method: http.MethodPost, Path: "/api/v1/carts/" + cart.ID + "/claim", Header: map[string]string{"If-Match": cart.ETag}}
 	require.Equal(t, http.StatusUnauthorized, refused(t, c, claim, "").Status)
 	a, err := somebody.Do(ctx, claim)
 	require.NoError(t, err)
-	var claimed shop.Cart
+	var claimed api.Cart
 	require.NoError(t, a.Decode(&claimed))
 	mine, err := somebody.Cart(ctx, "mine")
 	require.NoError(t, err)
@@ -93,15 +93,15 @@ func mailedToken(t *testing.T, to string, n int) string {
 // and what was done is on record.
 func TestAnAccountMovesAndGoes(t *testing.T) {
 	c, ctx := guest(t), t.Context()
-	former, email, password := shop.NewEmail(), shop.NewEmail(), shop.NewKey()
+	former, email, password := api.NewEmail(), api.NewEmail(), api.NewKey()
 	user, err := c.Register(ctx, former, password, "Ada Byron")
 	require.NoError(t, err)
 	mailedToken(t, former, 1)
 	session, err := c.Login(ctx, former, password)
 	require.NoError(t, err)
 	mine := c.As(session.AccessToken)
-	do := func(by *shop.Client, method, path string, body any) *shop.Answer {
-		a, err := by.Do(ctx, shop.Request{Method: method, Path: path, Body: body})
+	do := func(by *api.Client, method, path string, body any) *api.Answer {
+		a, err := by.Do(ctx, api.Request{Method: method, Path: path, Body: body})
 		require.NoError(t, err)
 		return a
 	}
@@ -122,7 +122,7 @@ func TestAnAccountMovesAndGoes(t *testing.T) {
 	_, err = c.Login(ctx, email, password)
 	problem(t, err, http.StatusUnauthorized, "invalid-credentials")
 
-	var events shop.List[struct{ Type, By string }]
+	var events api.List[struct{ Type, By string }]
 	require.NoError(t, do(staff(t), http.MethodGet, "/api/v1/users/"+user.ID+"/events", nil).Decode(&events))
 	require.Equal(t, "user.deleted", events.Items[0].Type)
 	require.Equal(t, user.ID, events.Items[0].By)

@@ -6,16 +6,16 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 // bought is an order of quantities of two SKUs, of which there are ten each.
-func bought(t *testing.T, c *shop.Client, a, b int64) (order shop.Order, skuA, skuB string) {
+func bought(t *testing.T, c *api.Client, a, b int64) (order api.Order, skuA, skuB string) {
 	t.Helper()
 	skuA, skuB = stocked(t, 10), stocked(t, 10)
-	cart, err := c.NewCart(t.Context(), shop.Item{SKU: skuA, Quantity: a}, shop.Item{SKU: skuB, Quantity: b})
+	cart, err := c.NewCart(t.Context(), api.Item{SKU: skuA, Quantity: a}, api.Item{SKU: skuB, Quantity: b})
 	require.NoError(t, err)
-	order, err = c.Checkout(t.Context(), cart, shop.Visa, shop.NewKey())
+	order, err = c.Checkout(t.Context(), cart, api.Visa, api.NewKey())
 	require.NoError(t, err)
 	require.Equal(t, "confirmed", order.Status)
 	return order, skuA, skuB
@@ -25,7 +25,7 @@ func stockIs(t *testing.T, sku string, onHand, reserved int64) {
 	t.Helper()
 	stock, err := staff(t).Stock(t.Context(), sku)
 	require.NoError(t, err)
-	require.Equal(t, shop.Stock{SKU: sku, OnHand: onHand, Reserved: reserved, Available: onHand - reserved}, stock)
+	require.Equal(t, api.Stock{SKU: sku, OnHand: onHand, Reserved: reserved, Available: onHand - reserved}, stock)
 }
 
 func TestAnOrderShippedInPartsDeliveredAndReturned(t *testing.T) {
@@ -33,28 +33,28 @@ func TestAnOrderShippedInPartsDeliveredAndReturned(t *testing.T) {
 	boss := staff(t)
 	order, a, b := bought(t, c, 3, 1)
 	token := order.AccessToken
-	first, err := boss.Fulfil(ctx, order.ID, "", shop.Item{SKU: a, Quantity: 1}, shop.Item{SKU: a, Quantity: 1})
+	first, err := boss.Fulfil(ctx, order.ID, "", api.Item{SKU: a, Quantity: 1}, api.Item{SKU: a, Quantity: 1})
 	require.NoError(t, err)
 	require.Equal(t, "partially-fulfilled", first.Status)
 	require.Equal(t, "partially-captured", first.Payment.Status)
 	require.Equal(t, order.Total.Amount, first.Payment.Captured.Amount+first.Payment.Authorized.Amount)
 	require.Len(t, first.Fulfilments, 1)
 	require.Equal(t, "shipped", first.Fulfilments[0].Status)
-	require.Equal(t, []shop.Item{{SKU: a, Quantity: 2}}, first.Fulfilments[0].Lines, "one line a SKU")
+	require.Equal(t, []api.Item{{SKU: a, Quantity: 2}}, first.Fulfilments[0].Lines, "one line a SKU")
 	stockIs(t, a, 8, 1)
 	_, err = c.Cancel(ctx, order.ID, order.AccessToken)
 	problem(t, err, http.StatusConflict, "invalid-transition")
 
-	key := shop.NewKey()
-	second, err := boss.Fulfil(ctx, order.ID, key, shop.Item{SKU: a, Quantity: 1}, shop.Item{SKU: b, Quantity: 1})
+	key := api.NewKey()
+	second, err := boss.Fulfil(ctx, order.ID, key, api.Item{SKU: a, Quantity: 1}, api.Item{SKU: b, Quantity: 1})
 	require.NoError(t, err)
 	require.Equal(t, "fulfilled", second.Status)
 	require.Equal(t, "captured", second.Payment.Status)
 	require.Equal(t, order.Total, second.Payment.Captured)
-	again, err := boss.Fulfil(ctx, order.ID, key, shop.Item{SKU: a, Quantity: 1}, shop.Item{SKU: b, Quantity: 1})
+	again, err := boss.Fulfil(ctx, order.ID, key, api.Item{SKU: a, Quantity: 1}, api.Item{SKU: b, Quantity: 1})
 	require.NoError(t, err)
 	require.Equal(t, second, again, "a repetition of the key gets the first answer")
-	_, err = boss.Fulfil(ctx, order.ID, key, shop.Item{SKU: a, Quantity: 1})
+	_, err = boss.Fulfil(ctx, order.ID, key, api.Item{SKU: a, Quantity: 1})
 	problem(t, err, http.StatusUnprocessableEntity, "idempotency-key-reused")
 	stockIs(t, a, 7, 0)
 	stockIs(t, b, 9, 0)
@@ -65,11 +65,11 @@ func TestAnOrderShippedInPartsDeliveredAndReturned(t *testing.T) {
 	}
 	require.Equal(t, "delivered", order.Status)
 
-	returned, err := c.AskReturn(ctx, order.ID, token, "", shop.Item{SKU: a, Quantity: 1})
+	returned, err := c.AskReturn(ctx, order.ID, token, "", api.Item{SKU: a, Quantity: 1})
 	require.NoError(t, err)
 	require.Equal(t, "delivered", returned.Status)
 	require.Equal(t, "requested", returned.Returns[0].Status)
-	_, err = c.AskReturn(ctx, order.ID, token, "", shop.Item{SKU: a, Quantity: 3})
+	_, err = c.AskReturn(ctx, order.ID, token, "", api.Item{SKU: a, Quantity: 3})
 	problem(t, err, http.StatusUnprocessableEntity, "invalid-quantity")
 	for range 2 { // a repetition changes nothing
 		order, err = boss.Receive(ctx, order.ID, returned.Returns[0].ID, true)
@@ -78,7 +78,7 @@ func TestAnOrderShippedInPartsDeliveredAndReturned(t *testing.T) {
 		require.Equal(t, "partially-refunded", order.Payment.Status)
 	}
 	stockIs(t, a, 8, 0)
-	returned, err = c.AskReturn(ctx, order.ID, token, "", shop.Item{SKU: a, Quantity: 2}, shop.Item{SKU: b, Quantity: 1})
+	returned, err = c.AskReturn(ctx, order.ID, token, "", api.Item{SKU: a, Quantity: 2}, api.Item{SKU: b, Quantity: 1})
 	require.NoError(t, err)
 	order, err = boss.Receive(ctx, order.ID, returned.Returns[1].ID, false)
 	require.NoError(t, err)
@@ -104,14 +104,14 @@ func TestRefundsByHand(t *testing.T) {
 	c, ctx := guest(t), t.Context()
 	boss := staff(t)
 	order, a, b := bought(t, c, 1, 1)
-	eur := func(amount int64) shop.Money { return shop.Money{Amount: amount, Currency: "EUR"} }
-	_, err := boss.Refund(ctx, order.ID, shop.NewKey(), eur(1))
+	eur := func(amount int64) api.Money { return api.Money{Amount: amount, Currency: "EUR"} }
+	_, err := boss.Refund(ctx, order.ID, api.NewKey(), eur(1))
 	problem(t, err, http.StatusConflict, "amount-exceeds-captured")
-	_, err = boss.Fulfil(ctx, order.ID, "", shop.Item{SKU: a, Quantity: 1}, shop.Item{SKU: b, Quantity: 1})
+	_, err = boss.Fulfil(ctx, order.ID, "", api.Item{SKU: a, Quantity: 1}, api.Item{SKU: b, Quantity: 1})
 	require.NoError(t, err)
 
-	key := shop.NewKey()
-	answers, errs := make([]shop.Order, 10), make([]error, 10)
+	key := api.NewKey()
+	answers, errs := make([]api.Order, 10), make([]error, 10)
 	together(10, func(i int) { answers[i], errs[i] = boss.Refund(ctx, order.ID, key, eur(100)) })
 	for i := range answers {
 		require.NoError(t, errs[i])
@@ -124,16 +124,16 @@ func TestRefundsByHand(t *testing.T) {
 	problem(t, err, http.StatusUnprocessableEntity, "idempotency-key-reused")
 	_, err = boss.Refund(ctx, order.ID, "", eur(1))
 	problem(t, err, http.StatusBadRequest, "idempotency-key-required")
-	for _, bad := range []shop.Money{eur(0), eur(-5), {Amount: 5, Currency: "USD"}} {
-		_, err = boss.Refund(ctx, order.ID, shop.NewKey(), bad)
+	for _, bad := range []api.Money{eur(0), eur(-5), {Amount: 5, Currency: "USD"}} {
+		_, err = boss.Refund(ctx, order.ID, api.NewKey(), bad)
 		problem(t, err, http.StatusUnprocessableEntity, "invalid-request")
 	}
-	_, err = boss.Refund(ctx, order.ID, shop.NewKey(), eur(order.Total.Amount-99))
+	_, err = boss.Refund(ctx, order.ID, api.NewKey(), eur(order.Total.Amount-99))
 	problem(t, err, http.StatusConflict, "amount-exceeds-captured")
-	a1, err := boss.Do(ctx, shop.Request{Method: http.MethodPost, Path: "/api/v1/orders/" + order.ID + "/refunds",
-		Header: map[string]string{"Idempotency-Key": shop.NewKey()}, Body: map[string]any{"amount": eur(order.Total.Amount - 100), "reason": "all of it"}})
+	a1, err := boss.Do(ctx, api.Request{Method: http.MethodPost, Path: "/api/v1/orders/" + order.ID + "/refunds",
+		Header: map[string]string{"Idempotency-Key": api.NewKey()}, Body: map[string]any{"amount": eur(order.Total.Amount - 100), "reason": "all of it"}})
 	require.NoError(t, err)
-	var last shop.Order
+	var last api.Order
 	require.NoError(t, a1.Decode(&last))
 	require.Equal(t, http.StatusCreated, a1.Status)
 	require.Equal(t, "refunded", last.Payment.Status)
@@ -144,25 +144,25 @@ func TestWhoMayDoWhatWithAnOrder(t *testing.T) {
 	order, a, _ := bought(t, c, 1, 1)
 	other, _ := customer(t)
 	for _, path := range []string{"/fulfilments", "/fulfilments/x/deliver", "/returns/x/receive", "/refunds"} {
-		r := shop.Request{Method: http.MethodPost, Path: "/api/v1/orders/" + order.ID + path, Body: "nonsense", Header: map[string]string{"X-Order-Token": order.AccessToken}}
+		r := api.Request{Method: http.MethodPost, Path: "/api/v1/orders/" + order.ID + path, Body: "nonsense", Header: map[string]string{"X-Order-Token": order.AccessToken}}
 		problem(t, refused(t, c, r, ""), http.StatusUnauthorized, "unauthenticated")
 		problem(t, refused(t, other, r, ""), http.StatusForbidden, "forbidden")
 	}
-	for _, who := range []*shop.Client{c, other} {
-		_, err := who.AskReturn(ctx, order.ID, "", "", shop.Item{SKU: a, Quantity: 1})
+	for _, who := range []*api.Client{c, other} {
+		_, err := who.AskReturn(ctx, order.ID, "", "", api.Item{SKU: a, Quantity: 1})
 		problem(t, err, http.StatusNotFound, "not-found")
 	}
-	_, err := c.AskReturn(ctx, order.ID, order.AccessToken, "", shop.Item{SKU: a, Quantity: 1})
+	_, err := c.AskReturn(ctx, order.ID, order.AccessToken, "", api.Item{SKU: a, Quantity: 1})
 	problem(t, err, http.StatusConflict, "invalid-transition")
 	boss := staff(t)
-	for _, lines := range [][]shop.Item{{}, {{SKU: a, Quantity: 0}}, {{SKU: a, Quantity: -1}}, {{SKU: a, Quantity: 2}}, {{SKU: "no-such", Quantity: 1}}} {
+	for _, lines := range [][]api.Item{{}, {{SKU: a, Quantity: 0}}, {{SKU: a, Quantity: -1}}, {{SKU: a, Quantity: 2}}, {{SKU: "no-such", Quantity: 1}}} {
 		_, err := boss.Fulfil(ctx, order.ID, "", lines...)
-		var p *shop.Problem
+		var p *api.Problem
 		require.ErrorAs(t, err, &p)
 		require.Equal(t, http.StatusUnprocessableEntity, p.Status, "%v", p)
 		require.NotEmpty(t, p.Errors)
 	}
-	_, err = boss.Fulfil(ctx, "no-such-order", "", shop.Item{SKU: a, Quantity: 1})
+	_, err = boss.Fulfil(ctx, "no-such-order", "", api.Item{SKU: a, Quantity: 1})
 	problem(t, err, http.StatusNotFound, "not-found")
 	_, err = boss.Deliver(ctx, order.ID, "no-such")
 	problem(t, err, http.StatusNotFound, "not-found")

@@ -11,16 +11,16 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 // refused demands an answer that blames the client: 4xx as a problem (the client's Check sees to that),
 // which names the wrong input where one is given. It goes on after a failure, so that a table tells of all.
-func refused(t *testing.T, c *shop.Client, r shop.Request, location string) *shop.Problem {
+func refused(t *testing.T, c *api.Client, r api.Request, location string) *api.Problem {
 	t.Helper()
 	a, err := c.Do(t.Context(), r)
 	if !assert.NoError(t, err) {
-		return &shop.Problem{}
+		return &api.Problem{}
 	}
 	assert.True(t, a.Status >= 400 && a.Status < 500, "%s %.120s answered %d: %.300s", r.Method, r.Path, a.Status, a.Body)
 	p := a.Problem()
@@ -30,7 +30,7 @@ func refused(t *testing.T, c *shop.Client, r shop.Request, location string) *sho
 	return p
 }
 
-func names(p *shop.Problem, location string) bool {
+func names(p *api.Problem, location string) bool {
 	return slices.ContainsFunc(p.Errors, func(e struct{ Location, Message string }) bool { return e.Location == location })
 }
 
@@ -42,11 +42,11 @@ func TestQuantities(t *testing.T) {
 	for _, quantity := range []string{
 		"-1", "1000000000000000000", "1e18", "9223372036854775808", "1e400", "1.5", `"2"`, "null", "true", "[]", "{}",
 	} {
-		r := shop.Request{Method: http.MethodPut, Path: path, Header: map[string]string{"If-Match": cart.ETag}, Body: `{"quantity":` + quantity + `}`}
+		r := api.Request{Method: http.MethodPut, Path: path, Header: map[string]string{"If-Match": cart.ETag}, Body: `{"quantity":` + quantity + `}`}
 		p := refused(t, c, r, "")
 		assert.True(t, names(p, "body.quantity") || names(p, "body") && quantity == "1e400", "quantity %s: %v", quantity, p)
 	}
-	refused(t, c, shop.Request{Method: http.MethodPut, Path: path, Header: map[string]string{"If-Match": cart.ETag}, Body: `{}`}, "body.quantity")
+	refused(t, c, api.Request{Method: http.MethodPut, Path: path, Header: map[string]string{"If-Match": cart.ETag}, Body: `{}`}, "body.quantity")
 	after, err := c.Cart(t.Context(), cart.ID)
 	require.NoError(t, err)
 	require.Equal(t, cart, after, "what is refused changes nothing")
@@ -63,10 +63,10 @@ func TestQuantities(t *testing.T) {
 func TestStockAdjustments(t *testing.T) {
 	guest(t)
 	sku := stocked(t, 3)
-	adjust := func(sku, body string) shop.Request {
-		return shop.Request{
+	adjust := func(sku, body string) api.Request {
+		return api.Request{
 			Method: http.MethodPost, Path: "/api/v1/stock/" + sku + "/adjustments",
-			Header: map[string]string{"Idempotency-Key": shop.NewKey()}, Body: body,
+			Header: map[string]string{"Idempotency-Key": api.NewKey()}, Body: body,
 		}
 	}
 	for _, delta := range []string{"0", "1000000000000000000", "-1000000000000000000", "1.5", `"2"`, "null"} {
@@ -79,9 +79,9 @@ func TestStockAdjustments(t *testing.T) {
 	for range 2 { // the second is a repetition
 		a, err := staff(t).Do(t.Context(), r)
 		require.NoError(t, err)
-		var stock shop.Stock
+		var stock api.Stock
 		require.NoError(t, a.Decode(&stock))
-		require.Equal(t, shop.Stock{SKU: sku, OnHand: 4, Available: 4}, stock)
+		require.Equal(t, api.Stock{SKU: sku, OnHand: 4, Available: 4}, stock)
 	}
 	r.Header = nil
 	refused(t, staff(t), r, "")
@@ -115,16 +115,16 @@ func TestBadPlacements(t *testing.T) {
 	} {
 		require.Contains(t, good, bad.old)
 		body := strings.Replace(strings.Replace(good, bad.old, bad.new, 1), "CART", cart.ID, 1)
-		refused(t, c, shop.Request{
-			Method: http.MethodPost, Path: "/api/v1/orders", Header: map[string]string{"Idempotency-Key": shop.NewKey()}, Body: body,
+		refused(t, c, api.Request{
+			Method: http.MethodPost, Path: "/api/v1/orders", Header: map[string]string{"Idempotency-Key": api.NewKey()}, Body: body,
 		}, bad.location)
 	}
-	refused(t, c, shop.Request{
+	refused(t, c, api.Request{
 		Method: http.MethodPost, Path: "/api/v1/orders", Header: map[string]string{"Idempotency-Key": strings.Repeat("k", 5000)},
 		Body: strings.Replace(good, "CART", cart.ID, 1),
 	}, "header.Idempotency-Key")
 	// None of them has taken the last piece.
-	order, err := c.Checkout(t.Context(), cart, shop.Visa, shop.NewKey())
+	order, err := c.Checkout(t.Context(), cart, api.Visa, api.NewKey())
 	require.NoError(t, err)
 	require.Equal(t, "confirmed", order.Status)
 }
@@ -132,12 +132,12 @@ func TestBadPlacements(t *testing.T) {
 func TestBadQueries(t *testing.T) {
 	c := guest(t)
 	for _, list := range []struct {
-		as   *shop.Client
+		as   *api.Client
 		path string
 	}{{c, "/api/v1/products"}, {staff(t), "/api/v1/orders"}} {
 		for _, bad := range []string{"limit=0", "limit=101", "limit=-1", "limit=many", "limit=1e2", "cursor=%40%40", "cursor=AAAA", "surprise=1"} {
 			name, _, _ := strings.Cut(bad, "=")
-			refused(t, list.as, shop.Request{Method: http.MethodGet, Path: list.path + "?" + bad}, "query."+name)
+			refused(t, list.as, api.Request{Method: http.MethodGet, Path: list.path + "?" + bad}, "query."+name)
 		}
 	}
 	for _, bad := range []string{
@@ -145,9 +145,9 @@ func TestBadQueries(t *testing.T) {
 		"q=%FF%FE", "q=" + strings.Repeat("long", 1000),
 	} {
 		name, _, _ := strings.Cut(bad, "=")
-		refused(t, c, shop.Request{Method: http.MethodGet, Path: "/api/v1/products?" + bad}, "query."+name)
+		refused(t, c, api.Request{Method: http.MethodGet, Path: "/api/v1/products?" + bad}, "query."+name)
 	}
-	refused(t, staff(t), shop.Request{Method: http.MethodGet, Path: "/api/v1/orders?status=lost"}, "query.status")
+	refused(t, staff(t), api.Request{Method: http.MethodGet, Path: "/api/v1/orders?status=lost"}, "query.status")
 }
 
 // Ids that nobody gave out, some of them meant to leave their place in the path.
@@ -166,7 +166,7 @@ func TestPathTricks(t *testing.T) {
 			if path == "/{}" && (id == "." || id == "..") {
 				continue // the root itself
 			}
-			refused(t, staff(t), shop.Request{Method: http.MethodGet, Path: strings.Replace(path, "{}", id, 1)}, "")
+			refused(t, staff(t), api.Request{Method: http.MethodGet, Path: strings.Replace(path, "{}", id, 1)}, "")
 		}
 	}
 	// What the services say among themselves, and what their sidecars say, is not to be had from outside.
@@ -176,8 +176,8 @@ func TestPathTricks(t *testing.T) {
 		"//internal/variants", "/api/v1//internal/variants", "/api/v2/products",
 	} {
 		for _, method := range []string{http.MethodGet, http.MethodPost} {
-			refused(t, c, shop.Request{Method: method, Path: path}, "")
-			refused(t, c, shop.Request{Method: method, Path: path, Header: map[string]string{"dapr-app-id": "orders", "dapr-api-token": "x"}}, "")
+			refused(t, c, api.Request{Method: method, Path: path}, "")
+			refused(t, c, api.Request{Method: method, Path: path, Header: map[string]string{"dapr-app-id": "orders", "dapr-api-token": "x"}}, "")
 		}
 	}
 }
@@ -186,17 +186,17 @@ func TestBadTokens(t *testing.T) {
 	c := guest(t)
 	_, user := customer(t)
 	for _, header := range []string{"Bearer", "Bearer ", "Bearer x", "Basic YTpi", "bearer a.b.c", "Bearer " + forged(user.ID)} {
-		a, err := c.Do(t.Context(), shop.Request{Method: http.MethodGet, Path: "/api/v1/me", Header: map[string]string{"Authorization": header}})
+		a, err := c.Do(t.Context(), api.Request{Method: http.MethodGet, Path: "/api/v1/me", Header: map[string]string{"Authorization": header}})
 		require.NoError(t, err)
 		require.Equal(t, http.StatusUnauthorized, a.Status, header)
 		require.NotEmpty(t, a.Header.Get("WWW-Authenticate"))
 	}
-	_, err := c.Register(t.Context(), shop.NewEmail(), "short", "Ada")
+	_, err := c.Register(t.Context(), api.NewEmail(), "short", "Ada")
 	require.Error(t, err)
 	require.True(t, names(problem(t, err, http.StatusUnprocessableEntity, "invalid-request"), "body.password"))
 	// Text that some store or mailer could stumble over is either taken or refused.
 	for _, name := range []string{"a\x00b", "\u202eevil", "<b>", strings.Repeat("é", 5000), "a\r\nBcc: eve@example.test", "'; drop table users; --"} {
-		if _, err := c.Register(t.Context(), shop.NewEmail(), shop.NewKey(), name); err != nil {
+		if _, err := c.Register(t.Context(), api.NewEmail(), api.NewKey(), name); err != nil {
 			require.True(t, names(problem(t, err, http.StatusUnprocessableEntity, "invalid-request"), "body.name"), "%q: %v", name, err)
 		}
 	}

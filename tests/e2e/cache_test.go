@@ -8,17 +8,17 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 // Whatever the gateway keeps: who writes and then reads sees what they wrote, and so does everybody else.
 func TestReadersSeeWhatWasWritten(t *testing.T) {
 	c, ctx, sku := guest(t), t.Context(), stocked(t, 10)
 	path := "/api/v1/products/" + strings.ToLower(sku)
-	seen := func(path string) (p shop.Product) {
+	seen := func(path string) (p api.Product) {
 		t.Helper()
 		for range 2 { // the second, if not the first, comes from memory where it may
-			a, err := c.Do(ctx, shop.Request{Method: http.MethodGet, Path: path})
+			a, err := c.Do(ctx, api.Request{Method: http.MethodGet, Path: path})
 			require.NoError(t, err)
 			require.NoError(t, a.Decode(&p))
 			p.ETag = a.Header.Get("ETag")
@@ -27,8 +27,8 @@ func TestReadersSeeWhatWasWritten(t *testing.T) {
 	}
 	for range 5 {
 		require.EqualValues(t, 10, seen(path).Variants[0].Available)
-		a, err := staff(t).Do(ctx, shop.Request{
-			Method: http.MethodPost, Path: "/api/v1/stock/" + sku + "/adjustments", Header: map[string]string{"Idempotency-Key": shop.NewKey()},
+		a, err := staff(t).Do(ctx, api.Request{
+			Method: http.MethodPost, Path: "/api/v1/stock/" + sku + "/adjustments", Header: map[string]string{"Idempotency-Key": api.NewKey()},
 			Body: `{"delta":-3,"reason":"count"}`,
 		})
 		require.NoError(t, err)
@@ -36,13 +36,13 @@ func TestReadersSeeWhatWasWritten(t *testing.T) {
 		require.EqualValues(t, 7, seen(path).Variants[0].Available)
 		for range 3 {
 			left := seen(path).Variants[0].Available
-			_, err = c.Checkout(ctx, cartOf(t, c, sku), shop.Visa, shop.NewKey())
+			_, err = c.Checkout(ctx, cartOf(t, c, sku), api.Visa, api.NewKey())
 			require.NoError(t, err)
 			require.Equal(t, left-1, seen(path).Variants[0].Available)
 		}
 		for _, title := range []string{"One", "Other"} {
 			before := seen(path)
-			a, err := staff(t).Do(ctx, shop.Request{
+			a, err := staff(t).Do(ctx, api.Request{
 				Method: http.MethodPut, Path: "/api/v1/products/" + before.ID, Header: map[string]string{"If-Match": before.ETag},
 				Body: `{"title":"` + title + `","variants":[{"sku":"` + sku + `","price":{"amount":1999,"currency":"EUR"}}]}`,
 			})
@@ -51,8 +51,8 @@ func TestReadersSeeWhatWasWritten(t *testing.T) {
 			require.Equal(t, title, seen(path).Title)
 			require.Equal(t, title, seen("/api/v1/products/"+before.ID).Title)
 		}
-		a, err = staff(t).Do(ctx, shop.Request{
-			Method: http.MethodPost, Path: "/api/v1/stock/" + sku + "/adjustments", Header: map[string]string{"Idempotency-Key": shop.NewKey()},
+		a, err = staff(t).Do(ctx, api.Request{
+			Method: http.MethodPost, Path: "/api/v1/stock/" + sku + "/adjustments", Header: map[string]string{"Idempotency-Key": api.NewKey()},
 			Body: `{"delta":6,"reason":"count"}`,
 		})
 		require.NoError(t, err)
@@ -67,14 +67,14 @@ func TestPublicReadsComeFromMemory(t *testing.T) {
 	var hits atomic.Int64
 	require.Eventually(t, func() bool { // other tests write meanwhile
 		together(8, func(int) {
-			a, err := c.Do(t.Context(), shop.Request{Method: http.MethodGet, Path: path})
+			a, err := c.Do(t.Context(), api.Request{Method: http.MethodGet, Path: path})
 			if err == nil && strings.HasPrefix(a.Header.Get("Cache-Status"), "haberdash; hit") && a.Header.Get("Age") != "" {
 				hits.Add(1)
 			}
 		})
 		return hits.Load() > 0
 	}, soon, tick)
-	a, err := staff(t).Do(t.Context(), shop.Request{Method: http.MethodGet, Path: path})
+	a, err := staff(t).Do(t.Context(), api.Request{Method: http.MethodGet, Path: path})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, a.Status)
 	require.Empty(t, a.Header.Get("Age"))

@@ -17,11 +17,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/internal/identity"
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 // ask makes a call. It does not wait for the end of a stream, and goes on after a failure.
-func ask(t *testing.T, c *shop.Client, r shop.Request) *shop.Answer {
+func ask(t *testing.T, c *api.Client, r api.Request) *api.Answer {
 	t.Helper()
 	if strings.HasSuffix(r.Path, "/stream") {
 		c = c.As(c.Token)
@@ -29,7 +29,7 @@ func ask(t *testing.T, c *shop.Client, r shop.Request) *shop.Answer {
 	}
 	a, err := c.Do(t.Context(), r)
 	if !assert.NoError(t, err) {
-		return &shop.Answer{}
+		return &api.Answer{}
 	}
 	return a
 }
@@ -48,9 +48,9 @@ func (h headOnly) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // employee is somebody with that role and no other. The first administrator, whom all tests share, is not to get a
 // password wrong.
-func employee(t *testing.T, role string) *shop.Client {
+func employee(t *testing.T, role string) *api.Client {
 	t.Helper()
-	email, password := shop.NewEmail(), shop.NewKey()
+	email, password := api.NewEmail(), api.NewKey()
 	user, err := theClient.Register(t.Context(), email, password, "Grace Hopper")
 	require.NoError(t, err)
 	put(t, staff(t), http.MethodPut, "/api/v1/users/"+user.ID+"/roles", `{"roles":["`+role+`"]}`)
@@ -61,10 +61,10 @@ func employee(t *testing.T, role string) *shop.Client {
 
 // forgeries are callers with what looks like a good access token: one that the shop's own key signed and that has
 // expired, the same signed with another key under the shop's key id, and one with no signature at all.
-func forgeries(t *testing.T, good string) []*shop.Client {
+func forgeries(t *testing.T, good string) []*api.Client {
 	t.Helper()
 	kid, key := signingKey(t)
-	sign := func(method jwt.SigningMethod, by any, expires time.Time) *shop.Client {
+	sign := func(method jwt.SigningMethod, by any, expires time.Time) *api.Client {
 		var claims identity.Claims
 		_, _, err := jwt.NewParser().ParseUnverified(good, &claims)
 		require.NoError(t, err)
@@ -79,8 +79,8 @@ func forgeries(t *testing.T, good string) []*shop.Client {
 	require.NoError(t, err)
 	later := time.Now().Add(time.Hour)
 	// All that is wrong with the expired one is its time.
-	require.Equal(t, http.StatusOK, ask(t, sign(jwt.SigningMethodEdDSA, key, later), shop.Request{Method: http.MethodGet, Path: "/api/v1/stock/" + stocked(t, 1)}).Status)
-	return []*shop.Client{
+	require.Equal(t, http.StatusOK, ask(t, sign(jwt.SigningMethodEdDSA, key, later), api.Request{Method: http.MethodGet, Path: "/api/v1/stock/" + stocked(t, 1)}).Status)
+	return []*api.Client{
 		sign(jwt.SigningMethodEdDSA, key, time.Now().Add(-time.Minute)),
 		sign(jwt.SigningMethodEdDSA, foreign, later),
 		sign(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, later),

@@ -10,12 +10,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/internal/contract"
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 // inside asks an app what it tells the mesh alone, through its own sidecar: access rules let few others ask.
 func inside[T any](t *testing.T, s place, method, app, path string) (v T, err error) {
-	a, err := shop.New(s.SidecarHTTP(app)).Do(t.Context(), shop.Request{Method: method, Path: "/v1.0/invoke/" + app + "/method" + path})
+	a, err := api.New(s.SidecarHTTP(app)).Do(t.Context(), api.Request{Method: method, Path: "/v1.0/invoke/" + app + "/method" + path})
 	if err != nil {
 		return v, err
 	}
@@ -62,7 +62,7 @@ func audited(t *testing.T, s place) {
 func TestConsumersAndDocumentsFollowTheLogs(t *testing.T) {
 	c := guest(t)
 	for range 3 {
-		_, err := c.Checkout(t.Context(), cartOf(t, c, stocked(t, 1)), shop.Visa, shop.NewKey())
+		_, err := c.Checkout(t.Context(), cartOf(t, c, stocked(t, 1)), api.Visa, api.NewKey())
 		require.NoError(t, err)
 		keepUp(t, theShop)
 		audited(t, theShop)
@@ -72,23 +72,23 @@ func TestConsumersAndDocumentsFollowTheLogs(t *testing.T) {
 // A message that is no event stands in nobody's way: each consumer puts it aside for an administrator.
 func TestWhatIsNoEventBecomesADeadLetter(t *testing.T) {
 	c := guest(t)
-	published, err := shop.New(theShop.SidecarHTTP("users")).Do(t.Context(), shop.Request{Method: http.MethodPost, Path: "/v1.0/publish/pubsub/users", Body: `{"not":"an event"}`})
+	published, err := api.New(theShop.SidecarHTTP("users")).Do(t.Context(), api.Request{Method: http.MethodPost, Path: "/v1.0/publish/pubsub/users", Body: `{"not":"an event"}`})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusNoContent, published.Status, "%s", published.Body)
 	admin := staff(t) // the administrator
 	type letter struct{ ID, Reason, Source string }
 	for _, app := range contract.Consumers() {
 		path := "/api/v1/dead-letters/" + app
-		var letters shop.List[letter]
+		var letters api.List[letter]
 		require.Eventually(t, func() bool {
-			a, err := admin.Do(t.Context(), shop.Request{Method: http.MethodGet, Path: path})
+			a, err := admin.Do(t.Context(), api.Request{Method: http.MethodGet, Path: path})
 			return err == nil && a.Decode(&letters) == nil && len(letters.Items) > 0
 		}, soon, tick, app)
 		require.Equal(t, letter{"unknown::1", "the delivery is not an event", "unknown"}, letters.Items[0])
 		path += "/" + url.PathEscape(letters.Items[0].ID)
 		for _, step := range []struct {
 			method, path string
-			by           *shop.Client
+			by           *api.Client
 			status       int
 		}{
 			{http.MethodPost, path + "/replay", c, http.StatusUnauthorized},
@@ -96,7 +96,7 @@ func TestWhatIsNoEventBecomesADeadLetter(t *testing.T) {
 			{http.MethodDelete, path, admin, http.StatusNoContent},
 			{http.MethodDelete, path, admin, http.StatusNotFound},
 		} {
-			a, err := step.by.Do(t.Context(), shop.Request{Method: step.method, Path: step.path})
+			a, err := step.by.Do(t.Context(), api.Request{Method: step.method, Path: step.path})
 			require.NoError(t, err)
 			require.Equal(t, step.status, a.Status, "%s %s: %s", step.method, step.path, a.Body)
 		}

@@ -18,31 +18,31 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/dapr/launch"
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 // told is an order with the words that tell of its buyer.
 type told struct {
-	shop.Order
+	api.Order
 	words []string
 }
 
 // tellAll has a buyer say much about themselves: address, reasons. The order is shipped and partly on its way back.
-func tellAll(t *testing.T, buyer, boss *shop.Client, sku string) (b told) {
+func tellAll(t *testing.T, buyer, boss *api.Client, sku string) (b told) {
 	t.Helper()
 	ctx := t.Context()
-	cart, err := buyer.NewCart(ctx, shop.Item{SKU: sku, Quantity: 1})
+	cart, err := buyer.NewCart(ctx, api.Item{SKU: sku, Quantity: 1})
 	require.NoError(t, err)
-	p := shop.NewPlacement(cart, shop.Visa)
-	p.ShippingAddress.Line1 = shop.NewKey() + " Street"
-	a, err := buyer.Place(ctx, shop.NewKey(), p)
+	p := api.NewPlacement(cart, api.Visa)
+	p.ShippingAddress.Line1 = api.NewKey() + " Street"
+	a, err := buyer.Place(ctx, api.NewKey(), p)
 	require.NoError(t, err)
 	require.NoError(t, a.Decode(&b.Order))
-	reason := "I am " + shop.NewKey()
-	_, err = boss.Fulfil(ctx, b.ID, shop.NewKey(), shop.Item{SKU: sku, Quantity: 1})
+	reason := "I am " + api.NewKey()
+	_, err = boss.Fulfil(ctx, b.ID, api.NewKey(), api.Item{SKU: sku, Quantity: 1})
 	require.NoError(t, err)
-	back, err := buyer.Do(ctx, shop.Request{Method: http.MethodPost, Path: "/api/v1/orders/" + b.ID + "/returns", Header: map[string]string{"X-Order-Token": b.AccessToken},
-		Body: map[string]any{"lines": []shop.Item{{SKU: sku, Quantity: 1}}, "reason": reason}})
+	back, err := buyer.Do(ctx, api.Request{Method: http.MethodPost, Path: "/api/v1/orders/" + b.ID + "/returns", Header: map[string]string{"X-Order-Token": b.AccessToken},
+		Body: map[string]any{"lines": []api.Item{{SKU: sku, Quantity: 1}}, "reason": reason}})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusCreated, back.Status, "%s", back.Body)
 	require.Contains(t, string(back.Body), reason)
@@ -55,7 +55,7 @@ func tellAll(t *testing.T, buyer, boss *shop.Client, sku string) (b told) {
 func TestADeletedCustomersOrders(t *testing.T) {
 	c, ctx := guest(t), t.Context()
 	boss, sku := staff(t), stocked(t, 5)
-	email, password := shop.NewEmail(), shop.NewKey()
+	email, password := api.NewEmail(), api.NewKey()
 	_, err := c.Register(ctx, email, password, "Ada Byron")
 	require.NoError(t, err)
 	session, err := c.Login(ctx, email, password)
@@ -69,11 +69,11 @@ func TestADeletedCustomersOrders(t *testing.T) {
 		require.Contains(t, letter.text, b.words[1])
 		require.Equal(t, b.AccessToken != "", strings.Contains(letter.text, "#token="+b.AccessToken) && b.AccessToken != "")
 	}
-	read := func(t require.TestingT, id string) (o shop.Order, reasons int) {
-		a, err := boss.Do(ctx, shop.Request{Method: http.MethodGet, Path: "/api/v1/orders/" + id})
+	read := func(t require.TestingT, id string) (o api.Order, reasons int) {
+		a, err := boss.Do(ctx, api.Request{Method: http.MethodGet, Path: "/api/v1/orders/" + id})
 		require.NoError(t, err)
 		require.NoError(t, a.Decode(&o))
-		events, err := boss.Do(ctx, shop.Request{Method: http.MethodGet, Path: "/api/v1/orders/" + id + "/events"})
+		events, err := boss.Do(ctx, api.Request{Method: http.MethodGet, Path: "/api/v1/orders/" + id + "/events"})
 		require.NoError(t, err)
 		require.Equal(t, http.StatusOK, events.Status)
 		require.NotContains(t, string(events.Body), gone.Email)
@@ -83,7 +83,7 @@ func TestADeletedCustomersOrders(t *testing.T) {
 	require.Equal(t, gone.Email, o.Email)
 	require.Equal(t, 2, reasons, "in the order and in its history")
 
-	a, err := ada.Do(ctx, shop.Request{Method: http.MethodDelete, Path: "/api/v1/me"})
+	a, err := ada.Do(ctx, api.Request{Method: http.MethodDelete, Path: "/api/v1/me"})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusNoContent, a.Status)
 	require.EventuallyWithT(t, func(collect *assert.CollectT) {
@@ -186,7 +186,7 @@ func TestADeletionIsCarriedOutLater(t *testing.T) {
 	}
 	require.Equal(t, gone.Email, email())
 	require.NoError(t, s.Kill("orders"))
-	a, err := ada.Do(ctx, shop.Request{Method: http.MethodDelete, Path: "/api/v1/me"})
+	a, err := ada.Do(ctx, api.Request{Method: http.MethodDelete, Path: "/api/v1/me"})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusNoContent, a.Status)
 	require.NoError(t, s.Restart("orders"))

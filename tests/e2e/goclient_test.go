@@ -7,13 +7,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"haberdash/clients/go"
-	"haberdash/tests/shop"
+	client "haberdash/clients/go"
+	"haberdash/tests/api"
 )
 
 func placementOf(cart string) client.Placement {
 	return client.Placement{
-		CartID: cart, Email: shop.NewEmail(), Payment: client.PaymentMethod{Method: "card", Token: shop.Visa},
+		CartID: cart, Email: api.NewEmail(), Payment: client.PaymentMethod{Method: "card", Token: api.Visa},
 		ShippingAddress: client.Address{Name: "Ada Byron", Line1: "Unter den Linden 1", City: "Berlin", PostalCode: "10117", Country: "DE"},
 	}
 }
@@ -24,7 +24,7 @@ func TestGoClientBuys(t *testing.T) {
 	sku, ctx := stocked(t, 10), t.Context()
 	c := client.New(theShop.GatewayURL(), nil)
 
-	email, password := shop.NewEmail(), rand.Text()
+	email, password := api.NewEmail(), rand.Text()
 	registered, err := c.Register(ctx, client.RegisterRequest{Email: email, Password: password, Name: "Ada Byron"})
 	require.NoError(t, err)
 	_, err = c.SignIn(ctx, email, "wrong"+password)
@@ -99,12 +99,12 @@ func TestGoClientIsRefused(t *testing.T) {
 	var p *client.Problem
 	require.ErrorAs(t, err, &p)
 	require.Equal(t, "out-of-stock", p.Name())
-	var lines []shop.OutOfStockLine
+	var lines []api.OutOfStockLine
 	require.NoError(t, p.Member("lines", &lines))
-	require.Equal(t, []shop.OutOfStockLine{{SKU: sku, Requested: 2, Available: 1}}, lines)
+	require.Equal(t, []api.OutOfStockLine{{SKU: sku, Requested: 2, Available: 1}}, lines)
 
 	placement := placementOf(fill(1))
-	placement.Payment.Token = shop.Declined
+	placement.Payment.Token = api.Declined
 	_, err = c.PlaceOrder(ctx, placement, client.PlaceOrderParams{})
 	require.True(t, client.IsProblem(err, "payment-declined"), "%v", err)
 
@@ -122,7 +122,7 @@ func TestGoClientRunsTheShop(t *testing.T) {
 	guest(t)
 	ctx := t.Context()
 	c := client.New(theShop.GatewayURL(), nil)
-	staff, err := c.SignIn(ctx, shop.AdminEmail, shop.AdminPassword)
+	staff, err := c.SignIn(ctx, api.AdminEmail, api.AdminPassword)
 	require.NoError(t, err)
 	sku := "GO-" + rand.Text()[:12]
 	file := "Handle,Title,Variant SKU,Variant Inventory Qty,Variant Price\n" + strings.ToLower(sku) + ",Hat," + sku + ",5,19.99\n"

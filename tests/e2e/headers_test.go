@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 func TestHeadersOfEveryAnswer(t *testing.T) {
@@ -17,7 +17,7 @@ func TestHeadersOfEveryAnswer(t *testing.T) {
 		"/healthz": 200, "/readyz": 200, "/openapi.json": 200, "/docs": 200, "/.well-known/jwks.json": 200,
 		"/api/v1/products": 200, "/api/v1/products/unknown": 404, "/nowhere": 404, "/api/v1/orders": 401,
 	} {
-		a, err := c.Do(ctx, shop.Request{Method: http.MethodGet, Path: path, Header: map[string]string{
+		a, err := c.Do(ctx, api.Request{Method: http.MethodGet, Path: path, Header: map[string]string{
 			"X-Request-Id": "request-7", "traceparent": "00-" + trace + "-00f067aa0ba902b7-01",
 		}})
 		require.NoError(t, err)
@@ -29,13 +29,13 @@ func TestHeadersOfEveryAnswer(t *testing.T) {
 			require.Contains(t, a.Header.Get("Content-Type"), "json", path)
 		}
 	}
-	one, err := c.Do(ctx, shop.Request{Method: http.MethodGet, Path: "/api/v1/products"})
+	one, err := c.Do(ctx, api.Request{Method: http.MethodGet, Path: "/api/v1/products"})
 	require.NoError(t, err)
-	other, err := c.Do(ctx, shop.Request{Method: http.MethodGet, Path: "/api/v1/products"})
+	other, err := c.Do(ctx, api.Request{Method: http.MethodGet, Path: "/api/v1/products"})
 	require.NoError(t, err)
 	require.NotEqual(t, one.Header.Get("X-Request-Id"), other.Header.Get("X-Request-Id"), "a cached answer has a request id of its own")
 
-	a, err := c.Do(ctx, shop.Request{Method: http.MethodDelete, Path: "/api/v1/orders"})
+	a, err := c.Do(ctx, api.Request{Method: http.MethodDelete, Path: "/api/v1/orders"})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusMethodNotAllowed, a.Status)
 	require.Contains(t, strings.Join(a.Header.Values("Allow"), ", "), "GET")
@@ -45,7 +45,7 @@ func TestConditionalReads(t *testing.T) {
 	c, ctx := guest(t), t.Context()
 	sku := stocked(t, 5)
 	cart := cartOf(t, c, sku)
-	order, err := c.Checkout(ctx, cart, shop.Visa, shop.NewKey())
+	order, err := c.Checkout(ctx, cart, api.Visa, api.NewKey())
 	require.NoError(t, err)
 	found, err := c.Products(ctx, nil)
 	require.NoError(t, err)
@@ -54,7 +54,7 @@ func TestConditionalReads(t *testing.T) {
 		"/api/v1/carts/" + cartOf(t, c, sku).ID: {},
 		"/api/v1/orders/" + order.ID:            {"X-Order-Token": order.AccessToken},
 	} {
-		first, err := c.Do(ctx, shop.Request{Method: http.MethodGet, Path: path, Header: header})
+		first, err := c.Do(ctx, api.Request{Method: http.MethodGet, Path: path, Header: header})
 		require.NoError(t, err)
 		require.Equal(t, http.StatusOK, first.Status)
 		etag := first.Header.Get("ETag")
@@ -63,7 +63,7 @@ func TestConditionalReads(t *testing.T) {
 			etag: 304, `"other", ` + etag: 304, "W/" + etag: 304, "*": 304, `"other"`: 200,
 		} {
 			header["If-None-Match"] = match
-			a, err := c.Do(ctx, shop.Request{Method: http.MethodGet, Path: path, Header: header})
+			a, err := c.Do(ctx, api.Request{Method: http.MethodGet, Path: path, Header: header})
 			require.NoError(t, err)
 			require.Equal(t, status, a.Status, "%s with If-None-Match %s", path, match)
 			require.Equal(t, etag, a.Header.Get("ETag"))
@@ -85,7 +85,7 @@ func TestConditionalChanges(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEqual(t, old.ETag, cart.ETag)
 
-	for path, r := range map[string]shop.Request{
+	for path, r := range map[string]api.Request{
 		"item":     {Method: http.MethodPut, Path: "/items/" + sku, Body: `{"quantity":2}`},
 		"removal":  {Method: http.MethodDelete, Path: "/items/" + sku},
 		"shipping": {Method: http.MethodPut, Path: "/shipping", Body: `{"address":` + addressBody + `}`},
@@ -103,7 +103,7 @@ func TestConditionalChanges(t *testing.T) {
 	page, err := c.Product(ctx, strings.ToLower(sku))
 	require.NoError(t, err)
 	for _, method := range []string{http.MethodPut, http.MethodDelete} {
-		r := shop.Request{Method: method, Path: "/api/v1/products/" + page.ID}
+		r := api.Request{Method: method, Path: "/api/v1/products/" + page.ID}
 		if method == http.MethodPut {
 			r.Body = productBody
 		}

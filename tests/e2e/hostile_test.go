@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 // hostile are texts that mean something to a database, a store, a file system, a template, a mailer or a terminal.
@@ -50,7 +50,7 @@ func TestHostileInputOnEveryRoute(t *testing.T) {
 }
 
 // welcome is a caller who is let in, the humblest.
-func (w *world) welcome(r rule) *shop.Client {
+func (w *world) welcome(r rule) *api.Client {
 	for _, caller := range []string{"nobody", "owner"} {
 		if !refusal(r.want[caller]) {
 			return w.callers[caller][0]
@@ -106,8 +106,8 @@ func (w *world) hostileBody(t *testing.T, r rule, o operation) {
 	request := w.request(r)
 	good, ok := request.Body.(string)
 	require.True(t, ok, "an example of a good body is missing")
-	send := func(body any) *shop.Answer {
-		request.Header["Idempotency-Key"] = shop.NewKey()
+	send := func(body any) *api.Answer {
+		request.Header["Idempotency-Key"] = api.NewKey()
 		request.Body = body
 		return ask(t, w.welcome(r), request)
 	}

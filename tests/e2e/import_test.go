@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 // row is a product of one variant in Shopify's product export.
@@ -62,7 +62,7 @@ func TestImportOfRealExports(t *testing.T) {
 			export = handleColumn.ReplaceAll(export, []byte(prefix+"$0"))
 			did, err := staff(t).Import(ctx, "text/csv", export)
 			require.NoError(t, err)
-			require.Equal(t, shop.Imported{Created: 20, Errors: did.Errors}, did)
+			require.Equal(t, api.Imported{Created: 20, Errors: did.Errors}, did)
 			require.Empty(t, did.Errors)
 
 			p, err := theClient.Product(ctx, prefix+sample.handle)
@@ -79,7 +79,7 @@ func TestImportOfRealExports(t *testing.T) {
 
 			again, err := staff(t).Import(ctx, "text/csv", export)
 			require.NoError(t, err)
-			require.Equal(t, shop.Imported{Unchanged: 20, Errors: again.Errors}, again)
+			require.Equal(t, api.Imported{Unchanged: 20, Errors: again.Errors}, again)
 			require.Empty(t, again.Errors)
 			after, err := theClient.Product(ctx, prefix+sample.handle)
 			require.NoError(t, err)
@@ -123,14 +123,14 @@ func TestImportLeavesSoldStockSold(t *testing.T) {
 	export := file(row{handle: strings.ToLower(sku), sku: sku, quantity: "3", price: "19.99"})
 	_, err := staff(t).Import(ctx, "text/csv", export)
 	require.NoError(t, err)
-	_, err = c.Checkout(ctx, cartOf(t, c, sku), shop.Visa, shop.NewKey())
+	_, err = c.Checkout(ctx, cartOf(t, c, sku), api.Visa, api.NewKey())
 	require.NoError(t, err)
 	did, err := staff(t).Import(ctx, "text/csv", export)
 	require.NoError(t, err)
 	require.Equal(t, 1, did.Unchanged, "%+v", did)
 	stock, err := staff(t).Stock(ctx, sku)
 	require.NoError(t, err)
-	require.Equal(t, shop.Stock{SKU: sku, OnHand: 3, Reserved: 1, Available: 2}, stock)
+	require.Equal(t, api.Stock{SKU: sku, OnHand: 3, Reserved: 1, Available: 2}, stock)
 }
 
 func TestImportIsForStaff(t *testing.T) {

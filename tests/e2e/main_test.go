@@ -19,15 +19,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/dapr/launch"
-	"haberdash/tests/shop"
+	"haberdash/dapr/launch/config"
+	"haberdash/dapr/launch/infra"
+	"haberdash/dapr/launch/process"
+	"haberdash/tests/api"
 )
 
 var (
 	theShop   place
-	theClient *shop.Client
+	theClient *api.Client
 	admin     struct {
 		sync.Mutex
-		client *shop.Client
+		client *api.Client
 		since  time.Time
 	}
 )
@@ -51,7 +54,7 @@ func run(m *testing.M) int {
 		theShop, theClient = there, newClient(there)
 		return m.Run()
 	}
-	defer launch.Leave()
+	defer process.CloseGuard()
 	dir, err := os.MkdirTemp("", "haberdash-e2e-")
 	if err != nil {
 		fmt.Println(err)
@@ -83,8 +86,8 @@ func run(m *testing.M) int {
 
 // options are of a shop of its own in dir, with the components that STATE, PUBSUB and MAIL choose and servers of its
 // own for them, until stop.
-func options(ctx context.Context, dir string) (o launch.Options, servers *launch.Infra, stop func(), err error) {
-	o, err = launch.OptionsFromEnv()
+func options(ctx context.Context, dir string) (o config.Options, servers *infra.Servers, stop func(), err error) {
+	o, err = config.FromEnv()
 	if err != nil {
 		return o, nil, nil, err
 	}
@@ -113,9 +116,9 @@ func quoteLogs(s *launch.Shop) {
 }
 
 // newClient is a guest's client that holds every answer to what API.md promises of all of them.
-func newClient(s place) *shop.Client {
-	c := shop.New(s.GatewayURL())
-	c.Check = func(_ shop.Request, a *shop.Answer) error {
+func newClient(s place) *api.Client {
+	c := api.New(s.GatewayURL())
+	c.Check = func(_ api.Request, a *api.Answer) error {
 		switch {
 		case a.Header.Get("X-Request-Id") == "":
 			return errors.New("the answer has no X-Request-Id")
@@ -131,7 +134,7 @@ func newClient(s place) *shop.Client {
 	return c
 }
 
-func checkProblem(a *shop.Answer) error {
+func checkProblem(a *api.Answer) error {
 	p := a.Problem()
 	switch {
 	case a.Header.Get("Content-Type") != "application/problem+json":
@@ -145,14 +148,14 @@ func checkProblem(a *shop.Answer) error {
 }
 
 // guest runs the test beside the others and gives it a client that has not signed in.
-func guest(t *testing.T) *shop.Client {
+func guest(t *testing.T) *api.Client {
 	t.Helper()
 	t.Parallel()
 	return theClient
 }
 
 // staff is the administrator, signed in for all tests together, and again before the token expires.
-func staff(t *testing.T) *shop.Client {
+func staff(t *testing.T) *api.Client {
 	t.Helper()
 	admin.Lock()
 	defer admin.Unlock()
@@ -165,7 +168,7 @@ func staff(t *testing.T) *shop.Client {
 }
 
 // customer registers somebody new.
-func customer(t *testing.T) (*shop.Client, shop.User) {
+func customer(t *testing.T) (*api.Client, api.User) {
 	t.Helper()
 	c, u, err := theClient.AsNewCustomer(t.Context())
 	require.NoError(t, err)
@@ -178,7 +181,7 @@ func stocked(t *testing.T, quantity int) string {
 	return importStock(t, staff(t), quantity)
 }
 
-func importStock(t *testing.T, staff *shop.Client, quantity int) string {
+func importStock(t *testing.T, staff *api.Client, quantity int) string {
 	t.Helper()
 	sku := "E2E-" + rand.Text()[:12]
 	did, err := staff.Import(t.Context(), "text/csv", file(row{handle: strings.ToLower(sku), sku: sku, quantity: fmt.Sprint(quantity), price: "19.99"}))
@@ -188,17 +191,17 @@ func importStock(t *testing.T, staff *shop.Client, quantity int) string {
 }
 
 // cartOf is a guest's cart with one of a SKU.
-func cartOf(t *testing.T, c *shop.Client, sku string) shop.Cart {
+func cartOf(t *testing.T, c *api.Client, sku string) api.Cart {
 	t.Helper()
-	cart, err := c.NewCart(t.Context(), shop.Item{SKU: sku, Quantity: 1})
+	cart, err := c.NewCart(t.Context(), api.Item{SKU: sku, Quantity: 1})
 	require.NoError(t, err)
 	return cart
 }
 
 // problem demands a problem of this name and status.
-func problem(t *testing.T, err error, status int, name string) *shop.Problem {
+func problem(t *testing.T, err error, status int, name string) *api.Problem {
 	t.Helper()
-	var p *shop.Problem
+	var p *api.Problem
 	require.ErrorAs(t, err, &p)
 	require.Equal(t, status, p.Status, "%v", p)
 	require.Equal(t, name, p.Name(), "%v", p)

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 // together calls f n times at once and returns when all are done.
@@ -27,12 +27,12 @@ func together(n int, f func(i int)) {
 func TestOneKeyIsOneOrder(t *testing.T) {
 	c, ctx := guest(t), t.Context()
 	sku := stocked(t, 50)
-	key, body := shop.NewKey(), shop.NewPlacement(cartOf(t, c, sku), shop.Visa)
+	key, body := api.NewKey(), api.NewPlacement(cartOf(t, c, sku), api.Visa)
 	const copies = 20
-	answers, errs := make([]*shop.Answer, copies), make([]error, copies)
+	answers, errs := make([]*api.Answer, copies), make([]error, copies)
 	together(copies, func(i int) { answers[i], errs[i] = c.Place(ctx, key, body) })
 
-	var first *shop.Answer
+	var first *api.Answer
 	fresh := 0
 	for i, a := range answers {
 		require.NoError(t, errs[i])
@@ -60,7 +60,7 @@ func TestOneKeyIsOneOrder(t *testing.T) {
 	require.Equal(t, string(first.Body), string(again.Body))
 	stock, err := staff(t).Stock(ctx, sku)
 	require.NoError(t, err)
-	require.Equal(t, shop.Stock{SKU: sku, OnHand: 50, Reserved: 1, Available: 49}, stock)
+	require.Equal(t, api.Stock{SKU: sku, OnHand: 50, Reserved: 1, Available: 49}, stock)
 }
 
 func TestIdempotencyKeys(t *testing.T) {
@@ -70,7 +70,7 @@ func TestIdempotencyKeys(t *testing.T) {
 		address   = `{"name":"Ada Byron","line1":"Unter den Linden 1","city":"Berlin","postalCode":"10117","country":"DE"}`
 		reordered = `{"country":"DE","postalCode":"10117","city":"Berlin","line1":"Unter den Linden 1","name":"Ada Byron"}`
 	)
-	email, key := shop.NewEmail(), shop.NewKey()
+	email, key := api.NewEmail(), api.NewKey()
 	body := fmt.Sprintf(`{"cartId":%q,"email":%q,"shippingAddress":%s,"payment":{"method":"card","token":"tok_visa"}}`, cart.ID, email, address)
 	first, err := c.Place(ctx, key, body)
 	require.NoError(t, err)
@@ -92,21 +92,21 @@ func TestIdempotencyKeys(t *testing.T) {
 	})
 	t.Run("no key", func(t *testing.T) {
 		for _, header := range []map[string]string{nil, {"Idempotency-Key": ""}} {
-			a, err := c.Do(ctx, shop.Request{Method: http.MethodPost, Path: "/api/v1/orders", Header: header, Body: body})
+			a, err := c.Do(ctx, api.Request{Method: http.MethodPost, Path: "/api/v1/orders", Header: header, Body: body})
 			require.NoError(t, err)
 			problem(t, a.Problem(), http.StatusBadRequest, "idempotency-key-required")
 		}
 	})
 	t.Run("keys are the caller's own", func(t *testing.T) {
 		somebody, _ := customer(t)
-		order, err := somebody.Checkout(ctx, cartOf(t, somebody, stocked(t, 1)), shop.Visa, key)
+		order, err := somebody.Checkout(ctx, cartOf(t, somebody, stocked(t, 1)), api.Visa, key)
 		require.NoError(t, err)
 		require.Equal(t, "confirmed", order.Status)
 	})
 	t.Run("an empty cart", func(t *testing.T) {
 		empty, err := c.NewCart(ctx)
 		require.NoError(t, err)
-		_, err = c.Checkout(ctx, empty, shop.Visa, shop.NewKey())
+		_, err = c.Checkout(ctx, empty, api.Visa, api.NewKey())
 		problem(t, err, http.StatusUnprocessableEntity, "empty-cart")
 	})
 }
@@ -118,12 +118,12 @@ func TestPricesAreTheOnesThatWereShown(t *testing.T) {
 	_, err := boss.Import(ctx, "text/csv", file(row{handle: strings.ToLower(sku), sku: sku, quantity: "3", price: "24.99"}))
 	require.NoError(t, err)
 
-	key, body := shop.NewKey(), shop.NewPlacement(cart, shop.Visa)
+	key, body := api.NewKey(), api.NewPlacement(cart, api.Visa)
 	first, err := c.Place(ctx, key, body)
 	require.NoError(t, err)
 	var lines []struct {
 		SKU      string
-		Was, Now shop.Money
+		Was, Now api.Money
 	}
 	require.NoError(t, problem(t, first.Problem(), http.StatusConflict, "price-changed").Member("lines", &lines))
 	require.Len(t, lines, 1)
@@ -132,31 +132,31 @@ func TestPricesAreTheOnesThatWereShown(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, string(first.Body), string(again.Body))
 
-	order, err := c.Checkout(ctx, cart, shop.Visa, shop.NewKey())
+	order, err := c.Checkout(ctx, cart, api.Visa, api.NewKey())
 	require.NoError(t, err, "the buyer has been told")
 	require.Equal(t, int64(2499), order.Lines[0].UnitPrice.Amount)
 
 	next := cartOf(t, c, sku)
 	p, err := c.Product(ctx, strings.ToLower(sku))
 	require.NoError(t, err)
-	a, err := boss.Do(ctx, shop.Request{Method: http.MethodDelete, Path: "/api/v1/products/" + p.ID, Header: map[string]string{"If-Match": "*"}})
+	a, err := boss.Do(ctx, api.Request{Method: http.MethodDelete, Path: "/api/v1/products/" + p.ID, Header: map[string]string{"If-Match": "*"}})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusNoContent, a.Status, "%s", a.Body)
-	_, err = c.Checkout(ctx, next, shop.Visa, shop.NewKey())
+	_, err = c.Checkout(ctx, next, api.Visa, api.NewKey())
 	var gone []string
 	require.NoError(t, problem(t, err, http.StatusConflict, "cart-changed").Member("skus", &gone))
 	require.Equal(t, []string{sku}, gone)
 	stock, err := boss.Stock(ctx, sku)
 	require.NoError(t, err)
-	require.Equal(t, shop.Stock{SKU: sku, OnHand: 3, Reserved: 1, Available: 2}, stock)
+	require.Equal(t, api.Stock{SKU: sku, OnHand: 3, Reserved: 1, Available: 2}, stock)
 }
 
 func TestDeclinedPaymentFreesTheStock(t *testing.T) {
-	for _, token := range []string{shop.Declined, shop.InsufficientFunds} {
+	for _, token := range []string{api.Declined, api.InsufficientFunds} {
 		t.Run(token, func(t *testing.T) {
 			c, ctx := guest(t), t.Context()
 			sku := stocked(t, 1)
-			key, body := shop.NewKey(), shop.NewPlacement(cartOf(t, c, sku), token)
+			key, body := api.NewKey(), api.NewPlacement(cartOf(t, c, sku), token)
 			first, err := c.Place(ctx, key, body)
 			require.NoError(t, err)
 			p := problem(t, first.Problem(), http.StatusPaymentRequired, "payment-declined")
@@ -166,7 +166,7 @@ func TestDeclinedPaymentFreesTheStock(t *testing.T) {
 			require.EventuallyWithT(t, func(collect *assert.CollectT) {
 				stock, err := staff(t).Stock(ctx, sku)
 				require.NoError(collect, err)
-				require.Equal(collect, shop.Stock{SKU: sku, OnHand: 1, Available: 1}, stock)
+				require.Equal(collect, api.Stock{SKU: sku, OnHand: 1, Available: 1}, stock)
 			}, soon, tick)
 
 			again, err := c.Place(ctx, key, body)
@@ -175,7 +175,7 @@ func TestDeclinedPaymentFreesTheStock(t *testing.T) {
 			require.Equal(t, string(first.Body), string(again.Body))
 			require.Equal(t, "true", again.Header.Get("Idempotent-Replayed"))
 
-			order, err := c.Checkout(ctx, cartOf(t, c, sku), shop.Visa, shop.NewKey())
+			order, err := c.Checkout(ctx, cartOf(t, c, sku), api.Visa, api.NewKey())
 			require.NoError(t, err)
 			require.Equal(t, "confirmed", order.Status)
 		})
@@ -184,7 +184,7 @@ func TestDeclinedPaymentFreesTheStock(t *testing.T) {
 
 func TestSlowPayment(t *testing.T) {
 	c := guest(t)
-	order, err := c.Checkout(t.Context(), cartOf(t, c, stocked(t, 1)), shop.Slow, shop.NewKey())
+	order, err := c.Checkout(t.Context(), cartOf(t, c, stocked(t, 1)), api.Slow, api.NewKey())
 	require.NoError(t, err)
 	require.Equal(t, "confirmed", order.Status)
 	require.Equal(t, "authorized", order.Payment.Status)
@@ -194,26 +194,26 @@ func TestSlowPayment(t *testing.T) {
 // learn of the outcome agree, and the payment is authorised once.
 func TestSilentPayment(t *testing.T) {
 	for token, immediate := range map[string][]int{
-		shop.Timeout: {http.StatusAccepted},
-		shop.Error:   {http.StatusAccepted, http.StatusCreated},
+		api.Timeout: {http.StatusAccepted},
+		api.Error:   {http.StatusAccepted, http.StatusCreated},
 	} {
 		t.Run(token, func(t *testing.T) {
 			c, ctx := guest(t), t.Context()
 			sku := stocked(t, 1)
-			key, body := shop.NewKey(), shop.NewPlacement(cartOf(t, c, sku), token)
+			key, body := api.NewKey(), api.NewPlacement(cartOf(t, c, sku), token)
 			a, err := c.Place(ctx, key, body)
 			require.NoError(t, err)
 			require.Contains(t, immediate, a.Status, "%s", a.Body)
-			var order shop.Order
+			var order api.Order
 			require.NoError(t, a.Decode(&order))
 			if a.Status == http.StatusAccepted {
 				require.Equal(t, "placing", order.Status)
-				_, err = c.Checkout(ctx, cartOf(t, c, sku), shop.Visa, shop.NewKey())
+				_, err = c.Checkout(ctx, cartOf(t, c, sku), api.Visa, api.NewKey())
 				problem(t, err, http.StatusConflict, "out-of-stock")
 			}
 			require.NotEmpty(t, order.AccessToken, "a guest must be able to watch it")
 
-			var outcome shop.Order
+			var outcome api.Order
 			require.EventuallyWithT(t, func(collect *assert.CollectT) {
 				again, err := c.Place(ctx, key, body)
 				require.NoError(collect, err)
@@ -234,13 +234,13 @@ func TestNothingIsOversold(t *testing.T) {
 	c, ctx := guest(t), t.Context()
 	const there, buyers = 6, 18
 	sku := stocked(t, there)
-	carts, keys := make([]shop.Cart, buyers), make([]string, buyers)
+	carts, keys := make([]api.Cart, buyers), make([]string, buyers)
 	for i := range carts {
-		carts[i], keys[i] = cartOf(t, c, sku), shop.NewKey()
+		carts[i], keys[i] = cartOf(t, c, sku), api.NewKey()
 	}
-	bodies, answers, errs := make([]shop.Placement, buyers), make([]*shop.Answer, buyers), make([]error, buyers)
+	bodies, answers, errs := make([]api.Placement, buyers), make([]*api.Answer, buyers), make([]error, buyers)
 	for i := range bodies {
-		bodies[i] = shop.NewPlacement(carts[i], shop.Visa)
+		bodies[i] = api.NewPlacement(carts[i], api.Visa)
 	}
 	together(buyers, func(i int) { answers[i], errs[i] = c.Place(ctx, keys[i], bodies[i]) })
 	sold, refused := 0, -1
@@ -252,14 +252,14 @@ func TestNothingIsOversold(t *testing.T) {
 		}
 		refused = i
 		p := problem(t, a.Problem(), http.StatusConflict, "out-of-stock")
-		var lines []shop.OutOfStockLine
+		var lines []api.OutOfStockLine
 		require.NoError(t, p.Member("lines", &lines))
-		require.Equal(t, []shop.OutOfStockLine{{SKU: sku, Requested: 1, Available: 0}}, lines)
+		require.Equal(t, []api.OutOfStockLine{{SKU: sku, Requested: 1, Available: 0}}, lines)
 	}
 	require.Equal(t, there, sold)
 	stock, err := staff(t).Stock(ctx, sku)
 	require.NoError(t, err)
-	require.Equal(t, shop.Stock{SKU: sku, OnHand: there, Reserved: there, Available: 0}, stock)
+	require.Equal(t, api.Stock{SKU: sku, OnHand: there, Reserved: there, Available: 0}, stock)
 
 	again, err := c.Place(ctx, keys[refused], bodies[refused])
 	require.NoError(t, err)
@@ -270,9 +270,9 @@ func TestNothingIsOversold(t *testing.T) {
 func TestCancelledOrderFreesStockAndMoney(t *testing.T) {
 	c, ctx := guest(t), t.Context()
 	sku := stocked(t, 2)
-	order, err := c.Checkout(ctx, cartOf(t, c, sku), shop.Visa, shop.NewKey())
+	order, err := c.Checkout(ctx, cartOf(t, c, sku), api.Visa, api.NewKey())
 	require.NoError(t, err)
-	cancel := shop.Request{Method: http.MethodPost, Path: "/api/v1/orders/" + order.ID + "/cancel"}
+	cancel := api.Request{Method: http.MethodPost, Path: "/api/v1/orders/" + order.ID + "/cancel"}
 	require.Equal(t, http.StatusNotFound, refused(t, c, cancel, "").Status)
 	cancel.Header = map[string]string{"X-Order-Token": order.AccessToken}
 	for range 2 { // a repetition changes nothing
@@ -288,6 +288,6 @@ func TestCancelledOrderFreesStockAndMoney(t *testing.T) {
 		require.Equal(collect, int64(0), read.Payment.Authorized.Amount, "authorised money of a closed order is zero")
 		stock, err := staff(t).Stock(ctx, sku)
 		require.NoError(collect, err)
-		require.Equal(collect, shop.Stock{SKU: sku, OnHand: 2, Available: 2}, stock)
+		require.Equal(collect, api.Stock{SKU: sku, OnHand: 2, Available: 2}, stock)
 	}, soon, tick)
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 func TestGuestBrowsesTheDemoCatalogue(t *testing.T) {
@@ -47,11 +47,11 @@ func TestGuestBrowsesTheDemoCatalogue(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, page.Handle, byID.Handle)
 
-	picture, err := c.Do(ctx, shop.Request{Method: http.MethodGet, Path: pathOf(t, page.Images[0].URL)})
+	picture, err := c.Do(ctx, api.Request{Method: http.MethodGet, Path: pathOf(t, page.Images[0].URL)})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, picture.Status, "%s", page.Images[0].URL)
 	require.Equal(t, "image/svg+xml", picture.Header.Get("Content-Type"))
-	categories, err := c.Do(ctx, shop.Request{Method: http.MethodGet, Path: "/api/v1/categories"})
+	categories, err := c.Do(ctx, api.Request{Method: http.MethodGet, Path: "/api/v1/categories"})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, categories.Status)
 }
@@ -65,37 +65,37 @@ func pathOf(t *testing.T, address string) string {
 func TestGuestBuys(t *testing.T) {
 	c, ctx := guest(t), t.Context()
 	sku := stocked(t, 5)
-	cart, err := c.NewCart(ctx, shop.Item{SKU: sku, Quantity: 2})
+	cart, err := c.NewCart(ctx, api.Item{SKU: sku, Quantity: 2})
 	require.NoError(t, err)
 	require.Len(t, cart.Items, 1)
-	require.Equal(t, shop.Money{Amount: 2 * 1999, Currency: "EUR"}, cart.Items[0].Total)
+	require.Equal(t, api.Money{Amount: 2 * 1999, Currency: "EUR"}, cart.Items[0].Total)
 	require.Equal(t, cart.Items[0].Total, cart.Subtotal)
 
-	cart, err = c.SetShipping(ctx, cart, shop.Home, "")
+	cart, err = c.SetShipping(ctx, cart, api.Home, "")
 	require.NoError(t, err)
 	options, err := c.ShippingOptions(ctx, cart.ID)
 	require.NoError(t, err)
 	require.NotEmpty(t, options.Items)
 	option := options.Items[len(options.Items)-1]
-	cart, err = c.SetShipping(ctx, cart, shop.Home, option.ID)
+	cart, err = c.SetShipping(ctx, cart, api.Home, option.ID)
 	require.NoError(t, err)
 	require.Equal(t, option.Price, cart.Shipping)
 
-	place := shop.NewPlacement(cart, shop.Visa)
+	place := api.NewPlacement(cart, api.Visa)
 	place.ShippingOption = option.ID
 	began := time.Now()
-	answer, err := c.Place(ctx, shop.NewKey(), place)
+	answer, err := c.Place(ctx, api.NewKey(), place)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusCreated, answer.Status, "%s", answer.Body)
 	require.Empty(t, answer.Header.Get("Idempotent-Replayed"))
-	var order shop.Order
+	var order api.Order
 	require.NoError(t, answer.Decode(&order))
 	require.Equal(t, "confirmed", order.Status)
 	require.Equal(t, "authorized", order.Payment.Status)
 	require.Equal(t, order.Total, order.Payment.Authorized)
 	require.Equal(t, int64(0), order.Payment.Captured.Amount)
 	require.Equal(t, place.Email, order.Email)
-	require.Equal(t, shop.Home, order.ShippingAddress)
+	require.Equal(t, api.Home, order.ShippingAddress)
 	require.NotEmpty(t, order.Number)
 	require.NotEmpty(t, order.AccessToken)
 	require.WithinDuration(t, began, order.CreatedAt, time.Minute)
@@ -125,7 +125,7 @@ func TestGuestBuys(t *testing.T) {
 	t.Run("stock is reserved", func(t *testing.T) {
 		stock, err := staff(t).Stock(ctx, sku)
 		require.NoError(t, err)
-		require.Equal(t, shop.Stock{SKU: sku, OnHand: 5, Reserved: 2, Available: 3}, stock)
+		require.Equal(t, api.Stock{SKU: sku, OnHand: 5, Reserved: 2, Available: 3}, stock)
 	})
 	t.Run("the cart is empty afterwards", func(t *testing.T) {
 		require.EventuallyWithT(t, func(collect *assert.CollectT) {
@@ -136,7 +136,7 @@ func TestGuestBuys(t *testing.T) {
 	})
 }
 
-func onlyItsTokenOpens(t *testing.T, c *shop.Client, order shop.Order) {
+func onlyItsTokenOpens(t *testing.T, c *api.Client, order api.Order) {
 	ctx := t.Context()
 	read, err := c.Order(ctx, order.ID, order.AccessToken)
 	require.NoError(t, err)
@@ -144,11 +144,11 @@ func onlyItsTokenOpens(t *testing.T, c *shop.Client, order shop.Order) {
 	read.AccessToken = order.AccessToken
 	require.Equal(t, order, read)
 
-	other, err := c.Checkout(ctx, cartOf(t, c, stocked(t, 1)), shop.Visa, shop.NewKey())
+	other, err := c.Checkout(ctx, cartOf(t, c, stocked(t, 1)), api.Visa, api.NewKey())
 	require.NoError(t, err)
 	stranger, _ := customer(t)
 	for name, try := range map[string]struct {
-		as    *shop.Client
+		as    *api.Client
 		token string
 	}{
 		"nobody": {c, ""}, "another order's token": {c, other.AccessToken}, "a made up token": {c, "x"},
@@ -165,7 +165,7 @@ func onlyItsTokenOpens(t *testing.T, c *shop.Client, order shop.Order) {
 
 func TestCustomerBuys(t *testing.T) {
 	c, ctx := guest(t), t.Context()
-	email, password := shop.NewEmail(), shop.NewKey()
+	email, password := api.NewEmail(), api.NewKey()
 	user, err := c.Register(ctx, email, password, "Grace Hopper")
 	require.NoError(t, err)
 	require.Equal(t, email, user.Email)
@@ -179,7 +179,7 @@ func TestCustomerBuys(t *testing.T) {
 	require.NotEmpty(t, session.RefreshToken)
 
 	grace, sku := c.As(session.AccessToken), stocked(t, 3)
-	cart, err := grace.NewCart(ctx, shop.Item{SKU: sku, Quantity: 1})
+	cart, err := grace.NewCart(ctx, api.Item{SKU: sku, Quantity: 1})
 	require.NoError(t, err)
 	mine, err := grace.Cart(ctx, "mine")
 	require.NoError(t, err)
@@ -188,7 +188,7 @@ func TestCustomerBuys(t *testing.T) {
 	_, err = c.Cart(ctx, cart.ID)
 	problem(t, err, http.StatusNotFound, "not-found")
 
-	order, err := grace.Checkout(ctx, mine, shop.Visa, shop.NewKey())
+	order, err := grace.Checkout(ctx, mine, api.Visa, api.NewKey())
 	require.NoError(t, err)
 	require.Equal(t, "confirmed", order.Status)
 	require.Empty(t, order.AccessToken, "a customer needs no token")
@@ -202,7 +202,7 @@ func TestCustomerBuys(t *testing.T) {
 		require.NoError(collect, err)
 		require.Len(collect, all.Items, 1)
 	}, soon, tick)
-	for _, reader := range []*shop.Client{grace, staff(t)} {
+	for _, reader := range []*api.Client{grace, staff(t)} {
 		read, err := reader.Order(ctx, order.ID, "")
 		require.NoError(t, err)
 		require.Equal(t, order, read)

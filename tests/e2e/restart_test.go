@@ -10,14 +10,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/dapr/launch"
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 // purchase is an order that the shop has acknowledged.
 type purchase struct {
-	order shop.Order
+	order api.Order
 	key   string
-	body  shop.Placement
+	body  api.Placement
 }
 
 // What was acknowledged before a clean stop is known after the next start, and nobody is mailed twice.
@@ -66,15 +66,15 @@ func TestShopSurvivesRestartsAndKills(t *testing.T) {
 
 	for _, name := range servers.Names() {
 		away := absence{
-			begin: func() error { return servers.StopServer(name) },
-			end:   func() error { return servers.StartServer(ctx, name) },
+			begin: func() error { return servers.Terminate(name) },
+			end:   func() error { return servers.RestartServer(ctx, name) },
 		}
 		bought = append(bought, away.outlive(t, c, name == o.State, sku, bought[0]))
 		t.Logf("%s was away: the shop sells again", name)
 		if name == o.State {
 			hung := absence{
-				begin: func() error { return servers.PauseServer(name) },
-				end:   func() error { return servers.ResumeServer(name) },
+				begin: func() error { return servers.Pause(name) },
+				end:   func() error { return servers.Resume(name) },
 			}
 			bought = append(bought, hung.outlive(t, c, true, sku, bought[0]))
 			t.Logf("%s hung: the shop sells again", name)
@@ -93,7 +93,7 @@ func TestShopSurvivesRestartsAndKills(t *testing.T) {
 	stock, err := boss.Stock(ctx, sku)
 	require.NoError(t, err)
 	n := int64(len(bought))
-	require.Equal(t, shop.Stock{SKU: sku, OnHand: there, Reserved: n, Available: there - n}, stock)
+	require.Equal(t, api.Stock{SKU: sku, OnHand: there, Reserved: n, Available: there - n}, stock)
 	keepUp(t, here{s})
 	audited(t, here{s})
 	require.NoError(t, s.Stop(ctx))
@@ -104,11 +104,11 @@ type absence struct{ begin, end func() error }
 
 // outlive looks at what the shop does while a server is absent, and buys. What is in memory can be read without the
 // store, and nothing can be written; the broker alone is not missed.
-func (away absence) outlive(t *testing.T, c *shop.Client, store bool, sku string, known purchase) purchase {
+func (away absence) outlive(t *testing.T, c *api.Client, store bool, sku string, known purchase) purchase {
 	ctx := t.Context()
-	cart, err := c.NewCart(ctx, shop.Item{SKU: sku, Quantity: 1})
+	cart, err := c.NewCart(ctx, api.Item{SKU: sku, Quantity: 1})
 	require.NoError(t, err)
-	p := purchase{key: shop.NewKey(), body: shop.NewPlacement(cart, shop.Visa)}
+	p := purchase{key: api.NewKey(), body: api.NewPlacement(cart, api.Visa)}
 	without := *c
 	without.Check = nil
 	for _, when := range []string{"with", "without"} { // what was killed has nothing in memory before it is asked
@@ -143,15 +143,15 @@ func (away absence) outlive(t *testing.T, c *shop.Client, store bool, sku string
 
 // insist buys one of a SKU and repeats what is not answered well, as any client should, until it is: a
 // placement always with its first key.
-func insist(t *testing.T, c *shop.Client, sku string) (p purchase) {
+func insist(t *testing.T, c *api.Client, sku string) (p purchase) {
 	anyAnswer := *c
 	anyAnswer.Check = nil
 	// assert, not require: this may run beside the test.
 	assert.EventuallyWithT(t, func(collect *assert.CollectT) {
 		if p.key == "" {
-			cart, err := anyAnswer.NewCart(t.Context(), shop.Item{SKU: sku, Quantity: 1})
+			cart, err := anyAnswer.NewCart(t.Context(), api.Item{SKU: sku, Quantity: 1})
 			require.NoError(collect, err)
-			p.key, p.body = shop.NewKey(), shop.NewPlacement(cart, shop.Visa)
+			p.key, p.body = api.NewKey(), api.NewPlacement(cart, api.Visa)
 		}
 		a, err := anyAnswer.Place(t.Context(), p.key, p.body)
 		require.NoError(collect, err)

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 var base64URL = base64.URLEncoding
@@ -88,7 +88,7 @@ func (o operation) takesJSON() bool { return o.RequestBody.Content["application/
 // document is the shop's OpenAPI document as it is served.
 func document(t *testing.T) []byte {
 	t.Helper()
-	a, err := theClient.Do(t.Context(), shop.Request{Method: http.MethodGet, Path: "/openapi.json"})
+	a, err := theClient.Do(t.Context(), api.Request{Method: http.MethodGet, Path: "/openapi.json"})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, a.Status)
 	return a.Body
@@ -152,10 +152,10 @@ func TestEveryRouteRefusesBadBodies(t *testing.T) {
 
 func refuseBadBodies(t *testing.T, operation, good string) {
 	method, path, _ := strings.Cut(operation, " ")
-	request := func(body string) shop.Request {
-		return shop.Request{
+	request := func(body string) api.Request {
+		return api.Request{
 			Method: method, Path: strings.ReplaceAll(path, "{}", "unknown"), Body: body,
-			Header: map[string]string{"If-Match": "*", "Idempotency-Key": shop.NewKey()},
+			Header: map[string]string{"If-Match": "*", "Idempotency-Key": api.NewKey()},
 		}
 	}
 	for _, body := range []string{

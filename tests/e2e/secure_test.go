@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"haberdash/dapr/launch"
+	"haberdash/dapr/launch/standalone"
 )
 
 // secure says that a test is of a shop whose sidecars know each other: `make test` runs all tests on such a one too,
@@ -80,7 +80,7 @@ func TestSidecarsRefuseStrangers(t *testing.T) {
 	secure(t)
 	local := theShop.(here)
 	start := func(name string, env map[string]string) string {
-		s, err := launch.StartSidecar(t.Context(), launch.SidecarOptions{RunDir: local.RunDir(), AppID: name, Env: env})
+		s, err := standalone.StartSidecar(t.Context(), standalone.SidecarOptions{RunDir: local.RunDir(), AppID: name, Env: env})
 		require.NoError(t, err)
 		t.Cleanup(s.Stop)
 		return s.HTTP()

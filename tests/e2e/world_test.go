@@ -10,28 +10,28 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 // world is a shop's worth of objects of one customer and one guest, and those who would like to get at them.
 type world struct {
 	values         map[string]string // objects by the names that the table gives them
-	callers        map[string][]*shop.Client
+	callers        map[string][]*api.Client
 	strangersToken string
-	owner          *shop.Client
+	owner          *api.Client
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	ctx := t.Context()
-	w := &world{values: map[string]string{"app": "cart", "letter": "orders:orders:9007199254740991", "coupon": "WELCOME10", "password": shop.NewKey(), "email": shop.NewEmail()}}
+	w := &world{values: map[string]string{"app": "cart", "letter": "orders:orders:9007199254740991", "coupon": "WELCOME10", "password": api.NewKey(), "email": api.NewEmail()}}
 	user, err := theClient.Register(ctx, w.values["email"], w.values["password"], "Ada Byron")
 	require.NoError(t, err)
 	session, err := theClient.Login(ctx, w.values["email"], w.values["password"])
 	require.NoError(t, err)
 	w.owner, w.values["user"] = theClient.As(session.AccessToken), user.ID
 	other, _ := customer(t)
-	w.callers = map[string][]*shop.Client{
+	w.callers = map[string][]*api.Client{
 		"nobody": {theClient}, "stranger": {theClient}, "owner": {w.owner}, "other": {other}, "staff": {employee(t, "staff")}, "admin": {employee(t, "admin")},
 		"forged": forgeries(t, session.AccessToken),
 	}
@@ -50,9 +50,9 @@ func newWorld(t *testing.T) *world {
 }
 
 // put makes a call that has to succeed and gives its answer's id.
-func put(t *testing.T, c *shop.Client, method, path, body string) string {
+func put(t *testing.T, c *api.Client, method, path, body string) string {
 	t.Helper()
-	a, err := c.Do(t.Context(), shop.Request{Method: method, Path: path, Body: body, Header: map[string]string{"If-Match": "*"}})
+	a, err := c.Do(t.Context(), api.Request{Method: method, Path: path, Body: body, Header: map[string]string{"If-Match": "*"}})
 	require.NoError(t, err)
 	var made struct{ ID, Handle string }
 	require.NoError(t, a.Decode(&made))
@@ -70,17 +70,17 @@ func (w *world) make(t *testing.T, name string) {
 	case "product", "draft":
 		status := map[string]string{"product": "active", "draft": "draft"}[name]
 		w.values[name] = put(t, staff(t), http.MethodPost, "/api/v1/products",
-			`{"title":"Felt","status":"`+status+`","handle":"`+strings.ToLower(shop.NewKey())+`","variants":[{"sku":"`+shop.NewKey()+`","price":{"amount":100,"currency":"EUR"}}]}`)
+			`{"title":"Felt","status":"`+status+`","handle":"`+strings.ToLower(api.NewKey())+`","variants":[{"sku":"`+api.NewKey()+`","price":{"amount":100,"currency":"EUR"}}]}`)
 	case "category":
-		w.values[name] = put(t, staff(t), http.MethodPost, "/api/v1/categories", `{"name":"Felts","handle":"`+strings.ToLower(shop.NewKey())+`"}`)
+		w.values[name] = put(t, staff(t), http.MethodPost, "/api/v1/categories", `{"name":"Felts","handle":"`+strings.ToLower(api.NewKey())+`"}`)
 	case "address":
 		w.values[name] = put(t, w.owner, http.MethodPost, "/api/v1/me/addresses", addressBody)
 	case "session":
 		_, err := theClient.Login(ctx, w.values["email"], w.values["password"])
 		require.NoError(t, err)
-		a, err := w.owner.Do(ctx, shop.Request{Method: http.MethodGet, Path: "/api/v1/me/sessions?limit=100"})
+		a, err := w.owner.Do(ctx, api.Request{Method: http.MethodGet, Path: "/api/v1/me/sessions?limit=100"})
 		require.NoError(t, err)
-		var sessions shop.List[struct {
+		var sessions api.List[struct {
 			ID      string
 			Current bool
 		}]
@@ -95,7 +95,7 @@ func (w *world) make(t *testing.T, name string) {
 	case "guest-cart":
 		w.values[name] = w.fullCart(t, theClient).ID
 	case "order": // of a guest's cart: the owner's is emptied some time after it was ordered
-		order, err := w.owner.Checkout(ctx, w.fullCart(t, theClient), shop.Visa, shop.NewKey())
+		order, err := w.owner.Checkout(ctx, w.fullCart(t, theClient), api.Visa, api.NewKey())
 		require.NoError(t, err)
 		w.values[name] = order.ID
 	case "guest-order":
@@ -104,7 +104,7 @@ func (w *world) make(t *testing.T, name string) {
 	case "parcel", "return": // of an order that was sent, and of which one piece is on its way back
 		w.make(t, "order")
 		w.send(t, "order")
-		order, err := w.owner.AskReturn(ctx, w.values["order"], "", shop.NewKey(), shop.Item{SKU: w.values["sku"], Quantity: 1})
+		order, err := w.owner.AskReturn(ctx, w.values["order"], "", api.NewKey(), api.Item{SKU: w.values["sku"], Quantity: 1})
 		require.NoError(t, err)
 		w.values["parcel"], w.values["return"] = order.Fulfilments[0].ID, order.Returns[0].ID
 	}
@@ -113,21 +113,21 @@ func (w *world) make(t *testing.T, name string) {
 // send sends two of the three pieces of an order.
 func (w *world) send(t *testing.T, name string) {
 	t.Helper()
-	_, err := staff(t).Fulfil(t.Context(), w.values[name], shop.NewKey(), shop.Item{SKU: w.values["sku"], Quantity: 2})
+	_, err := staff(t).Fulfil(t.Context(), w.values[name], api.NewKey(), api.Item{SKU: w.values["sku"], Quantity: 2})
 	require.NoError(t, err)
 }
 
-func (w *world) fullCart(t *testing.T, c *shop.Client) shop.Cart {
+func (w *world) fullCart(t *testing.T, c *api.Client) api.Cart {
 	t.Helper()
-	cart, err := c.NewCart(t.Context(), shop.Item{SKU: w.values["sku"], Quantity: 3})
+	cart, err := c.NewCart(t.Context(), api.Item{SKU: w.values["sku"], Quantity: 3})
 	require.NoError(t, err)
 	return cart
 }
 
-func (w *world) guestOrder(t *testing.T) (shop.Cart, shop.Order) {
+func (w *world) guestOrder(t *testing.T) (api.Cart, api.Order) {
 	t.Helper()
 	cart := w.fullCart(t, theClient)
-	order, err := theClient.Checkout(t.Context(), cart, shop.Visa, shop.NewKey())
+	order, err := theClient.Checkout(t.Context(), cart, api.Visa, api.NewKey())
 	require.NoError(t, err)
 	return cart, order
 }
@@ -174,9 +174,9 @@ func (w *world) snapshot(t *testing.T) map[string][]byte {
 	return state
 }
 
-func (w *world) read(t *testing.T, c *shop.Client, path string) []byte {
+func (w *world) read(t *testing.T, c *api.Client, path string) []byte {
 	t.Helper()
-	a, err := c.Do(t.Context(), shop.Request{Method: http.MethodGet, Path: w.fill(path)})
+	a, err := c.Do(t.Context(), api.Request{Method: http.MethodGet, Path: w.fill(path)})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, a.Status, "%s: %s", path, a.Body)
 	return a.Body
@@ -207,12 +207,12 @@ var accessBodies = map[string]string{
 	"POST /api/v1/products/import":       `{"title":"Cap {new}","variants":[{"sku":"{new}-I","price":{"amount":100,"currency":"EUR"}}]}`,
 }
 
-func (w *world) request(r rule) shop.Request { return w.requestOf(r.operation(), r) }
+func (w *world) request(r rule) api.Request { return w.requestOf(r.operation(), r) }
 
 // requestOf is a rule's request with the body of an operation.
-func (w *world) requestOf(operation string, r rule) shop.Request {
-	w.values["new"] = strings.ToLower(shop.NewKey())
-	request := shop.Request{Method: r.method, Path: w.fill(r.path), Header: map[string]string{"If-Match": "*", "Idempotency-Key": shop.NewKey()}}
+func (w *world) requestOf(operation string, r rule) api.Request {
+	w.values["new"] = strings.ToLower(api.NewKey())
+	request := api.Request{Method: r.method, Path: w.fill(r.path), Header: map[string]string{"If-Match": "*", "Idempotency-Key": api.NewKey()}}
 	body, ok := accessBodies[operation]
 	if !ok {
 		body, ok = bodies[operation]

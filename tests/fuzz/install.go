@@ -12,7 +12,7 @@ import (
 
 	"github.com/gofrs/flock"
 
-	"haberdash/dapr/launch"
+	"haberdash/dapr/launch/toolchain"
 )
 
 // schemathesis is the program of the pinned version, installed once into the user's cache.
@@ -21,7 +21,7 @@ func schemathesis(ctx context.Context, requirements string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cache, err := launch.CacheDir()
+	cache, err := toolchain.CacheDir()
 	if err != nil {
 		return "", err
 	}

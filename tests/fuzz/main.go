@@ -19,14 +19,17 @@ import (
 	"time"
 
 	"haberdash/dapr/launch"
-	"haberdash/tests/shop"
+	"haberdash/dapr/launch/config"
+	"haberdash/dapr/launch/process"
+	"haberdash/dapr/launch/toolchain"
+	"haberdash/tests/api"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := run(ctx)
-	launch.Leave()
+	process.CloseGuard()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "fuzz:", err)
 		os.Exit(1)
@@ -34,7 +37,7 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	root, err := launch.FindRoot()
+	root, err := toolchain.FindRoot()
 	if err != nil {
 		return err
 	}
@@ -48,7 +51,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	o, err := launch.OptionsFromEnv()
+	o, err := config.FromEnv()
 	if err != nil {
 		return err
 	}
@@ -72,7 +75,7 @@ func run(ctx context.Context) error {
 			continue
 		}
 		began := time.Now()
-		world, err := furnish(ctx, shop.New(s.GatewayURL()), caller)
+		world, err := furnish(ctx, api.New(s.GatewayURL()), caller)
 		if err != nil {
 			return fmt.Errorf("prepare the shop: %w", err)
 		}

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 // world is who calls, and what is there for them to find: dictionaries by the names that schemathesis.toml has.
@@ -15,15 +15,15 @@ type world struct {
 }
 
 // furnish makes an account, unless the caller is the administrator, and orders in several states.
-func furnish(ctx context.Context, guest *shop.Client, caller string) (world, error) {
-	w := world{email: shop.AdminEmail, password: shop.AdminPassword, dictionaries: map[string][]string{}}
+func furnish(ctx context.Context, guest *api.Client, caller string) (world, error) {
+	w := world{email: api.AdminEmail, password: api.AdminPassword, dictionaries: map[string][]string{}}
 	admin, err := guest.AsAdmin(ctx)
 	if err != nil {
 		return w, err
 	}
 	buyer := guest
 	if caller != "nobody" {
-		w.email, w.password = shop.NewEmail(), "fuzz-password-1"
+		w.email, w.password = api.NewEmail(), "fuzz-password-1"
 		user, err := guest.Register(ctx, w.email, w.password, "Ada Byron")
 		if err != nil {
 			return w, err
@@ -36,10 +36,10 @@ func furnish(ctx context.Context, guest *shop.Client, caller string) (world, err
 		w.add("users.txt", user.ID)
 	}
 	if caller == "admin" { // sees all that the customer has
-		w.email, w.password = shop.AdminEmail, shop.AdminPassword
+		w.email, w.password = api.AdminEmail, api.AdminPassword
 	}
 	w.add("users.txt", "unknown")
-	handle := "fuzz-" + strings.ToLower(shop.NewKey()[:8])
+	handle := "fuzz-" + strings.ToLower(api.NewKey()[:8])
 	csv := "Handle,Title,Variant SKU,Variant Inventory Qty,Variant Price\n" + handle + ",Fuzz," + strings.ToUpper(handle) + ",100000,19.99\n"
 	if _, err := admin.Import(ctx, "text/csv", []byte(csv)); err != nil {
 		return w, err
@@ -51,7 +51,7 @@ func furnish(ctx context.Context, guest *shop.Client, caller string) (world, err
 	w.add("products.txt", product.ID, product.Handle)
 	w.add("skus.txt", product.Variants[0].SKU)
 	for i := range 8 {
-		w.add("doomed.txt", fmt.Sprintf("doomed-%s-%d", strings.ToLower(shop.NewKey()[:6]), i))
+		w.add("doomed.txt", fmt.Sprintf("doomed-%s-%d", strings.ToLower(api.NewKey()[:6]), i))
 		line := fmt.Sprintf(`{"handle": %q, "title": "Doomed", "variants": [{"price": {"amount": 1, "currency": "EUR"}}]}`, w.dictionaries["doomed.txt"][i])
 		if _, err := admin.Import(ctx, "application/x-ndjson", []byte(line)); err != nil {
 			return w, err
@@ -60,8 +60,8 @@ func furnish(ctx context.Context, guest *shop.Client, caller string) (world, err
 	if err := w.buy(ctx, guest, buyer, admin, product.Variants[0].SKU); err != nil {
 		return w, err
 	}
-	for _, c := range []*shop.Client{buyer, guest, guest} {
-		cart, err := c.NewCart(ctx, shop.Item{SKU: product.Variants[0].SKU, Quantity: 1})
+	for _, c := range []*api.Client{buyer, guest, guest} {
+		cart, err := c.NewCart(ctx, api.Item{SKU: product.Variants[0].SKU, Quantity: 1})
 		if err != nil {
 			return w, err
 		}
@@ -71,8 +71,8 @@ func furnish(ctx context.Context, guest *shop.Client, caller string) (world, err
 }
 
 // sessions adds somebody whose mailbox, password and sessions may be guessed.
-func (w world) sessions(ctx context.Context, guest *shop.Client) error {
-	email, password := shop.NewEmail(), "fuzz-password-2"
+func (w world) sessions(ctx context.Context, guest *api.Client) error {
+	email, password := api.NewEmail(), "fuzz-password-2"
 	if _, err := guest.Register(ctx, email, password, "Charles Babbage"); err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (w world) sessions(ctx context.Context, guest *shop.Client) error {
 		}
 		w.add("refresh-tokens.txt", s.RefreshToken)
 	}
-	w.add("mailboxes.txt", email, shop.NewEmail())
+	w.add("mailboxes.txt", email, api.NewEmail())
 	w.add("passwords.txt", password, w.password)
 	w.add("own-password.txt", w.password)
 	return nil
@@ -95,14 +95,14 @@ func (w world) add(name string, entries ...string) {
 
 // buy places three orders: one stays as it is, one is sent in part, of one some comes back. There is more to send of
 // each, and to send back.
-func (w world) buy(ctx context.Context, guest, buyer, admin *shop.Client, sku string) error {
-	line := func(quantity int64) shop.Item { return shop.Item{SKU: sku, Quantity: quantity} }
+func (w world) buy(ctx context.Context, guest, buyer, admin *api.Client, sku string) error {
+	line := func(quantity int64) api.Item { return api.Item{SKU: sku, Quantity: quantity} }
 	for i := range 3 {
 		cart, err := guest.NewCart(ctx, line(90)) // a customer has one cart only, and not at once another
 		if err != nil {
 			return err
 		}
-		order, err := buyer.Checkout(ctx, cart, shop.Visa, shop.NewKey())
+		order, err := buyer.Checkout(ctx, cart, api.Visa, api.NewKey())
 		if err != nil {
 			return err
 		}
@@ -113,13 +113,13 @@ func (w world) buy(ctx context.Context, guest, buyer, admin *shop.Client, sku st
 			w.add("order-tokens.txt", token)
 		}
 		if i > 0 {
-			if order, err = admin.Fulfil(ctx, order.ID, shop.NewKey(), line(40)); err != nil {
+			if order, err = admin.Fulfil(ctx, order.ID, api.NewKey(), line(40)); err != nil {
 				return err
 			}
 			w.add("fulfilments.txt", order.Fulfilments[0].ID)
 		}
 		if i > 1 {
-			if order, err = buyer.AskReturn(ctx, order.ID, token, shop.NewKey(), line(1)); err != nil {
+			if order, err = buyer.AskReturn(ctx, order.ID, token, api.NewKey(), line(1)); err != nil {
 				return err
 			}
 			w.add("returns.txt", order.Returns[0].ID)

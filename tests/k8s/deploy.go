@@ -10,8 +10,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"haberdash/dapr/launch"
-	"haberdash/tests/shop"
+	"haberdash/dapr/launch/infra"
+	"haberdash/tests/api"
 )
 
 // apps are the shop's, in the order of a rollout.
@@ -21,7 +21,7 @@ var apps = []string{"users", "catalog", "cart", "orders", "notifications", "gate
 type shopOn struct {
 	*cluster
 	overlay, dir string
-	servers      *launch.Infra
+	servers      *infra.Servers
 	tag          string // of the images that run
 	sidecar      string // the image of sidecars; the cluster's own if empty
 	secrets      map[string]map[string]string
@@ -157,7 +157,7 @@ func (s *shopOn) makeSecrets(ctx context.Context) error {
 		"keys":          {"ID_KEY": rand.Text(), "KEY_ENCRYPTION_KEY": rand.Text() + rand.Text()},
 		"app-token":     {"token": rand.Text()},
 		"dapr-token":    {"token": rand.Text()},
-		"administrator": {"ADMIN_EMAIL": shop.AdminEmail, "ADMIN_PASSWORD": shop.AdminPassword},
+		"administrator": {"ADMIN_EMAIL": api.AdminEmail, "ADMIN_PASSWORD": api.AdminPassword},
 	}
 	for secret, keys := range map[string][]string{
 		"redis": {"REDIS_HOST", "REDIS_PASSWORD"}, "postgres": {"POSTGRES_CONNECTION"}, "kafka": {"KAFKA_BROKERS"},

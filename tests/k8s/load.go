@@ -10,13 +10,13 @@ import (
 	"sync"
 	"time"
 
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 // customers buy, and remember what they were told.
 type customers struct {
-	guest *shop.Client
-	staff *shop.Client
+	guest *api.Client
+	staff *api.Client
 	skus  []string
 	stock int64 // of each SKU
 
@@ -32,9 +32,9 @@ type customers struct {
 // purchase is an order as its buyer knows it.
 type purchase struct {
 	key   string
-	body  shop.Placement
+	body  api.Placement
 	sku   string
-	order shop.Order
+	order api.Order
 	known bool // it was answered for good: confirmed, or refused for lack of goods
 }
 
@@ -43,14 +43,14 @@ func (s *shopOn) customers(ctx context.Context, stock int64, patient bool) (*cus
 	if err != nil {
 		return nil, err
 	}
-	c := &customers{guest: shop.New(url), stock: stock, patient: patient}
+	c := &customers{guest: api.New(url), stock: stock, patient: patient}
 	if c.staff, err = c.guest.AsAdmin(ctx); err != nil {
 		return nil, err
 	}
 	file := strings.Builder{}
 	file.WriteString("Handle,Title,Published,Option1 Name,Option1 Value,Variant SKU,Variant Inventory Tracker,Variant Inventory Qty,Variant Inventory Policy,Variant Price\n")
 	for range 5 {
-		sku := "K8S-" + shop.NewKey()[:10]
+		sku := "K8S-" + api.NewKey()[:10]
 		c.skus = append(c.skus, sku)
 		fmt.Fprintf(&file, "%s,A hat,true,Title,Default Title,%s,shopify,%d,deny,19.99\n", strings.ToLower(sku), sku, stock)
 	}
@@ -100,13 +100,13 @@ func open(over <-chan struct{}) bool {
 
 // one looks around, fills a cart and places the order.
 func (c *customers) one(ctx context.Context, over <-chan struct{}) {
-	p := purchase{sku: c.skus[rand.IntN(len(c.skus))], key: shop.NewKey()}
-	var cart shop.Cart
+	p := purchase{sku: c.skus[rand.IntN(len(c.skus))], key: api.NewKey()}
+	var cart api.Cart
 	c.insist(ctx, func() error { _, err := c.guest.Product(ctx, strings.ToLower(p.sku)); return err })
-	if !c.insist(ctx, func() (err error) { cart, err = c.guest.NewCart(ctx, shop.Item{SKU: p.sku, Quantity: 1}); return err }) {
+	if !c.insist(ctx, func() (err error) { cart, err = c.guest.NewCart(ctx, api.Item{SKU: p.sku, Quantity: 1}); return err }) {
 		return
 	}
-	p.body = shop.NewPlacement(cart, shop.Visa)
+	p.body = api.NewPlacement(cart, api.Visa)
 	c.insist(ctx, func() error {
 		a, err := c.guest.Place(ctx, p.key, p.body)
 		if err != nil {
@@ -137,7 +137,7 @@ func (c *customers) insist(ctx context.Context, request func() error) bool {
 		c.mu.Lock()
 		c.requests++
 		c.mu.Unlock()
-		var p *shop.Problem
+		var p *api.Problem
 		if err == nil {
 			return true
 		}
@@ -173,7 +173,7 @@ func (c *customers) check(ctx context.Context) error {
 		if a.Status == http.StatusConflict && p.order.ID == "" {
 			continue // no goods
 		}
-		var again shop.Order
+		var again api.Order
 		if err := a.Decode(&again); err != nil {
 			return fmt.Errorf("order %s, placed again: %w", p.order.ID, err)
 		}
@@ -202,7 +202,7 @@ func (c *customers) check(ctx context.Context) error {
 // settled waits until no hold is under way and the SKU has so many left: holds of placements that were cut off end
 // after their time.
 func (c *customers) settled(ctx context.Context, sku string, want int64) error {
-	var left shop.Stock
+	var left api.Stock
 	for began := time.Now(); time.Since(began) < 3*time.Minute; time.Sleep(time.Second) {
 		var err error
 		if left, err = c.staff.Stock(ctx, sku); err != nil {

@@ -34,7 +34,8 @@ import (
 	"syscall"
 	"time"
 
-	"haberdash/dapr/launch"
+	"haberdash/dapr/launch/infra"
+	"haberdash/dapr/launch/process"
 )
 
 // overlays are tried without arguments, and the servers that each needs.
@@ -47,7 +48,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := run(ctx, os.Args[1:])
-	launch.Leave()
+	process.CloseGuard()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "k8s:", err)
 		os.Exit(1)
@@ -124,7 +125,7 @@ func try(ctx context.Context, c *cluster, overlay, dir string) error {
 	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}
-	servers, err := launch.StartInfra(ctx, launch.InfraOptions{
+	servers, err := infra.Start(ctx, infra.Options{
 		Dir: filepath.Join(dir, "infra"), Servers: overlays[overlay], Address: c.host, Log: os.Stdout,
 	})
 	if err != nil {

@@ -12,14 +12,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/dapr/launch"
-	"haberdash/tests/shop"
+	"haberdash/dapr/launch/infra"
+	"haberdash/tests/api"
 )
 
 // What make infra starts is needed for this one: see INFRA in the Makefile.
 func TestServersTakeAShopFromSQLiteToPostgresToRedis(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	servers, err := launch.StartInfra(t.Context(), launch.InfraOptions{
+	servers, err := infra.Start(t.Context(), infra.Options{
 		Dir: filepath.Join(dir, "infra"), Servers: []string{"postgres", "redis"}, Log: t.Output(),
 	})
 	require.NoError(t, err)
@@ -54,7 +55,7 @@ func TestAShopMovesToAnotherDirectory(t *testing.T) {
 // othersGetNothing asks through the sidecar of another app, which says who asks.
 func othersGetNothing(t *testing.T, s *launch.Shop) {
 	for _, app := range []string{"users", "notifications", "cart", "orders", "catalog"} {
-		a, err := shop.New(s.SidecarHTTP("gateway")).Do(t.Context(), shop.Request{Method: http.MethodGet,
+		a, err := api.New(s.SidecarHTTP("gateway")).Do(t.Context(), api.Request{Method: http.MethodGet,
 			Path: "/v1.0/invoke/" + app + "/method/internal/export", Header: map[string]string{"Dapr-Caller-App-Id": app}})
 		require.NoError(t, err)
 		require.Equal(t, http.StatusForbidden, a.Status, "%s: %.200s", app, a.Body)
@@ -69,18 +70,18 @@ const (
 
 // placed is an order with what a client needs to place it again.
 type placed struct {
-	shop.Order
+	api.Order
 	key  string
-	body shop.Placement
+	body api.Placement
 }
 
 // world is a shop with orders in all states, and who works with it.
 type world struct {
 	t        *testing.T
 	shop     *launch.Shop
-	guest    *shop.Client
-	boss     *shop.Client
-	customer *shop.Client
+	guest    *api.Client
+	boss     *api.Client
+	customer *api.Client
 	open     placed // a guest's, confirmed and not shipped
 	half     placed // of which one of two is shipped
 	orders   []placed
@@ -88,7 +89,7 @@ type world struct {
 
 func opened(t *testing.T, s *launch.Shop) *world {
 	t.Helper()
-	w := &world{t: t, shop: s, guest: shop.New(s.GatewayURL())}
+	w := &world{t: t, shop: s, guest: api.New(s.GatewayURL())}
 	var err error
 	w.boss, err = w.guest.AsAdmin(t.Context())
 	require.NoError(t, err)
@@ -100,7 +101,7 @@ func opened(t *testing.T, s *launch.Shop) *world {
 }
 
 func (w *world) stockUp() {
-	a, err := w.boss.Do(w.t.Context(), shop.Request{Method: http.MethodPost, Path: "/api/v1/stock/" + sku + "/adjustments",
+	a, err := w.boss.Do(w.t.Context(), api.Request{Method: http.MethodPost, Path: "/api/v1/stock/" + sku + "/adjustments",
 		Header: map[string]string{"Idempotency-Key": rand.Text()}, Body: map[string]any{"delta": 20, "reason": "counted"}})
 	require.NoError(w.t, err)
 	require.NoError(w.t, a.Decode(nil))
@@ -109,9 +110,9 @@ func (w *world) stockUp() {
 // fill places orders and leads them to where they are to be.
 func (w *world) fill() {
 	ctx := w.t.Context()
-	w.open, w.half = w.buy(w.guest, 1, shop.Visa), w.buy(w.customer, 2, shop.Visa)
-	returned, cancelled := w.buy(w.guest, 1, shop.Visa), w.buy(w.customer, 1, shop.Visa)
-	one := shop.Item{SKU: sku, Quantity: 1}
+	w.open, w.half = w.buy(w.guest, 1, api.Visa), w.buy(w.customer, 2, api.Visa)
+	returned, cancelled := w.buy(w.guest, 1, api.Visa), w.buy(w.customer, 1, api.Visa)
+	one := api.Item{SKU: sku, Quantity: 1}
 	_, err := w.boss.Fulfil(ctx, w.half.ID, "half", one)
 	require.NoError(w.t, err)
 	o, err := w.boss.Fulfil(ctx, returned.ID, "all", one)
@@ -126,7 +127,7 @@ func (w *world) fill() {
 	require.NoError(w.t, err)
 	cart, err := w.guest.NewCart(ctx, one)
 	require.NoError(w.t, err)
-	_, err = w.guest.Checkout(ctx, cart, shop.Declined, shop.NewKey())
+	_, err = w.guest.Checkout(ctx, cart, api.Declined, api.NewKey())
 	require.ErrorContains(w.t, err, "payment-declined")
 	w.becomes(w.half.ID, "partially-fulfilled", "partially-captured")
 	w.becomes(returned.ID, "returned", "refunded")
@@ -134,11 +135,11 @@ func (w *world) fill() {
 }
 
 // buy places an order, which is confirmed, and waits for its mail.
-func (w *world) buy(c *shop.Client, quantity int64, token string) placed {
+func (w *world) buy(c *api.Client, quantity int64, token string) placed {
 	w.t.Helper()
-	cart, err := c.NewCart(w.t.Context(), shop.Item{SKU: sku, Quantity: quantity})
+	cart, err := c.NewCart(w.t.Context(), api.Item{SKU: sku, Quantity: quantity})
 	require.NoError(w.t, err)
-	p := placed{key: shop.NewKey(), body: shop.NewPlacement(cart, token)}
+	p := placed{key: api.NewKey(), body: api.NewPlacement(cart, token)}
 	a, err := c.Place(w.t.Context(), p.key, p.body)
 	require.NoError(w.t, err)
 	require.NoError(w.t, a.Decode(&p.Order))
@@ -178,8 +179,8 @@ func (w *world) becomes(id, status, payment string) {
 func (w *world) views() map[string]string {
 	w.t.Helper()
 	all := map[string]string{}
-	look := func(c *shop.Client, path string) {
-		a, err := c.Do(w.t.Context(), shop.Request{Method: http.MethodGet, Path: path})
+	look := func(c *api.Client, path string) {
+		a, err := c.Do(w.t.Context(), api.Request{Method: http.MethodGet, Path: path})
 		require.NoError(w.t, err)
 		require.Equal(w.t, http.StatusOK, a.Status, "%s: %s", path, a.Body)
 		all[path] = a.Header.Get("ETag") + " " + string(a.Body)
@@ -210,12 +211,12 @@ func (w *world) enter(s *launch.Shop) {
 
 // goOn works on with what was begun before the move, and begins anew.
 func (w *world) goOn() {
-	ctx, one := w.t.Context(), shop.Item{SKU: sku, Quantity: 1}
+	ctx, one := w.t.Context(), api.Item{SKU: sku, Quantity: 1}
 	// The key of before is the order of before, for who has its token.
 	a, err := w.guest.Place(ctx, w.open.key, w.open.body)
 	require.NoError(w.t, err)
 	require.Equal(w.t, "true", a.Header.Get("Idempotent-Replayed"), "%s", a.Body)
-	var again shop.Order
+	var again api.Order
 	require.NoError(w.t, a.Decode(&again))
 	require.Equal(w.t, w.open.ID, again.ID)
 	o, err := w.guest.Order(ctx, w.open.ID, w.open.AccessToken)
@@ -226,7 +227,7 @@ func (w *world) goOn() {
 	_, err = w.boss.Fulfil(ctx, w.open.ID, "after", one)
 	require.NoError(w.t, err)
 	w.becomes(w.open.ID, "fulfilled", "captured")
-	_, err = w.boss.Refund(ctx, w.half.ID, shop.NewKey(), shop.Money{Amount: 100, Currency: "EUR"})
+	_, err = w.boss.Refund(ctx, w.half.ID, api.NewKey(), api.Money{Amount: 100, Currency: "EUR"})
 	require.NoError(w.t, err)
 	_, err = w.boss.Fulfil(ctx, w.half.ID, "rest", one)
 	require.NoError(w.t, err)

@@ -12,16 +12,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/dapr/launch"
+	"haberdash/dapr/launch/config"
+	"haberdash/dapr/launch/process"
 )
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	launch.Leave()
+	process.CloseGuard()
 	os.Exit(code)
 }
 
 func TestTypeScriptClientBuys(t *testing.T) {
-	o := launch.Options{RunDir: t.TempDir(), FreePorts: true, Env: map[string]string{"RATE_LIMIT": "off"}, Log: io.Discard}
+	o := config.Options{RunDir: t.TempDir(), FreePorts: true, Env: map[string]string{"RATE_LIMIT": "off"}, Log: io.Discard}
 	s, err := launch.Start(t.Context(), o)
 	require.NoError(t, err)
 	defer s.Stop(t.Context())

@@ -15,7 +15,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 
-	"haberdash/dapr/launch"
+	"haberdash/dapr/launch/standalone"
 	"haberdash/internal/contract"
 	"haberdash/internal/httpx"
 	"haberdash/internal/sidecar"
@@ -65,7 +65,7 @@ func TestDeadLetters(t *testing.T) {
 		return sidecar.Done
 	}))
 	port, _ := daprdtest.Serve(t, app.Router)
-	c := start(t, launch.SidecarOptions{AppID: "notifications", AppPort: port, Env: o.Env,
+	c := start(t, standalone.SidecarOptions{AppID: "notifications", AppPort: port, Env: o.Env,
 		ResourcesPaths: []string{resources(t)}}, "pubsub/"+o.PubSub, "secrets/env")
 
 	want := map[string]string{}

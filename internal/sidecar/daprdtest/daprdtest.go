@@ -1,6 +1,6 @@
 // Package daprdtest starts what tests and benchmarks of the Dapr adapters need: the state store that the environment
 // variable STATE chooses, a sidecar with it, and a server for the app beside a sidecar. The TestMain of a package
-// that uses it must call launch.Leave at its end.
+// that uses it must call process.CloseGuard at its end.
 package daprdtest
 
 import (
@@ -13,7 +13,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"haberdash/dapr/launch"
+	"haberdash/dapr/launch/config"
+	"haberdash/dapr/launch/standalone"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/daprd"
 )
@@ -22,7 +23,7 @@ import (
 func State(tb testing.TB, app string) sidecar.State {
 	tb.Helper()
 	o := StateOptions(tb)
-	s, err := launch.StartSidecar(context.Background(), launch.SidecarOptions{
+	s, err := standalone.StartSidecar(context.Background(), standalone.SidecarOptions{
 		AppID: app, RunDir: tb.TempDir(), Env: o.Env,
 		ResourcesPaths: []string{
 			filepath.Join("components", "state", o.State), filepath.Join("components", "secrets", "env"),
@@ -39,9 +40,9 @@ func State(tb testing.TB, app string) sidecar.State {
 
 // StateOptions returns the state store that STATE chooses, SQLite by default, and the environment that a sidecar
 // needs for it. If the store is a server, it is one of the test's own, and ends with it.
-func StateOptions(tb testing.TB) launch.Options {
+func StateOptions(tb testing.TB) config.Options {
 	tb.Helper()
-	o, _, stop, err := launch.Options{RunDir: tb.TempDir(), State: os.Getenv("STATE")}.WithServers(context.Background())
+	o, _, stop, err := config.Options{RunDir: tb.TempDir(), State: os.Getenv("STATE")}.WithServers(context.Background())
 	require.NoError(tb, err)
 	tb.Cleanup(stop)
 	return o

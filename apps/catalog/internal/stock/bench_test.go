@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/apps/catalog/internal/stock"
-	"haberdash/dapr/launch"
+	"haberdash/dapr/launch/process"
 	"haberdash/internal/commitlog"
 	"haberdash/internal/contract"
 	"haberdash/internal/sidecar/daprdtest"
@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	launch.Leave()
+	process.CloseGuard()
 	os.Exit(code)
 }
 

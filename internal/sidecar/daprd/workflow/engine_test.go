@@ -11,7 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"gopkg.in/yaml.v3"
 
-	"haberdash/dapr/launch"
+	"haberdash/dapr/launch/process"
+	"haberdash/dapr/launch/standalone"
+	"haberdash/dapr/launch/toolchain"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/daprd"
 	"haberdash/internal/sidecar/daprd/workflow"
@@ -20,15 +22,15 @@ import (
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	launch.Leave()
+	process.CloseGuard()
 	os.Exit(code)
 }
 
 // engine is a sidecar with the control plane and the store that workflows need. The sidecar probes the health of the
 // worker that runs.
 type engine struct {
-	control *launch.ControlPlane
-	sidecar *launch.Sidecar
+	control *standalone.ControlPlane
+	sidecar *standalone.Sidecar
 	client  *daprd.Client
 	worker  atomic.Pointer[workflow.Adapter]
 }
@@ -47,13 +49,13 @@ func startEngine(t testing.TB) *engine {
 	dir := t.TempDir()
 	config := filepath.Join(dir, "config.yaml")
 	require.NoError(t, os.WriteFile(config, configWithoutRetention(t), 0o600))
-	control, err := launch.StartControlPlane(t.Context(), launch.ControlPlaneOptions{RunDir: dir})
+	control, err := standalone.StartControlPlane(t.Context(), standalone.ControlPlaneOptions{RunDir: dir})
 	require.NoError(t, err)
 	t.Cleanup(control.Stop)
 	e := &engine{control: control}
 	port, _ := daprdtest.Serve(t, e)
 	o := daprdtest.StateOptions(t)
-	e.sidecar, err = launch.StartSidecar(t.Context(), launch.SidecarOptions{
+	e.sidecar, err = standalone.StartSidecar(t.Context(), standalone.SidecarOptions{
 		RunDir: dir, AppID: "orders", AppPort: port, ControlPlane: control, ConfigFile: config, Env: o.Env,
 		ResourcesPaths: []string{
 			filepath.Join("components", "state", o.State), filepath.Join("components", "secrets", "env"),
@@ -74,7 +76,7 @@ func startEngine(t testing.TB) *engine {
 // (handleRetention finds no state), and these tests make it drop such calls all the time.
 func configWithoutRetention(t testing.TB) []byte {
 	t.Helper()
-	root, err := launch.FindRoot()
+	root, err := toolchain.FindRoot()
 	require.NoError(t, err)
 	data, err := os.ReadFile(filepath.Join(root, "dapr", "config.yaml"))
 	require.NoError(t, err)
