@@ -7,7 +7,7 @@ HABERDASH := .run/bin/haberdash
 
 .PHONY: help
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  Settings of make up: STATE=sqlite PUBSUB=embedded MAIL=files SECRETS=env (directories in components/),"
 	@echo "  GATEWAY_PORT=8080, PORT_BASE=23100 (all other ports), SECURE=1 (mutual TLS, access rules), RATE_LIMIT=off, DAPR=system, RUN_DIR=.run, REBUILD=on (documents from the logs)"
@@ -161,8 +161,15 @@ deploy: ## the shop on the cluster that kubectl knows: OVERLAY=demo PREFIX=regis
 	  | sed 's#localhost/haberdash/\([a-z]*\):dev#$(or $(PREFIX),localhost/haberdash)/\1:$(or $(TAG),dev)#' | kubectl apply -f -
 	kubectl -n haberdash wait --for=condition=available --timeout=5m deployments --all
 
+# The linter is a program of its own: the go command builds it once and caches it.
+GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 .PHONY: lint
-lint: ## formatting and go vet
+lint: ## formatting, go vet and golangci-lint (.golangci.yaml)
 	@unformatted=$$(gofmt -l apps clients dapr deploy internal tests 2>/dev/null); \
 	  if [ -n "$$unformatted" ]; then echo "gofmt -w these: $$unformatted" >&2; exit 1; fi
 	go vet ./...
+	go run $(GOLANGCI) run
+
+.PHONY: roster
+roster: ## write what the list of apps (internal/roster) and the calls of the code decide into YAML
+	go run ./dapr/roster

@@ -25,11 +25,6 @@ const (
 	version = 1
 )
 
-// apps own the data of an archive, in the order of the file. Accounts come first, because every shop has their keys,
-// and so an import into a store that is not empty fails at once. Apps that only read logs follow, then orders, and last
-// the apps that may have processed more of an order than orders has.
-var apps = []string{"users", "notifications", "cart", "orders", "catalog"}
-
 // Header is the first line of an archive.
 type Header struct {
 	Format  string    `json:"format"`

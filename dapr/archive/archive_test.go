@@ -17,13 +17,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"haberdash/internal/roster"
 	"haberdash/internal/sidecar"
 )
 
 // filled is a shop in which every app but the cart has items, and more than the body of one import may have.
 func filled(t *testing.T) *fake {
 	f := newFake(t)
-	for _, app := range apps {
+	for _, app := range roster.Exported() {
 		for i := range map[string]int{"users": 450, "cart": 0}[app] {
 			f.owns(t, app, fmt.Sprint("user/", i), `{"name": "<Größe>"}`)
 		}
@@ -116,8 +117,8 @@ func TestExportIsRepeatedOrFailsWhenTheShopChanges(t *testing.T) {
 
 	for name, change := range map[string]func(*fake){
 		"keeps changing":                        func(f *fake) { f.changes = 1000 },
-		"orders: moving: the stream is cut off": func(f *fake) { f.broken = "orders" },
-		"3 documents of orders differ":          func(f *fake) { f.wrong = 3 },
+		"orders: transfer: the stream is truncated": func(f *fake) { f.broken = "orders" },
+		"3 documents of catalog differ":          func(f *fake) { f.wrong = 3 },
 	} {
 		f := filled(t)
 		change(f)
@@ -255,7 +256,7 @@ func TestDifferencesAreNamed(t *testing.T) {
 	b, err := two.Summarize(t.Context())
 	require.NoError(t, err)
 	differences := b.Differences(a)
-	require.Len(t, differences, len(logs))
-	require.Regexp(t, `^orders: audit is .*"commit":4.*, and was .*"commit":0`, differences[0])
+	require.Len(t, differences, len(roster.Logging()))
+	require.Regexp(t, `^catalog: audit is .*"commit":4.*, and was .*"commit":0`, differences[0])
 	require.NotEmpty(t, Summary{}.Differences(a))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"haberdash/internal/roster"
 	"io"
 	"io/fs"
 	"net/http"
@@ -101,7 +102,7 @@ func (c Client) drain(ctx context.Context) (Summary, error) {
 // lag describes a consumer that is not at the end of a log; empty if all are.
 func (c Client) lag(ctx context.Context) (string, error) {
 	heads := map[string]uint64{}
-	for _, app := range consumers {
+	for _, app := range roster.Following() {
 		cursors, err := c.cursors(ctx, app)
 		if err != nil {
 			return "", err
@@ -131,7 +132,7 @@ func (c Client) write(ctx context.Context, path string, s Summary, o ExportOptio
 		return t, err
 	}
 	defer w.file.Close()
-	for _, app := range apps {
+	for _, app := range roster.Exported() {
 		if err := c.copy(ctx, app, w); err != nil {
 			return t, err
 		}

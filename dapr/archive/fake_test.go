@@ -15,6 +15,7 @@ import (
 
 	"haberdash/internal/contract"
 	"haberdash/internal/httpx"
+	"haberdash/internal/roster"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/memory"
 	"haberdash/internal/transfer"
@@ -52,7 +53,7 @@ func newFake(t *testing.T) *fake {
 		f.mu.Unlock()
 		f.readOnlyMode(w)
 	})
-	for _, app := range apps {
+	for _, app := range roster.Exported() {
 		f.stores[app] = memory.NewState()
 		internal := chi.NewRouter()
 		api := httpx.NewAPI(internal, app)

@@ -14,6 +14,7 @@ import (
 	"os"
 	"slices"
 
+	"haberdash/internal/roster"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/transfer"
 )
@@ -103,7 +104,7 @@ func (r *reader) end(t Trailer) error {
 	if _, err := r.lines.ReadByte(); !errors.Is(err, io.EOF) {
 		return errors.Join(errors.New("the file has more after its last line"), err)
 	}
-	for _, app := range apps {
+	for _, app := range roster.Exported() {
 		if _, ok := t.Items[app]; !ok {
 			return fmt.Errorf("the data of %s is missing", app)
 		}
@@ -119,7 +120,7 @@ const (
 
 // section reads the stream of one app.
 func (r *reader) section(app string, handle func(app string, items []sidecar.Item) error) (n uint64, err error) {
-	if !slices.Contains(apps, app) {
+	if !slices.Contains(roster.Exported(), app) {
 		return 0, fmt.Errorf("the file has data of %q, an app that this Haberdash does not have", app)
 	}
 	var batch []sidecar.Item

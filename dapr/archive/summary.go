@@ -4,15 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 
 	"haberdash/internal/contract"
-)
-
-// consumers are the apps that read the logs of other apps, logs the apps that keep logs.
-var (
-	consumers = []string{"notifications", "cart", "catalog"}
-	logs      = []string{"orders", "catalog", "users"}
+	"haberdash/internal/roster"
 )
 
 // Summary describes all data of a shop, to compare it with that of another.
@@ -27,13 +24,13 @@ type Summary struct {
 // repaired before it is exported.
 func (c Client) Summarize(ctx context.Context) (Summary, error) {
 	s := Summary{Audits: map[string][]contract.Audit{}, Cursors: map[string][]contract.Cursor{}}
-	for _, app := range consumers {
+	for _, app := range roster.Following() {
 		var err error
 		if s.Cursors[app], err = c.cursors(ctx, app); err != nil {
 			return s, err
 		}
 	}
-	for _, app := range logs {
+	for _, app := range roster.Logging() {
 		var found contract.Audits
 		if err := c.call(ctx, app, http.MethodPost, "/internal/audit", &found); err != nil {
 			return s, err
@@ -49,12 +46,13 @@ func (c Client) Summarize(ctx context.Context) (Summary, error) {
 	return s, nil
 }
 
-// Differences describes each difference from another summary; none if the data is equal.
+// Differences describes each difference from another summary; none if the data is equal. It compares what the other one
+// has: an older archive may know fewer apps.
 func (s Summary) Differences(want Summary) (list []string) {
-	for _, app := range logs {
+	for _, app := range slices.Sorted(maps.Keys(want.Audits)) {
 		list = append(list, differences(app+": audit", s.Audits[app], want.Audits[app])...)
 	}
-	for _, app := range consumers {
+	for _, app := range slices.Sorted(maps.Keys(want.Cursors)) {
 		list = append(list, differences(app+": cursor", s.Cursors[app], want.Cursors[app])...)
 	}
 	return list

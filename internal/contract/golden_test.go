@@ -105,17 +105,6 @@ func TestSamplesSetEveryMember(t *testing.T) {
 	}
 }
 
-func TestEveryConsumerHasADeadLetterTopic(t *testing.T) {
-	t.Parallel()
-	topics := contract.Topics()
-	for _, topic := range []string{contract.TopicOrders, contract.TopicStock, contract.TopicCatalog, contract.TopicUsers} {
-		assert.Contains(t, topics, topic)
-	}
-	for _, app := range contract.Consumers() {
-		assert.Contains(t, topics, contract.DeadLetters(app))
-	}
-}
-
 func TestConcernsFindsTheUserInTheData(t *testing.T) {
 	t.Parallel()
 	for data, want := range map[string]bool{

@@ -11,10 +11,8 @@ import (
 	"github.com/prometheus/common/model"
 
 	"haberdash/dapr/launch"
+	"haberdash/internal/roster"
 )
-
-// consumers are the apps that follow the orders log.
-var consumers = []string{"cart", "catalog", "notifications"}
 
 // lag is how many events an app has handled within how many seconds, from its event_lag_seconds, summed over types
 // of events.
@@ -45,7 +43,7 @@ func lagOf(s *launch.Shop, app string) (lag, error) {
 
 func lags(s *launch.Shop) (map[string]lag, error) {
 	all := map[string]lag{}
-	for _, app := range consumers {
+	for _, app := range roster.FollowersOf(roster.OrdersLog) {
 		var err error
 		if all[app], err = lagOf(s, app); err != nil {
 			return nil, err

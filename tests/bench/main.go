@@ -22,6 +22,7 @@ import (
 	"haberdash/dapr/launch"
 	"haberdash/dapr/launch/config"
 	"haberdash/dapr/launch/process"
+	"haberdash/internal/roster"
 )
 
 func main() {
@@ -181,7 +182,7 @@ func print(results []result) {
 		}
 	}
 	for _, r := range results {
-		for _, app := range consumers {
+		for _, app := range roster.FollowersOf(roster.OrdersLog) {
 			if r.Lag95[app] > 0 {
 				fmt.Printf("%s, %d clients: %s has handled 95%% of the events within %.0f ms\n", r.Case, r.Clients, app, r.Lag95[app])
 			}

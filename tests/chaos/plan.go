@@ -14,6 +14,7 @@ import (
 	"slices"
 	"time"
 
+	"haberdash/internal/roster"
 	"haberdash/tests/api"
 )
 
@@ -65,11 +66,15 @@ func (b Blow) String() string {
 	return fmt.Sprintf("after %d answers: %s, for %s", b.After, b.Target, b.Down)
 }
 
-// Targets are the processes that a plan kills, the payment provider included; each as often as it stands here.
-var Targets = []string{
-	"orders", "orders", "orders-daprd", "orders-daprd", "catalog", "catalog", "catalog-daprd", "cart", "cart-daprd",
-	"gateway", "gateway-daprd", "users", "users-daprd", "notifications", "notifications-daprd", "broker", "broker",
-	"scheduler", "placement", Provider,
+// Targets are the processes that a plan kills, each as often as it is listed: every app and its sidecar, those that do
+// the most once more, the control plane, and the payment provider.
+var Targets = targets()
+
+func targets() (list []string) {
+	for _, app := range roster.IDs() {
+		list = append(list, app, app+"-daprd")
+	}
+	return append(list, roster.Orders, roster.Orders+"-daprd", roster.Catalog, "broker", "broker", "scheduler", "placement", Provider)
 }
 
 // Provider is the name of the payment provider's process.

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/internal/contract"
+	"haberdash/internal/roster"
 	"haberdash/tests/api"
 )
 
@@ -28,7 +29,7 @@ func keepUp(t *testing.T, s place) {
 	feed, err := inside[contract.FeedPage](t, s, http.MethodGet, "orders", "/feed/orders?max=1")
 	require.NoError(t, err)
 	require.Positive(t, feed.Head)
-	for _, app := range contract.Consumers() {
+	for _, app := range roster.Following() {
 		if app == "orders" {
 			continue // its own
 		}
@@ -77,7 +78,7 @@ func TestWhatIsNoEventBecomesADeadLetter(t *testing.T) {
 	require.Equal(t, http.StatusNoContent, published.Status, "%s", published.Body)
 	admin := staff(t) // the administrator
 	type letter struct{ ID, Reason, Source string }
-	for _, app := range contract.Consumers() {
+	for _, app := range roster.Following() {
 		path := "/api/v1/dead-letters/" + app
 		var letters api.List[letter]
 		require.Eventually(t, func() bool {

@@ -8,14 +8,22 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"haberdash/dapr/launch/infra"
+	"haberdash/internal/roster"
 	"haberdash/tests/api"
 )
 
-// apps are the shop's, in the order of a rollout.
-var apps = []string{"users", "catalog", "cart", "orders", "notifications", "gateway"}
+// apps are all apps in the order of a rollout, the gateway last.
+var apps = rolloutOrder()
+
+func rolloutOrder() []string {
+	ids := roster.IDs()
+	slices.Reverse(ids)
+	return ids
+}
 
 // shopOn is a shop on the cluster.
 type shopOn struct {

@@ -13,6 +13,7 @@ import (
 
 	"haberdash/dapr/launch"
 	"haberdash/dapr/launch/infra"
+	"haberdash/internal/roster"
 	"haberdash/tests/api"
 )
 
@@ -54,7 +55,7 @@ func TestAShopMovesToAnotherDirectory(t *testing.T) {
 
 // othersGetNothing asks through the sidecar of another app, which says who asks.
 func othersGetNothing(t *testing.T, s *launch.Shop) {
-	for _, app := range []string{"users", "notifications", "cart", "orders", "catalog"} {
+	for _, app := range roster.Exported() {
 		a, err := api.New(s.SidecarHTTP("gateway")).Do(t.Context(), api.Request{Method: http.MethodGet,
 			Path: "/v1.0/invoke/" + app + "/method/internal/export", Header: map[string]string{"Dapr-Caller-App-Id": app}})
 		require.NoError(t, err)

@@ -11,7 +11,7 @@ import (
 	"haberdash/dapr/launch/ports"
 	"haberdash/dapr/launch/process"
 	"haberdash/dapr/launch/supervisor"
-	"haberdash/internal/contract"
+	"haberdash/internal/roster"
 )
 
 // grace is how long each program may take to stop.
@@ -63,7 +63,7 @@ func Scheduler(bin string, base int, data string, trust *Trust) supervisor.Spec 
 // Broker describes the embedded broker with all topics on a port, with its data in the directory data.
 func Broker(bin string, port int, data string) supervisor.Spec {
 	return spec("broker", map[string]int{"kafka": port}, supervisor.TCPCheck(fmt.Sprintf("127.0.0.1:%d", port)),
-		bin, fmt.Sprintf("-port=%d", port), "-data="+data, "-topics="+strings.Join(contract.Topics(), ","))
+		bin, fmt.Sprintf("-port=%d", port), "-data="+data, "-topics="+strings.Join(roster.Topics(), ","))
 }
 
 // Sentry describes the certificate authority in the block of ports from base on. Its key and certificates are in the

@@ -26,7 +26,7 @@ import (
 	"haberdash/dapr/launch/rundir"
 	"haberdash/dapr/launch/secrets"
 	"haberdash/dapr/launch/toolchain"
-	"haberdash/internal/contract"
+	"haberdash/internal/roster"
 )
 
 // launcherVariable is set in the environment of a process that must not run tests: see runLauncher.
@@ -139,7 +139,7 @@ func TestComposeFileHasTheSameServers(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(root, "deploy", "compose", "infra.yaml"))
 	require.NoError(t, err)
 	require.NoError(t, yaml.Unmarshal(text, &map[string]any{}))
-	require.Contains(t, string(text), "for t in "+strings.Join(contract.Topics(), " ")+";")
+	require.Contains(t, string(text), "for t in "+strings.Join(roster.Topics(), " ")+";")
 	pom, err := os.ReadFile(filepath.Join(root, "deploy", "infra", "pom.xml"))
 	require.NoError(t, err)
 	kafka := regexp.MustCompile(`(?s)kafka_2.13</artifactId>\s*<version>([^<]+)`).FindSubmatch(pom)

@@ -4,11 +4,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"gopkg.in/yaml.v3"
 
 	"haberdash/dapr/launch/config"
 	"haberdash/dapr/launch/ports"
@@ -89,30 +87,6 @@ func TestNoTwoListenersShareAPort(t *testing.T) {
 			require.GreaterOrEqual(t, p.Port, ports.DefaultBase)
 			require.Less(t, p.Port, ports.DefaultBase+ports.BlockSize)
 		}
-	}
-}
-
-func TestTyeDescribesTheSameApps(t *testing.T) {
-	o, f := defaults(t, config.Options{})
-	b, err := os.ReadFile(filepath.Join(o.Root, "tye.yaml"))
-	require.NoError(t, err)
-	var tye struct {
-		Services []struct {
-			Name       string
-			Executable string
-			Dir        string `yaml:"workingDirectory"`
-			Bindings   []struct{ Port int }
-		}
-	}
-	require.NoError(t, yaml.Unmarshal(b, &tye))
-	require.Len(t, tye.Services, len(f.Apps))
-	for i, a := range f.Apps {
-		s := tye.Services[i]
-		require.Equal(t, a.AppID, s.Name)
-		require.Equal(t, strings.Join(a.Command, " "), s.Executable)
-		require.Equal(t, filepath.Join("dapr", a.Dir), s.Dir, "both are relative to the checkout")
-		require.Len(t, s.Bindings, 1)
-		require.Equal(t, a.Port, s.Bindings[0].Port)
 	}
 }
 

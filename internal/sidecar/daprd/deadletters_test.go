@@ -18,6 +18,7 @@ import (
 	"haberdash/dapr/launch/standalone"
 	"haberdash/internal/contract"
 	"haberdash/internal/httpx"
+	"haberdash/internal/roster"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/daprd"
 	"haberdash/internal/sidecar/daprdtest"
@@ -60,7 +61,7 @@ func TestDeadLetters(t *testing.T) {
 	})
 	events.Subscribe(contract.TopicOrders, handle)
 	events.Subscribe(contract.TopicUsers, handle)
-	events.Subscribe(contract.DeadLetters("notifications"), sidecar.Each(func(_ context.Context, d sidecar.Delivery) sidecar.Outcome {
+	events.Subscribe(roster.DeadLetterTopic("notifications"), sidecar.Each(func(_ context.Context, d sidecar.Delivery) sidecar.Outcome {
 		dead <- d
 		return sidecar.Done
 	}))
@@ -85,7 +86,7 @@ func TestDeadLetters(t *testing.T) {
 		case d := <-dead:
 			if data, ok := want[d.ID]; ok { // not a repetition
 				require.JSONEq(t, data, string(d.Data))
-				require.Equal(t, contract.DeadLetters("notifications"), d.Topic)
+				require.Equal(t, roster.DeadLetterTopic("notifications"), d.Topic)
 				delete(want, d.ID)
 			}
 		case <-time.After(time.Minute):

@@ -11,10 +11,8 @@ import (
 
 	"haberdash/dapr/launch/config"
 	"haberdash/internal/contract"
+	"haberdash/internal/roster"
 )
-
-// audited are the apps that keep logs.
-var audited = []string{"catalog", "orders", "users"}
 
 // Audit makes each app with a log compare its documents with the log, and prints the results.
 func Audit(ctx context.Context, o config.Options, _ []string) error {
@@ -24,7 +22,7 @@ func Audit(ctx context.Context, o config.Options, _ []string) error {
 	}
 	t := auditTable(os.Stdout)
 	var wrong []string
-	for _, app := range audited {
+	for _, app := range roster.Logging() {
 		var found contract.Audits
 		if err := shop.internal(ctx, app, "audit", &found); err != nil {
 			return fmt.Errorf("audit %s: %w", app, err)

@@ -16,6 +16,7 @@ import (
 	"haberdash/dapr/launch/process"
 	"haberdash/dapr/launch/rundir"
 	"haberdash/dapr/launch/secrets"
+	"haberdash/internal/roster"
 )
 
 func (i installation) archiveClient() archive.Client {
@@ -156,7 +157,7 @@ func ReadOnly(ctx context.Context, o config.Options, args []string) error {
 
 func printSummary(s archive.Summary) {
 	t := auditTable(os.Stdout)
-	for _, app := range audited {
+	for _, app := range roster.Logging() {
 		for _, a := range s.Audits[app] {
 			auditRow(t, app, a)
 		}

@@ -13,7 +13,7 @@ import (
 
 	"haberdash/dapr/cmd/haberdash/lifecycle"
 	"haberdash/dapr/launch/config"
-	"haberdash/internal/contract"
+	"haberdash/internal/roster"
 )
 
 type deadLetter struct {
@@ -24,7 +24,7 @@ type deadLetter struct {
 
 // DeadLetters lists the events that apps could not handle: those of the app in args, or of all.
 func DeadLetters(ctx context.Context, o config.Options, args []string) error {
-	apps := contract.Consumers()
+	apps := roster.Following()
 	if len(args) > 0 && args[0] != "" {
 		apps = args[:1]
 	}

@@ -18,7 +18,7 @@ import (
 
 	"haberdash/dapr/launch/process"
 	"haberdash/dapr/launch/toolchain"
-	"haberdash/internal/contract"
+	"haberdash/internal/roster"
 )
 
 // kafka prepares one node that is broker and controller. It is ready when every topic has a leader.
@@ -118,7 +118,7 @@ func createTopics(ctx context.Context, address string) error {
 	}
 	defer client.Close()
 	admin := kadm.NewClient(client)
-	created, err := admin.CreateTopics(ctx, -1, -1, nil, contract.Topics()...)
+	created, err := admin.CreateTopics(ctx, -1, -1, nil, roster.Topics()...)
 	if err != nil {
 		return err
 	}
@@ -127,7 +127,7 @@ func createTopics(ctx context.Context, address string) error {
 			return fmt.Errorf("create topic %s: %w", t.Topic, t.Err)
 		}
 	}
-	topics, err := admin.ListTopics(ctx, contract.Topics()...)
+	topics, err := admin.ListTopics(ctx, roster.Topics()...)
 	if err != nil {
 		return err
 	}
