@@ -14,13 +14,15 @@ import (
 	"pgregory.net/rapid"
 
 	"haberdash/internal/commitlog"
+	"haberdash/internal/commitlog/internal/refold"
+	"haberdash/internal/commitlog/projection"
 	"haberdash/internal/contract"
 	"haberdash/internal/sidecar/memory"
 )
 
 // sums is a projection of ledgers: a document for each, and one for all that were touched in a commit.
-func sums() commitlog.ProjectionModel {
-	return commitlog.ProjectionModel{
+func sums() projection.Model {
+	return projection.Model{
 		Keys: func(e commitlog.Event) []string { return []string{"of/" + e.Aggregate, fmt.Sprint("seq/", e.Seq%3)} },
 		Apply: func(_ string, doc json.RawMessage, e commitlog.Event) (json.RawMessage, error) {
 			var d struct{ Sum int64 }
@@ -46,7 +48,7 @@ type archive struct {
 	store *memory.State
 	cable *cable
 	log   *commitlog.Partition[ledger]
-	sums  *commitlog.Projection
+	sums  *projection.Projection
 	stop  func()
 	dead  sync.WaitGroup // what crashed processes still try
 	n     int
@@ -65,7 +67,7 @@ func (a *archive) start() {
 	a.cable = &cable{State: a.store}
 	a.log, err = commitlog.Open(a.ctx, a.cable, "test", "p", ledgerModel(), commitlog.Options{CheckpointEvery: time.Millisecond, Warm: 2})
 	require.NoError(a.t, err)
-	log, view := a.log, commitlog.NewProjection(a.log, "sums", sums())
+	log, view := a.log, projection.New(a.log, "sums", sums())
 	a.sums = view
 	work, cancel := context.WithCancel(a.ctx)
 	var running sync.WaitGroup
@@ -94,10 +96,10 @@ func (a *archive) add(id string) {
 
 // audits are of the documents and of the projection, holding few documents at a time.
 func (a *archive) audits() []contract.Audit {
-	hold := rapid.SampledFrom([]int{2, 3, 1000}).Draw(a.t, "hold")
-	docs, err := a.log.AuditHolding(a.ctx, hold)
+	limits := refold.Limits{MaxDocuments: rapid.SampledFrom([]int{2, 3, 1000}).Draw(a.t, "max documents"), Pause: time.Millisecond}
+	docs, err := a.log.AuditWith(a.ctx, limits)
 	require.NoError(a.t, err)
-	view, err := a.sums.AuditHolding(a.ctx, hold)
+	view, err := a.sums.AuditWith(a.ctx, limits)
 	require.NoError(a.t, err)
 	return []contract.Audit{docs, view}
 }
@@ -183,7 +185,7 @@ func TestAuditFindsWhatDiffersAndRebuildMakesItGood(t *testing.T) {
 		require.NoError(t, commitlog.Rebuild(a.ctx, a.store, "p", ledgerModel()))
 		log, err := commitlog.Open(a.ctx, a.store, "test", "p", ledgerModel(), commitlog.Options{})
 		require.NoError(t, err)
-		require.NoError(t, commitlog.NewProjection(log, "sums", sums()).Rebuild(a.ctx))
+		require.NoError(t, projection.New(log, "sums", sums()).Rebuild(a.ctx))
 		require.NoError(t, log.Close(a.ctx))
 		require.Equal(t, docs, a.documents())
 		a.start()
@@ -206,7 +208,7 @@ func TestAuditOfALogInUse(t *testing.T) {
 		return p
 	}
 	p, other := open(), open()
-	view := commitlog.NewProjection(p, "sums", sums())
+	view := projection.New(p, "sums", sums())
 	work, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { view.Run(work) })

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/internal/commitlog"
+	"haberdash/internal/commitlog/projection"
 	"haberdash/internal/sidecar"
 )
 
@@ -168,16 +169,16 @@ func BenchmarkLists(b *testing.B) {
 	const entries, perCommit = 100_000, 250
 	p, err := commitlog.Open(b.Context(), store, "bench", "lists", tally(), commitlog.Options{})
 	require.NoError(b, err)
-	lists := commitlog.NewLists(p)
+	lists := projection.NewLists(p)
 	running, stop := context.WithCancel(b.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); lists.Run(running) }()
 	b.Cleanup(func() { stop(); <-done; p.Close(context.Background()) })
 	began := time.Now()
 	for range entries / perCommit {
-		_, err := p.Do(b.Context(), []string{commitlog.ListID("all")}, func(tx *commitlog.Tx[int]) error {
+		_, err := p.Do(b.Context(), []string{projection.ListID("all")}, func(tx *commitlog.Tx[int]) error {
 			for range perCommit {
-				tx.Note(commitlog.ListID("all"), "listed", map[string]string{"order": "26f2fzk2hkg3iacuqvuoslitv7xyzabc"})
+				tx.Note(projection.ListID("all"), "listed", map[string]string{"order": "26f2fzk2hkg3iacuqvuoslitv7xyzabc"})
 			}
 			return nil
 		})

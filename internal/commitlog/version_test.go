@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"haberdash/internal/commitlog"
+	"haberdash/internal/commitlog/projection"
 	"haberdash/internal/contract"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/memory"
@@ -135,8 +136,8 @@ func TestBrokenUpcaster(t *testing.T) {
 }
 
 // reasons is a projection of two versions: the second knows what the first passed over.
-func reasons(version int) commitlog.ProjectionModel {
-	return commitlog.ProjectionModel{
+func reasons(version int) projection.Model {
+	return projection.Model{
 		Version: version,
 		Keys:    func(e commitlog.Event) []string { return []string{"of/" + e.Aggregate} },
 		Apply: func(_ string, doc json.RawMessage, e commitlog.Event) (json.RawMessage, error) {
@@ -182,7 +183,7 @@ func TestOldAndNewSideBySide(t *testing.T) {
 				work.Go(func() {
 					p := openRelease(t, store, release2(version))
 					defer p.Close(ctx)
-					view := commitlog.NewProjection(p, "reasons", reasons(version-1))
+					view := projection.New(p, "reasons", reasons(version-1))
 					require.NoError(t, view.Open(ctx))
 					views.Go(func() { view.Run(ctx) })
 					for i := range 15 {
@@ -207,7 +208,7 @@ func TestOldAndNewSideBySide(t *testing.T) {
 		}
 		for _, version := range []int{2, 3} {
 			p := openRelease(t, store, release2(version))
-			view := commitlog.NewProjection(p, "reasons", reasons(version-1))
+			view := projection.New(p, "reasons", reasons(version-1))
 			require.NoError(t, view.Open(ctx))
 			views.Go(func() { view.Run(ctx) })
 			for id, n := range want.n {
@@ -241,7 +242,7 @@ func TestANewVersionOpensWithItsDocuments(t *testing.T) {
 	}
 	p := openRelease(t, store, release2(3))
 	defer p.Close(context.Background())
-	view := commitlog.NewProjection(p, "reasons", reasons(2))
+	view := projection.New(p, "reasons", reasons(2))
 	require.NoError(t, view.Open(t.Context()))
 	docs, err := view.Get(t.Context(), "of/a7", "of/a99") // it does not run yet
 	require.NoError(t, err)
