@@ -94,18 +94,22 @@ type Tx[S any] struct {
 // State is the aggregate's state after all events so far, including those of this command. seq is the number of its
 // last event, 0 if it has none.
 func (t *Tx[S]) State(id string) (s S, seq uint64) {
-	a := t.aggregate(id)
+	a, _ := t.find(id)
 	if a == nil {
 		return s, 0
 	}
 	return a.state, a.seq
 }
 
-// Last is the number of the aggregate's last event, 0 if it has none, and the commit of that event.
+// Last is the number of the aggregate's last event, 0 if it has none, and the commit of that event. An event of this
+// command, or of an earlier one that is decided with it, belongs to the commit that Do returns.
 func (t *Tx[S]) Last(id string) (seq, commit uint64) {
-	a := t.aggregate(id)
-	if a == nil {
+	a, uncommitted := t.find(id)
+	switch {
+	case a == nil:
 		return 0, 0
+	case uncommitted:
+		return a.seq, t.partition.head + 1
 	}
 	return a.seq, a.commit
 }
@@ -119,15 +123,16 @@ func (t *Tx[S]) Emit(id, eventType string, data any) { t.addEvent(id, eventType,
 // Note adds an index event: it is applied like any other, but not published.
 func (t *Tx[S]) Note(id, eventType string, data any) { t.addEvent(id, eventType, data, true) }
 
-// aggregate returns an aggregate as it is after all events so far, or nil if it is not in memory.
-func (t *Tx[S]) aggregate(id string) *aggregate[S] {
+// find returns an aggregate as it is after all events so far, or nil if it is not in memory. uncommitted is true if the
+// last event is not committed yet; aggregate.commit is then the commit before it.
+func (t *Tx[S]) find(id string) (a *aggregate[S], uncommitted bool) {
 	if a, ok := t.changed[id]; ok {
-		return a
+		return a, true
 	}
 	if a, ok := t.earlier[id]; ok {
-		return a
+		return a, true
 	}
-	return t.partition.warm[id]
+	return t.partition.warm[id], false
 }
 
 func (t *Tx[S]) addEvent(id, eventType string, data any, internal bool) {
@@ -142,7 +147,7 @@ func (t *Tx[S]) addEvent(id, eventType string, data any, internal bool) {
 		Internal: internal,
 	}
 	var before aggregate[S]
-	if a := t.aggregate(id); a != nil {
+	if a, _ := t.find(id); a != nil {
 		before = *a
 		e.Seq, e.Prev = a.seq+1, a.commit
 	}
