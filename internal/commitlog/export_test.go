@@ -15,8 +15,8 @@ import (
 	"haberdash/internal/sidecar/memory"
 )
 
-// moved takes what a source exports into a store of its own, as an import does.
-func moved(t *testing.T, to *memory.State, source moving.Source) (keys []string) {
+// importInto imports into a store what a source exports, and returns the keys.
+func importInto(t *testing.T, to *memory.State, source moving.Source) (keys []string) {
 	t.Helper()
 	require.NoError(t, source(t.Context(), func(item sidecar.Item) error {
 		keys = append(keys, item.Key)
@@ -25,22 +25,25 @@ func moved(t *testing.T, to *memory.State, source moving.Source) (keys []string)
 	return keys
 }
 
-// sent remembers what was published.
-type sent struct{ ids []string }
+// recorder is a publisher that records the ids of events.
+type recorder struct{ ids []string }
 
-func (s *sent) Publish(_ context.Context, _ string, messages []sidecar.Message) error {
+func (r *recorder) Publish(_ context.Context, _ string, messages []sidecar.Message) error {
 	for _, m := range messages {
-		s.ids = append(s.ids, m.ID)
+		r.ids = append(r.ids, m.ID)
 	}
 	return nil
 }
 
-// publish has the log published until its publisher's cursor has reached its end.
+// publish publishes a log until its publisher's cursor is at the end.
 func publish(t *testing.T, p *commitlog.Partition[ledger], to sidecar.Publisher) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
-	go func() { defer close(done); p.Publish(ctx, to, "topic") }()
+	go func() {
+		defer close(done)
+		p.Publish(ctx, to, "topic")
+	}()
 	require.Eventually(t, func() bool {
 		at, err := p.Cursor(ctx, "publisher-topic")
 		return err == nil && at == p.Head()
@@ -49,12 +52,12 @@ func publish(t *testing.T, p *commitlog.Partition[ledger], to sidecar.Publisher)
 	<-done
 }
 
-// A log that was moved makes the same documents, gives the same feed, and publishes only what is new.
-func TestAMovedLogIsTheSameLog(t *testing.T) {
+func TestImportedLogHasTheSameDocumentsAndFeedAndPublishesOnlyNewEvents(t *testing.T) {
 	t.Parallel()
-	ctx, here, there := t.Context(), memory.NewState(), memory.NewState()
+	ctx, oldStore, newStore := t.Context(), memory.NewState(), memory.NewState()
 	open := func(store sidecar.State) *commitlog.Partition[ledger] {
-		p, err := commitlog.Open(ctx, store, "test", "p", ledgerModel(), commitlog.Options{Rebuild: store == there})
+		o := commitlog.Options{Rebuild: store == newStore}
+		p, err := commitlog.Open(ctx, store, "test", "p", ledgerModel(), o)
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = p.Close(context.Background()) })
 		return p
@@ -66,42 +69,44 @@ func TestAMovedLogIsTheSameLog(t *testing.T) {
 		})
 		require.NoError(t, err)
 	}
-	was := open(here)
-	for n := range 150 { // more than two reads of the log
-		add(was, n)
+	exported := open(oldStore)
+	for n := range 150 { // more commits than two reads of the log return
+		add(exported, n)
 	}
-	first, second := &sent{}, &sent{}
-	publish(t, was, first)
+	first, second := &recorder{}, &recorder{}
+	publish(t, exported, first)
 	require.Len(t, first.ids, 150)
 
-	keys := moved(t, there, func(ctx context.Context, put func(sidecar.Item) error) error { return was.Export(ctx, "topic", put) })
+	keys := importInto(t, newStore, func(ctx context.Context, put func(sidecar.Item) error) error {
+		return exported.Export(ctx, "topic", put)
+	})
 	require.Len(t, keys, 151)
-	require.Equal(t, []string{"cursor/p/publisher-topic", "log/p/1"}, keys[:2], "a cursor is never beyond its log")
-	want, err := here.GetMany(ctx, keys)
+	require.Equal(t, []string{"cursor/p/publisher-topic", "log/p/1"}, keys[:2], "a cursor is never ahead of its log")
+	want, err := oldStore.GetMany(ctx, keys)
 	require.NoError(t, err)
-	got, err := there.GetMany(ctx, keys)
+	got, err := newStore.GetMany(ctx, keys)
 	require.NoError(t, err)
 	for _, key := range keys {
 		require.Equal(t, string(want[key].Value), string(got[key].Value))
 	}
 
-	is := open(there)
-	before, err := was.Audit(ctx)
+	imported := open(newStore)
+	before, err := exported.Audit(ctx)
 	require.NoError(t, err)
-	after, err := is.Audit(ctx)
+	after, err := imported.Audit(ctx)
 	require.NoError(t, err)
 	require.Equal(t, before, after)
-	feed, err := was.Feed(ctx, 3, 1000)
+	feed, err := exported.Feed(ctx, 3, 1000)
 	require.NoError(t, err)
-	page, err := is.Feed(ctx, 3, 1000)
+	page, err := imported.Feed(ctx, 3, 1000)
 	require.NoError(t, err)
 	require.Equal(t, feed, page)
-	add(is, 150)
-	publish(t, is, second)
+	add(imported, 150)
+	publish(t, imported, second)
 	require.Equal(t, []string{contract.EventID("test", "p", 151, 0)}, second.ids)
 }
 
-func TestALogThatIsSpoiltIsNotMoved(t *testing.T) {
+func TestDamagedLogIsNotExported(t *testing.T) {
 	t.Parallel()
 	store := memory.NewState()
 	p, err := commitlog.Open(t.Context(), store, "test", "p", ledgerModel(), commitlog.Options{})
