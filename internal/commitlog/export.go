@@ -3,17 +3,18 @@ package commitlog
 import (
 	"context"
 
+	"haberdash/internal/commitlog/internal/layout"
 	"haberdash/internal/sidecar"
 )
 
-// Export hands out what of the partition nothing else gives: its commits, byte for byte as they are stored, first to
-// last, and before them how far its events are published to topic. A log may grow meanwhile: a cursor that is behind
-// its log repeats events, one beyond it would lose them.
+// Export calls put with what an export of the service's data must contain of the partition: the cursor of the publisher
+// to topic, then all commits, byte for byte as they are stored and in order. The log may grow meanwhile, so the cursor
+// comes first: a cursor behind its log repeats events, and one ahead of its log would lose them.
 //
-// The cursors of those who follow the log inside its own service are not among it: documents are rebuilt, and other
-// work begins anew in another store.
+// Documents and the cursors of other followers are not exported: after the import, documents are made from the log, and
+// the other followers begin at its first commit.
 func (p *Partition[S]) Export(ctx context.Context, topic string, put func(sidecar.Item) error) error {
-	published, err := p.store.Get(ctx, cursorKey(p.name, publisher(topic)))
+	published, err := p.store.Get(ctx, layout.CursorKey(p.name, publisherName(topic)))
 	if err == nil && published.Found() {
 		err = put(published)
 	}
@@ -21,9 +22,9 @@ func (p *Partition[S]) Export(ctx context.Context, topic string, put func(sideca
 		return err
 	}
 	for n := uint64(1); ; {
-		keys := make([]string, readAhead)
+		keys := make([]string, layout.ReadAhead)
 		for i := range keys {
-			keys[i] = logKey(p.name, n+uint64(i))
+			keys[i] = layout.CommitKey(p.name, n+uint64(i))
 		}
 		items, err := p.store.GetMany(ctx, keys)
 		if err != nil {
@@ -35,7 +36,7 @@ func (p *Partition[S]) Export(ctx context.Context, topic string, put func(sideca
 				return nil
 			}
 			if _, err := decodeCommit(key, n, item.Value, p.model.Upcasters); err != nil {
-				return err // not to find out in the other store
+				return err // a damaged log must not fail only after the import
 			}
 			if err := put(item); err != nil {
 				return err

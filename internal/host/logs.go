@@ -5,6 +5,7 @@ import (
 
 	"haberdash/internal/commitlog"
 	"haberdash/internal/commitlog/logapi"
+	"haberdash/internal/commitlog/projection"
 	"haberdash/internal/consumer"
 	"haberdash/internal/consumer/consumerapi"
 	"haberdash/internal/roster"
@@ -33,7 +34,7 @@ func OpenLog[S any](ctx context.Context, h *Host, name roster.Log, model commitl
 
 // OpenProjection keeps a projection of a log behind the log. The host audits it, and with REBUILD=on writes its
 // documents again from the log first.
-func (h *Host) OpenProjection(ctx context.Context, p *commitlog.Projection) error {
+func (h *Host) OpenProjection(ctx context.Context, p *projection.Projection) error {
 	if h.Config.Rebuild {
 		if err := p.Rebuild(ctx); err != nil {
 			return err

@@ -88,7 +88,7 @@ func TestOnlyTheAdapterImportsDapr(t *testing.T) {
 // domainMayImport lists what the domain (apps/<service>/internal) may import beside the standard library and itself:
 //
 //   - money and fault, and seal, which encrypts values;
-//   - commitlog, on which the aggregates and read models of a service with a log are built;
+//   - commitlog and its projection, on which the aggregates and read models of a service with a log are built;
 //   - contract, whose types and event names cross the boundary of the service.
 //
 // DESIGN.md says the same in section 2.
@@ -97,6 +97,7 @@ var domainMayImport = []string{
 	module + "internal/fault",
 	module + "internal/seal",
 	module + "internal/commitlog",
+	module + "internal/commitlog/projection",
 	module + "internal/contract",
 }
 

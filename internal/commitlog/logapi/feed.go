@@ -1,5 +1,5 @@
-// Package logapi serves a commit log over HTTP: its feed to the other apps, and the audit of its documents to
-// operators. internal/commitlog itself knows no HTTP.
+// Package logapi serves commit logs over HTTP: their feeds to the other apps, and audits of their documents to
+// operators. The package commitlog itself has no HTTP.
 package logapi
 
 import (
@@ -14,14 +14,14 @@ import (
 	"haberdash/internal/httpx"
 )
 
-// Log is a partition that can be read by position; every *commitlog.Partition is one.
+// Log is a log that can be read by position. Every *commitlog.Partition implements it.
 type Log interface {
 	Name() string
 	Feed(ctx context.Context, from uint64, limit int) (contract.FeedPage, error)
 	Ready(context.Context) error
 }
 
-// Ready is a readiness check: it fails while one of the logs has events that this release does not understand.
+// Ready returns a readiness check, which fails while one of the logs has events that this release does not understand.
 func Ready(logs ...Log) func(context.Context) error {
 	return func(ctx context.Context) error {
 		for _, l := range logs {
@@ -41,7 +41,7 @@ type feedInput struct {
 
 type feedOutput struct{ Body contract.FeedPage }
 
-// MountFeed offers a service's logs: GET /feed/{partition}, inside the mesh only. Problems: not-found (404).
+// MountFeed serves GET /feed/{partition} for a service's logs, inside the mesh only. Problem: not-found (404).
 func MountFeed(api huma.API, logs ...Log) {
 	byName := map[string]Log{}
 	for _, l := range logs {

@@ -19,44 +19,45 @@ import (
 	"haberdash/internal/sidecar/memory"
 )
 
-func app(mesh *memory.Mesh, name string) *chi.Mux {
+// joinMesh returns a router that the mesh calls under the name of an app.
+func joinMesh(mesh *memory.Mesh, name string) *chi.Mux {
 	router := chi.NewRouter()
 	router.Use(httpx.Trace(zerolog.Nop()), httpx.Recover)
 	mesh.Join(name, router)
 	return router
 }
 
-// book is a log of n events.
-type book struct {
+// fakeLog is a log of n events. Its methods return err.
+type fakeLog struct {
 	name string
 	n    uint64
 	err  error
 }
 
-func (b *book) Name() string { return b.name }
+func (l *fakeLog) Name() string { return l.name }
 
-func (b *book) Feed(_ context.Context, from uint64, limit int) (contract.FeedPage, error) {
-	page := contract.FeedPage{Events: []contract.Event{}, Next: from, Head: b.n}
-	for ; page.Next <= b.n && len(page.Events) < limit; page.Next++ {
-		page.Events = append(page.Events, contract.Event{Partition: b.name, Position: page.Next})
+func (l *fakeLog) Feed(_ context.Context, from uint64, limit int) (contract.FeedPage, error) {
+	page := contract.FeedPage{Events: []contract.Event{}, Next: from, Head: l.n}
+	for ; page.Next <= l.n && len(page.Events) < limit; page.Next++ {
+		page.Events = append(page.Events, contract.Event{Partition: l.name, Position: page.Next})
 	}
-	return page, b.err
+	return page, l.err
 }
 
-func (b *book) Ready(context.Context) error { return b.err }
+func (l *fakeLog) Ready(context.Context) error { return l.err }
 
-func TestReady(t *testing.T) {
+func TestReadyFailsWithTheNameOfTheLog(t *testing.T) {
 	t.Parallel()
-	good, bad := &book{name: "stock-main"}, &book{name: "stock-b", err: errors.New("a newer release writes it")}
+	good, bad := &fakeLog{name: "stock-main"}, &fakeLog{name: "stock-b", err: errors.New("a newer release writes it")}
 	require.NoError(t, logapi.Ready(good)(t.Context()))
 	require.ErrorContains(t, logapi.Ready(good, bad)(t.Context()), "log stock-b: a newer release writes it")
 }
 
-func TestFeedsAreFetchedByPosition(t *testing.T) {
+func TestConsumersFetchFeedsByPosition(t *testing.T) {
 	t.Parallel()
 	mesh := memory.NewMesh()
-	main, other := &book{name: "stock-main", n: 1500}, &book{name: "stock-a b", n: 1}
-	logapi.MountFeed(httpx.NewAPI(app(mesh, "catalog"), "test"), main, other)
+	main, other := &fakeLog{name: "stock-main", n: 1500}, &fakeLog{name: "stock-a b", n: 1}
+	logapi.MountFeed(httpx.NewAPI(joinMesh(mesh, "catalog"), "test"), main, other)
 	fetch := consumer.FetchFrom(mesh)
 	page, err := fetch(t.Context(), consumer.Log{Source: "catalog", Partition: "stock-main"}, 3, 2)
 	require.NoError(t, err)
@@ -67,7 +68,7 @@ func TestFeedsAreFetchedByPosition(t *testing.T) {
 
 	page, err = fetch(t.Context(), consumer.Log{Source: "catalog", Partition: "stock-main"}, 1, 5000)
 	require.NoError(t, err)
-	assert.Len(t, page.Events, 1000, "as many as one page takes")
+	assert.Len(t, page.Events, 1000, "the limit of a page")
 	page, err = fetch(t.Context(), consumer.Log{Source: "catalog", Partition: "stock-a b"}, 2, 5)
 	require.NoError(t, err)
 	assert.Equal(t, contract.FeedPage{Events: []contract.Event{}, Next: 2, Head: 1}, page)
