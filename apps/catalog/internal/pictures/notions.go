@@ -1,4 +1,4 @@
-package demo
+package pictures
 
 import "fmt"
 
@@ -64,7 +64,8 @@ func needles(s *sheet) {
 	for i := range 5 {
 		x := float64(120 + 36*i)
 		s.group(fmt.Sprintf("rotate(18 %g 200)", x), func() {
-			s.path(fmt.Sprintf("M%g 88 q7 0 7 12 L%g 318 L%g 100 q0 -12 7 -12 Z", x, x, x-7), mix(s.ink, "#ffffff", float64(i%3)*.12))
+			shade := mix(s.ink, "#ffffff", float64(i%3)*.12)
+			s.path(fmt.Sprintf("M%g 88 q7 0 7 12 L%g 318 L%g 100 q0 -12 7 -12 Z", x, x, x-7), shade)
 			s.ellipse(x, 106, 2.4, 9, s.ground)
 		})
 	}
@@ -75,7 +76,8 @@ func pincushion(s *sheet) {
 		s.line(fmt.Sprintf("M%g %g L%g %g", p[0], p[1], p[2], p[3]), 4, steel)
 		s.circle(p[2], p[3], 13, []string{"#d7a63d", "#3e8285", "#fbf5ea", "#7b4a6b"}[i])
 	}
-	s.path("M74 236 C74 170 136 142 200 142 C264 142 326 170 326 236 C326 298 268 322 200 322 C132 322 74 298 74 236 Z", s.ink)
+	s.path("M74 236 C74 170 136 142 200 142 C264 142 326 170 326 236 "+
+		"C326 298 268 322 200 322 C132 322 74 298 74 236 Z", s.ink)
 	for _, d := range []string{"M200 150 C112 184 112 276 200 318", "M200 150 C288 184 288 276 200 318", "M200 150 V318"} {
 		s.line(d, 4, s.dark)
 	}
@@ -88,7 +90,8 @@ func scissors(s *sheet) {
 		s.path("M192 212 L214 70 Q224 64 226 82 L218 222 Z", steel)
 		s.path("M214 70 Q224 64 226 82 L222 150 Z", "#d5dade")
 		s.line("M205 214 L176 262", 20, s.ink)
-		fmt.Fprintf(s, `<ellipse cx="152" cy="290" rx="32" ry="40" fill="none" stroke="%s" stroke-width="19" transform="rotate(28 152 290)"/>`, s.ink)
+		fmt.Fprintf(s, `<ellipse cx="152" cy="290" rx="32" ry="40" fill="none" stroke="%s" stroke-width="19" `+
+			`transform="rotate(28 152 290)"/>`, s.ink)
 	}
 	s.group("rotate(9 200 212)", blade)
 	s.group("translate(400 0) scale(-1 1) rotate(9 200 212)", blade)
@@ -105,7 +108,9 @@ func tape(s *sheet) {
 	s.circle(184, 212, 126, s.dark)
 	s.circle(184, 212, 116, s.ink)
 	for i := range 36 {
-		s.group(fmt.Sprintf("rotate(%d 184 212)", 10*i), func() { s.line(fmt.Sprintf("M184 100 v%d", 12+8*((i+1)%2)), 3, s.dark) })
+		s.group(fmt.Sprintf("rotate(%d 184 212)", 10*i), func() {
+			s.line(fmt.Sprintf("M184 100 v%d", 12+8*((i+1)%2)), 3, s.dark)
+		})
 	}
 	s.circle(184, 212, 82, s.dark)
 	s.circle(184, 212, 74, s.light)

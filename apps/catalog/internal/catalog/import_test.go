@@ -1,4 +1,4 @@
-package product
+package catalog
 
 import (
 	"context"
@@ -10,27 +10,31 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"haberdash/apps/catalog/internal/imports"
+	"haberdash/apps/catalog/internal/product"
 	"haberdash/internal/money"
 	"haberdash/internal/sidecar/memory"
 )
 
 func qty(n int64) *int64 { return &n }
 
-func rows(handle string, sizes ...string) Item {
-	it := Item{Line: 2, Handle: handle, Fields: &Fields{Title: "A hat", Status: Active}, OptionNames: []string{"Size"}}
+func rows(handle string, sizes ...string) imports.Item {
+	fields := &imports.Fields{Title: "A hat", Status: product.Active}
+	it := imports.Item{Line: 2, Handle: handle, Fields: fields, OptionNames: []string{"Size"}}
 	for i, s := range sizes {
-		it.Variants = append(it.Variants, VariantRow{Line: 2 + i, Values: []string{s, "", ""}, Price: euro(1000), Quantity: qty(5)})
+		row := imports.VariantRow{Line: 2 + i, Values: []string{s, "", ""}, Price: euro(1000), Quantity: qty(5)}
+		it.Variants = append(it.Variants, row)
 	}
 	return it
 }
 
-// shelf takes receipts in as the inventory does: once per id.
-type shelf struct {
+// stock receives what imports have counted.
+type stock struct {
 	c      *Catalog
 	levels map[string]int64
 }
 
-func (s *shelf) settle(t require.TestingT, ctx context.Context, refuse func(Receipt) bool) {
+func (s *stock) receive(t require.TestingT, ctx context.Context, refuse func(product.Receipt) bool) {
 	receipts, err := s.c.Receipts(ctx)
 	require.NoError(t, err)
 	for _, r := range receipts {
@@ -40,30 +44,34 @@ func (s *shelf) settle(t require.TestingT, ctx context.Context, refuse func(Rece
 				s.levels[m.SKU] += m.Delta
 			}
 		}
-		require.NoError(t, s.c.Settle(ctx, r.ID, refused))
+		require.NoError(t, s.c.CloseReceipt(ctx, r.ID, refused))
 	}
 }
 
 func TestRule4ImportsMerge(t *testing.T) {
 	t.Parallel()
 	c := open(t, memory.NewState())
-	run := func(items ...Item) Report {
+	run := func(items ...imports.Item) Report {
 		r, err := c.Import(t.Context(), items)
 		require.NoError(t, err)
 		return r
 	}
 	first := rows("a", "S", "M")
-	first.Images = []ImageRow{{2, Image{URL: "/1.jpg"}}}
-	first.Categories = []Category{{Handle: "up", Name: "Up"}, {Handle: "hats", Name: "Hats", Parent: "up"}}
+	first.Images = []imports.ImageRow{{Line: 2, Image: product.Image{URL: "/1.jpg"}}}
+	first.Categories = []product.Category{{Handle: "up", Name: "Up"}, {Handle: "hats", Name: "Hats", Parent: "up"}}
 	first.Fields.Categories = []string{"hats"}
 	assert.Equal(t, Report{Created: 1}, run(first))
 	head := c.log.Head()
 	assert.Equal(t, Report{Unchanged: 1}, run(first))
 	assert.Equal(t, head, c.log.Head(), "the same again is not even a commit")
 
-	more := Item{Line: 9, Handle: "a", Variants: []VariantRow{{Line: 9, Values: []string{"L"}, Price: euro(1200)}}, Images: []ImageRow{{9, Image{URL: "/2.jpg", Alt: "two"}}}}
+	more := imports.Item{
+		Line: 9, Handle: "a",
+		Variants: []imports.VariantRow{{Line: 9, Values: []string{"L"}, Price: euro(1200)}},
+		Images:   []imports.ImageRow{{Line: 9, Image: product.Image{URL: "/2.jpg", Alt: "two"}}},
+	}
 	assert.Equal(t, Report{Updated: 1}, run(more))
-	s, _, err := c.log.Get(t.Context(), handleID("a"))
+	s, _, err := c.log.Get(t.Context(), product.HandleID("a"))
 	require.NoError(t, err)
 	p, _, err := c.log.Get(t.Context(), s.Owner)
 	require.NoError(t, err)
@@ -87,11 +95,11 @@ func TestRule5WrongRowsAreLeftOut(t *testing.T) {
 	it := rows("a", "S", "M", "L")
 	it.Variants[1].SKU = "no/good"
 	it.Variants[2].Price = money.New(1, "USD")
-	it.Images = []ImageRow{{7, Image{URL: "ftp://x"}}}
-	untitled := Item{Line: 20, Handle: "b", Variants: it.Variants[:1]}
+	it.Images = []imports.ImageRow{{Line: 7, Image: product.Image{URL: "ftp://x"}}}
+	untitled := imports.Item{Line: 20, Handle: "b", Variants: it.Variants[:1]}
 	long := rows("c", "S")
 	long.Fields.Title = strings.Repeat("x", 300)
-	r, err := c.Import(t.Context(), []Item{it, untitled, long, rows("d", "S")})
+	r, err := c.Import(t.Context(), []imports.Item{it, untitled, long, rows("d", "S")})
 	require.NoError(t, err)
 	assert.Equal(t, 2, r.Created)
 	assert.Equal(t, 5, r.Failed)
@@ -102,7 +110,7 @@ func TestRule5WrongRowsAreLeftOut(t *testing.T) {
 	assert.Equal(t, []int{3, 4, 7, 20, 2}, lines)
 	taken := rows("e", "S", "M")
 	taken.Variants[0].SKU = "A-S"
-	r, err = c.Import(t.Context(), []Item{taken})
+	r, err = c.Import(t.Context(), []imports.Item{taken})
 	require.NoError(t, err)
 	assert.Equal(t, 1, r.Created)
 	assert.Contains(t, r.Errors[0].Reason, "another product")
@@ -113,7 +121,7 @@ func TestRule6StockFollowsTheLastImport(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		ctx := context.Background()
 		state := memory.NewState()
-		s := &shelf{open(t, state), map[string]int64{}}
+		s := &stock{open(t, state), map[string]int64{}}
 		last := map[string]int64{}
 		for range rapid.IntRange(1, 6).Draw(rt, "imports") {
 			it := rows("a", "S", "M")
@@ -122,16 +130,16 @@ func TestRule6StockFollowsTheLastImport(t *testing.T) {
 				it.Variants[i].Quantity = &n
 				last["A-"+it.Variants[i].Values[0]] = n
 			}
-			_, err := s.c.Import(ctx, []Item{it})
+			_, err := s.c.Import(ctx, []imports.Item{it})
 			require.NoError(rt, err)
-			if rapid.Bool().Draw(rt, "settle now") {
-				s.settle(rt, ctx, nil)
+			if rapid.Bool().Draw(rt, "receive now") {
+				s.receive(rt, ctx, nil)
 			}
 			if rapid.Bool().Draw(rt, "crash") { // another process finds the receipts in the log
 				s.c = open(t, state)
 			}
 		}
-		s.settle(rt, ctx, nil)
+		s.receive(rt, ctx, nil)
 		for sku, n := range last {
 			assert.Equal(rt, n, s.levels[sku], sku)
 		}
@@ -140,30 +148,30 @@ func TestRule6StockFollowsTheLastImport(t *testing.T) {
 
 func TestRule6RefusedReceiptsAreTriedAgain(t *testing.T) {
 	t.Parallel()
-	s := &shelf{open(t, memory.NewState()), map[string]int64{}}
+	s := &stock{open(t, memory.NewState()), map[string]int64{}}
 	ctx := t.Context()
 	it := rows("a", "S")
-	_, err := s.c.Import(ctx, []Item{it})
+	_, err := s.c.Import(ctx, []imports.Item{it})
 	require.NoError(t, err)
-	s.settle(t, ctx, nil)
+	s.receive(t, ctx, nil)
 	it.Variants[0].Quantity = qty(2)
 	for range 2 {
-		r, err := s.c.Import(ctx, []Item{it})
+		r, err := s.c.Import(ctx, []imports.Item{it})
 		require.NoError(t, err)
 		assert.Equal(t, 1, r.Updated)
-		s.settle(t, ctx, func(Receipt) bool { return true })
+		s.receive(t, ctx, func(product.Receipt) bool { return true })
 	}
 	assert.Equal(t, int64(5), s.levels["A-S"])
-	_, err = s.c.Import(ctx, []Item{it})
+	_, err = s.c.Import(ctx, []imports.Item{it})
 	require.NoError(t, err)
-	s.settle(t, ctx, nil)
+	s.receive(t, ctx, nil)
 	assert.Equal(t, int64(2), s.levels["A-S"])
 }
 
 func TestLargeBatchesAreSplit(t *testing.T) {
 	t.Parallel()
 	c := open(t, memory.NewState())
-	var items []Item
+	var items []imports.Item
 	for i := range 60 {
 		it := rows(fmt.Sprint("p-", i), "S")
 		it.Fields.Description = strings.Repeat("x", 15_000)
@@ -173,11 +181,4 @@ func TestLargeBatchesAreSplit(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, Report{Created: 60}, r)
 	assert.Greater(t, c.log.Head(), uint64(1))
-}
-
-func TestCategoryNamesOfHandles(t *testing.T) {
-	t.Parallel()
-	for handle, name := range map[string]string{"felt-hats": "Felt hats", "été": "Été", "-": "-"} {
-		assert.Equal(t, name, categoryName(handle))
-	}
 }

@@ -1,11 +1,12 @@
-package demo
+package pictures
 
 import "fmt"
 
-// shapes draw the kinds of goods.
-var shapes = map[string]func(*sheet){
-	"fedora": fedora, "boater": boater, "cap": flatCap, "beanie": beanie, "beret": beret, "scarf": scarf, "square": square,
-	"tie": tie, "bowtie": bowTie, "pocket": pocket, "braces": braces, "gloves": gloves, "umbrella": umbrella, "socks": socks,
+// drawings has a function for each kind of article.
+var drawings = map[string]func(*sheet){
+	"fedora": fedora, "boater": boater, "cap": flatCap, "beanie": beanie, "beret": beret, "scarf": scarf,
+	"square": square, "tie": tie, "bowtie": bowTie, "pocket": pocket, "braces": braces, "gloves": gloves,
+	"umbrella": umbrella, "socks": socks,
 	"buttons": buttons, "ribbon": ribbon, "thread": thread, "yarn": yarn, "needles": needles, "pincushion": pincushion,
 	"scissors": scissors, "tape": tape, "zip": zip, "cloth": cloth,
 }
@@ -36,7 +37,8 @@ func boater(s *sheet) {
 
 func flatCap(s *sheet) {
 	s.path("M84 262 C92 176 168 132 238 142 C300 150 330 204 326 262 C260 246 150 246 84 262 Z", s.ink)
-	s.path("M84 262 C150 240 260 242 326 262 C352 274 350 300 318 300 C240 284 160 284 92 300 C60 300 62 274 84 262 Z", s.dark)
+	s.path("M84 262 C150 240 260 242 326 262 C352 274 350 300 318 300 "+
+		"C240 284 160 284 92 300 C60 300 62 274 84 262 Z", s.dark)
 	for i := range 6 {
 		x := 128 + 30*i
 		s.line(fmt.Sprintf("M%d 238 l14 -22 l14 22", x), 4, s.light)
@@ -60,7 +62,8 @@ func beanie(s *sheet) {
 func beret(s *sheet) {
 	s.group("rotate(-9 200 220)", func() {
 		s.line("M196 138 q4 -18 18 -24", 9, s.dark)
-		s.path("M66 214 C70 150 150 130 204 134 C290 138 342 176 334 222 C328 262 262 270 200 270 C130 270 62 256 66 214 Z", s.ink)
+		s.path("M66 214 C70 150 150 130 204 134 C290 138 342 176 334 222 "+
+			"C328 262 262 270 200 270 C130 270 62 256 66 214 Z", s.ink)
 		s.path("M104 196 C124 164 170 154 210 156 C168 166 136 180 118 206 Z", s.light)
 		s.path("M112 258 Q200 290 292 256 L284 292 Q200 316 122 292 Z", s.dark)
 	})
@@ -74,7 +77,7 @@ func scarf(s *sheet) {
 	s.line("M140 124 C170 102 230 102 260 124", 8, s.light)
 }
 
-// tail is the end of a scarf with stripes and a fringe.
+// tail draws the end of a scarf, with stripes and a fringe.
 func (s *sheet) tail(x, y, w, h float64) {
 	for i := range 6 {
 		s.line(fmt.Sprintf("M%g %g v20", x+7+float64(i)*(w-14)/5, y+h), 5, s.dark)
@@ -167,7 +170,8 @@ func (s *sheet) glove(fill, seam string) {
 func umbrella(s *sheet) {
 	s.line("M200 96 V298 C200 338 252 338 252 302", 11, wood)
 	s.line("M200 66 V90", 9, wood)
-	canopy := "M58 218 C62 128 130 84 200 84 C270 84 338 128 342 218 Q318 192 295 218 Q271 192 248 218 Q224 192 200 218 Q176 192 152 218 Q129 192 105 218 Q82 192 58 218 Z"
+	canopy := "M58 218 C62 128 130 84 200 84 C270 84 338 128 342 218 Q318 192 295 218 Q271 192 248 218 " +
+		"Q224 192 200 218 Q176 192 152 218 Q129 192 105 218 Q82 192 58 218 Z"
 	s.path(canopy, s.ink)
 	s.path("M200 84 C172 110 156 160 152 218 Q129 192 105 218 C108 160 140 108 200 84 Z", s.light)
 	s.path("M200 84 C228 110 244 160 248 218 Q271 192 295 218 C292 160 260 108 200 84 Z", s.dark)
@@ -179,7 +183,8 @@ func socks(s *sheet) {
 }
 
 func (s *sheet) sock(fill, ends, stripe string) {
-	s.path("M164 96 H236 V226 Q236 250 214 266 L164 304 Q130 326 108 300 Q92 276 118 256 L154 228 Q164 220 164 208 Z", fill)
+	s.path("M164 96 H236 V226 Q236 250 214 266 L164 304 Q130 326 108 300 "+
+		"Q92 276 118 256 L154 228 Q164 220 164 208 Z", fill)
 	s.path("M118 256 Q92 276 108 300 Q130 326 164 304 L140 252 L132 245 Z", ends)
 	s.path("M236 200 V226 Q236 250 214 266 Q196 236 214 204 Z", ends)
 	s.rect(160, 88, 80, 34, 8, ends)
