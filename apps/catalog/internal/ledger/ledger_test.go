@@ -1,4 +1,4 @@
-package stock_test
+package ledger_test
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"haberdash/apps/catalog/internal/ledger"
 	"haberdash/apps/catalog/internal/stock"
 	"haberdash/internal/commitlog"
 	"haberdash/internal/contract"
@@ -23,33 +24,34 @@ import (
 
 var due = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 
-// open starts a ledger as a further process on the store would.
-func open(t testing.TB, store sidecar.State, location string) *stock.Ledger {
+// open opens a ledger on a store, as one more process does.
+func open(t testing.TB, store sidecar.State, location string) *ledger.Ledger {
 	t.Helper()
-	l, log, err := start(store, location, commitlog.Options{})
+	l, log, err := openLog(store, location)
 	require.NoError(t, err)
 	t.Cleanup(func() { log.Close(context.Background()) })
 	return l
 }
 
-func start(store sidecar.State, location string, o commitlog.Options) (*stock.Ledger, *commitlog.Partition[stock.State], error) {
-	log, err := commitlog.Open(context.Background(), store, "catalog", "stock-"+location, stock.Model(), o)
-	return stock.NewLedger(log, location), log, err
+func openLog(store sidecar.State, location string) (*ledger.Ledger, *commitlog.Partition[stock.State], error) {
+	ctx, options := context.Background(), commitlog.Options{}
+	log, err := commitlog.Open(ctx, store, "catalog", "stock-"+location, stock.Model(), options)
+	return ledger.New(log, location), log, err
 }
 
-// shelf is a ledger of its own with so many of each SKU.
-func shelf(t testing.TB, levels map[string]int64) *stock.Ledger {
+// filled is a ledger on a store of its own, with so many of each SKU.
+func filled(t testing.TB, levels map[string]int64) *ledger.Ledger {
 	t.Helper()
 	l := open(t, memory.NewState(), "main")
 	fill(t, l, levels)
 	return l
 }
 
-func fill(t testing.TB, l *stock.Ledger, levels map[string]int64) {
+func fill(t testing.TB, l *ledger.Ledger, levels map[string]int64) {
 	t.Helper()
-	var moves []stock.Move
+	var moves []ledger.Move
 	for sku, n := range levels {
-		moves = append(moves, stock.Move{SKU: sku, Delta: n, Reason: "delivery"})
+		moves = append(moves, ledger.Move{SKU: sku, Delta: n, Reason: "delivery"})
 	}
 	require.NoError(t, l.Receive(t.Context(), "first", moves))
 }
@@ -58,7 +60,7 @@ func line(sku string, n int64) contract.Line { return contract.Line{SKU: sku, Qu
 
 func lines(ls ...contract.Line) []contract.Line { return ls }
 
-func level(t testing.TB, l *stock.Ledger, sku string, onHand, reserved int64) {
+func level(t testing.TB, l *ledger.Ledger, sku string, onHand, reserved int64) {
 	t.Helper()
 	got, _, err := l.Level(t.Context(), sku)
 	require.NoError(t, err)
@@ -76,7 +78,7 @@ func refusedAs(t testing.TB, err error, kind fault.Kind, typ string) *fault.Erro
 
 func TestRule1NothingIsSoldThatIsNotThere(t *testing.T) {
 	t.Parallel()
-	l := shelf(t, map[string]int64{"hat": 3})
+	l := filled(t, map[string]int64{"hat": 3})
 	_, err := l.Reserve(t.Context(), "o1", lines(line("hat", 2)), due)
 	require.NoError(t, err)
 	_, err = l.Reserve(t.Context(), "o2", lines(line("hat", 2)), due)
@@ -92,7 +94,7 @@ func TestRule1NothingIsSoldThatIsNotThere(t *testing.T) {
 
 func TestRule2AllLinesOrNone(t *testing.T) {
 	t.Parallel()
-	l := shelf(t, map[string]int64{"hat": 3, "tie": 3})
+	l := filled(t, map[string]int64{"hat": 3, "tie": 3})
 	_, err := l.Reserve(t.Context(), "o1", lines(line("hat", 2), line("tie", 1), line("hat", 2)), due)
 	f := refusedAs(t, err, fault.Conflict, "out-of-stock")
 	assert.Equal(t, []contract.OutOfStockLine{{SKU: "hat", Requested: 4, Available: 3}}, f.Members["lines"])
@@ -103,13 +105,13 @@ func TestRule2AllLinesOrNone(t *testing.T) {
 	for _, n := range []int64{0, -1, math.MinInt64, math.MaxInt64} {
 		_, err = l.Reserve(t.Context(), "o3", lines(line("tie", 1), line("hat", n)), due)
 		f := refusedAs(t, err, fault.Invalid, "invalid-quantity")
-		assert.Equal(t, "body.lines[1].quantity", f.Fields[0].Location)
+		assert.Equal(t, "lines[1].quantity", f.Fields[0].Location)
 	}
 }
 
-func TestRule3OncePerOrder(t *testing.T) {
+func TestRule3AnOrderHasOneReservation(t *testing.T) {
 	t.Parallel()
-	l := shelf(t, map[string]int64{"hat": 10})
+	l := filled(t, map[string]int64{"hat": 10})
 	first, err := l.Reserve(t.Context(), "o1", lines(line("hat", 2)), due)
 	require.NoError(t, err)
 	again, err := l.Reserve(t.Context(), "o1", lines(line("hat", 5)), due.Add(time.Hour))
@@ -123,9 +125,9 @@ func TestRule3OncePerOrder(t *testing.T) {
 	assert.Equal(t, stock.Committed, again.Status)
 }
 
-func TestRule4ReleasedIsForGood(t *testing.T) {
+func TestRule4AReleaseIsFinal(t *testing.T) {
 	t.Parallel()
-	l := shelf(t, map[string]int64{"hat": 2, "tie": 1})
+	l := filled(t, map[string]int64{"hat": 2, "tie": 1})
 	_, err := l.Reserve(t.Context(), "o1", lines(line("hat", 2), line("tie", 1)), due)
 	require.NoError(t, err)
 	for range 2 {
@@ -148,16 +150,16 @@ func TestRule4ReleasedIsForGood(t *testing.T) {
 	level(t, l, "hat", 2, 0)
 }
 
-func TestRule5CommittedIsKept(t *testing.T) {
+func TestRule5ACommittedHoldIsKept(t *testing.T) {
 	t.Parallel()
-	l := shelf(t, map[string]int64{"hat": 2})
+	l := filled(t, map[string]int64{"hat": 2})
 	_, err := l.Commit(t.Context(), "o1")
 	refusedAs(t, err, fault.NotFound, "not-found")
 	for _, order := range []string{"o1", "o2"} {
 		_, err = l.Reserve(t.Context(), order, lines(line("hat", 1)), due)
 		require.NoError(t, err)
 	}
-	before, err := l.Undecided(t.Context(), due.Add(-time.Nanosecond))
+	before, err := l.ExpiredHolds(t.Context(), due.Add(-time.Nanosecond))
 	require.NoError(t, err)
 	assert.Empty(t, before)
 	for range 2 {
@@ -165,23 +167,23 @@ func TestRule5CommittedIsKept(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, stock.Committed, h.Status)
 	}
-	past, err := l.Undecided(t.Context(), due.Add(1000*time.Hour))
+	expired, err := l.ExpiredHolds(t.Context(), due.Add(1000*time.Hour))
 	require.NoError(t, err)
-	assert.Equal(t, map[string]time.Time{"o2": due}, past, "a committed order is not asked after, and the clock frees nothing")
+	assert.Equal(t, map[string]time.Time{"o2": due}, expired, "only undecided holds expire, and stay")
 	level(t, l, "hat", 2, 2)
 	for _, order := range []string{"o1", "o2"} { // a cancellation frees a committed hold too
 		_, err = l.Release(t.Context(), order)
 		require.NoError(t, err)
 	}
-	past, err = l.Undecided(t.Context(), due.Add(1000*time.Hour))
+	expired, err = l.ExpiredHolds(t.Context(), due.Add(1000*time.Hour))
 	require.NoError(t, err)
-	assert.Empty(t, past)
+	assert.Empty(t, expired)
 	level(t, l, "hat", 2, 0)
 }
 
-func TestRule6ShipsWhatIsReserved(t *testing.T) {
+func TestRule6OnlyWhatIsReservedIsShipped(t *testing.T) {
 	t.Parallel()
-	l := shelf(t, map[string]int64{"hat": 5, "tie": 5})
+	l := filled(t, map[string]int64{"hat": 5, "tie": 5})
 	_, err := l.Ship(t.Context(), "o1", "f1", lines(line("hat", 1)))
 	refusedAs(t, err, fault.NotFound, "not-found")
 	_, err = l.Reserve(t.Context(), "o1", lines(line("hat", 3), line("tie", 1)), due)
@@ -208,19 +210,22 @@ func TestRule6ShipsWhatIsReserved(t *testing.T) {
 	refusedAs(t, err, fault.Conflict, "invalid-transition")
 }
 
-func TestRule7AdjustsOnceAndNotWhatIsReserved(t *testing.T) {
+func TestRule7AdjustmentsApplyOnceAndNotToWhatIsReserved(t *testing.T) {
 	t.Parallel()
-	l := shelf(t, map[string]int64{"hat": 5})
+	l := filled(t, map[string]int64{"hat": 5})
 	_, err := l.Reserve(t.Context(), "o1", lines(line("hat", 3)), due)
 	require.NoError(t, err)
-	f := refusedAs(t, l.Receive(t.Context(), "a1", []stock.Move{{SKU: "tie", Delta: 1}, {SKU: "hat", Delta: -3}}), fault.Conflict, "insufficient-stock")
+	err = l.Receive(t.Context(), "a1", []ledger.Move{{SKU: "tie", Delta: 1}, {SKU: "hat", Delta: -3}})
+	f := refusedAs(t, err, fault.Conflict, "insufficient-stock")
 	assert.Equal(t, int64(2), f.Members["available"])
 	level(t, l, "tie", 0, 0)
-	a := stock.Adjustment{ID: "a1", Fingerprint: "x", Moves: []stock.Move{{SKU: "hat", Delta: -2, Reason: "moths"}}, Note: []byte(`{"k":1}`)}
+	moves := []ledger.Move{{SKU: "hat", Delta: -2, Reason: "moths"}}
+	a := ledger.Adjustment{ID: "a1", Fingerprint: "x", Moves: moves, Note: []byte(`{"k":1}`)}
 	first, err := l.Adjust(t.Context(), a)
 	require.NoError(t, err, "what was refused may be tried again")
-	assert.Equal(t, stock.Receipt{Fingerprint: "x", Levels: map[string]stock.Level{"hat": {OnHand: 3, Reserved: 3}}, Note: []byte(`{"k":1}`)}, first)
-	require.NoError(t, l.Receive(t.Context(), "a2", []stock.Move{{SKU: "hat", Delta: 10}}))
+	levels := map[string]stock.Level{"hat": {OnHand: 3, Reserved: 3}}
+	assert.Equal(t, stock.Receipt{Fingerprint: "x", Levels: levels, Note: []byte(`{"k":1}`)}, first)
+	require.NoError(t, l.Receive(t.Context(), "a2", []ledger.Move{{SKU: "hat", Delta: 10}}))
 	again, err := l.Adjust(t.Context(), a)
 	require.NoError(t, err)
 	assert.True(t, again.Replayed)
@@ -231,14 +236,14 @@ func TestRule7AdjustsOnceAndNotWhatIsReserved(t *testing.T) {
 	refusedAs(t, err, fault.Invalid, "idempotency-key-reused")
 	level(t, l, "hat", 13, 3)
 	for _, n := range []int64{math.MaxInt64, math.MinInt64, 1_000_000_001, 999_999_999} {
-		refusedAs(t, l.Receive(t.Context(), "a3", []stock.Move{{SKU: "hat", Delta: n}}), fault.Invalid, "invalid-quantity")
+		refusedAs(t, l.Receive(t.Context(), "a3", []ledger.Move{{SKU: "hat", Delta: n}}), fault.Invalid, "invalid-quantity")
 	}
 	level(t, l, "hat", 13, 3)
 }
 
-func TestRule8ReturnsWhatWasShipped(t *testing.T) {
+func TestRule8OnlyWhatWasShippedIsReturned(t *testing.T) {
 	t.Parallel()
-	l := shelf(t, map[string]int64{"hat": 5})
+	l := filled(t, map[string]int64{"hat": 5})
 	_, err := l.Reserve(t.Context(), "o1", lines(line("hat", 3)), due)
 	require.NoError(t, err)
 	_, err = l.Commit(t.Context(), "o1")
@@ -262,38 +267,38 @@ func TestRule8ReturnsWhatWasShipped(t *testing.T) {
 	level(t, l, "hat", 5, 0)
 }
 
-func TestAnySKUHasADocument(t *testing.T) {
+func TestEverySKUMakesAValidStoreKey(t *testing.T) {
 	t.Parallel()
-	store := &pickyStore{State: memory.NewState()}
-	l, log, err := start(store, "main", commitlog.Options{})
+	store := &strictStore{State: memory.NewState()}
+	l, log, err := openLog(store, "main")
 	require.NoError(t, err)
 	fill(t, l, map[string]int64{"Größe M||blau/42 %": 7})
 	require.NoError(t, log.Close(t.Context()))
-	assert.False(t, store.broken.Load(), "keys are printable ASCII without ||")
+	assert.False(t, store.violated.Load(), "keys are printable ASCII without ||")
 	level(t, open(t, store, "main"), "Größe M||blau/42 %", 7, 0)
 }
 
-// pickyStore notes keys that the port does not allow.
-type pickyStore struct {
+// strictStore notices keys that the port does not allow.
+type strictStore struct {
 	*memory.State
-	broken atomic.Bool
+	violated atomic.Bool
 }
 
-func (s *pickyStore) PutManyIf(ctx context.Context, items []sidecar.Item) error {
+func (s *strictStore) PutManyIf(ctx context.Context, items []sidecar.Item) error {
 	for _, item := range items {
 		for i, c := range item.Key {
 			if c < ' ' || c > '~' || (c == '|' && i > 0 && item.Key[i-1] == '|') {
-				s.broken.Store(true)
+				s.violated.Store(true)
 			}
 		}
 	}
 	return s.State.PutManyIf(ctx, items)
 }
 
-// A caller that goes away must not share memory with a decision still under way (run with -race).
+// A caller that gives up must not share memory with a decision that is still made (run with -race).
 func TestCallersMayGiveUp(t *testing.T) {
 	t.Parallel()
-	l := shelf(t, map[string]int64{"hat": 1_000_000})
+	l := filled(t, map[string]int64{"hat": 1_000_000})
 	var wg sync.WaitGroup
 	for i := range 200 {
 		wg.Go(func() {
@@ -314,10 +319,10 @@ func TestCallersMayGiveUp(t *testing.T) {
 	wg.Wait()
 }
 
-func TestThousandBuyersOfAHundred(t *testing.T) {
+func TestAThousandBuyersGetTheHundredThatThereAre(t *testing.T) {
 	t.Parallel()
 	store := memory.NewState()
-	replicas := []*stock.Ledger{open(t, store, "main"), open(t, store, "main"), open(t, store, "main")}
+	replicas := []*ledger.Ledger{open(t, store, "main"), open(t, store, "main"), open(t, store, "main")}
 	fill(t, replicas[0], map[string]int64{"hat": 100})
 	var sold, short atomic.Int64
 	release, wg := make(chan struct{}), sync.WaitGroup{}
@@ -342,49 +347,11 @@ func TestThousandBuyersOfAHundred(t *testing.T) {
 	level(t, open(t, store, "main"), "hat", 100, 100)
 }
 
-func TestClosedLedgerRefuses(t *testing.T) {
+func TestALedgerOnAClosedLogRefuses(t *testing.T) {
 	t.Parallel()
-	l, log, err := start(memory.NewState(), "main", commitlog.Options{})
+	l, log, err := openLog(memory.NewState(), "main")
 	require.NoError(t, err)
 	require.NoError(t, log.Close(t.Context()))
 	_, err = l.Reserve(t.Context(), "o", lines(line("hat", 1)), due)
 	assert.True(t, errors.Is(err, commitlog.ErrClosed))
-}
-
-// Reservations of one SKU that are all left undecided: each copies its part of a growing index.
-func BenchmarkReserveHotSKU(b *testing.B) {
-	hotSKU(b, func(l *stock.Ledger, order string) error {
-		_, err := l.Reserve(b.Context(), order, lines(line("hat", 1)), due)
-		return err
-	})
-}
-
-// The usual life: each reservation is committed soon. Two commands an operation.
-func BenchmarkReserveAndCommitHotSKU(b *testing.B) {
-	hotSKU(b, func(l *stock.Ledger, order string) error {
-		if _, err := l.Reserve(b.Context(), order, lines(line("hat", 1)), due); err != nil {
-			return err
-		}
-		_, err := l.Commit(b.Context(), order)
-		return err
-	})
-}
-
-func hotSKU(b *testing.B, do func(l *stock.Ledger, order string) error) {
-	l, log, err := start(memory.NewState(), "main", commitlog.Options{})
-	require.NoError(b, err)
-	defer log.Close(context.Background())
-	require.NoError(b, l.Receive(b.Context(), "first", []stock.Move{{SKU: "hat", Delta: 1_000_000_000}}))
-	var n atomic.Int64
-	b.ReportAllocs()
-	b.SetParallelism(64)
-	b.ResetTimer()
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			if err := do(l, fmt.Sprint("o", n.Add(1))); err != nil {
-				b.Error(err)
-			}
-		}
-	})
-	b.ReportMetric(float64(b.N)/float64(log.Head()), "orders/commit")
 }

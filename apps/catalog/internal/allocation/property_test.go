@@ -1,4 +1,4 @@
-package stock_test
+package allocation_test
 
 import (
 	"context"
@@ -13,18 +13,23 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"haberdash/apps/catalog/internal/allocation"
+	"haberdash/apps/catalog/internal/ledger"
 	"haberdash/apps/catalog/internal/stock"
 	"haberdash/internal/commitlog"
 	"haberdash/internal/contract"
 	"haberdash/internal/fault"
-	"haberdash/internal/sidecar"
-	"haberdash/internal/sidecar/memory"
 )
 
 var (
 	skus   = []string{"hat", "tie", "sock"}
 	orders = []string{"o0", "o1", "o2", "o3", "o4", "o5"}
 )
+
+// commands has the frequent commands several times.
+var commands = []string{
+	"adjust", "reserve", "reserve", "commit", "commit", "commit", "release", "ship", "ship", "return",
+}
 
 // step is one command of a random history. An order always asks for the same lines.
 type step struct {
@@ -37,12 +42,12 @@ type step struct {
 
 func drawStep(t *rapid.T) step {
 	s := step{
-		do:    rapid.SampledFrom([]string{"adjust", "reserve", "reserve", "commit", "commit", "commit", "release", "ship", "ship", "return"}).Draw(t, "do"),
+		do:    rapid.SampledFrom(commands).Draw(t, "do"),
 		order: rapid.SampledFrom(orders).Draw(t, "order"),
 		id:    rapid.SampledFrom([]string{"1", "2", "3", "4", "5", "6", "7", "8"}).Draw(t, "id"),
 		delta: rapid.Int64Range(-5, 9).Draw(t, "delta"),
 	}
-	if s.do == "ship" || s.do == "return" { // mostly what may be right
+	if s.do == "ship" || s.do == "return" { // mostly lines that the order may have
 		s.lines = wanted(s.order)[:rapid.IntRange(1, 2).Draw(t, "whole lines")]
 	}
 	for range rapid.IntRange(1-min(1, len(s.lines)), 2).Draw(t, "lines") {
@@ -51,17 +56,18 @@ func drawStep(t *rapid.T) step {
 	return s
 }
 
-// wanted are the lines of an order, from its name.
+// wanted are the lines of an order, which follow from its name.
 func wanted(order string) []contract.Line {
 	n := int64(order[1] - '0')
 	return lines(line(skus[n%3], 1+n%2), line(skus[(n+1)%3], 1+n/2))
 }
 
-func (s step) run(ctx context.Context, v *stock.Inventory, at *stock.Ledger) error {
+func (s step) run(ctx context.Context, v *allocation.Locations, at *ledger.Ledger) error {
 	var err error
 	switch s.do {
 	case "adjust":
-		_, err = v.Adjust(ctx, at, stock.Adjustment{ID: s.id, Moves: []stock.Move{{SKU: s.lines[0].SKU, Delta: s.delta}, {SKU: skus[0], Delta: 1}}})
+		moves := []ledger.Move{{SKU: s.lines[0].SKU, Delta: s.delta}, {SKU: skus[0], Delta: 1}}
+		_, err = v.Adjust(ctx, at, ledger.Adjustment{ID: s.id, Moves: moves})
 	case "reserve":
 		_, err = v.Reserve(ctx, s.order, wanted(s.order), due)
 	case "commit":
@@ -80,70 +86,34 @@ func (s step) run(ctx context.Context, v *stock.Inventory, at *stock.Ledger) err
 	return err
 }
 
-// shop is some locations, each written by some processes.
-type shop struct {
-	store     sidecar.State
-	locations []string
-	replicas  []*stock.Inventory
-	ledgers   [][]*stock.Ledger // by replica, location
-	logs      []*commitlog.Partition[stock.State]
-}
-
-func openShop(t require.TestingT, locations, replicas int) *shop {
-	s := &shop{store: memory.NewState()}
-	for i := range locations {
-		s.locations = append(s.locations, fmt.Sprint("l", i))
-	}
-	for range replicas {
-		s.addReplica(t)
-	}
-	return s
-}
-
-func (s *shop) addReplica(t require.TestingT) *stock.Inventory {
-	var ledgers []*stock.Ledger
-	for _, location := range s.locations {
-		l, log, err := start(s.store, location, commitlog.Options{CheckpointEvery: time.Millisecond, Warm: 3, SyncEvery: time.Millisecond})
-		require.NoError(t, err)
-		ledgers, s.logs = append(ledgers, l), append(s.logs, log)
-	}
-	v := stock.NewInventory(ledgers[0], ledgers[1:]...)
-	s.ledgers, s.replicas = append(s.ledgers, ledgers), append(s.replicas, v)
-	return v
-}
-
-func (s *shop) close() {
-	for _, log := range s.logs {
-		log.Close(context.Background())
-	}
-}
-
-// Whatever is commanded, at once, by several processes and with callers that give up in the middle: the
-// invariants hold at every place of the log, and every reader agrees with it.
-func TestRandomHistories(t *testing.T) {
+// Several processes run random commands at once, and callers give up in the middle. The invariants hold at every commit
+// of the log, and every reader agrees with it.
+func TestInvariantsHoldInRandomHistories(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		s := openShop(rt, rapid.IntRange(1, 3).Draw(rt, "locations"), rapid.IntRange(1, 3).Draw(rt, "replicas"))
-		defer s.close()
-		for _, l := range s.ledgers[0] {
+		f := newFixture(rt, rapid.IntRange(1, 3).Draw(rt, "locations"), rapid.IntRange(1, 3).Draw(rt, "replicas"))
+		defer f.close()
+		for _, l := range f.ledgers[0] {
 			for i, sku := range skus {
-				require.NoError(rt, l.Receive(context.Background(), "fill-"+sku, []stock.Move{{SKU: sku, Delta: rapid.Int64Range(0, 6).Draw(rt, "fill") + int64(i)}}))
+				delta := rapid.Int64Range(0, 6).Draw(rt, "fill") + int64(i)
+				moves := []ledger.Move{{SKU: sku, Delta: delta}}
+				require.NoError(rt, l.Receive(context.Background(), "fill-"+sku, moves))
 			}
 		}
 		var wg sync.WaitGroup
 		failed := make(chan error, 100)
-		for r, v := range s.replicas {
+		for r, v := range f.replicas {
 			for range rapid.IntRange(1, 3).Draw(rt, "clients") {
 				steps := rapid.SliceOfN(rapid.Custom(drawStep), 1, 30).Draw(rt, "steps")
-				patience := rapid.SliceOfN(rapid.IntRange(0, 300), len(steps), len(steps)).Draw(rt, "patience")
-				place := rapid.IntRange(0, len(s.locations)-1).Draw(rt, "place")
+				timeouts := rapid.SliceOfN(rapid.IntRange(0, 300), len(steps), len(steps)).Draw(rt, "timeouts")
+				location := rapid.IntRange(0, len(f.locations)-1).Draw(rt, "location")
 				wg.Go(func() {
 					for i, step := range steps {
 						ctx, cancel := context.Background(), func() {}
-						if patience[i] < 30 {
-							ctx, cancel = context.WithTimeout(ctx, time.Duration(patience[i])*10*time.Microsecond)
+						if timeouts[i] < 30 {
+							ctx, cancel = context.WithTimeout(ctx, time.Duration(timeouts[i])*10*time.Microsecond)
 						}
-						if err := step.run(ctx, v, s.ledgers[r][place]); err != nil && ctx.Err() == nil {
+						if err := step.run(ctx, v, f.ledgers[r][location]); err != nil && ctx.Err() == nil {
 							failed <- err
 						}
 						cancel()
@@ -152,7 +122,7 @@ func TestRandomHistories(t *testing.T) {
 			}
 		}
 		wg.Wait()
-		for _, log := range s.logs { // what was given up may still be decided: wait until it is
+		for _, log := range f.logs { // wait until commands whose callers have given up are decided
 			_, err := log.Do(context.Background(), nil, func(*commitlog.Tx[stock.State]) error { return nil })
 			require.NoError(rt, err)
 		}
@@ -161,24 +131,24 @@ func TestRandomHistories(t *testing.T) {
 			rt.Fatal(err)
 		default:
 		}
-		s.finish(rt)
-		for i := range s.locations {
-			s.check(rt, i)
+		f.completeOrders(rt)
+		for i := range f.locations {
+			f.checkLog(rt, i)
 		}
 	})
 }
 
-// finish repeats what may have been interrupted, and looks at the orders over all locations.
-func (s *shop) finish(rt *rapid.T) {
+// completeOrders repeats the reservations, some of which were interrupted, and checks the orders over all locations.
+func (f *fixture) completeOrders(rt *rapid.T) {
 	ctx := context.Background()
-	v := s.replicas[0]
+	v := f.replicas[0]
 	for _, order := range orders {
 		before, known, err := v.Hold(ctx, order)
 		require.NoError(rt, err)
 		if !known {
 			continue
 		}
-		after, err := v.Reserve(ctx, order, lines(line("hat", 1_000)), due) // rule 3: what is asked now does not matter
+		after, err := v.Reserve(ctx, order, lines(line("hat", 1_000)), due) // rule 3: a repetition gets what is held
 		if err != nil {
 			require.True(rt, fault.Is(err, "out-of-stock"), err)
 			after, _, err = v.Hold(ctx, order)
@@ -188,19 +158,19 @@ func (s *shop) finish(rt *rapid.T) {
 		if before.Status == stock.Released {
 			require.Equal(rt, stock.Released, after.Status)
 		}
-		for sku, n := range after.Shipped { // a return lets nothing be shipped again
+		for sku, n := range after.Shipped { // what was returned cannot be shipped again
 			require.LessOrEqual(rt, n+after.Lines[sku], total(wanted(order))[sku])
 		}
 		if after.Status == stock.Held {
-			require.Equal(rt, total(wanted(order)), after.Lines, "all lines, once: %+v", s.dump(order))
+			require.Equal(rt, total(wanted(order)), after.Lines, "all lines, once: %+v", f.dump(order))
 		}
 	}
 }
 
-func (s *shop) dump(order string) (all []string) {
-	for i, l := range s.ledgers[0] {
+func (f *fixture) dump(order string) (all []string) {
+	for i, l := range f.ledgers[0] {
 		h, ok, err := l.Hold(context.Background(), order)
-		all = append(all, fmt.Sprintf("%s: %v %v %+v", s.locations[i], ok, err, h))
+		all = append(all, fmt.Sprintf("%s: %v %v %+v", f.locations[i], ok, err, h))
 	}
 	return all
 }
@@ -213,13 +183,13 @@ func total(lines []contract.Line) map[string]int64 {
 	return sum
 }
 
-func (s *shop) check(rt *rapid.T, at int) {
+// checkLog checks the log of a location, and that every process agrees with it.
+func (f *fixture) checkLog(rt *rapid.T, at int) {
 	ctx := context.Background()
-	_, log, err := start(s.store, s.locations[at], commitlog.Options{Resident: true})
-	require.NoError(rt, err)
+	log := f.openLog(rt, f.locations[at], commitlog.Options{Resident: true})
 	defer log.Close(ctx)
 
-	// By hand from the events, at every commit.
+	// The levels by the published events, at every commit.
 	type sums struct{ in, out, reserved int64 }
 	levels := map[string]*sums{}
 	for n := uint64(1); n <= log.Head(); n++ {
@@ -279,16 +249,16 @@ func (s *shop) check(rt *rapid.T, at int) {
 		state, _, err := log.Get(ctx, id)
 		require.NoError(rt, err)
 		require.Equal(rt, stock.Level{OnHand: l.in - l.out, Reserved: l.reserved}, state.Level, id)
-		require.Equal(rt, held[id], l.reserved, "%s: reserved is what the live holds have", id)
+		require.Equal(rt, held[id], l.reserved, "%s: reserved is the sum of the holds", id)
 	}
 	require.Equal(rt, undecided, indexed)
 
-	// Every process, and a fresh one on documents and tail, agree with the log to the byte.
-	s.addReplica(rt)
-	for i := at; i < len(s.logs); i += len(s.locations) {
+	// Every process, and a new one that begins with documents, has the states of the log to the byte.
+	f.addReplica(rt)
+	for i := at; i < len(f.logs); i += len(f.locations) {
 		for id, want := range rebuilt {
 			var state stock.State
-			_, err := s.logs[i].Do(ctx, []string{id}, func(tx *commitlog.Tx[stock.State]) error {
+			_, err := f.logs[i].Do(ctx, []string{id}, func(tx *commitlog.Tx[stock.State]) error {
 				state, _ = tx.State(id)
 				return nil
 			})
