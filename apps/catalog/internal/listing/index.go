@@ -1,5 +1,5 @@
 // Package listing is the read model of the catalogue in memory: the products as customers browse them, with filters,
-// sort orders, facets and the tree of categories. An Index holds it, and a Catalogue keeps an Index up to date with the
+// sort orders, facets and the tree of categories. An Index holds them, and a Listing keeps an Index up to date with the
 // catalogue's log.
 package listing
 

@@ -1,31 +1,19 @@
-package service
+package products
 
 import (
 	"context"
-	"net/http"
-
-	"github.com/danielgtaylor/huma/v2"
 
 	"haberdash/apps/catalog/internal/listing"
 	"haberdash/apps/catalog/internal/product"
+	"haberdash/apps/catalog/service/resource"
 	"haberdash/internal/fault"
 	"haberdash/internal/httpx"
 	"haberdash/internal/identity"
 	"haberdash/internal/money"
 )
 
-func (s *Service) mountProducts(api huma.API) {
-	list := public("list-products", "/api/v1/products", "Browse and search products", "Catalog")
-	list.Errors = []int{http.StatusForbidden} // of other than active ones
-	httpx.Register(api, list, s.list)
-	httpx.Register(api, public("get-product", "/api/v1/products/{idOrHandle}", "A product by id or handle", "Catalog"), s.get)
-}
-
-// public names a read that guests may do and staff see more of.
-func public(id, path, summary, tag string) huma.Operation {
-	return huma.Operation{OperationID: id, Method: http.MethodGet, Path: path, Summary: summary, Tags: []string{tag},
-		Security: httpx.Optional}
-}
+// defaultCurrency is that of prices and price ranges in a query without a currency.
+const defaultCurrency = "EUR"
 
 type listInput struct {
 	httpx.Page
@@ -59,42 +47,41 @@ type productPageView struct {
 	Facets facetsView `json:"facets"`
 }
 
-// list answers from memory. Counts of a facet leave its own filter out, so they are what choosing
-// another value would give.
+// list answers from memory. The counts of a facet do not apply its own filter: they are what another value would give.
 func (s *Service) list(ctx context.Context, in *listInput) (*listOutput, error) {
 	q, err := s.query(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	page := s.listing.List(q)
+	page := s.Listing.List(q)
 	var skus []string
 	for _, e := range page.Entries {
 		skus = append(skus, e.SKUs()...)
 	}
-	levels, err := s.stock.of(ctx, skus)
+	levels, err := s.Availability.Of(ctx, skus)
 	if err != nil {
 		return nil, err
 	}
-	out := &listOutput{CacheControl: publicCache, Vary: "Authorization"}
+	out := &listOutput{CacheControl: resource.PublicCache, Vary: "Authorization"}
 	out.Body.Items = make([]productSummaryView, len(page.Entries))
 	for i, e := range page.Entries {
-		out.Body.Items[i] = item(e, levels)
+		out.Body.Items[i] = summary(e, levels)
 	}
 	out.Body.Total = page.Total
 	out.Body.Facets = facetsView(page.Facets)
 	if page.Next != nil {
 		out.Body.NextCursor = httpx.Cursor(page.Next)
 	}
-	out.ETag = `"` + digest(out.Body) + `"`
+	out.ETag = resource.DigestETag(out.Body)
 	if in.Status != product.Active {
-		out.CacheControl = privateCache
+		out.CacheControl = resource.PrivateCache
 	}
 	return out, nil
 }
 
 func (s *Service) query(ctx context.Context, in *listInput) (q listing.Query, err error) {
 	q = listing.Query{
-		Category: in.Category, Brand: in.Brand, MinPrice: in.MinPrice, Prices: Currency, Currency: in.Currency,
+		Category: in.Category, Brand: in.Brand, MinPrice: in.MinPrice, Prices: defaultCurrency, Currency: in.Currency,
 		Sort: listing.Sort(in.Sort), Limit: in.Limit,
 	}
 	if in.Currency != "" {
@@ -123,54 +110,12 @@ func (s *Service) query(ctx context.Context, in *listInput) (q listing.Query, er
 		}
 	}
 	if in.Q != "" {
-		if q.Hits, err = s.finder.find(ctx, in.Q); err != nil {
+		if q.Hits, err = s.Search.Find(ctx, in.Q); err != nil {
 			return q, err
 		}
 	}
 	if in.InStock {
-		q.InStock, err = s.stock.filter(ctx)
+		q.InStock, err = s.Availability.Filter(ctx)
 	}
 	return q, err
-}
-
-type getInput struct {
-	IDOrHandle string `path:"idOrHandle" maxLength:"255"`
-}
-
-type productOutput struct {
-	ETag         string `header:"ETag"`
-	CacheControl string `header:"Cache-Control"`
-	Vary         string `header:"Vary"`
-	Location     string `header:"Location"`
-	Body         productView
-}
-
-// get shows a product. One that is not for sale is only there for staff.
-func (s *Service) get(ctx context.Context, in *getInput) (*productOutput, error) {
-	e := s.listing.Get(in.IDOrHandle)
-	if e == nil { // another replica may have just made it
-		if err := s.catchUp(ctx); err != nil {
-			return nil, err
-		}
-		e = s.listing.Get(in.IDOrHandle)
-	}
-	if e == nil || (e.Status != product.Active && !identity.Of(ctx).Has(identity.Staff)) {
-		return nil, fault.Missing("product")
-	}
-	out, err := s.show(ctx, e.Product, e.Seq)
-	if err == nil && e.Status == product.Active {
-		out.CacheControl = publicCache
-	}
-	return out, err
-}
-
-// show reads the stock of a product for its view.
-func (s *Service) show(ctx context.Context, p product.Product, seq uint64) (*productOutput, error) {
-	levels, err := s.stock.of(ctx, p.SKUs())
-	if err != nil {
-		return nil, err
-	}
-	out := &productOutput{CacheControl: privateCache, Vary: "Authorization", Body: view(p, s.listing.Known(p.Categories), levels)}
-	out.ETag = etag(seq, out.Body)
-	return out, nil
 }

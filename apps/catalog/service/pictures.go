@@ -8,18 +8,21 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"haberdash/apps/catalog/internal/demo"
+	"haberdash/apps/catalog/service/resource"
 	"haberdash/internal/fault"
 	"haberdash/internal/httpx"
 )
 
-func (s *Service) mountMedia(api huma.API) {
+// mountPictures adds the operation that serves the pictures of the demo products.
+func mountPictures(api huma.API) {
 	httpx.Register(api, huma.Operation{
 		OperationID: "get-media", Method: http.MethodGet, Path: "/media/{file}", Tags: []string{"Catalog"},
 		Summary: "A picture of the demo catalogue",
 		Responses: map[string]*huma.Response{"200": {
-			Description: "An SVG drawing", Content: map[string]*huma.MediaType{"image/svg+xml": {Schema: &huma.Schema{Type: huma.TypeString}}},
+			Description: "An SVG drawing",
+			Content:     map[string]*huma.MediaType{"image/svg+xml": {Schema: &huma.Schema{Type: huma.TypeString}}},
 		}},
-	}, s.media)
+	}, getPicture)
 }
 
 type mediaInput struct {
@@ -34,24 +37,14 @@ type mediaOutput struct {
 	Body         []byte
 }
 
-func (s *Service) media(_ context.Context, in *mediaInput) (*mediaOutput, error) {
+func getPicture(_ context.Context, in *mediaInput) (*mediaOutput, error) {
 	name, ok := strings.CutSuffix(in.File, ".svg")
 	picture, found := demo.Picture(name)
 	if !ok || !found {
 		return nil, fault.Missing("picture")
 	}
 	return &mediaOutput{
-		ContentType: "image/svg+xml", ETag: `"` + digest(picture) + `"`, CacheControl: "public, max-age=604800",
+		ContentType: "image/svg+xml", ETag: resource.DigestETag(picture), CacheControl: "public, max-age=604800",
 		Policy: "default-src 'none'; style-src 'unsafe-inline'", Body: picture,
 	}, nil
-}
-
-// loadDemo imports the demo catalogue in one commit: all or nothing.
-func (s *Service) loadDemo(ctx context.Context) error {
-	items := demo.Items()
-	for i := range items {
-		items[i].Whole.Description = s.clean(items[i].Whole.Description)
-	}
-	_, err := s.catalog.Import(ctx, items)
-	return err
 }

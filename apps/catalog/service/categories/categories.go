@@ -1,4 +1,5 @@
-package service
+// Package categories serves the tree of categories over HTTP, and its edits by staff.
+package categories
 
 import (
 	"context"
@@ -6,19 +7,39 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"haberdash/apps/catalog/internal/catalog"
 	"haberdash/apps/catalog/internal/listing"
 	"haberdash/apps/catalog/internal/product"
+	"haberdash/apps/catalog/service/resource"
 	"haberdash/internal/fault"
 	"haberdash/internal/httpx"
 	"haberdash/internal/identity"
 )
 
-func (s *Service) mountCategories(api huma.API) {
-	httpx.Register(api, public("list-categories", "/api/v1/categories", "The tree of categories", "Catalog"), s.tree)
-	httpx.Register(api, public("get-category", "/api/v1/categories/{handle}", "One category", "Catalog"), s.getCategory)
-	httpx.Register(api, staff("create-category", http.MethodPost, "/api/v1/categories", "Add a category", http.StatusCreated, 409), s.createCategory)
-	httpx.Register(api, staff("replace-category", http.MethodPut, "/api/v1/categories/{handle}", "Rename or move a category", 0), s.replaceCategory)
-	httpx.Register(api, staff("delete-category", http.MethodDelete, "/api/v1/categories/{handle}", "Remove an empty category", http.StatusNoContent, 409), s.deleteCategory)
+// Deps are the dependencies of the service.
+type Deps struct {
+	Catalog *catalog.Catalog // changes categories
+	Listing *listing.Listing
+}
+
+// Service serves categories.
+type Service struct{ Deps }
+
+// New makes the service.
+func New(d Deps) *Service { return &Service{d} }
+
+// Mount adds the service's operations to the API.
+func (s *Service) Mount(api huma.API) {
+	const all, one = "/api/v1/categories", "/api/v1/categories/{handle}"
+	httpx.Register(api, resource.Public("list-categories", all, "The tree of categories"), s.tree)
+	httpx.Register(api, resource.Public("get-category", one, "One category"), s.get)
+	create := resource.Staff("create-category", http.MethodPost, all, "Add a category",
+		http.StatusCreated, http.StatusConflict)
+	httpx.Register(api, create, s.create)
+	httpx.Register(api, resource.Staff("replace-category", http.MethodPut, one, "Rename or move a category", 0), s.replace)
+	remove := resource.Staff("delete-category", http.MethodDelete, one, "Remove an empty category",
+		http.StatusNoContent, http.StatusConflict)
+	httpx.Register(api, remove, s.delete)
 }
 
 type categoryBranchView struct {
@@ -35,9 +56,8 @@ type treeOutput struct {
 }
 
 func (s *Service) tree(context.Context, *struct{}) (*treeOutput, error) {
-	out := &treeOutput{CacheControl: publicCache, Body: branches(s.listing.Tree())}
-	out.ETag = `"` + digest(out.Body) + `"`
-	return out, nil
+	shown := branches(s.Listing.Tree())
+	return &treeOutput{ETag: resource.DigestETag(shown), CacheControl: resource.PublicCache, Body: shown}, nil
 }
 
 func branches(list []listing.Branch) []categoryBranchView {
@@ -61,23 +81,22 @@ type categoryOutput struct {
 	Body         categoryView
 }
 
-func showCategory(c product.Category, seq uint64) *categoryOutput {
-	out := &categoryOutput{CacheControl: privateCache, Body: categoryView(c)}
-	out.ETag = etag(seq, out.Body)
-	return out
+func show(c product.Category, version uint64) *categoryOutput {
+	shown := categoryView(c)
+	return &categoryOutput{ETag: resource.ETag(version, shown), CacheControl: resource.PrivateCache, Body: shown}
 }
 
 type categoryInput struct {
 	Handle string `path:"handle" maxLength:"255"`
 }
 
-func (s *Service) getCategory(_ context.Context, in *categoryInput) (*categoryOutput, error) {
-	n, ok := s.listing.Category(in.Handle)
+func (s *Service) get(_ context.Context, in *categoryInput) (*categoryOutput, error) {
+	n, ok := s.Listing.Category(in.Handle)
 	if !ok {
 		return nil, fault.Missing("category")
 	}
-	out := showCategory(n.Category, n.Seq)
-	out.CacheControl = publicCache
+	out := show(n.Category, n.Seq)
+	out.CacheControl = resource.PublicCache
 	return out, nil
 }
 
@@ -89,15 +108,15 @@ type createCategoryInput struct {
 	}
 }
 
-func (s *Service) createCategory(ctx context.Context, in *createCategoryInput) (*categoryOutput, error) {
+func (s *Service) create(ctx context.Context, in *createCategoryInput) (*categoryOutput, error) {
 	if _, err := identity.Require(ctx, identity.Staff); err != nil {
 		return nil, err
 	}
-	c, seq, err := s.catalog.CreateCategory(ctx, product.Category(in.Body))
+	c, version, err := s.Catalog.CreateCategory(ctx, product.Category(in.Body))
 	if err != nil {
 		return nil, err
 	}
-	out := showCategory(c, seq)
+	out := show(c, version)
 	out.Location = "/api/v1/categories/" + c.Handle
 	return out, nil
 }
@@ -112,26 +131,19 @@ type replaceCategoryInput struct {
 	}
 }
 
-// ifSent is matcher where If-Match is optional.
-func ifSent(ifMatch string) func(uint64) error {
-	if ifMatch == "" {
-		return func(uint64) error { return nil }
-	}
-	return matcher(ifMatch)
-}
-
-func (s *Service) replaceCategory(ctx context.Context, in *replaceCategoryInput) (*categoryOutput, error) {
+func (s *Service) replace(ctx context.Context, in *replaceCategoryInput) (*categoryOutput, error) {
 	if _, err := identity.Require(ctx, identity.Staff); err != nil {
 		return nil, err
 	}
 	if in.Body.Handle != "" && in.Body.Handle != in.Handle {
-		return nil, fault.BadField("body.handle", "cannot be changed")
+		return nil, fault.BadField("handle", "cannot be changed")
 	}
-	c, seq, err := s.catalog.ReplaceCategory(ctx, product.Category{Handle: in.Handle, Name: in.Body.Name, Parent: in.Body.Parent}, ifSent(in.IfMatch))
+	changed := product.Category{Handle: in.Handle, Name: in.Body.Name, Parent: in.Body.Parent}
+	c, version, err := s.Catalog.ReplaceCategory(ctx, changed, resource.IfMatchSent(in.IfMatch))
 	if err != nil {
 		return nil, err
 	}
-	return showCategory(c, seq), nil
+	return show(c, version), nil
 }
 
 type deleteCategoryInput struct {
@@ -139,15 +151,14 @@ type deleteCategoryInput struct {
 	IfMatch string `header:"If-Match" doc:"The ETag that was read; without it the category goes whatever came between"`
 }
 
-// deleteCategory removes a category that nothing stands in: category-in-use (409, categories, products)
-// otherwise.
-func (s *Service) deleteCategory(ctx context.Context, in *deleteCategoryInput) (*struct{}, error) {
+// delete removes a category that nothing uses. Otherwise: category-in-use (409, categories, products).
+func (s *Service) delete(ctx context.Context, in *deleteCategoryInput) (*struct{}, error) {
 	if _, err := identity.Require(ctx, identity.Staff); err != nil {
 		return nil, err
 	}
-	if below, products := s.listing.Uses(in.Handle); below+products > 0 {
+	if below, products := s.Listing.Uses(in.Handle); below+products > 0 {
 		return nil, fault.New(fault.Conflict, "category-in-use", "There are still products or categories in it.").
 			With("categories", below).With("products", products)
 	}
-	return nil, s.catalog.DeleteCategory(ctx, in.Handle, ifSent(in.IfMatch))
+	return nil, s.Catalog.DeleteCategory(ctx, in.Handle, resource.IfMatchSent(in.IfMatch))
 }

@@ -1,11 +1,6 @@
-package service
+package products
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
-	"strconv"
-	"strings"
 	"time"
 
 	"haberdash/apps/catalog/internal/listing"
@@ -54,12 +49,12 @@ type productView struct {
 	UpdatedAt   time.Time            `json:"updatedAt"`
 }
 
-// view shows a product with what is available of its SKUs and the categories that exist.
+// view shows a product with those of its categories that exist, and with what is available of its SKUs.
 func view(p product.Product, categories []string, levels map[string]int64) productView {
 	v := productView{
 		ID: p.ID, Handle: p.Handle, Title: p.Title, Description: p.Description, Brand: p.Brand, Status: p.Status,
-		Categories: append([]string{}, categories...), Tags: append([]string{}, p.Tags...), Options: []optionView{}, Images: []imageView{},
-		CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt,
+		Categories: append([]string{}, categories...), Tags: append([]string{}, p.Tags...),
+		Options: []optionView{}, Images: []imageView{}, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt,
 	}
 	for _, o := range p.Options {
 		v.Options = append(v.Options, optionView(o))
@@ -74,8 +69,9 @@ func view(p product.Product, categories []string, levels map[string]int64) produ
 			options = map[string]string{}
 		}
 		v.Variants = append(v.Variants, productVariantView{
-			SKU: e.SKU, Title: p.VariantTitle(e), Options: options, Price: e.Price, CompareAtPrice: e.CompareAt, Barcode: e.Barcode,
-			Image: e.Image, Grams: e.Grams, Taxable: e.Taxable, RequiresShipping: e.RequiresShipping, Available: available, InStock: available > 0,
+			SKU: e.SKU, Title: p.VariantTitle(e), Options: options, Price: e.Price, CompareAtPrice: e.CompareAt,
+			Barcode: e.Barcode, Image: e.Image, Grams: e.Grams, Taxable: e.Taxable, RequiresShipping: e.RequiresShipping,
+			Available: available, InStock: available > 0,
 		})
 	}
 	return v
@@ -93,53 +89,13 @@ type productSummaryView struct {
 	Status         string       `json:"status" enum:"active,draft,archived"`
 }
 
-func item(e *listing.Entry, levels map[string]int64) productSummaryView {
+func summary(e *listing.Entry, levels map[string]int64) productSummaryView {
 	v := productSummaryView{
-		ID: e.ID, Handle: e.Handle, Title: e.Title, Brand: e.Brand, Price: e.From.Price, CompareAtPrice: e.From.CompareAt,
-		InStock: anyOf(e, levels), Status: e.Status,
+		ID: e.ID, Handle: e.Handle, Title: e.Title, Brand: e.Brand, Price: e.From.Price,
+		CompareAtPrice: e.From.CompareAt, InStock: inStock(e, levels), Status: e.Status,
 	}
 	if len(e.Images) > 0 {
 		v.Image = e.Images[0].URL
 	}
 	return v
 }
-
-// Cache-Control of public reads: the gateway and browsers may be a second behind, two while they renew it. What is
-// left of a product is in them, so not more; and no stale-if-error: while the catalogue is away, nobody knows.
-const publicCache = "public, max-age=1, stale-while-revalidate=1"
-
-// privateCache is for what only staff may see.
-const privateCache = "private, no-store"
-
-// digest is a hash of a value's JSON, for ETags.
-func digest(v any) string {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err) // views are plain structs
-	}
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:10])
-}
-
-// etag is the strong ETag of a resource that can be changed: the version, which If-Match compares, and a
-// digest of what was shown, which changes with the stock too.
-func etag(seq uint64, shown any) string {
-	return `"` + strconv.FormatUint(seq, 10) + "-" + digest(shown) + `"`
-}
-
-// versions cuts the digests off an If-Match header: a sale between reading and changing a product is no
-// change that could be lost.
-func versions(ifMatch string) string {
-	tags := strings.Split(ifMatch, ",")
-	for i, tag := range tags {
-		tag = strings.TrimSpace(tag)
-		if version, _, ok := strings.Cut(tag, "-"); ok && strings.HasPrefix(tag, `"`) {
-			tag = version + `"`
-		}
-		tags[i] = tag
-	}
-	return strings.Join(tags, ",")
-}
-
-// version is what versions leaves of an etag.
-func version(seq uint64) string { return `"` + strconv.FormatUint(seq, 10) + `"` }

@@ -10,8 +10,8 @@ import (
 	"haberdash/internal/contract"
 )
 
-// Catalogue is an Index of the catalogue's log. What another process commits is in it within a second.
-type Catalogue struct {
+// Listing is an Index of the catalogue's log. What another process commits is in it within a second.
+type Listing struct {
 	*Index
 	log *commitlog.Partition[product.State]
 }
@@ -20,62 +20,70 @@ type Catalogue struct {
 // change, in the order of the log and after the index has it.
 func Follow(
 	ctx context.Context, log *commitlog.Partition[product.State], onChange func(product.Change),
-) (*Catalogue, error) {
-	c := &Catalogue{New(), log}
-	var undecodable error
+) (*Listing, error) {
+	x := &Listing{New(), log}
+	undecodable := make(chan error, 1)
 	err := log.Subscribe(ctx, func(commit commitlog.Commit) {
 		for _, e := range commit.Events {
 			change, ok, err := product.ChangeOf(e)
 			if err != nil {
-				undecodable = errors.Join(undecodable, err)
+				select {
+				case undecodable <- err:
+				default: // the first is enough
+				}
 			}
 			if ok {
-				c.Apply(change)
+				x.Apply(change)
 				onChange(change)
 			}
 		}
 	})
-	if err = errors.Join(err, undecodable); err != nil {
+	select {
+	case bad := <-undecodable:
+		err = errors.Join(err, bad)
+	default:
+	}
+	if err != nil {
 		return nil, fmt.Errorf("read the catalogue: %w", err)
 	}
-	return c, nil
+	return x, nil
 }
 
 // CatchUp waits until the index has everything that any process has committed before the call.
-func (c *Catalogue) CatchUp(ctx context.Context) error {
-	_, err := c.log.Do(ctx, nil, func(*commitlog.Tx[product.State]) error { return nil }) // is decided at the log's end
+func (x *Listing) CatchUp(ctx context.Context) error {
+	_, err := x.log.Do(ctx, nil, func(*commitlog.Tx[product.State]) error { return nil }) // is decided at the log's end
 	return err
 }
 
 // HasSKU tells whether a product of any status has the SKU.
-func (c *Catalogue) HasSKU(ctx context.Context, sku string) (bool, error) {
-	if _, _, ok := c.Variant(sku); ok {
+func (x *Listing) HasSKU(ctx context.Context, sku string) (bool, error) {
+	if _, _, ok := x.Variant(sku); ok {
 		return true, nil
 	}
-	err := c.CatchUp(ctx)
-	_, _, ok := c.Variant(sku)
+	err := x.CatchUp(ctx)
+	_, _, ok := x.Variant(sku)
 	return ok, err
 }
 
 // Compare compares variants as a buyer was shown them with the catalogue: gone lists those that are no longer sold, and
 // changed those that have another price now, or are taxed or shipped in another way. It catches up with the log before
 // it reports a difference.
-func (c *Catalogue) Compare(
+func (x *Listing) Compare(
 	ctx context.Context, shown []contract.Shown,
 ) (gone []string, changed []contract.PriceChangedLine, err error) {
-	if gone, changed = c.compare(shown); len(gone)+len(changed) == 0 {
+	if gone, changed = x.compare(shown); len(gone)+len(changed) == 0 {
 		return nil, nil, nil
 	}
-	if err := c.CatchUp(ctx); err != nil {
+	if err := x.CatchUp(ctx); err != nil {
 		return nil, nil, err
 	}
-	gone, changed = c.compare(shown)
+	gone, changed = x.compare(shown)
 	return gone, changed, nil
 }
 
-func (c *Catalogue) compare(shown []contract.Shown) (gone []string, changed []contract.PriceChangedLine) {
+func (x *Listing) compare(shown []contract.Shown) (gone []string, changed []contract.PriceChangedLine) {
 	for _, was := range shown {
-		e, v, ok := c.Variant(was.SKU)
+		e, v, ok := x.Variant(was.SKU)
 		switch {
 		case !ok || e.Status != product.Active || v.Price.Currency != was.UnitPrice.Currency:
 			gone = append(gone, was.SKU)

@@ -18,7 +18,7 @@ import (
 )
 
 // follow opens the log on a store, as a process does, and follows it.
-func follow(t *testing.T, store *memory.State) (*listing.Catalogue, *catalog.Catalog) {
+func follow(t *testing.T, store *memory.State) (*listing.Listing, *catalog.Catalog) {
 	t.Helper()
 	options := commitlog.Options{Resident: true}
 	log, err := commitlog.Open(t.Context(), store, "catalog", "catalog", product.Model(), options)
@@ -61,7 +61,7 @@ func TestWhatABuyerWasShownIsComparedWithTheCatalogue(t *testing.T) {
 	assert.Equal(t, []string{"HAT-M", "NOPE"}, gone)
 }
 
-func TestACatalogueKnowsWhatAnotherProcessHasJustCommitted(t *testing.T) {
+func TestAListingKnowsWhatAnotherProcessHasJustCommitted(t *testing.T) {
 	t.Parallel()
 	store := memory.NewState()
 	_, commands := follow(t, store)

@@ -1,4 +1,4 @@
-package service
+package importer
 
 import (
 	"bufio"
@@ -10,25 +10,28 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"haberdash/apps/catalog/internal/imports"
+	"haberdash/apps/catalog/internal/names"
 	"haberdash/apps/catalog/internal/product"
+	"haberdash/apps/catalog/service/products"
 	"haberdash/internal/httpx"
 )
 
-// lines reads products in this API's form, one a line.
-type lines struct {
-	r     *bufio.Reader
-	n     int
-	clean func(string) string
+// lineReader reads products in the form of the API, one on each line.
+type lineReader struct {
+	r        *bufio.Reader
+	n        int // of the line that was read last, from 1
+	sanitize func(html string) string
 }
 
-func newLines(r io.Reader, clean func(string) string) *lines {
-	return &lines{r: bufio.NewReaderSize(r, 64<<10), clean: clean}
+func newLineReader(r io.Reader, sanitize func(html string) string) *lineReader {
+	return &lineReader{r: bufio.NewReaderSize(r, 64<<10), sanitize: sanitize}
 }
 
 // Next implements source.
-func (l *lines) Next() (*product.Item, []product.RowError, error) {
+func (l *lineReader) Next() (*imports.Item, []imports.RowError, error) {
 	for {
-		text, long, err := l.line()
+		text, long, err := l.readLine()
 		if err != nil {
 			return nil, nil, err
 		}
@@ -40,37 +43,38 @@ func (l *lines) Next() (*product.Item, []product.RowError, error) {
 		}
 		p, handle, err := l.parse(text, long)
 		if err != nil {
-			return nil, []product.RowError{{Line: l.n, Handle: handle, Reason: err.Error()}}, nil
+			return nil, []imports.RowError{{Line: l.n, Handle: handle, Reason: err.Error()}}, nil
 		}
-		return &product.Item{Line: l.n, Handle: p.Handle, Whole: &p}, nil, nil
+		return &imports.Item{Line: l.n, Handle: p.Handle, Whole: &p}, nil, nil
 	}
 }
 
-func (l *lines) parse(text []byte, long bool) (p product.Product, handle string, err error) {
+func (l *lineReader) parse(text []byte, long bool) (p product.Product, handle string, err error) {
 	if long {
 		return p, "", fmt.Errorf("the line is longer than %d bytes", httpx.MaxBody)
 	}
 	if !utf8.Valid(text) {
 		return p, "", errors.New("is not valid UTF-8")
 	}
-	var form productForm
+	var form products.ProductForm
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&form); err != nil {
-		return p, form.Handle, errors.New(strings.TrimPrefix(strings.ReplaceAll(err.Error(), "Go struct field productForm.", ""), "json: "))
+		message := strings.ReplaceAll(err.Error(), "Go struct field ProductForm.", "")
+		return p, form.Handle, errors.New(strings.TrimPrefix(message, "json: "))
 	}
 	if _, err := d.Token(); err != io.EOF {
 		return p, form.Handle, errors.New("there is more than one product on the line")
 	}
-	p = form.product(l.clean)
+	p = form.Product(l.sanitize)
 	if p.Handle == "" {
-		p.Handle = product.Slug(p.Title)
+		p.Handle = names.Slug(p.Title)
 	}
 	return p, p.Handle, nil
 }
 
-// line reads a physical line; one that is too long is skipped and reported as such.
-func (l *lines) line() (text []byte, long bool, err error) {
+// readLine reads a physical line. If it is too long, long is true and the text is cut.
+func (l *lineReader) readLine() (text []byte, long bool, err error) {
 	l.n++
 	for {
 		part, err := l.r.ReadSlice('\n')
