@@ -178,7 +178,7 @@ func TestListSearchAndFacets(t *testing.T) {
 	}
 	assert.GreaterOrEqual(t, len(handles("limit=7")), 36)
 	assert.Equal(t, "felt-fedora", handles("q=fedora")[0])
-	for _, typed := range []string{"umbr", "umbrella", "umbrellas", "Umbrela", "UMBRELLA!"} {
+	for _, typed := range []string{"umbr", "umbrella", "umbrellas", "Umbrlla", "UMBRELLA!"} {
 		assert.Len(t, handles("q="+url.QueryEscape(typed)), 3, typed)
 	}
 	assert.Equal(t, []string{"tomato-pincushion"}, handles("q=tomato+pin"))

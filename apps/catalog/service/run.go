@@ -19,7 +19,7 @@ import (
 	"haberdash/internal/roster"
 )
 
-// Config is what the service reads from its environment.
+// Config has the settings of the service.
 type Config struct {
 	Demo host.Switch `env:"DEMO_CATALOGUE" envDefault:"off"` // on: an empty catalogue gets the demo products
 	// Locations of the stock, in the order in which they serve. A location that is added later must come last, and one

@@ -1,13 +1,15 @@
 // Package service is the edge of the catalog service. It wires the parts, each in a package of its own:
 //
-//	products    products: list, search, edits, variants for other services
+//	products    products: list, edits, variants for other services
+//	search      the full-text index of the products
 //	categories  the tree of categories
-//	importer    imports from files, and what they have counted
+//	importer    imports from files, and the stock that they count
 //	inventory   the stock: levels, adjustments, reservations, decisions of orders
+//	resource    what the HTTP resources have in common
 //
-// The wiring goes in one direction: the stock, the catalogue's log, the listing and the search index that follow it,
-// then the parts. The parts of the catalogue read the stock directly, and inventory asks the listing: no part needs
-// another that is made after it.
+// Run makes them in one direction: first the stock and the catalogue's log, then the search index and the listing,
+// which follow the log, then the parts. products and importer use the stock of the domain, and inventory asks the
+// listing, so that no part needs one that is made after it.
 package service
 
 import (
@@ -54,14 +56,14 @@ type Service struct {
 // New makes the service.
 func New(d Deps) *Service {
 	commands := catalog.New(d.Log, d.NewID)
-	sanitize := bluemonday.UGCPolicy().Sanitize
+	sanitise := bluemonday.UGCPolicy().Sanitize //nolint:misspell // a name of the library
 	availability := products.NewAvailability(d.Stock, d.Listing, d.Now)
 	imports := importer.New(importer.Deps{
-		Catalog: commands, Listing: d.Listing, Availability: availability, Sanitize: sanitize,
+		Catalog: commands, Listing: d.Listing, Availability: availability, Sanitise: sanitise,
 	})
 	return &Service{
 		products: products.New(products.Deps{
-			Catalog: commands, Listing: d.Listing, Search: d.Search, Availability: availability, Sanitize: sanitize,
+			Catalog: commands, Listing: d.Listing, Search: d.Search, Availability: availability, Sanitise: sanitise,
 		}),
 		categories: categories.New(categories.Deps{Catalog: commands, Listing: d.Listing}),
 		importer:   imports,
@@ -69,7 +71,7 @@ func New(d Deps) *Service {
 			State: d.State, Invoker: d.Invoker, Stock: d.Stock, Catalogue: d.Listing, Now: d.Now,
 		}),
 		startup: &startup{
-			log: d.Log, search: d.Search, catalog: commands, importer: imports, sanitize: sanitize, demo: d.Demo,
+			log: d.Log, search: d.Search, catalog: commands, importer: imports, sanitise: sanitise, demo: d.Demo,
 			notReady: errLoading,
 		},
 	}

@@ -23,7 +23,7 @@ type startup struct {
 	search   *search.Index
 	catalog  *catalog.Catalog
 	importer *importer.Service
-	sanitize func(html string) string
+	sanitise func(html string) string
 	demo     bool
 
 	mu       sync.Mutex
@@ -80,7 +80,7 @@ func (s *startup) load(ctx context.Context) error {
 func (s *startup) importDemo(ctx context.Context) error {
 	items := demo.Items()
 	for i := range items {
-		items[i].Whole.Description = s.sanitize(items[i].Whole.Description)
+		items[i].Whole.Description = s.sanitise(items[i].Whole.Description)
 	}
 	_, err := s.catalog.Import(ctx, items)
 	return err

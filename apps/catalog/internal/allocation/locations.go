@@ -135,8 +135,8 @@ func (s *Locations) History(
 	}
 }
 
-// newest finds the page that begins with the latest event; -1 if all are empty. It keeps the order of each page,
-// whatever the clock of its location says.
+// newest finds the page that begins with the latest event; -1 if all are empty. The events of one location stay in the
+// order of their log, even if its clock was wrong.
 func newest(pages [][]ledger.Entry) int {
 	latest := -1
 	for i, page := range pages {

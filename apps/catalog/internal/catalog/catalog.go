@@ -1,6 +1,6 @@
-// Package catalog has the commands that change the catalogue: products, categories, imports, and the receipts of what
-// imports have counted. Each command is atomic: it emits all its events to the catalogue's log, or none. Package
-// product has the rules.
+// Package catalog has the commands that change the catalogue: products, categories, imports, and the receipts of the
+// quantities that imports have counted. Each command is atomic: it emits all its events to the catalogue's log, or
+// none. Package product has the rules.
 package catalog
 
 import (

@@ -3,8 +3,8 @@
 package demo
 
 import (
-	"fmt"
 	"hash/fnv"
+	"strconv"
 	"strings"
 
 	"haberdash/apps/catalog/internal/imports"
@@ -80,7 +80,7 @@ func (a article) product() (product.Product, map[string]int64) {
 		Categories: []string{a.category}, Tags: strings.Fields(a.tags),
 	}
 	if len(a.colours) > 1 {
-		p.Options = append(p.Options, product.Option{Name: "Colour", Values: capitalizeAll(a.colours)})
+		p.Options = append(p.Options, product.Option{Name: "Colour", Values: capitaliseAll(a.colours)})
 	}
 	sizes := a.sizes
 	if len(sizes) == 0 {
@@ -119,7 +119,7 @@ func (a article) variant(colour, size, image string) product.Variant {
 	var values []string
 	options := map[string]string{}
 	if len(a.colours) > 1 {
-		options["Colour"] = capitalize(colour)
+		options["Colour"] = capitalise(colour)
 		values = append(values, colour)
 	}
 	if name != "" {
@@ -146,7 +146,7 @@ func (a article) quantity(sku string) int64 {
 // parseSize reads "20 mm+150".
 func parseSize(size string) (name string, surcharge int64) {
 	name, plus, _ := strings.Cut(size, "+")
-	fmt.Sscan(plus, &surcharge)
+	surcharge, _ = strconv.ParseInt(plus, 10, 64)
 	return name, surcharge
 }
 
@@ -158,12 +158,12 @@ func sizeNames(sizes []string) []string {
 	return list
 }
 
-func capitalize(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+func capitalise(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
-func capitalizeAll(words []string) []string {
+func capitaliseAll(words []string) []string {
 	list := make([]string, len(words))
 	for i, s := range words {
-		list[i] = capitalize(s)
+		list[i] = capitalise(s)
 	}
 	return list
 }

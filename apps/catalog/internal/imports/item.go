@@ -1,5 +1,5 @@
-// Package imports is what an import of products consists of, and how rows of a file are merged into a product: rules 4
-// and 5 of package product. It only computes; package catalog commits what comes of it.
+// Package imports defines the items of an import of products, and merges rows of a file into a product: rules 4 and 5
+// of package product. Package catalog commits the result.
 package imports
 
 import (

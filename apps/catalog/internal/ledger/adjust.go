@@ -53,7 +53,7 @@ func (l *Ledger) Adjust(ctx context.Context, a Adjustment) (stock.Receipt, error
 			if err != nil {
 				return err
 			}
-			if a.Fingerprint != "" { // otherwise nobody asks for the answer again
+			if a.Fingerprint != "" { // an import does not ask for the answer again
 				receipt.Levels = stock.With(receipt.Levels, m.SKU, after)
 			}
 		}

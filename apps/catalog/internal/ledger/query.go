@@ -55,9 +55,9 @@ func (l *Ledger) Receipt(ctx context.Context, id string) (receipt stock.Receipt,
 	return *s.Receipt, true, nil
 }
 
-// ExpiredHolds lists the undecided orders whose holds have expired, with the time of expiry. The caller asks orders
-// what became of them. The clock alone frees no hold: an order that is confirmed while this service is down must not
-// lose its goods.
+// ExpiredHolds lists the undecided orders whose holds have expired, with the time of expiry. The caller asks the orders
+// service for their decisions. The clock alone frees no hold: an order that is confirmed while this service is down
+// must not lose its goods.
 func (l *Ledger) ExpiredHolds(ctx context.Context, now time.Time) (map[string]time.Time, error) {
 	ids := make([]string, stock.UndecidedParts)
 	for n := range ids {

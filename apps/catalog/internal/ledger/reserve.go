@@ -24,14 +24,14 @@ func (l *Ledger) Reserve(
 	return hold, err
 }
 
-// Share is what a location is asked to hold of an order that several locations serve.
+// Share is the part of an order that a location is asked to hold, if several locations serve the order.
 type Share struct {
 	Lines     map[string]int64 // that the locations before this one do not hold
 	Elsewhere map[string]int64 // that they do hold
 	Last      bool             // no location comes after this one
 }
 
-// ReserveShare holds what the location has of a share, and records the rest in the hold. The last location holds the
+// ReserveShare holds the available part of a share, and records the rest in the hold. The last location holds the
 // whole share or records a release with the lines that it lacks, which is final (rule 9).
 func (l *Ledger) ReserveShare(ctx context.Context, order string, s Share, expiresAt time.Time) (stock.Hold, error) {
 	policy := holdPart
@@ -42,12 +42,12 @@ func (l *Ledger) ReserveShare(ctx context.Context, order string, s Share, expire
 	return hold, err
 }
 
-// shortPolicy says what happens if a location has not enough.
+// shortPolicy decides what is recorded if a location has not enough.
 type shortPolicy int
 
 const (
 	refuseShort  shortPolicy = iota // nothing is recorded
-	holdPart                        // what there is is held
+	holdPart                        // the available part is held
 	releaseShort                    // a release is recorded
 )
 

@@ -62,7 +62,7 @@ func (x *Index) Category(handle string) (Node, bool) {
 	return n, ok
 }
 
-// Uses counts what uses a category: the categories directly below it, and the products of any status that name it.
+// Uses counts the categories directly below a category, and the products of any status that name it.
 func (x *Index) Uses(handle string) (categories, products int) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()

@@ -9,7 +9,8 @@ type Category struct {
 	Parent string `json:"parent,omitempty"` // handle; empty at the top of the tree
 }
 
-// Check says what is wrong with a category by itself, after it has trimmed the name and made a missing handle of it.
+// Check says what is wrong with a category by itself, after it has trimmed the name and derived a missing handle
+// from it.
 func (c *Category) Check() (bad Problems) {
 	if c.Handle == "" {
 		c.Handle = names.Slug(c.Name)

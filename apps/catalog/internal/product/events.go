@@ -1,7 +1,7 @@
 package product
 
-// Types of the published events. The data of a product event is a Product, and that of a category event a Category:
-// after a deletion what was deleted.
+// Types of the published events. The data of a product event is the Product, and that of a category event the Category.
+// A deletion has the deleted one.
 const (
 	Created         = "product.created"
 	Updated         = "product.updated"

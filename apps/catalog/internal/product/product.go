@@ -1,5 +1,5 @@
-// Package product is what the catalogue's log stores: products with their variants, categories, and the events that
-// change them. It checks values and folds events; package catalog has the commands.
+// Package product defines the values that the catalogue's log stores, products with their variants and categories, and
+// the events that change them. It checks values and folds events; package catalog has the commands.
 //
 // Rules of the catalogue (each has a test of its number, here, in package catalog or in package imports):
 //

@@ -34,17 +34,17 @@ type Reader struct {
 	columns  columns
 	width    int
 	currency string
-	sanitize func(html string) string
+	sanitise func(html string) string
 	ahead    *row // the first row of the next product
 }
 
-// NewReader reads the header of an export. currency is that of all prices; sanitize makes HTML harmless. Errors: a
+// NewReader reads the header of an export. currency is that of all prices; sanitise makes HTML harmless. Errors: a
 // FileError if the header lacks the columns of an export, and an invalid-request fault (422) for an unknown currency.
-func NewReader(r io.Reader, currency string, sanitize func(html string) string) (*Reader, error) {
+func NewReader(r io.Reader, currency string, sanitise func(html string) string) (*Reader, error) {
 	if !money.Known(currency) {
 		return nil, fault.BadField("currency", "is not a currency this shop knows")
 	}
-	s := &Reader{records: newRecords(r), currency: currency, sanitize: sanitize}
+	s := &Reader{records: newRecords(r), currency: currency, sanitise: sanitise}
 	header, err := s.records.next()
 	if err == io.EOF {
 		return nil, FileError("is empty")
@@ -159,7 +159,7 @@ var categoryColumns = []string{
 
 func (s *Reader) fields(item *imports.Item, r *row) *imports.Fields {
 	f := &imports.Fields{
-		Title: r.get("title"), Description: s.sanitize(r.get("body (html)")), Brand: r.get("vendor"), Status: product.Active,
+		Title: r.get("title"), Description: s.sanitise(r.get("body (html)")), Brand: r.get("vendor"), Status: product.Active,
 	}
 	for _, tag := range strings.Split(r.get("tags"), ",") {
 		if tag = strings.TrimSpace(tag); tag != "" {

@@ -42,7 +42,7 @@ type record struct {
 func newRecords(r io.Reader) *records {
 	s := &records{source: bufio.NewReaderSize(r, 64<<10), feed: bytes.NewReader(nil)}
 	if bom, err := s.source.Peek(3); err == nil && string(bom) == "\uFEFF" {
-		s.source.Discard(3)
+		_, _ = s.source.Discard(3) // they are buffered
 	}
 	s.reset()
 	return s

@@ -1,6 +1,6 @@
-// Package stock is what the log of a stock location stores: how many of each SKU are there, how many of them are held
-// for orders, and the events that change it. Package ledger has the commands of one location, and package allocation
-// serves an order from several.
+// Package stock defines the values that the log of a stock location stores, how many of each SKU are there and how many
+// of them are held for orders, and the events that change them. Package ledger has the commands of one location, and
+// package allocation serves an order from several.
 //
 // Rules of the stock (each has a test of its number, in ledger or allocation):
 //
@@ -11,9 +11,9 @@
 //  5. A committed reservation is only freed by a release or a shipment, not by the clock.
 //  6. A shipment takes lines out of the stock and out of the reservation, once per shipment id, and never more than is
 //     still reserved.
-//  7. An adjustment applies once per idempotency id and never takes what is reserved. The id belongs to one request:
+//  7. An adjustment applies once per idempotency id and never takes reserved stock. The id belongs to one request:
 //     another request with it is refused.
-//  8. A return puts back at most what was shipped, once per return id.
+//  8. A return puts back no more than was shipped, once per return id.
 //  9. Several locations serve an order in a fixed order. Each holds what it has of what the order still needs, and the
 //     last holds the rest or the order is refused. A repetition holds nothing more, even after an interruption, and
 //     returns the same refusal.

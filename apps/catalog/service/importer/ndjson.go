@@ -21,11 +21,11 @@ import (
 type lineReader struct {
 	r        *bufio.Reader
 	n        int // of the line that was read last, from 1
-	sanitize func(html string) string
+	sanitise func(html string) string
 }
 
-func newLineReader(r io.Reader, sanitize func(html string) string) *lineReader {
-	return &lineReader{r: bufio.NewReaderSize(r, 64<<10), sanitize: sanitize}
+func newLineReader(r io.Reader, sanitise func(html string) string) *lineReader {
+	return &lineReader{r: bufio.NewReaderSize(r, 64<<10), sanitise: sanitise}
 }
 
 // Next implements source.
@@ -66,7 +66,7 @@ func (l *lineReader) parse(text []byte, long bool) (p product.Product, handle st
 	if _, err := d.Token(); err != io.EOF {
 		return p, form.Handle, errors.New("there is more than one product on the line")
 	}
-	p = form.Product(l.sanitize)
+	p = form.Product(l.sanitise)
 	if p.Handle == "" {
 		p.Handle = names.Slug(p.Title)
 	}

@@ -13,8 +13,8 @@ type refusedMove struct {
 	reason string
 }
 
-// ReceiveStock has the stock receive what imports have counted, and closes the receipts. A receipt that another request
-// receives at the same moment does no harm, because receiving is idempotent. Within this process one call runs at a
+// ReceiveStock has the stock receive the quantities that imports have counted, and closes their receipts. Another
+// replica may receive a receipt at the same moment: receiving is idempotent. Within this process one call runs at a
 // time, so that two attempts at a receipt cannot end differently.
 func (s *Service) ReceiveStock(ctx context.Context) (refused []refusedMove, err error) {
 	s.receiving.Lock()

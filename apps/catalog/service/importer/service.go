@@ -1,4 +1,5 @@
-// Package importer imports products from files over HTTP, and has the stock receive what imports have counted.
+// Package importer imports products from files over HTTP. It also has the stock receive the quantities that imports
+// have counted.
 package importer
 
 import (
@@ -37,7 +38,7 @@ type Deps struct {
 	Catalog      *catalog.Catalog // changes products
 	Listing      *listing.Listing
 	Availability *products.Availability   // receives stock
-	Sanitize     func(html string) string // removes from HTML what could do harm
+	Sanitise     func(html string) string // makes HTML harmless
 }
 
 // Service imports files.
@@ -122,14 +123,14 @@ func (s *Service) open(in *importInput) (source, error) {
 		if !money.Known(in.Currency) {
 			return nil, fault.BadField("query.currency", "is not a currency this shop knows")
 		}
-		items, err := shopify.NewReader(body, in.Currency, s.Sanitize)
+		items, err := shopify.NewReader(body, in.Currency, s.Sanitise)
 		var notExport shopify.FileError
 		if errors.As(err, &notExport) {
 			return nil, fault.BadField("body", string(notExport))
 		}
 		return items, err
 	case typeNDJSON:
-		return newLineReader(body, s.Sanitize), nil
+		return newLineReader(body, s.Sanitise), nil
 	}
 	return nil, fault.New(fault.UnsupportedMedia, "unsupported-media-type", "Send %s or %s.", typeCSV, typeNDJSON).
 		WithField("header.Content-Type", "is neither of them")

@@ -33,7 +33,7 @@ func TestExpiredHoldsEndAsTheirOrdersWereDecided(t *testing.T) {
 	check := func(after time.Duration) []string {
 		f.advanceClock(after)
 		f.service.CheckExpiredHolds(t.Context())
-		return f.orders.takeAsked()
+		return f.orders.drainAsked()
 	}
 	assert.Empty(t, check(14*time.Minute), "nothing has expired")
 	assert.Len(t, check(time.Minute), len(decisions))
@@ -60,7 +60,7 @@ func TestACheckEndsWhenOrdersIsUnavailable(t *testing.T) {
 	f.placed(undecided)
 	f.advanceClock(time.Hour)
 	f.service.CheckExpiredHolds(t.Context())
-	assert.Less(t, len(f.orders.takeAsked()), 5)
+	assert.Less(t, len(f.orders.drainAsked()), 5)
 	f.level("hat", 100, 50)
 }
 

@@ -1,6 +1,6 @@
 package inventory
 
-// Steps after which the chaos tests kill the process: the command is in the log, and nobody has been told.
+// Steps after which the chaos tests kill the process. The command is then in the log, but its caller has no answer.
 const (
 	afterReserve  = "catalog-reserved"
 	afterCommit   = "catalog-committed"

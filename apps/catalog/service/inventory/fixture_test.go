@@ -172,7 +172,7 @@ func (o *orders) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	json.NewEncoder(w).Encode(contract.OrderDecision{OrderID: order, Decision: decision})
 }
 
-func (o *orders) takeAsked() []string {
+func (o *orders) drainAsked() []string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	asked := o.asked

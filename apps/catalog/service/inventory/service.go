@@ -18,8 +18,7 @@ import (
 	"haberdash/internal/sidecar"
 )
 
-// Catalogue is what the stock asks of the catalogue, which knows nothing of this package. *listing.Listing implements
-// it.
+// Catalogue is the port to the catalogue. *listing.Listing implements it.
 type Catalogue interface {
 	// HasSKU tells whether a product of any status has the SKU.
 	HasSKU(ctx context.Context, sku string) (bool, error)

@@ -15,7 +15,7 @@ func (s *Service) create(ctx context.Context, in *createInput) (*productOutput, 
 	if _, err := identity.Require(ctx, identity.Staff); err != nil {
 		return nil, err
 	}
-	p, version, err := s.Catalog.Create(ctx, in.Body.Product(s.Sanitize))
+	p, version, err := s.Catalog.Create(ctx, in.Body.Product(s.Sanitise))
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func (s *Service) replace(ctx context.Context, in *replaceInput) (*productOutput
 	if err != nil {
 		return nil, err
 	}
-	p := in.Body.Product(s.Sanitize)
+	p := in.Body.Product(s.Sanitise)
 	if p.Handle == "" {
 		p.Handle = before.Handle
 	}

@@ -44,10 +44,10 @@ type ProductForm struct {
 	Status      string        `json:"status,omitempty" enum:"active,draft,archived" doc:"active if missing; a change keeps the present one"`
 }
 
-// Product makes the domain's product of a form, which is not checked yet. sanitize makes its HTML harmless.
-func (f ProductForm) Product(sanitize func(html string) string) product.Product {
+// Product makes the domain's product of a form, which is not checked yet. sanitise makes its HTML harmless.
+func (f ProductForm) Product(sanitise func(html string) string) product.Product {
 	p := product.Product{
-		Handle: f.Handle, Title: f.Title, Description: sanitize(f.Description), Brand: f.Brand, Categories: f.Categories,
+		Handle: f.Handle, Title: f.Title, Description: sanitise(f.Description), Brand: f.Brand, Categories: f.Categories,
 		Tags: f.Tags, Status: f.Status,
 	}
 	for _, o := range f.Options {

@@ -24,7 +24,7 @@ type Deps struct {
 	Listing      *listing.Listing
 	Search       *search.Index
 	Availability *Availability
-	Sanitize     func(html string) string // removes from HTML what could do harm
+	Sanitise     func(html string) string // makes HTML harmless
 }
 
 // Service serves products.

@@ -49,7 +49,7 @@ type productView struct {
 	UpdatedAt   time.Time            `json:"updatedAt"`
 }
 
-// view shows a product with those of its categories that exist, and with what is available of its SKUs.
+// view makes the view of a product. categories are those that exist, and levels has how many of each SKU are available.
 func view(p product.Product, categories []string, levels map[string]int64) productView {
 	v := productView{
 		ID: p.ID, Handle: p.Handle, Title: p.Title, Description: p.Description, Brand: p.Brand, Status: p.Status,

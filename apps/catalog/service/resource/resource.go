@@ -1,9 +1,7 @@
-// Package resource has what the HTTP resources of this service share: who may use them, how long they may be cached,
-// and how ETags and If-Match work.
+// Package resource defines what the HTTP resources of this service have in common: access, caching, ETags and If-Match.
 //
-// An ETag consists of the version of the resource and a digest of what was shown. The digest changes with the stock
-// too. If-Match compares the versions only: a sale between reading and changing a product is no change that could be
-// lost.
+// An ETag consists of the version of the resource and a digest of the answer, which changes with the stock too.
+// If-Match compares the versions only: a sale between reading and changing a product is no change that could be lost.
 package resource
 
 import (
@@ -21,11 +19,11 @@ import (
 )
 
 // PublicCache is the Cache-Control of public reads: the gateway and browsers may show an answer for a second, and for
-// another while they renew it. It is short because answers contain the stock. There is no stale-if-error: while the
-// catalogue is unavailable, nobody knows the stock.
+// another while they renew it. It is short because answers contain the stock. There is no stale-if-error, because an
+// old answer may show articles that have been sold since.
 const PublicCache = "public, max-age=1, stale-while-revalidate=1"
 
-// PrivateCache is the Cache-Control of what only staff may see.
+// PrivateCache is the Cache-Control of answers that only staff may see.
 const PrivateCache = "private, no-store"
 
 // Public describes a read for everybody, of which staff may see more.
@@ -55,12 +53,12 @@ func Digest(v any) string {
 	return hex.EncodeToString(sum[:10])
 }
 
-// DigestETag is the strong ETag of what cannot be changed with If-Match.
-func DigestETag(shown any) string { return `"` + Digest(shown) + `"` }
+// DigestETag is the strong ETag of an answer that no If-Match refers to.
+func DigestETag(body any) string { return `"` + Digest(body) + `"` }
 
-// ETag is the strong ETag of a resource of a version, as it was shown.
-func ETag(version uint64, shown any) string {
-	return `"` + strconv.FormatUint(version, 10) + "-" + Digest(shown) + `"`
+// ETag is the strong ETag of an answer that shows a version of a resource.
+func ETag(version uint64, body any) string {
+	return `"` + strconv.FormatUint(version, 10) + "-" + Digest(body) + `"`
 }
 
 // IfMatch checks the version of a resource against the If-Match header of a request: see httpx.IfMatch.
