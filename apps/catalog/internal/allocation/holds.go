@@ -26,9 +26,13 @@ func (s *Locations) Hold(ctx context.Context, order string) (hold stock.Hold, fo
 type orderHolds map[*ledger.Ledger]stock.Hold
 
 // holds reads the order's holds. Problem: not-found (404) if there are none.
+//
+// It reads the last location first. A reservation goes the other way, so one that is made meanwhile is seen from its
+// first location on, and interrupted notices that its end is missing. Read in the same direction, its end would be seen
+// without its beginning, and could be committed and shipped alone.
 func (s *Locations) holds(ctx context.Context, order string) (orderHolds, error) {
 	holds := orderHolds{}
-	for _, l := range s.ledgers {
+	for _, l := range slices.Backward(s.ledgers) {
 		h, found, err := l.Hold(ctx, order)
 		if err != nil {
 			return nil, err
