@@ -18,8 +18,8 @@ import (
 	"haberdash/tests/psp"
 )
 
-// An internal error may hide a capture that left no name in the metadata: better none than another.
-func TestACaptureWithoutANameIsNotRepeated(t *testing.T) {
+// An internal error may hide a capture that is not noted in the metadata. Then no further capture is made.
+func TestCaptureThatIsNotNotedIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	server, address := start(t, psp.Options{})
 	behind, err := url.Parse(address)
@@ -47,7 +47,7 @@ func TestACaptureWithoutANameIsNotRepeated(t *testing.T) {
 	assert.EqualValues(t, 700, server.Ledger().Intents[0].Captured)
 }
 
-// post sends a form as somebody else would who has the secret key.
+// post sends a form as another program with the secret key would.
 func post(t *testing.T, address, form string) {
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address, strings.NewReader(form))
 	if !assert.NoError(t, err) {
@@ -61,8 +61,8 @@ func post(t *testing.T, address, form string) {
 	}
 }
 
-// Most accounts have no multicapture, and Stripe refuses a payment that asks for it all the same.
-func TestAnAccountWithoutMulticapture(t *testing.T) {
+// Most accounts have no multicapture, and Stripe refuses a payment that requests it.
+func TestAccountWithoutMulticaptureIsPaid(t *testing.T) {
 	t.Parallel()
 	server, url := start(t, psp.Options{SingleCapture: true})
 	for _, p := range []payment.Provider{open(t, url), open(t, url)} {
@@ -83,8 +83,8 @@ func TestAnAccountWithoutMulticapture(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// An account may have payments of other makers.
-func TestForeignIntentsAreNotOurs(t *testing.T) {
+// An account may have payments that another program has made.
+func TestIntentsOfOtherProgramsAreNotFound(t *testing.T) {
 	t.Parallel()
 	server, address := start(t, psp.Options{})
 	post(t, address+"/v1/payment_intents", "amount=100&currency=eur&capture_method=manual")
@@ -101,8 +101,8 @@ func TestForeignIntentsAreNotOurs(t *testing.T) {
 	require.ErrorIs(t, err, payment.ErrNotFound)
 }
 
-// A log has no tokens and no client secrets, so an error has none.
-func TestErrorsKeepSecrets(t *testing.T) {
+// Errors are logged, and a log must have no tokens and no client secrets.
+func TestErrorsContainNoSecrets(t *testing.T) {
 	t.Parallel()
 	_, url := start(t, psp.Options{Faults: psp.Faults{Rate: 1, Seed: 3, Delay: time.Nanosecond}})
 	p := open(t, url)

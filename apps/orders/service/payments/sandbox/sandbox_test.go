@@ -1,4 +1,4 @@
-package payment_test
+package sandbox_test
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 
 	"haberdash/apps/orders/internal/payment"
 	"haberdash/apps/orders/internal/payment/paymenttest"
+	"haberdash/apps/orders/service/payments/sandbox"
 	"haberdash/internal/money"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/memory"
@@ -33,16 +34,16 @@ func TestSandboxOverLostWrites(t *testing.T) {
 func conform(t *testing.T, state sidecar.State) {
 	paymenttest.Test(t, paymenttest.Account{
 		Open: func(*testing.T) payment.Provider {
-			return payment.NewSandbox(state, time.Now, payment.Sleep)
+			return sandbox.New(state, time.Now, sandbox.Sleep)
 		},
-		Approved: payment.TokenVisa, Declined: payment.TokenDeclined, DeclineCode: payment.CardDeclined,
-		WholeOnly: payment.TokenSingleCapture,
+		Approved: sandbox.TokenVisa, Declined: sandbox.TokenDeclined, DeclineCode: payment.CardDeclined,
+		WholeOnly: sandbox.TokenSingleCapture,
 	})
 }
 
 var errLost = errors.New("connection reset")
 
-// flaky answers a quarter of the writes with an error, half of those after they happened.
+// flaky is a store that answers a quarter of the writes with an error, half of them after the write.
 type flaky struct{ *memory.State }
 
 func (f *flaky) write(key string, value []byte, write func() error) error {
@@ -51,7 +52,7 @@ func (f *flaky) write(key string, value []byte, write func() error) error {
 		return errLost
 	}
 	err := write()
-	if err != nil { // as the port promises, one's own value is no conflict
+	if err != nil { // the port promises that a writer's own value is no conflict
 		if now, _ := f.Get(context.Background(), key); string(now.Value) == string(value) {
 			err = nil
 		}
@@ -81,22 +82,22 @@ var (
 	price = money.New(1999, "EUR")
 )
 
-func never(context.Context, time.Duration) error { panic("must not sleep") }
+func mustNotSleep(context.Context, time.Duration) error { panic("must not sleep") }
 
-func sandbox(state sidecar.State) *payment.Sandbox {
-	return payment.NewSandbox(state, func() time.Time { return noon }, never)
+func open(state sidecar.State) *sandbox.Provider {
+	return sandbox.New(state, func() time.Time { return noon }, mustNotSleep)
 }
 
-func TestTokens(t *testing.T) {
+func TestAnswersFollowTheToken(t *testing.T) {
 	t.Parallel()
 	for token, code := range map[string]string{
-		payment.TokenVisa:              "",
-		payment.TokenDeclined:          payment.CardDeclined,
-		payment.TokenInsufficientFunds: payment.InsufficientFunds,
+		sandbox.TokenVisa:              "",
+		sandbox.TokenDeclined:          payment.CardDeclined,
+		sandbox.TokenInsufficientFunds: payment.InsufficientFunds,
 		"tok_unheard_of":               payment.InvalidToken,
 		"":                             payment.InvalidToken,
 	} {
-		got, err := sandbox(memory.NewState()).Authorise(t.Context(), "order", price, token)
+		got, err := open(memory.NewState()).Authorise(t.Context(), "order", price, token)
 		assert.Equal(t, noon, got.At)
 		assert.Equal(t, code, got.DeclineCode)
 		if code == "" {
@@ -113,54 +114,54 @@ func TestSlowTokenSleepsOnce(t *testing.T) {
 	t.Parallel()
 	state, ctx := memory.NewState(), t.Context()
 	var slept []time.Duration
-	s := payment.NewSandbox(state, time.Now, func(_ context.Context, d time.Duration) error {
+	s := sandbox.New(state, time.Now, func(_ context.Context, d time.Duration) error {
 		slept = append(slept, d)
 		return nil
 	})
 	for range 2 {
-		_, err := s.Authorise(ctx, "order", price, payment.TokenSlow)
+		_, err := s.Authorise(ctx, "order", price, sandbox.TokenSlow)
 		require.NoError(t, err)
 	}
 	assert.Equal(t, []time.Duration{2 * time.Second}, slept)
 }
 
-func TestSlowTokenOfAnImpatientCaller(t *testing.T) {
+func TestSlowTokenSucceedsAtTheNextAttemptOfACallerThatTimedOut(t *testing.T) {
 	t.Parallel()
 	state := memory.NewState()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	_, err := payment.NewSandbox(state, time.Now, payment.Sleep).Authorise(ctx, "order", price, payment.TokenSlow)
+	_, err := sandbox.New(state, time.Now, sandbox.Sleep).Authorise(ctx, "order", price, sandbox.TokenSlow)
 	require.ErrorIs(t, err, payment.ErrNoAnswer)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
-	_, err = sandbox(state).Authorise(t.Context(), "order", price, payment.TokenSlow)
+	_, err = open(state).Authorise(t.Context(), "order", price, sandbox.TokenSlow)
 	require.NoError(t, err)
 }
 
 func TestSlowTokenVoidedWhileItWaits(t *testing.T) {
 	t.Parallel()
 	state := memory.NewState()
-	s := payment.NewSandbox(state, time.Now, func(ctx context.Context, _ time.Duration) error {
-		_, err := sandbox(state).Void(ctx, "order", price, "")
+	s := sandbox.New(state, time.Now, func(ctx context.Context, _ time.Duration) error {
+		_, err := open(state).Void(ctx, "order", price, "")
 		return err
 	})
-	got, err := s.Authorise(t.Context(), "order", price, payment.TokenSlow)
+	got, err := s.Authorise(t.Context(), "order", price, sandbox.TokenSlow)
 	require.ErrorIs(t, err, payment.ErrVoided)
 	assert.Equal(t, payment.Voided, got.Status)
 }
 
-func TestTimeoutTokenIsSilentOnce(t *testing.T) {
+func TestTimeoutTokenAnswersTheSecondAttempt(t *testing.T) {
 	t.Parallel()
 	state := memory.NewState()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	_, err := sandbox(state).Authorise(ctx, "order", price, payment.TokenTimeout)
+	_, err := open(state).Authorise(ctx, "order", price, sandbox.TokenTimeout)
 	require.ErrorIs(t, err, payment.ErrNoAnswer)
 
-	restarted := sandbox(state)
+	restarted := open(state)
 	found, known, err := restarted.Find(t.Context(), "order")
 	require.NoError(t, err)
 	require.True(t, known)
-	got, err := restarted.Authorise(t.Context(), "order", price, payment.TokenTimeout)
+	got, err := restarted.Authorise(t.Context(), "order", price, sandbox.TokenTimeout)
 	require.NoError(t, err)
 	assert.Equal(t, found, got)
 	assert.Equal(t, payment.Authorised, got.Status)
@@ -170,34 +171,34 @@ func TestErrorTokenFailsTwice(t *testing.T) {
 	t.Parallel()
 	state := memory.NewState()
 	for range 2 {
-		_, err := sandbox(state).Authorise(t.Context(), "order", price, payment.TokenError)
+		_, err := open(state).Authorise(t.Context(), "order", price, sandbox.TokenError)
 		require.ErrorIs(t, err, payment.ErrProvider)
-		_, known, err := sandbox(state).Find(t.Context(), "order")
+		_, known, err := open(state).Find(t.Context(), "order")
 		require.NoError(t, err)
 		assert.False(t, known)
 	}
-	_, err := sandbox(state).Authorise(t.Context(), "order", money.New(1, "EUR"), payment.TokenError)
+	_, err := open(state).Authorise(t.Context(), "order", money.New(1, "EUR"), sandbox.TokenError)
 	require.ErrorIs(t, err, payment.ErrKeyReused, "a failed attempt binds the key too")
-	got, err := sandbox(state).Authorise(t.Context(), "order", price, payment.TokenError)
+	got, err := open(state).Authorise(t.Context(), "order", price, sandbox.TokenError)
 	require.NoError(t, err)
 	assert.Equal(t, payment.Authorised, got.Status)
 }
 
-func TestErrorTokenVoidedBetween(t *testing.T) {
+func TestVoidEndsTheAttemptsWithTheErrorToken(t *testing.T) {
 	t.Parallel()
-	s, ctx := sandbox(memory.NewState()), t.Context()
-	_, err := s.Authorise(ctx, "order", price, payment.TokenError)
+	s, ctx := open(memory.NewState()), t.Context()
+	_, err := s.Authorise(ctx, "order", price, sandbox.TokenError)
 	require.ErrorIs(t, err, payment.ErrProvider)
 	_, err = s.Void(ctx, "order", price, "")
 	require.NoError(t, err)
 	for range 3 {
-		_, err = s.Authorise(ctx, "order", price, payment.TokenError)
+		_, err = s.Authorise(ctx, "order", price, sandbox.TokenError)
 		require.ErrorIs(t, err, payment.ErrVoided)
 	}
 }
 
-// crowd lets nobody create a key before all try to, so that all contend for the first write; it counts the
-// writes that succeed.
+// crowd is a store whose first twenty writers wait for each other, so that all contend for the first write. It counts
+// the writes that succeed.
 type crowd struct {
 	*memory.State
 	all     sync.WaitGroup
@@ -235,41 +236,41 @@ func (c *crowd) count(err error) error {
 
 func TestTwentyAttemptsDecideOnce(t *testing.T) {
 	t.Parallel()
-	for token, want := range map[string]struct{ silent, failed, written int32 }{
-		payment.TokenVisa:    {0, 0, 1},
-		payment.TokenTimeout: {1, 0, 1},
-		payment.TokenError:   {0, 2, 3},
+	for token, want := range map[string]struct{ unanswered, failed, written int32 }{
+		sandbox.TokenVisa:    {0, 0, 1},
+		sandbox.TokenTimeout: {1, 0, 1},
+		sandbox.TokenError:   {0, 2, 3},
 	} {
 		state := newCrowd()
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		var silent, failed, answered atomic.Int32
+		var unanswered, failed, answered atomic.Int32
 		var wg sync.WaitGroup
 		for range workers {
 			wg.Go(func() {
-				got, err := sandbox(state).Authorise(ctx, "order", price, token)
+				got, err := open(state).Authorise(ctx, "order", price, token)
 				switch {
 				case errors.Is(err, payment.ErrNoAnswer):
-					silent.Add(1)
+					unanswered.Add(1)
 				case errors.Is(err, payment.ErrProvider):
 					failed.Add(1)
 				case assert.NoError(t, err):
 					assert.Equal(t, payment.Authorised, got.Status)
 					answered.Add(1)
 				}
-				if answered.Load()+failed.Load() == workers-want.silent {
-					cancel() // only the silent one is left
+				if answered.Load()+failed.Load() == workers-want.unanswered {
+					cancel() // only the attempt without an answer is left
 				}
 			})
 		}
 		wg.Wait()
 		cancel()
-		assert.Equal(t, want.silent, silent.Load(), token)
+		assert.Equal(t, want.unanswered, unanswered.Load(), token)
 		assert.Equal(t, want.failed, failed.Load(), token)
 		assert.Equal(t, want.written, state.written.Load(), token)
 	}
 }
 
-// overtaken lets another attempt in right after the first write, and reports that write as lost to it.
+// overtaken is a store in which another attempt writes right after the first write, which is then reported as lost.
 type overtaken struct {
 	*memory.State
 	then func()
@@ -283,28 +284,28 @@ func (o *overtaken) Create(ctx context.Context, key string, value []byte, opts .
 	return sidecar.ErrExists
 }
 
-func TestAnAttemptKnowsItsOvertakenWrite(t *testing.T) {
+func TestAnAttemptFindsItsOverwrittenWrite(t *testing.T) {
 	t.Parallel()
 	state, ctx := memory.NewState(), t.Context()
-	s := sandbox(&overtaken{state, func() {
-		_, err := sandbox(state).Authorise(ctx, "order", price, payment.TokenError)
+	s := open(&overtaken{state, func() {
+		_, err := open(state).Authorise(ctx, "order", price, sandbox.TokenError)
 		require.ErrorIs(t, err, payment.ErrProvider)
 	}})
-	_, err := s.Authorise(ctx, "order", price, payment.TokenError)
+	_, err := s.Authorise(ctx, "order", price, sandbox.TokenError)
 	require.ErrorIs(t, err, payment.ErrProvider, "it failed, and is not the third attempt")
-	_, known, err := sandbox(state).Find(ctx, "order")
+	_, known, err := open(state).Find(ctx, "order")
 	require.NoError(t, err)
 	require.False(t, known)
-	_, err = sandbox(state).Authorise(ctx, "order", price, payment.TokenError)
+	_, err = open(state).Authorise(ctx, "order", price, sandbox.TokenError)
 	require.NoError(t, err)
 }
 
 func TestGuessedIDsMoveNothing(t *testing.T) {
 	t.Parallel()
-	s, ctx := sandbox(memory.NewState()), t.Context()
+	s, ctx := open(memory.NewState()), t.Context()
 	_, err := s.Void(ctx, "voided", price, "")
 	require.NoError(t, err)
-	_, err = s.Authorise(ctx, "failed", price, payment.TokenError)
+	_, err = s.Authorise(ctx, "failed", price, sandbox.TokenError)
 	require.ErrorIs(t, err, payment.ErrProvider)
 	for _, id := range []string{"sandbox_unheard-of", "sandbox_voided", "sandbox_failed", "sandbox_", "sandbox_a||b"} {
 		_, err = s.Capture(ctx, "c", id, price)
@@ -314,17 +315,18 @@ func TestGuessedIDsMoveNothing(t *testing.T) {
 	}
 }
 
-// The documents outlive the program that wrote them.
-func TestStoredDocument(t *testing.T) {
+func TestStoredDocumentsOfEarlierReleasesAreRead(t *testing.T) {
 	t.Parallel()
 	const document = `{"status":"voided","token":"tok_visa",` +
 		`"amount":{"amount":1999,"currency":"EUR"},"captured":{"amount":700,"currency":"EUR"},` +
 		`"refunded":{"amount":200,"currency":"EUR"},"at":"2030-01-02T12:00:00Z","decider":"ATTEMPT","movements":[` +
-		`{"id":"sandbox_order_1","kind":"capture","key":"c1","amount":{"amount":700,"currency":"EUR"},"at":"2030-01-02T12:00:00Z"},` +
-		`{"id":"sandbox_order_2","kind":"refund","key":"r1","amount":{"amount":200,"currency":"EUR"},"at":"2030-01-02T12:00:00Z"}]}`
+		`{"id":"sandbox_order_1","kind":"capture","key":"c1","amount":{"amount":700,"currency":"EUR"},` +
+		`"at":"2030-01-02T12:00:00Z"},` +
+		`{"id":"sandbox_order_2","kind":"refund","key":"r1","amount":{"amount":200,"currency":"EUR"},` +
+		`"at":"2030-01-02T12:00:00Z"}]}`
 	state, ctx := memory.NewState(), t.Context()
 	require.NoError(t, state.Create(ctx, "payment/order", []byte(document)))
-	s := sandbox(state)
+	s := open(state)
 	got, _, err := s.Find(ctx, "order")
 	require.NoError(t, err)
 	assert.Equal(t, payment.Authorisation{
@@ -337,19 +339,20 @@ func TestStoredDocument(t *testing.T) {
 
 	_, err = s.Refund(ctx, "r2", "sandbox_order", money.New(1, "EUR"))
 	require.NoError(t, err)
-	_, err = s.Authorise(ctx, "order", price, payment.TokenVisa)
+	_, err = s.Authorise(ctx, "order", price, sandbox.TokenVisa)
 	require.ErrorIs(t, err, payment.ErrVoided)
 	item, err := state.Get(ctx, "payment/order")
 	require.NoError(t, err)
 	assert.JSONEq(t, document[:len(document)-2]+
-		`,{"id":"sandbox_order_3","kind":"refund","key":"r2","amount":{"amount":1,"currency":"EUR"},"at":"2030-01-02T12:00:00Z"}]}`,
+		`,{"id":"sandbox_order_3","kind":"refund","key":"r2","amount":{"amount":1,"currency":"EUR"},`+
+		`"at":"2030-01-02T12:00:00Z"}]}`,
 		strings.Replace(string(item.Value), `"refunded":{"amount":201`, `"refunded":{"amount":200`, 1))
 }
 
 func TestSleep(t *testing.T) {
 	t.Parallel()
-	require.NoError(t, payment.Sleep(t.Context(), time.Millisecond))
+	require.NoError(t, sandbox.Sleep(t.Context(), time.Millisecond))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.ErrorIs(t, payment.Sleep(ctx, time.Hour), context.Canceled)
+	require.ErrorIs(t, sandbox.Sleep(ctx, time.Hour), context.Canceled)
 }

@@ -10,11 +10,12 @@ import (
 	"haberdash/internal/money"
 )
 
-// open gives an adapter whose calls are repeated after ErrProvider.
-func (a Account) open(t *testing.T) payment.Provider { return patient{a.Open(t)} }
+// open opens an adapter whose calls are repeated after ErrProvider.
+func (a Account) open(t *testing.T) payment.Provider { return retrying{a.Open(t)} }
 
-type patient struct{ payment.Provider }
+type retrying struct{ payment.Provider }
 
+// retry repeats a call after ErrProvider, at most a hundred times.
 func retry[T any](f func() (T, error)) (v T, err error) {
 	for range 100 {
 		if v, err = f(); !errors.Is(err, payment.ErrProvider) {
@@ -25,18 +26,22 @@ func retry[T any](f func() (T, error)) (v T, err error) {
 	return v, err
 }
 
-func (p patient) Authorise(ctx context.Context, key string, amount money.Money, token string) (payment.Authorisation, error) {
+func (p retrying) Authorise(ctx context.Context, key string, amount money.Money,
+	token string) (payment.Authorisation, error) {
 	return retry(func() (payment.Authorisation, error) { return p.Provider.Authorise(ctx, key, amount, token) })
 }
 
-func (p patient) Capture(ctx context.Context, key, authorisationID string, amount money.Money) (payment.Movement, error) {
+func (p retrying) Capture(ctx context.Context, key, authorisationID string,
+	amount money.Money) (payment.Movement, error) {
 	return retry(func() (payment.Movement, error) { return p.Provider.Capture(ctx, key, authorisationID, amount) })
 }
 
-func (p patient) Void(ctx context.Context, key string, amount money.Money, authorisationID string) (payment.Authorisation, error) {
+func (p retrying) Void(ctx context.Context, key string, amount money.Money,
+	authorisationID string) (payment.Authorisation, error) {
 	return retry(func() (payment.Authorisation, error) { return p.Provider.Void(ctx, key, amount, authorisationID) })
 }
 
-func (p patient) Refund(ctx context.Context, key, authorisationID string, amount money.Money) (payment.Movement, error) {
+func (p retrying) Refund(ctx context.Context, key, authorisationID string,
+	amount money.Money) (payment.Movement, error) {
 	return retry(func() (payment.Movement, error) { return p.Provider.Refund(ctx, key, authorisationID, amount) })
 }

@@ -13,7 +13,7 @@ import (
 	"haberdash/tests/psp"
 )
 
-func TestTokens(t *testing.T) {
+func TestAnswersFollowTheToken(t *testing.T) {
 	t.Parallel()
 	_, url := start(t, psp.Options{})
 	p := open(t, url)
@@ -22,7 +22,7 @@ func TestTokens(t *testing.T) {
 		"pm_card_visa":                        "",
 		psp.TokenDeclined:                     payment.CardDeclined,
 		psp.TokenInsufficientFunds:            payment.InsufficientFunds,
-		"pm_card_visa_chargeDeclinedLostCard": payment.CardDeclined, // nobody tells the thief
+		"pm_card_visa_chargeDeclinedLostCard": payment.CardDeclined, // the thief must not learn it
 		"pm_card_chargeDeclinedExpiredCard":   "expired_card",
 		"pm_card_authenticationRequired":      "authentication_required",
 		"tok_unheard_of":                      payment.InvalidToken,
@@ -59,7 +59,7 @@ func TestErrorTokenFailsTwice(t *testing.T) {
 	require.Len(t, server.Ledger().Intents, 1)
 }
 
-func TestErrorTokenVoidedBetween(t *testing.T) {
+func TestVoidEndsTheAttemptsWithTheErrorToken(t *testing.T) {
 	t.Parallel()
 	_, url := start(t, psp.Options{})
 	p := open(t, url)
@@ -73,7 +73,7 @@ func TestErrorTokenVoidedBetween(t *testing.T) {
 	}
 }
 
-func TestASilentProviderHasAuthorised(t *testing.T) {
+func TestPaymentWithoutAnAnswerIsAuthorised(t *testing.T) {
 	t.Parallel()
 	for _, token := range []string{psp.TokenTimeout, psp.TokenSlow} {
 		server, url := start(t, psp.Options{})
@@ -90,7 +90,7 @@ func TestASilentProviderHasAuthorised(t *testing.T) {
 		require.ErrorIs(t, err, payment.ErrNoAnswer)
 		require.ErrorIs(t, err, context.Canceled)
 		var got payment.Authorisation
-		require.Eventually(t, func() bool { // the provider has yet to see that we hung up
+		require.Eventually(t, func() bool { // until the provider notices that the caller has hung up
 			got, err = p.Authorise(t.Context(), "order", price, token)
 			return err == nil
 		}, 10*time.Second, time.Millisecond)
@@ -99,7 +99,7 @@ func TestASilentProviderHasAuthorised(t *testing.T) {
 	}
 }
 
-func TestAmountsThatStripeDoesNotTake(t *testing.T) {
+func TestAmountThatStripeDoesNotAcceptIsDeclined(t *testing.T) {
 	t.Parallel()
 	_, url := start(t, psp.Options{})
 	p, much := open(t, url), money.New(100_000_000, "EUR")
@@ -112,8 +112,8 @@ func TestAmountsThatStripeDoesNotTake(t *testing.T) {
 	assert.Equal(t, got, after)
 }
 
-// Stripe forgets idempotency keys after a day; the orders' life is longer.
-func TestADayLater(t *testing.T) {
+// Stripe forgets idempotency keys after a day, and orders live longer.
+func TestKeysHoldAfterStripeHasForgottenThem(t *testing.T) {
 	t.Parallel()
 	server, url := start(t, psp.Options{})
 	p, ctx := open(t, url), t.Context()
@@ -152,7 +152,7 @@ func TestADayLater(t *testing.T) {
 	}
 }
 
-func TestAnExpiredAuthorisationIsVoided(t *testing.T) {
+func TestExpiredAuthorisationIsVoided(t *testing.T) {
 	t.Parallel()
 	server, url := start(t, psp.Options{})
 	p, ctx := open(t, url), t.Context()

@@ -12,19 +12,16 @@ import (
 
 	"haberdash/apps/orders/internal/payment"
 	"haberdash/apps/orders/internal/payment/paymenttest"
-	"haberdash/apps/orders/service/stripe"
+	"haberdash/apps/orders/service/payments/stripe"
 	"haberdash/internal/money"
 	"haberdash/tests/psp"
 )
 
-const (
-	secretKey     = "sk_test_of_the_tests"
-	webhookSecret = "whsec_of_the_tests"
-)
+const secretKey = "sk_test_of_the_tests"
 
 var price = money.New(1999, "EUR")
 
-// start runs a provider for tests and gives its address.
+// start runs a provider for tests and returns its address.
 func start(t *testing.T, o psp.Options) (*psp.Server, string) {
 	t.Helper()
 	o.SecretKey = secretKey
@@ -40,23 +37,23 @@ func start(t *testing.T, o psp.Options) (*psp.Server, string) {
 
 func open(t *testing.T, url string) *stripe.Provider {
 	t.Helper()
-	p, err := stripe.New(stripe.Config{SecretKey: secretKey, WebhookSecret: webhookSecret, URL: url})
+	p, err := stripe.New(stripe.Config{SecretKey: secretKey, URL: url})
 	require.NoError(t, err)
 	return p
 }
 
-func TestStripe(t *testing.T) {
+func TestStripeConforms(t *testing.T) {
 	t.Parallel()
-	conform(t, psp.Options{})
+	testConformance(t, psp.Options{})
 }
 
-func TestStripeOverFaults(t *testing.T) {
+func TestStripeConformsDespiteFaults(t *testing.T) {
 	t.Parallel()
-	conform(t, psp.Options{Faults: psp.Faults{Rate: 0.2, Seed: 7, Delay: 2 * time.Millisecond}})
+	testConformance(t, psp.Options{Faults: psp.Faults{Rate: 0.2, Seed: 7, Delay: 2 * time.Millisecond}})
 }
 
-// conform runs the suite, and then asks the provider's own ledger.
-func conform(t *testing.T, o psp.Options) {
+// testConformance runs the suite, and then looks at the provider's own ledger.
+func testConformance(t *testing.T, o psp.Options) {
 	server, url := start(t, o)
 	t.Run("suite", func(t *testing.T) {
 		paymenttest.Test(t, paymenttest.Account{
@@ -65,48 +62,47 @@ func conform(t *testing.T, o psp.Options) {
 			WholeOnly: psp.TokenSingleCapture,
 		})
 	})
-	holds := map[string]int{}
+	authorisations := map[string]int{}
 	for _, a := range server.Ledger().Intents {
-		var held, taken, back int64
+		var reserved, captured, refunded int64
 		for _, m := range a.Movements {
 			switch m.Kind {
 			case "authorized":
-				holds[a.Order]++
-				held += m.Amount
+				authorisations[a.Order]++
+				reserved += m.Amount
 			case "captured":
-				held -= m.Amount
-				taken += m.Amount
+				reserved -= m.Amount
+				captured += m.Amount
 			case "released":
-				held -= m.Amount
+				reserved -= m.Amount
 			case "refunded":
-				back += m.Amount
+				refunded += m.Amount
 			}
 		}
-		assert.Equal(t, a.Reserved, held, a)
-		assert.True(t, 0 <= held && back <= taken && taken <= a.Amount, a)
+		assert.Equal(t, a.Reserved, reserved, a)
+		assert.True(t, 0 <= reserved && refunded <= captured && captured <= a.Amount, a)
 	}
-	assert.NotEmpty(t, holds)
-	for order, n := range holds {
-		assert.Equal(t, 1, n, "authorisations of %s", order)
+	assert.NotEmpty(t, authorisations)
+	for order, n := range authorisations {
+		assert.Equal(t, 1, n, "order %s", order)
 	}
 }
 
-func TestConfig(t *testing.T) {
+func TestSecretKeyNeverTravelsUnencrypted(t *testing.T) {
 	t.Parallel()
 	for url, ok := range map[string]bool{
-		"": true, "https://api.stripe.example": true, "http://127.0.0.1:1": true, "http://[::1]:1": true, "http://localhost:1": true,
+		"": true, "https://api.stripe.example": true, "http://127.0.0.1:1": true,
+		"http://[::1]:1": true, "http://localhost:1": true,
 		"http://api.stripe.com": false, "ftp://127.0.0.1": false, "127.0.0.1:1": false, "https://": false, "%": false,
 	} {
-		_, err := stripe.New(stripe.Config{SecretKey: secretKey, WebhookSecret: webhookSecret, URL: url})
+		_, err := stripe.New(stripe.Config{SecretKey: secretKey, URL: url})
 		assert.Equal(t, ok, err == nil, url)
 	}
-	_, err := stripe.New(stripe.Config{WebhookSecret: webhookSecret})
-	require.Error(t, err)
-	_, err = stripe.New(stripe.Config{SecretKey: secretKey})
-	require.Error(t, err)
+	_, err := stripe.New(stripe.Config{})
+	require.Error(t, err, "without a secret key")
 }
 
-func TestAnOutageIsTransientAndAskedOnce(t *testing.T) {
+func TestOutageIsTransientAndEachCallIsSentOnce(t *testing.T) {
 	t.Parallel()
 	for name, handler := range map[string]http.HandlerFunc{
 		"a proxy's page": func(w http.ResponseWriter, _ *http.Request) {
@@ -154,7 +150,7 @@ func TestAnOutageIsTransientAndAskedOnce(t *testing.T) {
 	}
 }
 
-func TestNobodyListens(t *testing.T) {
+func TestRefusedConnectionIsTransient(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
