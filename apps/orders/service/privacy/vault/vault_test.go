@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/apps/orders/internal/order"
-	"haberdash/apps/orders/service/vault"
+	"haberdash/apps/orders/service/privacy/vault"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/memory"
 )
@@ -24,35 +24,35 @@ func open(t *testing.T, state sidecar.State) *vault.Vault {
 	return v
 }
 
-// readable tells whether somebody reads what is sealed.
-func readable(t *testing.T, v *vault.Vault, s order.Sealed, as string) bool {
+// readable reports whether a sealed value can be opened.
+func readable(t *testing.T, v *vault.Vault, s order.Sealed, name string) bool {
 	t.Helper()
 	keys, err := v.Keys(t.Context(), s.Key)
 	require.NoError(t, err)
 	k, ok := keys[s.Key]
 	if ok {
-		plain, err := k.Open(s, as)
+		plain, err := k.Open(s, name)
 		require.NoError(t, err)
 		require.Equal(t, "plain", string(plain))
 	}
 	return ok
 }
 
-func TestADestroyedKeyStaysDestroyed(t *testing.T) {
+func TestDestroyedKeyStaysDestroyed(t *testing.T) {
 	t.Parallel()
 	state := memory.NewState()
 	v, other := open(t, state), open(t, state)
-	k, err := v.Contact(t.Context(), "ada", nil)
+	k, err := v.ContactKey(t.Context(), "ada", nil)
 	require.NoError(t, err)
 	s := k.Seal([]byte("plain"), "x")
-	assert.Equal(t, vault.ContactKey("ada"), s.Key)
-	again, err := other.Contact(t.Context(), "ada", nil)
+	assert.Equal(t, vault.ContactKeyName("ada"), s.Key)
+	again, err := other.ContactKey(t.Context(), "ada", nil)
 	require.NoError(t, err)
 	_, err = again.Open(s, "x")
 	require.NoError(t, err, "every replica has the same key")
 	_, err = again.Open(s, "y")
 	require.Error(t, err)
-	bob, err := v.Contact(t.Context(), "bob", nil)
+	bob, err := v.ContactKey(t.Context(), "bob", nil)
 	require.NoError(t, err)
 	_, err = bob.Open(s, "x")
 	require.Error(t, err)
@@ -62,15 +62,17 @@ func TestADestroyedKeyStaysDestroyed(t *testing.T) {
 		require.NoError(t, v.Destroy(t.Context(), s.Key))
 		assert.False(t, readable(t, v, s, "x"))
 	}
-	require.Eventually(t, func() bool { return !readable(t, other, s, "x") }, 2*time.Second, 20*time.Millisecond, "another replica forgets it")
+	require.Eventually(t, func() bool { return !readable(t, other, s, "x") }, 2*time.Second, 20*time.Millisecond,
+		"another replica drops it from its cache")
 	item, err := state.Get(t.Context(), "contact/ada")
 	require.NoError(t, err)
 	for _, read := range []map[string]sidecar.Item{nil, {item.Key: item}} {
-		_, err = open(t, state).Contact(t.Context(), "ada", read)
+		_, err = open(t, state).ContactKey(t.Context(), "ada", read)
 		require.ErrorIs(t, err, vault.ErrDestroyed)
 	}
-	require.NoError(t, v.Destroy(t.Context(), vault.ContactKey("eve")), "who never had one gets none")
-	_, err = v.Contact(t.Context(), "eve", nil)
+	require.NoError(t, v.Destroy(t.Context(), vault.ContactKeyName("eve")),
+		"a key that was never made cannot be made any more")
+	_, err = v.ContactKey(t.Context(), "eve", nil)
 	require.ErrorIs(t, err, vault.ErrDestroyed)
 	assert.True(t, readable(t, v, bob.Seal([]byte("plain"), "x"), "x"))
 	for _, name := range []string{"", "#0", "contact/x", "contact/x#", "contact/x#-1", "contact/x#64", "contact/x#y"} {
@@ -78,7 +80,7 @@ func TestADestroyedKeyStaysDestroyed(t *testing.T) {
 	}
 }
 
-// Whoever makes a customer's key while it is destroyed seals what nobody reads.
+// A key that is made while it is destroyed seals values that nobody can open.
 func TestDestroyingWinsEveryRace(t *testing.T) {
 	t.Parallel()
 	for range 50 {
@@ -91,10 +93,10 @@ func TestDestroyingWinsEveryRace(t *testing.T) {
 			work.Go(func() {
 				<-release
 				if i%5 == 0 {
-					assert.NoError(t, v.Destroy(t.Context(), vault.ContactKey("ada")))
+					assert.NoError(t, v.Destroy(t.Context(), vault.ContactKeyName("ada")))
 					return
 				}
-				k, err := v.Contact(t.Context(), "ada", nil)
+				k, err := v.ContactKey(t.Context(), "ada", nil)
 				if !errors.Is(err, vault.ErrDestroyed) && assert.NoError(t, err) {
 					mu.Lock()
 					made = append(made, k.Seal([]byte("plain"), "x"))
@@ -111,8 +113,7 @@ func TestDestroyingWinsEveryRace(t *testing.T) {
 	}
 }
 
-// Each guest has a key of their own, and dozens of them cost one write.
-func TestGuestsKeys(t *testing.T) {
+func TestEachGuestHasAKeyAndABatchCostsOneWrite(t *testing.T) {
 	t.Parallel()
 	state := memory.NewState()
 	v := open(t, state)
@@ -121,7 +122,7 @@ func TestGuestsKeys(t *testing.T) {
 	sealed := map[string]order.Sealed{}
 	for range 130 {
 		work.Go(func() {
-			k, err := v.Contact(t.Context(), "", nil)
+			k, err := v.ContactKey(t.Context(), "", nil)
 			if assert.NoError(t, err) {
 				mu.Lock()
 				defer mu.Unlock()
@@ -148,68 +149,68 @@ func TestGuestsKeys(t *testing.T) {
 	}
 }
 
-// The store has no key that its reader could use, and none serves under another name.
+// A reader of the store cannot use the keys in it, and a key cannot be used under another name.
 func TestDocumentsAreSealed(t *testing.T) {
 	t.Parallel()
 	state := memory.NewState()
 	v := open(t, state)
-	ada, err := v.Contact(t.Context(), "ada", nil)
+	ada, err := v.ContactKey(t.Context(), "ada", nil)
 	require.NoError(t, err)
-	stranger, err := vault.New(state, "another secret", rand.Text, time.Now)
+	other, err := vault.New(state, "another secret", rand.Text, time.Now)
 	require.NoError(t, err)
-	_, err = stranger.Contact(t.Context(), "ada", nil)
+	_, err = other.ContactKey(t.Context(), "ada", nil)
 	require.ErrorContains(t, err, "another secret")
-	_, err = stranger.Keys(t.Context(), vault.ContactKey("ada"))
+	_, err = other.Keys(t.Context(), vault.ContactKeyName("ada"))
 	require.ErrorContains(t, err, "contact/ada#0")
 	require.NoError(t, state.Put(t.Context(), "contact/eve", []byte(state.All()["contact/ada"]), ""))
-	_, err = v.Keys(t.Context(), vault.ContactKey("eve"))
+	_, err = v.Keys(t.Context(), vault.ContactKeyName("eve"))
 	require.ErrorContains(t, err, "altered")
 	_, err = vault.New(state, "", rand.Text, time.Now)
 	require.Error(t, err)
 
-	year, err := v.Invoice(t.Context(), 2026, nil)
+	year, err := v.InvoiceKey(t.Context(), 2026, nil)
 	require.NoError(t, err)
 	s := year.Seal([]byte("plain"), "x")
-	require.Equal(t, vault.InvoiceKey(2026), s.Key)
+	require.Equal(t, vault.InvoiceKeyName(2026), s.Key)
 	_, err = ada.Open(s, "x")
 	require.Error(t, err)
 	require.True(t, readable(t, open(t, state), s, "x"))
 }
 
-// What an export has is what the store has, each document once.
-func TestExport(t *testing.T) {
+func TestExportHasEachStoredDocumentOnce(t *testing.T) {
 	t.Parallel()
 	state, there := memory.NewState(), memory.NewState()
 	v := open(t, state)
-	ada, err := v.Contact(t.Context(), "ada", nil)
+	ada, err := v.ContactKey(t.Context(), "ada", nil)
 	require.NoError(t, err)
-	guest, err := v.Contact(t.Context(), "", nil)
+	guest, err := v.ContactKey(t.Context(), "", nil)
 	require.NoError(t, err)
 	sealed := guest.Seal([]byte("plain"), "x")
-	require.NoError(t, v.Destroy(t.Context(), vault.ContactKey("ada")))
-	names := []string{vault.ContactKey("ada"), vault.ContactKey("nobody"), sealed.Key, sealed.Key}
-	require.NoError(t, v.Export(t.Context(), names, func(item sidecar.Item) error { return there.Create(t.Context(), item.Key, item.Value) }))
+	require.NoError(t, v.Destroy(t.Context(), vault.ContactKeyName("ada")))
+	names := []string{vault.ContactKeyName("ada"), vault.ContactKeyName("nobody"), sealed.Key, sealed.Key}
+	require.NoError(t, v.Export(t.Context(), names, func(item sidecar.Item) error {
+		return there.Create(t.Context(), item.Key, item.Value)
+	}))
 	require.Equal(t, state.All(), there.All())
-	moved := open(t, there)
-	require.True(t, readable(t, moved, sealed, "x"))
-	require.False(t, readable(t, moved, ada.Seal([]byte("plain"), "x"), "x"))
+	imported := open(t, there)
+	require.True(t, readable(t, imported, sealed, "x"))
+	require.False(t, readable(t, imported, ada.Seal([]byte("plain"), "x"), "x"))
 }
 
-// What was read a moment ago is read without the store too, and no longer than that.
-func TestKeysOutliveAnOutageForAWhile(t *testing.T) {
+func TestKeysThatWereReadAMomentAgoAreUsedDuringAnOutage(t *testing.T) {
 	t.Parallel()
 	store, at := &switched{State: memory.NewState()}, time.Now()
 	v, err := vault.New(store, "secret", rand.Text, func() time.Time { return at })
 	require.NoError(t, err)
-	ada, err := v.Contact(t.Context(), "ada", nil)
+	ada, err := v.ContactKey(t.Context(), "ada", nil)
 	require.NoError(t, err)
 	s := ada.Seal([]byte("plain"), "x")
-	_, err = open(t, store).Contact(t.Context(), "bob", nil)
+	_, err = open(t, store).ContactKey(t.Context(), "bob", nil)
 	require.NoError(t, err)
 	store.down = true
 	at = at.Add(30 * time.Second)
 	require.True(t, readable(t, v, s, "x"))
-	_, err = v.Keys(t.Context(), s.Key, vault.ContactKey("bob"))
+	_, err = v.Keys(t.Context(), s.Key, vault.ContactKeyName("bob"))
 	require.ErrorIs(t, err, errDown)
 	at = at.Add(40 * time.Second)
 	_, err = v.Keys(t.Context(), s.Key)
@@ -221,7 +222,7 @@ func TestKeysOutliveAnOutageForAWhile(t *testing.T) {
 	require.False(t, readable(t, v, s, "x"))
 }
 
-// switched is a store that can be down.
+// switched is a store that can be made unavailable.
 type switched struct {
 	sidecar.State
 	down bool
@@ -234,7 +235,7 @@ func (s *switched) GetMany(ctx context.Context, keys []string) (map[string]sidec
 	return s.State.GetMany(ctx, keys)
 }
 
-// down is a store that fails.
+// down is a store that is unavailable.
 type down struct{ *memory.State }
 
 var errDown = errors.New("down")
@@ -245,14 +246,14 @@ func (down) GetMany(context.Context, []string) (map[string]sidecar.Item, error) 
 }
 func (down) Create(context.Context, string, []byte, ...sidecar.PutOption) error { return errDown }
 
-func TestAnOutageIsNoDestruction(t *testing.T) {
+func TestUnavailableStoreIsNotADestroyedKey(t *testing.T) {
 	t.Parallel()
 	v := open(t, down{memory.NewState()})
 	for _, customer := range []string{"ada", ""} {
-		_, err := v.Contact(t.Context(), customer, nil)
+		_, err := v.ContactKey(t.Context(), customer, nil)
 		require.ErrorIs(t, err, errDown)
 	}
-	_, err := v.Keys(t.Context(), vault.ContactKey("ada"))
+	_, err := v.Keys(t.Context(), vault.ContactKeyName("ada"))
 	require.ErrorIs(t, err, errDown)
-	require.ErrorIs(t, v.Destroy(t.Context(), vault.ContactKey("ada")), errDown)
+	require.ErrorIs(t, v.Destroy(t.Context(), vault.ContactKeyName("ada")), errDown)
 }
