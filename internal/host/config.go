@@ -113,7 +113,7 @@ func describe(config any) map[string]any {
 		value := v.FieldByIndex(field.Index)
 		switch {
 		case field.Tag.Get("secret") != "true":
-			described[name] = value.Interface()
+			described[name] = readable(value.Interface())
 		case value.IsZero():
 			described[name] = "not set"
 		default:
@@ -121,4 +121,12 @@ func describe(config any) map[string]any {
 		}
 	}
 	return described
+}
+
+// readable writes durations as 15m0s and switches as on, instead of numbers.
+func readable(value any) any {
+	if s, ok := value.(fmt.Stringer); ok {
+		return s.String()
+	}
+	return value
 }

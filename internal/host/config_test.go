@@ -3,14 +3,16 @@ package host
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
 
 type settings struct {
-	Level int    `env:"TEST_LEVEL" envDefault:"3"`
-	Debug Switch `env:"TEST_DEBUG" envDefault:"off"`
-	Key   string `env:"TEST_KEY" secret:"true"`
+	Level int           `env:"TEST_LEVEL" envDefault:"3"`
+	Debug Switch        `env:"TEST_DEBUG" envDefault:"off"`
+	Key   string        `env:"TEST_KEY" secret:"true"`
+	Wait  time.Duration `env:"TEST_WAIT"`
 }
 
 func (s settings) Check() error {
@@ -37,7 +39,7 @@ func TestConfigurationIsParsedAndChecked(t *testing.T) {
 
 func TestLoggedConfigurationHidesSecrets(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, map[string]any{"TEST_LEVEL": 3, "TEST_DEBUG": Switch(true), "TEST_KEY": "set"},
-		describe(settings{Level: 3, Debug: true, Key: "k"}))
+	require.Equal(t, map[string]any{"TEST_LEVEL": 3, "TEST_DEBUG": "on", "TEST_KEY": "set", "TEST_WAIT": "1m0s"},
+		describe(settings{Level: 3, Debug: true, Key: "k", Wait: time.Minute}))
 	require.Equal(t, "not set", describe(settings{})["TEST_KEY"])
 }

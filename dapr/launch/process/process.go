@@ -53,22 +53,6 @@ func (p *Process) Alive() bool {
 	return err != nil || len(status) == 0 || status[0] != process.Zombie
 }
 
-// RSS returns the resident memory in bytes, 0 for a process that has stopped.
-func (p *Process) RSS() uint64 {
-	if !p.Alive() {
-		return 0
-	}
-	ps, err := process.NewProcess(int32(p.PID))
-	if err != nil {
-		return 0
-	}
-	m, err := ps.MemoryInfo()
-	if err != nil {
-		return 0
-	}
-	return m.RSS
-}
-
 // Children lists the child processes, under the name of their parent.
 func (p *Process) Children() []Process {
 	ps, err := process.NewProcess(int32(p.PID))

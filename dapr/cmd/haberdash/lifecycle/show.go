@@ -33,15 +33,15 @@ func Status(_ context.Context, o config.Options, _ []string) error {
 		return errors.Join(err, ErrReported)
 	}
 	t := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(t, "NAME\tPID\tPORTS\tRSS\tSTATE")
+	fmt.Fprintln(t, "NAME\tPID\tPORTS\tMEMORY\tSTATE")
 	var total uint64
 	for _, p := range append(st.Processes, st.Supervisor) {
-		state, rss := "running", p.RSS()
+		state, memory := "running", p.Memory()
 		if p.Exit != "" {
 			state = "stopped: " + p.Exit
 		}
-		total += rss
-		fmt.Fprintf(t, "%s\t%d\t%s\t%d MB\t%s\n", p.Name, p.PID, ports(p.Ports), rss>>20, state)
+		total += memory
+		fmt.Fprintf(t, "%s\t%d\t%s\t%d MB\t%s\n", p.Name, p.PID, ports(p.Ports), memory>>20, state)
 	}
 	fmt.Fprintf(t, "total\t\t\t%d MB\t%s\n", total>>20, st.Status)
 	t.Flush()
