@@ -104,8 +104,8 @@ func (s *Server) routes() *http.ServeMux {
 	write("/v1/refunds", (*tx).createRefund)
 	read("/v1/refunds", (*tx).listRefunds)
 	mux.Handle("/v1/", s.authenticated(func(w http.ResponseWriter, r *http.Request) {
-		answer(w, refuse(http.StatusNotFound, apiError{Type: invalidRequest,
-			Message: "Unrecognized request URL (" + r.Method + ": " + r.URL.Path + ")."}))
+		message := "Unrecognized request URL (" + r.Method + ": " + r.URL.Path + ")." //nolint:misspell // as Stripe
+		answer(w, refuse(http.StatusNotFound, apiError{Type: invalidRequest, Message: message}))
 	}))
 	// Stripe does not have these. They are for tests.
 	mux.HandleFunc("GET /ledger", s.serveLedger)
