@@ -1,5 +1,5 @@
-// Package typescript buys from a shop with the client of clients/typescript, which `make clients` builds. It needs
-// Node.js, so `make test` leaves it to `make test-clients`.
+// Package typescript buys from a running shop with the TypeScript client, which `make clients` builds. It needs
+// Node.js, so it is not part of `make test`: `make test-clients` runs it.
 package typescript
 
 import (

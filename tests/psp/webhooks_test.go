@@ -24,7 +24,7 @@ type endpoint struct {
 	*httptest.Server
 	mu   sync.Mutex
 	got  []stripe.Event
-	deaf bool // refuses everything
+	down bool // answers 503 to every event
 }
 
 func newEndpoint(t *testing.T) *endpoint {
@@ -36,7 +36,7 @@ func newEndpoint(t *testing.T) *endpoint {
 		assert.NoError(t, err)
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		if e.got = append(e.got, ev); e.deaf {
+		if e.got = append(e.got, ev); e.down {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
 	}))
@@ -44,13 +44,13 @@ func newEndpoint(t *testing.T) *endpoint {
 	return e
 }
 
-func (e *endpoint) setDeaf(deaf bool) {
+func (e *endpoint) setDown(down bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.deaf = deaf
+	e.down = down
 }
 
-// deliveries counts them by event.
+// deliveries counts the deliveries of each event.
 func (e *endpoint) deliveries() map[string]int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -61,7 +61,7 @@ func (e *endpoint) deliveries() map[string]int {
 	return n
 }
 
-func TestEvents(t *testing.T) {
+func TestEachChangeSendsItsEvents(t *testing.T) {
 	t.Parallel()
 	e := newEndpoint(t)
 	server, c := start(t, psp.Options{WebhookURL: e.URL, WebhookSecret: whsec})
@@ -74,7 +74,8 @@ func TestEvents(t *testing.T) {
 	want := []string{
 		"payment_intent.payment_failed o1",
 		"payment_intent.amount_capturable_updated o2", "payment_intent.canceled o2",
-		"payment_intent.amount_capturable_updated o3", "payment_intent.amount_capturable_updated o3", "payment_intent.succeeded o3",
+		"payment_intent.amount_capturable_updated o3",
+		"payment_intent.amount_capturable_updated o3", "payment_intent.succeeded o3",
 		"charge.refunded o3",
 		"payment_intent.amount_capturable_updated o4", "payment_intent.canceled o4",
 	}
@@ -87,15 +88,15 @@ func TestEvents(t *testing.T) {
 	assert.Equal(t, want, got)
 }
 
-func TestEventsSurviveADeafEndpointAndARestart(t *testing.T) {
+func TestEventsAreDeliveredAfterAnOutageAndARestart(t *testing.T) {
 	t.Parallel()
 	e := newEndpoint(t)
-	e.setDeaf(true)
+	e.setDown(true)
 	o := psp.Options{Dir: t.TempDir(), SecretKey: key, WebhookURL: e.URL, WebhookSecret: whsec}
 	p, err := psp.New(o)
 	require.NoError(t, err)
-	shop := httptest.NewServer(p)
-	c := client{t: t, ctx: t.Context(), url: shop.URL}
+	server := httptest.NewServer(p)
+	c := client{t: t, ctx: t.Context(), url: server.URL}
 	c.authorise("o1", psp.TokenVisa)
 	c.authorise("o2", psp.TokenVisa)
 	eventually(t, func() bool {
@@ -107,11 +108,11 @@ func TestEventsSurviveADeafEndpointAndARestart(t *testing.T) {
 		}
 		return len(n) == 2
 	})
-	shop.Close()
+	server.Close()
 	require.NoError(t, p.Close())
 	tried := e.deliveries()
 
-	e.setDeaf(false)
+	e.setDown(false)
 	p, err = psp.New(o)
 	require.NoError(t, err)
 	eventually(t, func() bool {
@@ -125,14 +126,15 @@ func TestEventsSurviveADeafEndpointAndARestart(t *testing.T) {
 	require.NoError(t, p.Close())
 }
 
-func TestFaultyEventsComeTwice(t *testing.T) {
+func TestFaultsDeliverSomeEventsTwice(t *testing.T) {
 	t.Parallel()
 	e := newEndpoint(t)
-	_, c := start(t, psp.Options{WebhookURL: e.URL, WebhookSecret: whsec, Faults: psp.Faults{Rate: 0.5, Seed: 1, Delay: time.Nanosecond}})
+	_, c := start(t, psp.Options{WebhookURL: e.URL, WebhookSecret: whsec,
+		Faults: psp.Faults{Rate: 0.5, Seed: 1, Delay: time.Nanosecond}})
 	for n := range 20 {
 		order := fmt.Sprint("o", n)
-		id := c.insist(intents, "amount=1000&currency=eur&capture_method=manual", order).body.ID
-		c.insist(intents+"/"+id+"/confirm", "payment_method=pm_card_visa", order+"confirm")
+		id := c.retry(intents, "amount=1000&currency=eur&capture_method=manual", order).body.ID
+		c.retry(intents+"/"+id+"/confirm", "payment_method=pm_card_visa", order+"confirm")
 	}
 	eventually(t, func() bool {
 		n, twice := e.deliveries(), 0

@@ -13,12 +13,13 @@ import (
 	"time"
 )
 
-// event is a webhook event; Body is what is sent.
+// event is a webhook event.
 type event struct {
 	ID   string          `json:"id"`
-	Body json.RawMessage `json:"body"`
+	Body json.RawMessage `json:"body"` // the body of the request
 }
 
+// eventObject has the shape of an event in Stripe's API.
 type eventObject struct {
 	ID         string    `json:"id"`
 	Object     string    `json:"object"`
@@ -37,30 +38,30 @@ func newEvent(kind string, now time.Time, object any) event {
 	id := newID("evt")
 	body, err := json.Marshal(eventObject{id, "event", Version, now.Unix(), kind, false, eventData{object}})
 	if err != nil {
-		panic(err) // of our own types
+		panic(err) // our own types can always be encoded
 	}
 	return event{id, body}
 }
 
-// Sign gives the Stripe-Signature header of a body sent at a time.
+// Sign returns the Stripe-Signature header for a body that is sent at a time.
 func Sign(secret string, at time.Time, body []byte) string {
 	mac := hmac.New(sha256.New, []byte(secret))
 	fmt.Fprintf(mac, "%d.%s", at.Unix(), body)
 	return fmt.Sprintf("t=%d,v1=%s", at.Unix(), hex.EncodeToString(mac.Sum(nil)))
 }
 
-// The pause after a delivery that failed doubles from one to the other.
+// The pause after a failed delivery doubles from firstPause up to lastPause.
 const (
 	firstPause = 100 * time.Millisecond
 	lastPause  = 5 * time.Second
 )
 
-// hooks delivers events, at least once each, until the endpoint answers 2xx. One that fails lets the others
-// pass, so the order is not that of the events.
-type hooks struct {
+// webhooks delivers each event until the endpoint answers 2xx, at least once. A failed delivery does not delay those of
+// other events, so events may arrive out of order.
+type webhooks struct {
 	url, secret string
-	chance      *chance
-	delivered   func(id string)
+	faults      *faultSource
+	onDelivered func(id string) // called after the last delivery of an event
 	client      *http.Client
 
 	mu    sync.Mutex
@@ -68,22 +69,26 @@ type hooks struct {
 	wake  chan struct{}
 }
 
+// delivery is a delivery that is due at a time.
 type delivery struct {
 	event event
 	due   time.Time
-	pause time.Duration
+	pause time.Duration // before the next attempt, if this one fails
 }
 
-func newHooks(url, secret string, c *chance, delivered func(id string)) *hooks {
-	return &hooks{
-		url: url, secret: secret, chance: c, delivered: delivered,
+func newWebhooks(url, secret string, faults *faultSource, onDelivered func(id string)) *webhooks {
+	return &webhooks{
+		url: url, secret: secret, faults: faults, onDelivered: onDelivered,
 		client: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{}}, wake: make(chan struct{}, 1),
 	}
 }
 
-func (h *hooks) add(e event) { h.put(delivery{event: e, due: time.Now(), pause: firstPause}) }
+// enqueue adds an event for its first delivery.
+func (h *webhooks) enqueue(e event) {
+	h.schedule(delivery{event: e, due: time.Now(), pause: firstPause})
+}
 
-func (h *hooks) put(d delivery) {
+func (h *webhooks) schedule(d delivery) {
 	h.mu.Lock()
 	h.queue = append(h.queue, d)
 	h.mu.Unlock()
@@ -93,8 +98,8 @@ func (h *hooks) put(d delivery) {
 	}
 }
 
-// next takes a due delivery, or gives the time until there is one.
-func (h *hooks) next() (d delivery, found bool, wait time.Duration) {
+// next removes a due delivery from the queue and returns it. If none is due, it returns the time until the next one.
+func (h *webhooks) next() (d delivery, found bool, wait time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	wait = time.Hour
@@ -109,7 +114,8 @@ func (h *hooks) next() (d delivery, found bool, wait time.Duration) {
 	return delivery{}, false, wait
 }
 
-func (h *hooks) run(ctx context.Context) {
+// run delivers events until ctx ends.
+func (h *webhooks) run(ctx context.Context) {
 	defer h.client.CloseIdleConnections()
 	for ctx.Err() == nil {
 		d, found, wait := h.next()
@@ -125,18 +131,18 @@ func (h *hooks) run(ctx context.Context) {
 		}
 		if h.send(ctx, d.event) != nil {
 			d.due, d.pause = time.Now().Add(d.pause), min(2*d.pause, lastPause)
-			h.put(d)
+			h.schedule(d)
 			continue
 		}
-		if h.chance.ofRead() != none { // once more, as happens
-			h.put(delivery{event: d.event, due: time.Now().Add(d.pause), pause: firstPause})
+		if h.faults.drawForRead() != noFault { // deliver the event a second time
+			h.schedule(delivery{event: d.event, due: time.Now().Add(d.pause), pause: firstPause})
 			continue
 		}
-		h.delivered(d.event.ID)
+		h.onDelivered(d.event.ID)
 	}
 }
 
-func (h *hooks) send(ctx context.Context, e event) error {
+func (h *webhooks) send(ctx context.Context, e event) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.url, bytes.NewReader(e.Body))
 	if err != nil {
 		return err

@@ -19,11 +19,11 @@ import (
 	"haberdash/tests/psp"
 )
 
-// serve makes this test program the provider's process: see TestMain.
-const serve = "PSP_SERVE"
+// serveDir is the variable that makes this test program serve a provider from a directory: see TestMain.
+const serveDir = "PSP_SERVE"
 
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(serve); dir != "" {
+	if dir := os.Getenv(serveDir); dir != "" {
 		if err := serveFrom(dir); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}
@@ -45,11 +45,11 @@ func serveFrom(dir string) error {
 	return http.Serve(l, p)
 }
 
-// process starts a provider of its own, and gives the means to kill it.
-func process(t *testing.T, dir string) (c client, kill func()) {
+// startProcess starts a provider as a separate process, and returns a function that kills it.
+func startProcess(t *testing.T, dir string) (c client, kill func()) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), serve+"="+dir)
+	cmd.Env = append(os.Environ(), serveDir+"="+dir)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
@@ -72,15 +72,16 @@ func (c client) ledger() psp.Ledger {
 	return l
 }
 
-// What was answered before a kill -9 in the midst of it is there afterwards, and its keys still hold.
-func TestKillLosesNothingAcknowledged(t *testing.T) {
+// The provider is killed with SIGKILL while it handles requests. Afterwards it has every change that it had answered,
+// and its idempotency keys still give the same answers.
+func TestKilledProviderKeepsAcknowledgedChanges(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	c, kill := process(t, dir)
+	c, kill := startProcess(t, dir)
 	const params = "amount=1000&currency=eur&capture_method=manual&metadata[order]="
 	var mu sync.Mutex
 	answers := map[string]string{} // order → the answer to its creation
-	held := map[string]bool{}      // order → whether its confirmation was answered
+	confirmed := map[string]bool{} // order → whether its confirmation was answered
 	var wg sync.WaitGroup
 	for worker := range 8 {
 		wg.Go(func() {
@@ -97,19 +98,20 @@ func TestKillLosesNothingAcknowledged(t *testing.T) {
 				if enough {
 					kill()
 				}
-				_, err = c.try(http.MethodPost, intents+"/"+r.body.ID+"/confirm", "payment_method=pm_card_visa", "confirm "+order)
+				confirm := intents + "/" + r.body.ID + "/confirm"
+				_, err = c.try(http.MethodPost, confirm, "payment_method=pm_card_visa", "confirm "+order)
 				if err != nil {
 					return
 				}
 				mu.Lock()
-				held[order] = true
+				confirmed[order] = true
 				mu.Unlock()
 			}
 		})
 	}
 	wg.Wait()
 
-	// A crash may cut the last line; here it certainly does.
+	// A crash may leave an incomplete last line. The test adds one, so that there certainly is one.
 	file, err := os.OpenFile(filepath.Join(dir, "journal.ndjson"), os.O_APPEND|os.O_WRONLY, 0)
 	require.NoError(t, err)
 	_, err = file.WriteString(`{"intent":{"id":"pi_torn`)
@@ -117,7 +119,7 @@ func TestKillLosesNothingAcknowledged(t *testing.T) {
 	require.NoError(t, file.Close())
 
 	for range 2 {
-		c, kill = process(t, dir)
+		c, kill = startProcess(t, dir)
 		found := map[string]int64{}
 		for _, a := range c.ledger().Intents {
 			_, twice := found[a.Order]
@@ -126,7 +128,7 @@ func TestKillLosesNothingAcknowledged(t *testing.T) {
 		}
 		for order, answer := range answers {
 			assert.Contains(t, found, order)
-			if held[order] {
+			if confirmed[order] {
 				assert.EqualValues(t, 1000, found[order], order)
 			}
 			r := c.post(intents, params+order, "create "+order)
@@ -136,7 +138,7 @@ func TestKillLosesNothingAcknowledged(t *testing.T) {
 	}
 }
 
-func TestADamagedJournalIsRefused(t *testing.T) {
+func TestDamagedJournalIsRefused(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "journal.ndjson"), []byte("{}\nrubbish\n"), 0o600))
