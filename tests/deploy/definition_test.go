@@ -220,7 +220,7 @@ func TestEachDifferenceBetweenTheDescriptionsIsReported(t *testing.T) {
 		{"/tye.yaml", "executable: ./bin/cart", "executable: ./bin/basket",
 			"cart: its program in tye.yaml is ./bin/basket"},
 		{"/tye.yaml", "  - name: cart",
-			"  - name: till\n    executable: x\n    bindings: [{port: 1}]\n  - name: cart", "tye.yaml has 7 services"},
+			"  - name: till\n    executable: x\n    bindings: [{port: 1}]\n  - name: cart", fmt.Sprintf("tye.yaml has %d services", appCount(t)+1)},
 		{"/deploy/base/orders.yaml", "containerPort: 23140", "containerPort: 23141", "orders: its container's ports"},
 		{"/deploy/base/orders.yaml", `dapr.io/app-port: "23140"`, `dapr.io/app-port: "23141"`,
 			"orders: its sidecar in deploy calls port 23141"},
