@@ -12,7 +12,7 @@ import (
 	"haberdash/internal/sidecar"
 )
 
-func TestLogsOfEarlierReleasesAreRead(t *testing.T) {
+func TestReleases(t *testing.T) {
 	t.Parallel()
 	logtest.Releases(t, "users", trail.Model(), func(state sidecar.State) {
 		tr, _ := open(t, state, time.Now)
