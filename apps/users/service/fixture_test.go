@@ -108,8 +108,11 @@ func (f *fixture) mount() {
 	router.MethodNotAllowed(httpx.MethodNotAllowed)
 	api := httpx.NewAPI(router.With(httpx.Authenticate(f.verifier()), httpx.Conditional), "Haberdash users")
 	logapi.MountFeed(api, f.log)
-	moving.MountExport(api, "users", keyring.Export(f.state), logapi.Exported(f.log, contract.TopicUsers),
-		f.service.directory.Export, f.service.administration.ExportMark(firstAdministrator))
+	exportLog := func(ctx context.Context, put func(sidecar.Item) error) error {
+		return f.log.Export(ctx, contract.TopicUsers, put)
+	}
+	moving.MountExport(api, "users", keyring.Export(f.state), exportLog, f.service.directory.Export,
+		f.service.administration.ExportMark(firstAdministrator))
 	f.service.Mount(api)
 	f.handler = router
 }
