@@ -9,9 +9,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"haberdash/internal/moving"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/memory"
+	"haberdash/internal/transfer"
 )
 
 // After an export and an import, users have the same accounts, passwords, roles, sessions and access tokens, and
@@ -31,7 +31,7 @@ func TestImportedAccountsAreTheSame(t *testing.T) {
 	target := memory.NewState()
 	export := f.do(http.MethodGet, "/internal/export", "", nil)
 	require.Equal(t, 200, export.status)
-	for r := moving.NewReader(strings.NewReader(export.raw)); ; {
+	for r := transfer.NewReader(strings.NewReader(export.raw)); ; {
 		item, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			break
@@ -40,7 +40,7 @@ func TestImportedAccountsAreTheSame(t *testing.T) {
 		if r.Line() == 1 {
 			require.Equal(t, "signing-keys", item.Key)
 		}
-		require.NoError(t, moving.Accept(t.Context(), target, []sidecar.Item{item}))
+		require.NoError(t, transfer.Import(t.Context(), target, []sidecar.Item{item}))
 	}
 	imported := newReplica(t, target, f)
 

@@ -23,9 +23,9 @@ import (
 	"haberdash/internal/contract"
 	"haberdash/internal/httpx"
 	"haberdash/internal/identity"
-	"haberdash/internal/moving"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/memory"
+	"haberdash/internal/transfer"
 )
 
 // clock is a clock that tests move forward.
@@ -111,7 +111,7 @@ func (f *fixture) mount() {
 	exportLog := func(ctx context.Context, put func(sidecar.Item) error) error {
 		return f.log.Export(ctx, contract.TopicUsers, put)
 	}
-	moving.MountExport(api, "users", keyring.Export(f.state), exportLog, f.service.directory.Export,
+	transfer.MountExport(api, "users", keyring.Export(f.state), exportLog, f.service.directory.Export,
 		f.service.administration.ExportMark(firstAdministrator))
 	f.service.Mount(api)
 	f.handler = router
