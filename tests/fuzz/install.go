@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -15,7 +16,8 @@ import (
 	"haberdash/dapr/launch/toolchain"
 )
 
-// schemathesis is the program of the pinned version, installed once into the user's cache.
+// schemathesis returns the path of the program in the pinned version. It installs the program once into the user's
+// cache.
 func schemathesis(ctx context.Context, requirements string) (string, error) {
 	text, err := os.ReadFile(requirements)
 	if err != nil {
@@ -36,21 +38,24 @@ func schemathesis(ctx context.Context, requirements string) (string, error) {
 	}
 	lock := flock.New(dir + ".lock")
 	if _, err := lock.TryLockContext(ctx, 200*time.Millisecond); err != nil {
-		return "", fmt.Errorf("waiting for Schemathesis: %w", err)
+		return "", fmt.Errorf("wait for another installation of Schemathesis: %w", err)
 	}
 	defer func() { _ = lock.Unlock() }()
 	if _, err := os.Stat(done); err == nil {
-		return program, nil // somebody else was first
+		return program, nil // another process has installed it meanwhile
 	}
 	python, err := exec.LookPath("python3")
 	if err != nil {
-		return "", fmt.Errorf("python3 is missing: install it with its venv module (Debian: python3-venv)")
+		return "", errors.New("python3 is missing: install it with its venv module (Debian: python3-venv)")
 	}
 	fmt.Fprintf(os.Stderr, "installing Schemathesis into %s (once)\n", dir)
-	// The programs of a venv have its path inside: it cannot be made elsewhere and moved.
+	// The programs of a virtual environment contain its path, so it cannot be created elsewhere and renamed.
 	for _, args := range [][]string{
 		{python, "-m", "venv", "--clear", dir},
-		{filepath.Join(dir, "bin", "pip"), "install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r", requirements},
+		{
+			filepath.Join(dir, "bin", "pip"), "install", "--quiet", "--disable-pip-version-check", "--no-deps",
+			"-r", requirements,
+		},
 	} {
 		command := exec.CommandContext(ctx, args[0], args[1:]...)
 		if out, err := command.CombinedOutput(); err != nil {

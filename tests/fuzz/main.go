@@ -1,7 +1,9 @@
-// Command fuzz lets Schemathesis make requests of all that the shop's OpenAPI document allows, and of what it does not,
-// against a shop of its own: as nobody, as a customer and as an administrator. Any answer of 5xx, and any that the
-// document does not describe, fails it. EXAMPLES= is how many requests each operation gets in each phase that draws
-// them, SEED= what they are drawn by, AS= one caller alone.
+// Command fuzz starts a shop and has Schemathesis send requests to it: valid and invalid ones by the shop's OpenAPI
+// document, without an account, as a customer and as an administrator. An answer of 5xx fails the run, and so does an
+// answer that the document does not describe.
+//
+// Settings, from the environment: EXAMPLES is the number of requests for each operation in each random phase (default:
+// 20), SEED is their random seed (default: 1), AS selects one caller: nobody, customer or admin.
 package main
 
 import (
@@ -41,8 +43,8 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	here := filepath.Join(root, "tests", "fuzz")
-	program, err := schemathesis(ctx, filepath.Join(here, "requirements.txt"))
+	folder := filepath.Join(root, "tests", "fuzz")
+	program, err := schemathesis(ctx, filepath.Join(folder, "requirements.txt"))
 	if err != nil {
 		return err
 	}
@@ -74,35 +76,38 @@ func run(ctx context.Context) error {
 		if only := os.Getenv("AS"); only != "" && only != caller {
 			continue
 		}
-		began := time.Now()
-		world, err := furnish(ctx, api.New(s.GatewayURL()), caller)
+		start := time.Now()
+		f, err := newFixture(ctx, api.New(s.GatewayURL()), caller)
 		if err != nil {
 			return fmt.Errorf("prepare the shop: %w", err)
 		}
-		if err := fuzz(ctx, program, here, s.GatewayURL(), caller, world, done); err != nil {
+		if err := fuzz(ctx, program, folder, s.GatewayURL(), caller, f, done); err != nil {
 			failed = errors.Join(failed, fmt.Errorf("as %s: %w", caller, err))
 			continue
 		}
-		fmt.Printf("as %s: no answer of 5xx and none that is not described, after %s\n", caller, time.Since(began).Round(time.Second))
+		fmt.Printf("as %s: all answers are described, and none is a server error, after %s\n",
+			caller, time.Since(start).Round(time.Second))
 	}
-	never := done.never()
-	fmt.Printf("%d of %d operations were done; only refused: %s\n", len(done)-len(never), len(done), strings.Join(never, ", "))
+	refused := done.onlyRefused()
+	fmt.Printf("%d of %d operations succeeded at least once; always refused: %s\n",
+		len(done)-len(refused), len(done), strings.Join(refused, ", "))
 	return failed
 }
 
-// fuzz runs Schemathesis in a directory with its settings and the world's dictionaries, and adds to what was done.
-func fuzz(ctx context.Context, program, here, url, caller string, w world, done tally) error {
-	dir, err := os.MkdirTemp("", "haberdash-fuzz-world-")
+// fuzz runs Schemathesis in a directory with its settings and the dictionaries of the fixture, and adds its answers to
+// the tally.
+func fuzz(ctx context.Context, program, folder, url, caller string, f fixture, done tally) error {
+	dir, err := os.MkdirTemp("", "haberdash-fuzz-fixture-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	text, err := os.ReadFile(filepath.Join(here, "schemathesis.toml"))
+	text, err := os.ReadFile(filepath.Join(folder, "schemathesis.toml"))
 	if err != nil {
 		return err
 	}
 	files := map[string]string{"schemathesis.toml": string(text)}
-	for name, entries := range w.dictionaries {
+	for name, entries := range f.dictionaries {
 		for _, e := range entries {
 			files[name] += strconv.Quote(e) + "\n"
 		}
@@ -112,12 +117,13 @@ func fuzz(ctx context.Context, program, here, url, caller string, w world, done 
 			return err
 		}
 	}
-	command := exec.CommandContext(ctx, program, "--config-file", filepath.Join(dir, "schemathesis.toml"), "run", url+"/openapi.json", "--url", url,
-		"--seed", cmp.Or(os.Getenv("SEED"), "1"), "--max-examples", cmp.Or(os.Getenv("EXAMPLES"), "20"),
-		"--warnings", "off", "--no-color")
+	command := exec.CommandContext(ctx, program, "--config-file", filepath.Join(dir, "schemathesis.toml"),
+		"run", url+"/openapi.json", "--url", url, "--seed", cmp.Or(os.Getenv("SEED"), "1"),
+		"--max-examples", cmp.Or(os.Getenv("EXAMPLES"), "20"), "--warnings", "off", "--no-color")
 	command.Dir, command.Stdout, command.Stderr = dir, os.Stdout, os.Stderr
-	command.Env = append(os.Environ(), "SCHEMATHESIS_HOOKS="+filepath.Join(here, "hooks.py"), "PYTHONDONTWRITEBYTECODE=1",
-		"FUZZ_SHOP="+url, "FUZZ_AS="+caller, "FUZZ_EMAIL="+w.email, "FUZZ_PASSWORD="+w.password)
+	command.Env = append(os.Environ(),
+		"SCHEMATHESIS_HOOKS="+filepath.Join(folder, "hooks.py"), "PYTHONDONTWRITEBYTECODE=1",
+		"FUZZ_SHOP="+url, "FUZZ_AS="+caller, "FUZZ_EMAIL="+f.email, "FUZZ_PASSWORD="+f.password)
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
 	command.WaitDelay = 5 * time.Second
 	failed := command.Run()

@@ -10,6 +10,7 @@ import (
 // tally counts the answers to each operation by their status.
 type tally map[string]map[string]int
 
+// add adds a tally in JSON.
 func (t tally) add(text []byte) error {
 	var more tally
 	if err := json.Unmarshal(text, &more); err != nil {
@@ -26,10 +27,11 @@ func (t tally) add(text []byte) error {
 	return nil
 }
 
-// never lists the operations that no request of a run got done: a run that only meets refusals has not tried much.
-func (t tally) never() (operations []string) {
+// onlyRefused lists the operations of which no request succeeded. They are hardly tested.
+func (t tally) onlyRefused() (operations []string) {
 	for operation, answers := range t {
-		if !slices.ContainsFunc(slices.Collect(maps.Keys(answers)), func(s string) bool { return strings.HasPrefix(s, "2") }) {
+		succeeded := func(status string) bool { return strings.HasPrefix(status, "2") }
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(answers)), succeeded) {
 			operations = append(operations, operation)
 		}
 	}
