@@ -7,7 +7,8 @@ import (
 )
 
 // localTests are the end-to-end tests that start a shop or a sidecar of their own on this machine.
-const localTests = "^(TestShopSurvivesRestartsAndKills|TestADeletionIsCarriedOutLater|TestSidecarsRefuseStrangers)$"
+const localTests = "^(TestShopSurvivesRestartsAndKills|TestDeletionIsCompletedAfterAnOutage|" +
+	"TestSidecarsRefuseUnknownApps)$"
 
 // endToEnd runs the end-to-end suite.
 func (t test) endToEnd(ctx context.Context) error { return t.goTest(ctx, "-skip", localTests) }
@@ -17,7 +18,7 @@ func (t test) audit(ctx context.Context) error {
 	if err := t.Connect(ctx); err != nil {
 		return err
 	}
-	return t.goTest(ctx, "-run", "^TestConsumersAndDocumentsFollowTheLogs$")
+	return t.goTest(ctx, "-run", "^TestConsumersAndDocumentsMatchTheLogs$")
 }
 
 func (t test) goTest(ctx context.Context, flags ...string) error {
