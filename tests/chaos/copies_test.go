@@ -17,7 +17,7 @@ import (
 )
 
 // TestFiftyCopies sends fifty copies of one placement at the same moment. They must make one order and one charge and
-// get one answer, whichever process dies meanwhile.
+// get one answer, whichever process dies in the meantime.
 func TestFiftyCopies(t *testing.T) {
 	h := harness(t)
 	const copies = 50

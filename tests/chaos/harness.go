@@ -3,8 +3,8 @@
 // provider, and nothing inside the services.
 //
 // The packages below it are: plan draws everything that happens from a seed; shop starts the shop and kills its
-// processes; buyers are the customers and the staff; record remembers what they were answered; snapshot reads the state
-// of the shop afterwards; checker compares the two.
+// processes; buyers are the customers and the staff; record remembers the answers that they got; snapshot reads the
+// state of the shop afterwards; checker compares the two.
 package chaos
 
 import (
@@ -24,7 +24,7 @@ import (
 // concurrentBuyers is the number of buyers who buy at the same time.
 const concurrentBuyers = 40
 
-// Harness is a shop with its buyers, and the record of what they were answered.
+// Harness is a shop with its buyers, and the record of the answers that they got.
 type Harness struct {
 	Shop   *shop.Shop
 	Buyers *buyers.Buyers
@@ -42,7 +42,7 @@ func Start(ctx context.Context, o shop.Options) (*Harness, error) {
 }
 
 // Execute carries out a plan: the buyers buy while processes are killed. It returns when all processes run again. The
-// log says what was killed when.
+// log lists the kills.
 func (h *Harness) Execute(ctx context.Context, p plan.Plan) (log []string, err error) {
 	if err := h.Buyers.Import(ctx, p.Products); err != nil {
 		return nil, err

@@ -37,8 +37,8 @@ var ErrDone = errors.New("nothing left to do")
 // CPU returns the processor time that each process of the shop has used so far.
 type CPU func() map[string]time.Duration
 
-// turns is how often a case and its baseline are measured in turns. What else the machine does, and how fast it runs,
-// changes from minute to minute.
+// turns is how often a case and its baseline are measured in turns. Other load on the machine, and its clock rate,
+// change from minute to minute.
 const turns = 4
 
 // Measure measures a case with n clients for d. If there is a baseline, it is measured in turns with the case for as

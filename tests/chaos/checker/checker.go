@@ -31,7 +31,7 @@ type check struct {
 }
 
 // Check returns the violations of all invariants but that of ownership, of which it checks only the lists of orders. No
-// buyer may send requests meanwhile.
+// buyer may send requests at the same time.
 func Check(s *snapshot.Snapshot, r *record.Record) (found []record.Violation) {
 	for _, c := range []struct {
 		invariant int

@@ -111,7 +111,7 @@ func state(invariant int, f func(*snapshot.Snapshot)) violation {
 	return violation{invariant, func(s *snapshot.Snapshot, _ *record.Record) { f(s) }}
 }
 
-// told returns a violation in the record: the shop answered something that is not true.
-func told(invariant int, f func(*record.Record)) violation {
+// answer returns a violation in the record: the shop gave an answer that is not true.
+func answer(invariant int, f func(*record.Record)) violation {
 	return violation{invariant, func(_ *snapshot.Snapshot, r *record.Record) { f(r) }}
 }

@@ -39,7 +39,7 @@ func (c *check) checkKeys() {
 	}
 }
 
-// checkAcknowledged checks that the orders are in the state that buyers and staff were told.
+// checkAcknowledged checks that the orders are in the state that buyers and staff got as an answer.
 func (c *check) checkAcknowledged() {
 	ids := c.IDsByEmail()
 	for key, p := range c.record.Placements {
@@ -63,22 +63,22 @@ func (c *check) checkAcknowledged() {
 
 // checkConfirmed compares an order with the answer that its buyer got.
 func (c *check) checkConfirmed(key string, p *record.Placement) {
-	told := p.Order
-	o, exists := c.Orders[told.ID]
+	got := p.Order
+	o, exists := c.Orders[got.ID]
 	switch {
 	case !exists:
-		c.violated(told.ID, "key %s was answered with the order %s, which does not exist", key, told.Number)
+		c.violated(got.ID, "key %s was answered with the order %s, which does not exist", key, got.Number)
 		return
-	case told.Status != "confirmed":
-		c.violated(told.ID, "key %s was answered 201 with an order that is %s", key, told.Status)
-	case o.Number != told.Number, o.Email != told.Email, o.Total != told.Total, !slices.Equal(o.Items(), told.Items()):
+	case got.Status != "confirmed":
+		c.violated(got.ID, "key %s was answered 201 with an order that is %s", key, got.Status)
+	case o.Number != got.Number, o.Email != got.Email, o.Total != got.Total, !slices.Equal(o.Items(), got.Items()):
 		now, _ := json.Marshal(o.Order)
-		c.violated(told.ID, "key %s was answered with %.500s\n    and now the order is %.500s", key, p.Answers[0].Body, now)
+		c.violated(got.ID, "key %s was answered with %.500s\n    and now the order is %.500s", key, p.Answers[0].Body, now)
 	case o.Status == "placing", o.Status == "rejected":
-		c.violated(told.ID, "key %s was answered with a confirmed order, which now is %s", key, o.Status)
+		c.violated(got.ID, "key %s was answered with a confirmed order, which now is %s", key, o.Status)
 	}
-	if (told.AccessToken == "") != (p.Customer != "") {
-		c.violated(told.ID, "key %s: only a guest gets an access token, and always", key)
+	if (got.AccessToken == "") != (p.Customer != "") {
+		c.violated(got.ID, "key %s: a guest must get an access token, a customer must not", key)
 	}
 }
 

@@ -28,10 +28,10 @@ var stockViolations = map[string]violation{
 var adjustmentViolations = map[string]violation{
 	"lost adjustment":                stockHistory(6, 9, func(e *view.StockEvent) { e.Data.Reason = "other" }),
 	"adjustment of another quantity": stockHistory(6, 9, func(e *view.StockEvent) { e.Data.Quantity = -2 }),
-	"adjustment that was refused": told(6, func(r *record.Record) {
+	"adjustment that was refused": answer(6, func(r *record.Record) {
 		r.Adjustments[0].Status = http.StatusConflict
 	}),
-	"import that counted twice": told(6, func(r *record.Record) { r.Imported["HAT"] = 5 }),
+	"import that counted twice": answer(6, func(r *record.Record) { r.Imported["HAT"] = 5 }),
 }
 
 var paymentViolations = map[string]violation{
@@ -70,11 +70,11 @@ var keyViolations = map[string]violation{
 	"two orders of one key": state(3, func(s *snapshot.Snapshot) {
 		s.Orders["A2"] = snapshot.Order{Order: exampleOrder("A", "H9", "rejected", 1)}
 	}),
-	"two different answers to one key": told(3, func(r *record.Record) {
+	"two different answers to one key": answer(3, func(r *record.Record) {
 		r.Placements["key-A"].Answers[1] = &api.Answer{Status: 201, Body: []byte("{ }")}
 	}),
-	"order that nobody placed": told(3, func(r *record.Record) { delete(r.Placements, "key-C") }),
-	"one order of two keys": told(3, func(r *record.Record) {
+	"order that nobody placed": answer(3, func(r *record.Record) { delete(r.Placements, "key-C") }),
+	"one order of two keys": answer(3, func(r *record.Record) {
 		twin := *r.Placements["key-A"]
 		twin.Key = "key-A2"
 		r.Placements["key-A2"] = &twin
@@ -132,23 +132,23 @@ var orderViolations = map[string]violation{
 	"order with other lines":                   order(6, "A", func(o *snapshot.Order) { o.Lines[0].Quantity = 1 }),
 	"confirmed order that is rejected":         order(6, "A", func(o *snapshot.Order) { o.Status = "rejected" }),
 	"refused placement with a confirmed order": order(6, "C", func(o *snapshot.Order) { o.Status = "confirmed" }),
-	"answer 201 without a confirmation": told(6, func(r *record.Record) {
+	"answer 201 without a confirmation": answer(6, func(r *record.Record) {
 		r.Placements["key-A"].Order.Status = "placing"
 	}),
-	"guest without an access token": told(6, func(r *record.Record) {
+	"guest without an access token": answer(6, func(r *record.Record) {
 		r.Placements["key-A"].Order.AccessToken = ""
 	}),
 }
 
 var actionViolations = map[string]violation{
-	"lost parcel":             told(6, func(r *record.Record) { r.Actions[0].Part = "f9" }),
-	"parcel with other lines": told(6, func(r *record.Record) { r.Actions[0].Lines = hats(1) }),
+	"lost parcel":             answer(6, func(r *record.Record) { r.Actions[0].Part = "f9" }),
+	"parcel with other lines": answer(6, func(r *record.Record) { r.Actions[0].Lines = hats(1) }),
 	"lost delivery":           order(6, "A", func(o *snapshot.Order) { o.Fulfilments[0].Status = "shipped" }),
-	"lost return":             told(6, func(r *record.Record) { r.Actions[3].Part = "r9" }),
+	"lost return":             answer(6, func(r *record.Record) { r.Actions[3].Part = "r9" }),
 	"lost receipt of a return": order(6, "A", func(o *snapshot.Order) {
 		o.Returns[0].Status = "requested"
 	}),
-	"lost refund":       told(6, func(r *record.Record) { r.Actions[5].Amount = 55 }),
+	"lost refund":       answer(6, func(r *record.Record) { r.Actions[5].Amount = 55 }),
 	"lost cancellation": order(6, "B", func(o *snapshot.Order) { o.Status = "confirmed" }),
 }
 

@@ -28,7 +28,7 @@ type reader struct {
 	buyers *buyers.Buyers
 }
 
-// Read reads a snapshot. Unfinished tells whether its parts belong to the same moment.
+// Read reads a snapshot. If Unfinished returns nothing, its parts belong to the same moment.
 func Read(ctx context.Context, b *buyers.Buyers) (*Snapshot, error) {
 	r := &reader{b.Shop, b.Record, b}
 	s := &Snapshot{

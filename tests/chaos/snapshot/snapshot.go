@@ -1,5 +1,5 @@
 // Package snapshot reads everything that can be read of a shop from outside: orders, stock, carts, feeds, audits, mails
-// and the payment provider's ledger. It reads only public routes, and what an app tells its own sidecar.
+// and the payment provider's ledger. It uses public routes, and the routes of an app that its own sidecar may call.
 package snapshot
 
 import (
