@@ -9,13 +9,13 @@ import (
 	"strings"
 )
 
-// The first administrator of a local shop: its sign-in.
+// AdminEmail and AdminPassword sign in the first administrator of a local shop.
 const (
 	AdminEmail    = "admin@haberdash.test"
 	AdminPassword = "haberdash-admin-1"
 )
 
-// Payment tokens of the sandbox.
+// The payment tokens of the sandbox. Each has the outcome that its name says.
 const (
 	Visa              = "tok_visa"
 	Declined          = "tok_declined"
@@ -142,52 +142,4 @@ func (c *Client) cart(ctx context.Context, r Request) (Cart, error) {
 // ShippingOptions lists the shipping options of a cart.
 func (c *Client) ShippingOptions(ctx context.Context, cartID string) (List[ShippingOption], error) {
 	return get[List[ShippingOption]](ctx, c, "/api/v1/carts/"+cartID+"/shipping-options", nil)
-}
-
-// NewPlacement returns the order of a cart that is shipped to Home and paid with the token of a card.
-func NewPlacement(cart Cart, token string) Placement {
-	return Placement{
-		CartID: cart.ID, Email: NewEmail(), ShippingAddress: Home,
-		Payment: Payment{Method: "card", Token: token},
-	}
-}
-
-// Place places an order. The body is a Placement, or JSON that is sent unchanged.
-func (c *Client) Place(ctx context.Context, key string, body any) (*Answer, error) {
-	return c.Do(ctx, Request{
-		Method: http.MethodPost, Path: "/api/v1/orders", Header: map[string]string{"Idempotency-Key": key}, Body: body,
-	})
-}
-
-// Checkout places an order of a cart. It returns the order of an answer 201 or 202, or the *Problem.
-func (c *Client) Checkout(ctx context.Context, cart Cart, token, key string) (Order, error) {
-	a, err := c.Place(ctx, key, NewPlacement(cart, token))
-	if err != nil {
-		return Order{}, err
-	}
-	var o Order
-	err = a.Decode(&o)
-	return o, err
-}
-
-// Order reads an order. orderToken is the token of a guest's order; empty for an account.
-func (c *Client) Order(ctx context.Context, id, orderToken string) (Order, error) {
-	return get[Order](ctx, c, "/api/v1/orders/"+id, orderHeader(orderToken))
-}
-
-// Orders lists orders.
-func (c *Client) Orders(ctx context.Context, query url.Values) (List[Order], error) {
-	return get[List[Order]](ctx, c, "/api/v1/orders?"+query.Encode(), nil)
-}
-
-// Events reads an order's history.
-func (c *Client) Events(ctx context.Context, id, orderToken string) ([]Event, error) {
-	return get[[]Event](ctx, c, "/api/v1/orders/"+id+"/events", orderHeader(orderToken))
-}
-
-func orderHeader(token string) map[string]string {
-	if token == "" {
-		return nil
-	}
-	return map[string]string{"X-Order-Token": token}
 }

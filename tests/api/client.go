@@ -41,8 +41,8 @@ func (c *Client) As(token string) *Client {
 	return &other
 }
 
-// Request is one call. Path is sent unchanged, with escapes and dots. A Body of type string or []byte is sent unchanged,
-// any other as JSON; nil sends none.
+// Request is one call. Path is sent unchanged, with escapes and dots. A Body of type string or []byte is sent
+// unchanged, any other as JSON; nil sends none.
 type Request struct {
 	Method string
 	Path   string // with query

@@ -33,7 +33,8 @@ func TestHeadersOfEveryAnswer(t *testing.T) {
 	require.NoError(t, err)
 	other, err := c.Do(ctx, api.Request{Method: http.MethodGet, Path: "/api/v1/products"})
 	require.NoError(t, err)
-	require.NotEqual(t, one.Header.Get("X-Request-Id"), other.Header.Get("X-Request-Id"), "a cached answer has a request id of its own")
+	require.NotEqual(t, one.Header.Get("X-Request-Id"), other.Header.Get("X-Request-Id"),
+		"a cached answer has a new request id")
 
 	a, err := c.Do(ctx, api.Request{Method: http.MethodDelete, Path: "/api/v1/orders"})
 	require.NoError(t, err)
@@ -43,16 +44,16 @@ func TestHeadersOfEveryAnswer(t *testing.T) {
 
 func TestConditionalReads(t *testing.T) {
 	c, ctx := guest(t), t.Context()
-	sku := stocked(t, 5)
-	cart := cartOf(t, c, sku)
+	sku := importProduct(t, 5)
+	cart := cartWith(t, c, sku)
 	order, err := c.Checkout(ctx, cart, api.Visa, api.NewKey())
 	require.NoError(t, err)
 	found, err := c.Products(ctx, nil)
 	require.NoError(t, err)
 	for path, header := range map[string]map[string]string{
-		"/api/v1/products/" + found.Items[0].ID: {},
-		"/api/v1/carts/" + cartOf(t, c, sku).ID: {},
-		"/api/v1/orders/" + order.ID:            {"X-Order-Token": order.AccessToken},
+		"/api/v1/products/" + found.Items[0].ID:   {},
+		"/api/v1/carts/" + cartWith(t, c, sku).ID: {},
+		"/api/v1/orders/" + order.ID:              {"X-Order-Token": order.AccessToken},
 	} {
 		first, err := c.Do(ctx, api.Request{Method: http.MethodGet, Path: path, Header: header})
 		require.NoError(t, err)
@@ -78,7 +79,7 @@ func TestConditionalReads(t *testing.T) {
 
 func TestConditionalChanges(t *testing.T) {
 	c, ctx := guest(t), t.Context()
-	sku := stocked(t, 5)
+	sku := importProduct(t, 5)
 	old, err := c.NewCart(ctx)
 	require.NoError(t, err)
 	cart, err := c.SetItem(ctx, old, sku, 1)
@@ -92,9 +93,9 @@ func TestConditionalChanges(t *testing.T) {
 		"coupon":   {Method: http.MethodPost, Path: "/coupons", Body: `{"code":"WELCOME10"}`},
 	} {
 		r.Path = "/api/v1/carts/" + cart.ID + r.Path
-		require.Equal(t, http.StatusPreconditionRequired, refused(t, c, r, "header.If-Match").Status, path)
+		require.Equal(t, http.StatusPreconditionRequired, assertRefused(t, c, r, "header.If-Match").Status, path)
 		r.Header = map[string]string{"If-Match": old.ETag}
-		require.Equal(t, http.StatusPreconditionFailed, refused(t, c, r, "").Status, path)
+		require.Equal(t, http.StatusPreconditionFailed, assertRefused(t, c, r, "").Status, path)
 	}
 	after, err := c.Cart(ctx, cart.ID)
 	require.NoError(t, err)
@@ -107,21 +108,21 @@ func TestConditionalChanges(t *testing.T) {
 		if method == http.MethodPut {
 			r.Body = productBody
 		}
-		require.Equal(t, http.StatusPreconditionRequired, refused(t, staff(t), r, "header.If-Match").Status, method)
+		require.Equal(t, http.StatusPreconditionRequired, assertRefused(t, staff(t), r, "header.If-Match").Status, method)
 		r.Header = map[string]string{"If-Match": `"stale"`}
-		require.Equal(t, http.StatusPreconditionFailed, refused(t, staff(t), r, "").Status, method)
+		require.Equal(t, http.StatusPreconditionFailed, assertRefused(t, staff(t), r, "").Status, method)
 	}
 
-	// Of two who change the same version, one loses.
+	// Of several changes of the same version, one succeeds.
 	errs := make([]error, 8)
 	together(len(errs), func(i int) { _, errs[i] = c.SetItem(ctx, cart, sku, int64(i+2)) })
-	won := 0
+	succeeded := 0
 	for _, err := range errs {
 		if err == nil {
-			won++
+			succeeded++
 			continue
 		}
-		problem(t, err, http.StatusPreconditionFailed, "precondition-failed")
+		requireProblem(t, err, http.StatusPreconditionFailed, "precondition-failed")
 	}
-	require.Equal(t, 1, won)
+	require.Equal(t, 1, succeeded)
 }

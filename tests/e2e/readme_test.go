@@ -13,21 +13,21 @@ import (
 
 var runBlock = regexp.MustCompile("(?s)<!-- tests/e2e runs this block -->\n```sh\n(.*?)```")
 
-// block is the one block of a page that readers paste into a shell.
-func block(t *testing.T, page string) string {
+// shellBlock returns the block of a page that readers paste into a shell.
+func shellBlock(t *testing.T, page string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "..", page))
 	require.NoError(t, err)
 	found := runBlock.FindAllStringSubmatch(string(text), -1)
-	require.Len(t, found, 1, "%s: the mark of the block is missing", page)
+	require.Len(t, found, 1, "%s: the comment before the block is missing", page)
 	return found[0][1]
 }
 
-// The README's purchase, and the tour that continues in the same shell, work as they are printed, on any address.
+// The shell block of the README and that of the tour, which continues it, work unchanged but for the shop's address.
 func TestReadmePurchase(t *testing.T) {
 	c := guest(t)
 	const address = "SHOP=http://localhost:8080\n"
-	purchase, tour := block(t, "README.md"), block(t, filepath.Join("docs", "tour.md"))
+	purchase, tour := shellBlock(t, "README.md"), shellBlock(t, filepath.Join("docs", "tour.md"))
 	require.True(t, strings.HasPrefix(purchase, address))
 	script := "SHOP=" + c.BaseURL + "\n" + strings.TrimPrefix(purchase, address) + "\necho\n" + tour
 

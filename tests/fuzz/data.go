@@ -124,7 +124,7 @@ func (d testData) addOrders(ctx context.Context, guest, buyer, admin *api.Client
 			d.add("fulfilments.txt", order.Fulfilments[0].ID)
 		}
 		if i > 1 {
-			if order, err = buyer.AskReturn(ctx, order.ID, token, api.NewKey(), line(1)); err != nil {
+			if order, err = buyer.RequestReturn(ctx, order.ID, token, api.NewKey(), line(1)); err != nil {
 				return err
 			}
 			d.add("returns.txt", order.Returns[0].ID)

@@ -27,12 +27,12 @@ func followed(t *testing.T, page string) checkout {
 		t.Skip("starts real sidecars")
 	}
 	c := checkout{t, t.TempDir()}
-	require.NoError(t, copyCheckout(filepath.Join("..", ".."), c.root))
+	require.NoError(t, copyRepository(filepath.Join("..", ".."), c.root))
 	steps, err := readSteps(filepath.Join(c.root, "docs", page))
 	require.NoError(t, err)
 	require.NotEmpty(t, steps)
 	for _, s := range steps {
-		require.NoError(t, s.follow(c.root), page)
+		require.NoError(t, s.apply(c.root), page)
 	}
 	return c
 }
@@ -85,7 +85,7 @@ func TestAddingAService(t *testing.T) {
 	c.run("go", "run", "./dapr/roster")
 	c.run("go", "vet", "./apps/wishlist/...", "./internal/roster", "./tests/e2e")
 	c.run("go", "test", "./apps/wishlist/...", "./internal/roster", "./dapr/roster", "./dapr/launch/runfile", "./tests/architecture")
-	c.run("go", "test", "./tests/e2e", "-run", "^TestOpenAPIIsTheOneThatWasReviewed$", "-update")
+	c.run("go", "test", "./tests/e2e", "-run", "^TestOpenAPIMatchesTheReviewedFile$", "-update")
 	c.run("go", "test", "./tests/e2e", "-run", "^(TestCustomersHaveAWishlist|TestAccess|TestEveryRoute.*|TestOpenAPI.*)$")
 	c.run("go", "-C", "tests/deploy", "test", "./...")
 }
@@ -94,7 +94,7 @@ func TestAddingAField(t *testing.T) {
 	c := followed(t, "adding-a-field.md")
 	c.gofmt("apps", "tests/e2e")
 	c.run("go", "test", "./apps/catalog/...")
-	c.run("go", "test", "./tests/e2e", "-run", "^TestOpenAPIIsTheOneThatWasReviewed$", "-update")
+	c.run("go", "test", "./tests/e2e", "-run", "^TestOpenAPIMatchesTheReviewedFile$", "-update")
 	c.run("go", "test", "./tests/e2e", "-run", "^(TestProductsHaveAMaterial|TestOpenAPI.*)$")
 }
 
@@ -102,14 +102,14 @@ func TestStepsThatFitNowhereFail(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(root, "f"), []byte("a\nb\nlist {\n\t1\n}\na\n"), 0o644))
-	insert := step{verb: "insert", path: "f", where: "after", anchor: "a", block: "x\n"}
-	require.ErrorContains(t, insert.follow(root), "is there 2 times")
+	insert := step{action: "insert", path: "f", where: "after", anchor: "a", block: "x\n"}
+	require.ErrorContains(t, insert.apply(root), "2 times instead of once")
 	insert.anchor = "c"
-	require.ErrorContains(t, insert.follow(root), "is there 0 times")
+	require.ErrorContains(t, insert.apply(root), "0 times instead of once")
 	insert.anchor = "b"
-	require.NoError(t, insert.follow(root))
+	require.NoError(t, insert.apply(root))
 	insert.where, insert.anchor, insert.block = "at the end of", "list {", "\t2\n"
-	require.NoError(t, insert.follow(root))
+	require.NoError(t, insert.apply(root))
 	text, err := os.ReadFile(filepath.Join(root, "f"))
 	require.NoError(t, err)
 	require.Equal(t, "a\nb\nx\nlist {\n\t1\n\t2\n}\na\n", string(text))
