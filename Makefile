@@ -1,91 +1,91 @@
-# What a person types. The work is done by dapr/shop (the launcher) and the go command.
+# The commands of a developer. The haberdash command (dapr/cmd/haberdash) and the go command do the work.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-SHOP := .run/bin/shop
+HABERDASH := .run/bin/haberdash
 
-# Settings reach the launcher through the environment, whether before or after `make`.
+# Settings reach the haberdash command through the environment, whether before or after `make`.
 
 .PHONY: help
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  Settings of make up: STATE=sqlite PUBSUB=embedded MAIL=files SECRETS=env (directories in components/),"
 	@echo "  GATEWAY_PORT=8080, PORT_BASE=23100 (all other ports), SECURE=1 (mutual TLS, access rules), RATE_LIMIT=off, DAPR=system, RUN_DIR=.run, REBUILD=on (documents from the logs)"
 
 .PHONY: up
-up: $(SHOP) ## build what is missing, start the shop, wait until it is ready
-	@$(SHOP) up
+up: $(HABERDASH) ## build what is missing, start the shop, wait until it is ready
+	@$(HABERDASH) up
 
 .PHONY: down
-down: $(SHOP) ## stop it; data stays
-	@$(SHOP) down
+down: $(HABERDASH) ## stop it; data stays
+	@$(HABERDASH) down
 
 .PHONY: status
-status: $(SHOP) ## what runs, where, and how much memory it takes
-	@$(SHOP) status
+status: $(HABERDASH) ## what runs, where, and how much memory it takes
+	@$(HABERDASH) status
 
 .PHONY: logs
-logs: $(SHOP) ## print logs and follow them; APP=orders for one app
-	@$(SHOP) logs -f $(APP)
+logs: $(HABERDASH) ## print logs and follow them; APP=orders for one app
+	@$(HABERDASH) logs -f $(APP)
 
 .PHONY: clean
-clean: $(SHOP) ## stop it and remove its data
-	@$(SHOP) clean
+clean: $(HABERDASH) ## stop it and remove its data
+	@$(HABERDASH) clean
 
 .PHONY: import
-import: $(SHOP) ## send a catalogue file to the running shop: FILE=products.csv
-	@$(SHOP) import "$(FILE)"
+import: $(HABERDASH) ## send a catalogue file to the running shop: FILE=products.csv
+	@$(HABERDASH) import "$(FILE)"
 
 .PHONY: dead-letters
-dead-letters: $(SHOP) ## list the events that apps could not handle; APP=cart for one app
-	@$(SHOP) dead-letters $(APP)
+dead-letters: $(HABERDASH) ## list the events that apps could not handle; APP=cart for one app
+	@$(HABERDASH) dead-letters $(APP)
 
 .PHONY: replay
-replay: $(SHOP) ## have an app handle one of them once more: APP=cart ID=orders:orders:7, or ID=all
-	@$(SHOP) replay "$(APP)" "$(ID)"
+replay: $(HABERDASH) ## make an app handle one of them again: APP=cart ID=orders:orders:7, or ID=all
+	@$(HABERDASH) replay "$(APP)" "$(ID)"
 
 .PHONY: audit
-audit: $(SHOP) ## compare the running shop's documents, byte for byte, with the logs they come from
-	@$(SHOP) audit
+audit: $(HABERDASH) ## compare the documents of the running shop, byte for byte, with the logs that they come from
+	@$(HABERDASH) audit
 
 .PHONY: erase
-erase: $(SHOP) ## for good: ORDER=… who placed a guest's order; INVOICES=2015 the names and addresses of a year's invoices
-	@$(SHOP) erase "$(ORDER)" "$(INVOICES)"
+erase: $(HABERDASH) ## erase personal data for good: ORDER=… of a guest's order; INVOICES=2015 of that year's invoices
+	@$(HABERDASH) erase "$(ORDER)" "$(INVOICES)"
 
 .PHONY: export
-export: $(SHOP) ## write the running shop's data into a file: FILE=shop.ndjson.gz; READ_ONLY=keep for a move
-	@$(SHOP) export "$(FILE)"
+export: $(HABERDASH) ## write the data of the running shop into a file: FILE=shop.ndjson.gz; READ_ONLY=keep leaves it read-only
+	@$(HABERDASH) export "$(FILE)"
 
 .PHONY: import-data
-import-data: $(SHOP) ## start a shop with that data on another store, and compare: FILE=shop.ndjson.gz STATE=postgres
-	@$(SHOP) import-data "$(FILE)"
+import-data: $(HABERDASH) ## start a shop with exported data on another store, and compare the two: FILE=shop.ndjson.gz STATE=postgres
+	@$(HABERDASH) import-data "$(FILE)"
 
 .PHONY: read-only
-read-only: $(SHOP) ## let the running shop be looked at only, or end that: SWITCH=on, SWITCH=off
-	@$(SHOP) read-only "$(SWITCH)"
+read-only: $(HABERDASH) ## make the running shop read-only, or end that: SWITCH=on, SWITCH=off
+	@$(HABERDASH) read-only "$(SWITCH)"
 
 .PHONY: tools
-tools: $(SHOP) ## build Dapr's programs and the broker, once, into the user's cache
-	@$(SHOP) tools
+tools: $(HABERDASH) ## build Dapr's programs and the broker, once, into the user's cache
+	@$(HABERDASH) tools
 
 .PHONY: infra
-infra: $(SHOP) ## start real servers to try the shop on: Redis, PostgreSQL, Kafka, SMTP; SERVERS="redis postgres" for some
-	@$(SHOP) infra
+infra: $(HABERDASH) ## start real servers to try the shop on: Redis, PostgreSQL, Kafka, SMTP; SERVERS="redis postgres" for some
+	@$(HABERDASH) infra
 
 .PHONY: infra-down
-infra-down: $(SHOP) ## stop them; their data stays
-	@$(SHOP) infra-down
+infra-down: $(HABERDASH) ## stop them; their data stays
+	@$(HABERDASH) infra-down
 
 .PHONY: backing
-backing: $(SHOP) ## start only what dapr run -f dapr/apps.yaml needs
-	@$(SHOP) backing
+backing: $(HABERDASH) ## start only what dapr run -f dapr/apps.yaml needs
+	@$(HABERDASH) backing
 
 # Go knows what has changed, so this is not a file for make to compare.
-.PHONY: $(SHOP)
-$(SHOP):
+.PHONY: $(HABERDASH)
+$(HABERDASH):
 	@command -v go >/dev/null || { echo "the go command is missing: install Go (https://go.dev/dl)" >&2; exit 1; }
 	@mkdir -p $(@D) 2>/dev/null || { echo "cannot write to $(@D)" >&2; exit 1; }
-	@CGO_ENABLED=0 go build -buildvcs=false -o $@ ./dapr/shop
+	@CGO_ENABLED=0 go build -buildvcs=false -o $@ ./dapr/cmd/haberdash
 
 # Tests that start shops are few at a time: each is a dozen processes.
 CHAOS := ^(TestChaos|TestRush|TestFiftyCopies|TestEveryKillPoint)$$
@@ -110,7 +110,7 @@ chaos: tools ## kill every process while hundreds buy, then hold all promises; S
 
 .PHONY: test-infra
 test-infra: tools ## the suites on every choice of state and broker with real servers; COMBINATIONS="redis:redis postgres:kafka"
-	go test -count=1 -timeout 10m -run '$(INFRA)' ./dapr/launch ./tests/moving
+	go test -count=1 -timeout 10m -run '$(INFRA)' ./dapr/launch/infra ./tests/moving
 	go run ./tests/matrix $(COMBINATIONS)
 
 .PHONY: clients
@@ -161,8 +161,15 @@ deploy: ## the shop on the cluster that kubectl knows: OVERLAY=demo PREFIX=regis
 	  | sed 's#localhost/haberdash/\([a-z]*\):dev#$(or $(PREFIX),localhost/haberdash)/\1:$(or $(TAG),dev)#' | kubectl apply -f -
 	kubectl -n haberdash wait --for=condition=available --timeout=5m deployments --all
 
+# The linter is a program of its own: the go command builds it once and caches it.
+GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 .PHONY: lint
-lint: ## formatting and go vet
+lint: ## formatting, go vet and golangci-lint (.golangci.yaml)
 	@unformatted=$$(gofmt -l apps clients dapr deploy internal tests 2>/dev/null); \
 	  if [ -n "$$unformatted" ]; then echo "gofmt -w these: $$unformatted" >&2; exit 1; fi
 	go vet ./...
+	go run $(GOLANGCI) run
+
+.PHONY: roster
+roster: ## write what the list of apps (internal/roster) and the calls of the code decide into YAML
+	go run ./dapr/roster

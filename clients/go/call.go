@@ -15,32 +15,34 @@ import (
 	"time"
 )
 
-// attempts is how often a request is made at most, if it may be repeated and the answer may change.
-const attempts = 3
+// maxAttempts is how often the client sends a request that is safe to repeat and fails for a temporary reason.
+const maxAttempts = 3
 
 // request is one call of an operation.
 type request struct {
 	method, path string
 	params       url.Values
 	headers      http.Header
-	body         any       // sent as JSON, unless nil
-	stream       io.Reader // sent as it is, once
+	body         any       // sent as JSON; nil for none
+	stream       io.Reader // sent unchanged instead of body; cannot be sent a second time
 }
 
 func newRequest(method, path string) *request {
-	return &request{method: method, path: path, params: url.Values{}, headers: http.Header{"Accept": {"application/json"}}}
+	headers := http.Header{"Accept": {"application/json"}}
+	return &request{method: method, path: path, params: url.Values{}, headers: headers}
 }
 
+// query adds a parameter to the query, unless it is empty.
 func (r *request) query(name string, value any) {
-	if s := text(value); s != "" {
+	if s := formatParam(value); s != "" {
 		r.params.Set(name, s)
 	}
 }
 
-// header sets a parameter that goes into the header. An idempotency key is made if the caller gives none: it is the
-// same for all attempts of this call.
+// header sets a header, unless the value is empty. If the caller has given no idempotency key, header makes one, which
+// is the same in all attempts of this call.
 func (r *request) header(name string, value any) {
-	s := text(value)
+	s := formatParam(value)
 	if s == "" && name == "Idempotency-Key" {
 		s = rand.Text()
 	}
@@ -49,8 +51,8 @@ func (r *request) header(name string, value any) {
 	}
 }
 
-// text writes a parameter; a nil pointer and an empty text are none.
-func text(value any) string {
+// formatParam formats a parameter. A nil pointer and an empty string give "", which is not sent.
+func formatParam(value any) string {
 	v := reflect.ValueOf(value)
 	if v.Kind() == reflect.Pointer {
 		if v.IsNil() {
@@ -61,12 +63,12 @@ func text(value any) string {
 	return fmt.Sprint(v.Interface())
 }
 
-// repeatable tells whether a second request does no more than the first.
+// repeatable reports whether the request has the same effect when it is sent twice as when it is sent once.
 func (r *request) repeatable() bool {
 	return r.stream == nil && (r.method == http.MethodGet || r.headers.Get("Idempotency-Key") != "")
 }
 
-// call makes a request and reads its answer. The error is a *Problem, unless no answer came.
+// call sends a request and decodes the response. If the server has answered with a problem, the error is a *Problem.
 func call[T any](ctx context.Context, c *Client, r *request) (*Answer[T], error) {
 	res, err := c.send(ctx, r)
 	if err != nil {
@@ -76,7 +78,7 @@ func call[T any](ctx context.Context, c *Client, r *request) (*Answer[T], error)
 	a := &Answer[T]{Status: res.StatusCode, Header: res.Header}
 	body, err := io.ReadAll(res.Body)
 	if err != nil {
-		return nil, fmt.Errorf("%s %s: read answer: %w", r.method, r.path, err)
+		return nil, fmt.Errorf("%s %s: read the response: %w", r.method, r.path, err)
 	}
 	if len(body) == 0 {
 		return a, nil
@@ -87,11 +89,11 @@ func call[T any](ctx context.Context, c *Client, r *request) (*Answer[T], error)
 	return a, nil
 }
 
-// send makes a request, again where that may help: when no answer came, when the shop asks to come back, and once
-// with another access token.
+// send sends a request. If it is safe to repeat, send repeats it when there was no response and after temporary
+// problems.
 func (c *Client) send(ctx context.Context, r *request) (*http.Response, error) {
 	for attempt := 1; ; attempt++ {
-		res, err := c.authorized(ctx, r)
+		res, err := c.sendAuthorized(ctx, r)
 		pause := time.Duration(attempt) * 200 * time.Millisecond
 		if err == nil {
 			if res.StatusCode < 300 || res.StatusCode == http.StatusNotModified {
@@ -104,35 +106,35 @@ func (c *Client) send(ctx context.Context, r *request) (*http.Response, error) {
 			pause = max(pause, p.RetryAfter())
 		}
 		var p *Problem
-		ours := errors.As(err, &p) && !p.temporary() // a session that is over
-		if attempt == attempts || !r.repeatable() || ours || ctx.Err() != nil || c.wait(ctx, pause) != nil {
+		final := errors.As(err, &p) && !p.temporary() // the session has ended
+		if attempt == maxAttempts || !r.repeatable() || final || ctx.Err() != nil || c.wait(ctx, pause) != nil {
 			return nil, err
 		}
 	}
 }
 
-// authorized makes a request with the session's access token; a refused token is exchanged, and the request made once
-// more: a refusal has changed nothing.
-func (c *Client) authorized(ctx context.Context, r *request) (*http.Response, error) {
+// sendAuthorized sends a request with the access token of the session. If the server refuses the token (401), it
+// refreshes the token and sends the request again: the refused request has changed nothing.
+func (c *Client) sendAuthorized(ctx context.Context, r *request) (*http.Response, error) {
 	if c.session == nil {
-		return c.once(ctx, r, "")
+		return c.sendOnce(ctx, r, "")
 	}
-	token, err := c.session.token(ctx, c, "")
+	token, err := c.session.accessToken(ctx, c, "")
 	if err != nil {
 		return nil, err
 	}
-	res, err := c.once(ctx, r, token)
+	res, err := c.sendOnce(ctx, r, token)
 	if err != nil || res.StatusCode != http.StatusUnauthorized || r.stream != nil {
 		return res, err
 	}
 	p := readProblem(res)
-	if token, err = c.session.token(ctx, c, token); err != nil {
+	if token, err = c.session.accessToken(ctx, c, token); err != nil {
 		return nil, errors.Join(err, p)
 	}
-	return c.once(ctx, r, token)
+	return c.sendOnce(ctx, r, token)
 }
 
-func (c *Client) once(ctx context.Context, r *request, token string) (*http.Response, error) {
+func (c *Client) sendOnce(ctx context.Context, r *request, token string) (*http.Response, error) {
 	body := r.stream
 	if r.body != nil {
 		encoded, err := json.Marshal(r.body)
@@ -157,7 +159,7 @@ func (c *Client) once(ctx context.Context, r *request, token string) (*http.Resp
 	return c.http.Do(req)
 }
 
-// seconds reads a header that counts them.
+// seconds reads a header whose value is a number of seconds; 0 if it is missing or not a number.
 func seconds(h http.Header, name string) time.Duration {
 	n, _ := strconv.Atoi(h.Get(name))
 	return time.Duration(n) * time.Second

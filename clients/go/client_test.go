@@ -14,28 +14,31 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// shopDouble answers with handle and lets a client not wait between attempts; it returns what the client would have.
-func shopDouble(t *testing.T, handle http.HandlerFunc) (*Client, *[]time.Duration) {
+// newServer starts a server that answers with handle, and returns a client for it. The client does not wait between
+// attempts: it records the pauses instead.
+func newServer(t *testing.T, handle http.HandlerFunc) (c *Client, pauses *[]time.Duration) {
 	t.Helper()
 	server := httptest.NewServer(handle)
 	t.Cleanup(server.Close)
-	c, waited := New(server.URL+"/", nil), &[]time.Duration{}
+	c, pauses = New(server.URL+"/", nil), &[]time.Duration{}
 	c.wait = func(_ context.Context, d time.Duration) error {
-		*waited = append(*waited, d)
+		*pauses = append(*pauses, d)
 		return nil
 	}
-	return c, waited
+	return c, pauses
 }
 
-func refuse(w http.ResponseWriter, status int, name string, more string) {
+// writeProblem answers with a problem. members are further members of the document, such as `,"lines":[]`.
+func writeProblem(w http.ResponseWriter, status int, name, members string) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(status)
-	fmt.Fprintf(w, `{"type":"https://haberdash.dev/problems/%s","title":"No","status":%d,"detail":"No."%s}`, name, status, more)
+	const document = `{"type":"https://haberdash.dev/problems/%s","title":"No","status":%d,"detail":"No."%s}`
+	fmt.Fprintf(w, document, name, status, members)
 }
 
-func TestParametersAndBody(t *testing.T) {
+func TestRequestCarriesParametersAndBody(t *testing.T) {
 	t.Parallel()
-	c, _ := shopDouble(t, func(w http.ResponseWriter, r *http.Request) {
+	c, _ := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		assert.Equal(t, "/api/v1/carts/a%2Fb/items/S%20KU", r.URL.EscapedPath())
 		assert.Equal(t, `"3"`, r.Header.Get("If-Match"))
 		assert.Equal(t, "application/json", r.Header.Get("Content-Type"))
@@ -52,22 +55,24 @@ func TestParametersAndBody(t *testing.T) {
 	require.EqualValues(t, 4, a.Value.Version)
 }
 
-func TestOptionalParametersAreLeftOut(t *testing.T) {
+func TestUnsetParametersAreNotSent(t *testing.T) {
 	t.Parallel()
 	var got string
-	c, _ := shopDouble(t, func(w http.ResponseWriter, r *http.Request) {
+	c, _ := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		got = r.URL.RawQuery
 		fmt.Fprint(w, `{"items":[]}`)
 	})
-	_, err := c.ListProducts(t.Context(), ListProductsParams{Q: "felt hat", InStock: Ptr(false), Limit: Ptr[int64](5)})
+	params := ListProductsParams{Q: "felt hat", InStock: Ptr(false), Limit: Ptr[int64](5)}
+	_, err := c.ListProducts(t.Context(), params)
 	require.NoError(t, err)
 	require.Equal(t, "inStock=false&limit=5&q=felt+hat", got)
 }
 
-func TestProblemsAreErrors(t *testing.T) {
+func TestProblemsAreReturnedAsErrors(t *testing.T) {
 	t.Parallel()
-	c, _ := shopDouble(t, func(w http.ResponseWriter, r *http.Request) {
-		refuse(w, 409, "out-of-stock", `,"errors":[{"location":"body.lines[0]","message":"too many"}],"lines":[{"sku":"MUG","available":1}]`)
+	c, _ := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+		writeProblem(w, 409, "out-of-stock",
+			`,"errors":[{"location":"body.lines[0]","message":"too many"}],"lines":[{"sku":"MUG","available":1}]`)
 	})
 	_, err := c.GetMe(t.Context(), GetMeParams{})
 	require.True(t, IsProblem(fmt.Errorf("wrapped: %w", err), "out-of-stock"))
@@ -82,33 +87,35 @@ func TestProblemsAreErrors(t *testing.T) {
 	require.Error(t, p.Member("code", &lines))
 }
 
-func TestOtherErrorsAreProblemsToo(t *testing.T) {
+func TestErrorPageOfAProxyBecomesAProblem(t *testing.T) {
 	t.Parallel()
-	c, _ := shopDouble(t, func(w http.ResponseWriter, r *http.Request) { http.Error(w, "<html>", http.StatusBadGateway) })
+	c, _ := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, "<html>", http.StatusBadGateway)
+	})
 	_, err := c.GetMe(t.Context(), GetMeParams{})
 	var p *Problem
 	require.ErrorAs(t, err, &p)
 	require.Equal(t, "502 about:blank: <html>\n", p.Error())
 }
 
-func TestNotModifiedIsNoError(t *testing.T) {
+func TestNotModifiedIsNotAnError(t *testing.T) {
 	t.Parallel()
-	c, _ := shopDouble(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNotModified) })
+	c, _ := newServer(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNotModified) })
 	a, err := c.GetProduct(t.Context(), "hat", GetProductParams{IfNoneMatch: `"1"`})
 	require.NoError(t, err)
 	require.True(t, a.NotModified())
 }
 
-func TestOneKeyForAllAttempts(t *testing.T) {
+func TestAllAttemptsUseOneIdempotencyKey(t *testing.T) {
 	t.Parallel()
 	var keys []string
-	c, waited := shopDouble(t, func(w http.ResponseWriter, r *http.Request) {
+	c, pauses := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		switch keys = append(keys, r.Header.Get("Idempotency-Key")); len(keys) {
 		case 1:
-			panic(http.ErrAbortHandler) // no answer
+			panic(http.ErrAbortHandler) // no response
 		case 2:
 			w.Header().Set("Retry-After", "2")
-			refuse(w, 409, "request-in-progress", "")
+			writeProblem(w, 409, "request-in-progress", "")
 		default:
 			w.Header().Set("Idempotent-Replayed", "true")
 			w.WriteHeader(http.StatusCreated)
@@ -121,34 +128,35 @@ func TestOneKeyForAllAttempts(t *testing.T) {
 	require.Len(t, keys, 3)
 	require.NotEmpty(t, keys[0])
 	require.Equal(t, []string{keys[0], keys[0]}, keys[1:])
-	require.Equal(t, []time.Duration{200 * time.Millisecond, 2 * time.Second}, *waited)
+	require.Equal(t, []time.Duration{200 * time.Millisecond, 2 * time.Second}, *pauses)
 
 	_, err = c.PlaceOrder(t.Context(), Placement{}, PlaceOrderParams{IdempotencyKey: "mine"})
 	require.NoError(t, err)
 	require.Equal(t, "mine", keys[3])
 }
 
-func TestWhatMayNotBeRepeatedIsNot(t *testing.T) {
+func TestUnsafeRequestsAreNotRepeated(t *testing.T) {
 	t.Parallel()
 	var calls atomic.Int32
-	c, _ := shopDouble(t, func(w http.ResponseWriter, r *http.Request) {
+	c, _ := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		calls.Add(1)
-		refuse(w, 503, "unavailable", "")
+		writeProblem(w, 503, "unavailable", "")
 	})
 	_, err := c.CreateCart(t.Context(), CreateCartRequest{})
 	require.True(t, IsProblem(err, "unavailable"))
 	require.EqualValues(t, 1, calls.Load())
 	_, err = c.GetCart(t.Context(), "c", GetCartParams{})
 	require.True(t, IsProblem(err, "unavailable"))
-	require.EqualValues(t, 1+attempts, calls.Load())
+	require.EqualValues(t, 1+maxAttempts, calls.Load())
 }
 
-func TestFollowOrderReadsEvents(t *testing.T) {
+func TestFollowOrderYieldsEachState(t *testing.T) {
 	t.Parallel()
-	c, _ := shopDouble(t, func(w http.ResponseWriter, r *http.Request) {
+	c, _ := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		assert.Equal(t, "token", r.Header.Get("X-Order-Token"))
 		w.Header().Set("Content-Type", "text/event-stream")
-		fmt.Fprint(w, "id: 1\nevent: order\ndata: {\"status\":\"placing\"}\n\nid: 2\nevent: order\ndata: {\"status\":\"confirmed\"}\n\n")
+		fmt.Fprint(w, "id: 1\nevent: order\ndata: {\"status\":\"placing\"}\n\n")
+		fmt.Fprint(w, "id: 2\nevent: order\ndata: {\"status\":\"confirmed\"}\n\n")
 	})
 	var seen []OrderStatus
 	for o, err := range c.FollowOrder(t.Context(), "o1", "token") {

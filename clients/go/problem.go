@@ -10,25 +10,26 @@ import (
 	"time"
 )
 
-// Problem is a refusal or a failure as RFC 9457 words it; what the shop answers with any status of 400 and above.
+// Problem is the error of a request that the server refused or could not complete (RFC 9457). The gateway answers with
+// one whenever the status is 400 or above.
 type Problem struct {
 	Type   string       `json:"type"` // URI; Name is its last segment
 	Title  string       `json:"title"`
 	Status int          `json:"status"`
 	Detail string       `json:"detail"` // one sentence for a person
-	Errors []FieldError `json:"errors"` // the inputs to blame
+	Errors []FieldError `json:"errors"` // the inputs that are wrong
 
-	Members map[string]json.RawMessage `json:"-"` // all members, also those that only this type of problem has
+	Members map[string]json.RawMessage `json:"-"` // all members, including those of this type of problem only
 	Header  http.Header                `json:"-"`
 }
 
-// FieldError names an input, such as body.lines[0].quantity, and what is wrong with it.
+// FieldError names an input, such as body.lines[0].quantity, and says what is wrong with it.
 type FieldError struct {
 	Location string `json:"location"`
 	Message  string `json:"message"`
 }
 
-// Name is what tells problems apart: the last segment of the type, such as out-of-stock.
+// Name identifies the kind of problem: it is the last segment of Type, such as out-of-stock.
 func (p *Problem) Name() string { return p.Type[strings.LastIndex(p.Type, "/")+1:] }
 
 // Error implements error.
@@ -40,7 +41,8 @@ func (p *Problem) Error() string {
 	return s
 }
 
-// Member decodes a member that this type of problem has, such as lines of out-of-stock. It fails if it is missing.
+// Member decodes a member that only this type of problem has, such as lines of out-of-stock, into v. It returns an
+// error if the member is missing or does not fit v.
 func (p *Problem) Member(name string, v any) error {
 	raw, ok := p.Members[name]
 	if !ok {
@@ -49,25 +51,27 @@ func (p *Problem) Member(name string, v any) error {
 	return json.Unmarshal(raw, v)
 }
 
-// RetryAfter is when the shop suggests to come back; 0 if it does not.
+// RetryAfter returns how long the server asks the client to wait before the next attempt; 0 if it does not say.
 func (p *Problem) RetryAfter() time.Duration { return seconds(p.Header, "Retry-After") }
 
-// temporary problems are worth another attempt: an outage, too many requests, and a first request that is under way.
+// temporary reports whether another attempt may succeed: after an outage, after too many requests, and while the first
+// request with the same idempotency key is still in progress.
 func (p *Problem) temporary() bool {
 	switch p.Status {
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
-		return p.RetryAfter() <= 5*time.Second // longer ones are the caller's to wait for
+		return p.RetryAfter() <= 5*time.Second // the caller decides about longer waits
 	}
 	return p.Name() == "request-in-progress"
 }
 
-// IsProblem tells whether err is, or wraps, a problem of this name.
+// IsProblem reports whether err is, or wraps, a problem with this name.
 func IsProblem(err error, name string) bool {
 	var p *Problem
 	return errors.As(err, &p) && p.Name() == name
 }
 
-// readProblem reads and closes an answer. What is no problem, such as a proxy's page, has its text as detail.
+// readProblem reads the problem in a response and closes its body. If the body is not a problem, for example because a
+// proxy answered with a page, Detail is the beginning of its text.
 func readProblem(res *http.Response) *Problem {
 	defer res.Body.Close()
 	body, _ := io.ReadAll(io.LimitReader(res.Body, 1<<20))

@@ -14,16 +14,17 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// accounts lets refresh tokens serve once each, as the shop does, and refuses all access tokens but the newest.
-func accounts(t *testing.T, life int) (c *Client, exchanges *atomic.Int32) {
+// newAuthServer starts a server that accepts each refresh token once, as the users service does, and only the newest
+// access token. life is the lifetime of access tokens in seconds. refreshes counts the refreshed tokens.
+func newAuthServer(t *testing.T, life int) (c *Client, refreshes *atomic.Int32) {
 	t.Helper()
 	var mu sync.Mutex
-	exchanges = &atomic.Int32{}
+	refreshes = &atomic.Int32{}
 	signedIn := func(w http.ResponseWriter) {
-		n := exchanges.Load()
+		n := refreshes.Load()
 		fmt.Fprintf(w, `{"accessToken":"a%d","refreshToken":"r%d","expiresIn":%d}`, n, n, life)
 	}
-	c, _ = shopDouble(t, func(w http.ResponseWriter, r *http.Request) {
+	c, _ = newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
 		var body struct{ RefreshToken string }
@@ -32,24 +33,24 @@ func accounts(t *testing.T, life int) (c *Client, exchanges *atomic.Int32) {
 			signedIn(w)
 		case strings.HasSuffix(r.URL.Path, "/refresh"):
 			_ = json.NewDecoder(r.Body).Decode(&body)
-			if body.RefreshToken != fmt.Sprintf("r%d", exchanges.Load()) {
-				refuse(w, 401, "token-reused", "")
+			if body.RefreshToken != fmt.Sprintf("r%d", refreshes.Load()) {
+				writeProblem(w, 401, "token-reused", "")
 				return
 			}
-			exchanges.Add(1)
+			refreshes.Add(1)
 			signedIn(w)
-		case exchanges.Load() > 0 && r.Header.Get("Authorization") == fmt.Sprintf("Bearer a%d", exchanges.Load()):
+		case refreshes.Load() > 0 && r.Header.Get("Authorization") == fmt.Sprintf("Bearer a%d", refreshes.Load()):
 			fmt.Fprint(w, `{"id":"u1"}`)
 		default:
-			refuse(w, 401, "invalid-token", "")
+			writeProblem(w, 401, "invalid-token", "")
 		}
 	})
-	return c, exchanges
+	return c, refreshes
 }
 
-func TestARefusedTokenIsExchangedOnceForAll(t *testing.T) {
+func TestConcurrentRequestsRefreshARefusedTokenOnce(t *testing.T) {
 	t.Parallel()
-	guest, exchanges := accounts(t, 600)
+	guest, refreshes := newAuthServer(t, 600)
 	c, err := guest.SignIn(t.Context(), "ada@example.test", "secret")
 	require.NoError(t, err)
 	start, done := make(chan struct{}), sync.WaitGroup{}
@@ -62,33 +63,33 @@ func TestARefusedTokenIsExchangedOnceForAll(t *testing.T) {
 	}
 	close(start)
 	done.Wait()
-	require.EqualValues(t, 1, exchanges.Load())
+	require.EqualValues(t, 1, refreshes.Load())
 }
 
-func TestATokenThatIsAboutToExpireIsExchangedBefore(t *testing.T) {
+func TestTokenIsRefreshedBeforeItExpires(t *testing.T) {
 	t.Parallel()
-	guest, exchanges := accounts(t, 20)
-	var kept []Tokens
-	c := guest.WithTokens(Tokens{Access: "a0", Refresh: "r0"}, func(t Tokens) { kept = append(kept, t) })
+	guest, refreshes := newAuthServer(t, 20)
+	var saved []Tokens
+	c := guest.WithTokens(Tokens{Access: "a0", Refresh: "r0"}, func(t Tokens) { saved = append(saved, t) })
 	_, err := c.GetMe(t.Context(), GetMeParams{})
 	require.NoError(t, err)
-	require.EqualValues(t, 1, exchanges.Load())
-	require.Equal(t, "r1", kept[0].Refresh)
+	require.EqualValues(t, 1, refreshes.Load())
+	require.Equal(t, "r1", saved[0].Refresh)
 }
 
-func TestASessionThatIsOverIsAProblem(t *testing.T) {
+func TestEndedSessionReturnsAProblem(t *testing.T) {
 	t.Parallel()
-	guest, _ := accounts(t, 600)
+	guest, _ := newAuthServer(t, 600)
 	c := guest.WithTokens(Tokens{Access: "old", Refresh: "stolen"}, nil)
 	_, err := c.GetMe(t.Context(), GetMeParams{})
 	require.True(t, IsProblem(err, "token-reused"), "%v", err)
 }
 
-// The first caller gives up while its token is being exchanged: the session goes on with what the exchange brings.
-func TestAnExchangeOutlivesWhoAskedForIt(t *testing.T) {
+// The first request is cancelled while its token is refreshed. The next request uses the refreshed token.
+func TestRefreshContinuesWhenItsRequestIsCancelled(t *testing.T) {
 	t.Parallel()
 	asked, cancelled := make(chan struct{}), make(chan struct{})
-	guest, _ := shopDouble(t, func(w http.ResponseWriter, r *http.Request) {
+	guest, _ := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/refresh") {
 			close(asked)
 			<-cancelled
@@ -106,6 +107,6 @@ func TestAnExchangeOutlivesWhoAskedForIt(t *testing.T) {
 	}()
 	_, err := c.GetMe(ctx, GetMeParams{})
 	require.ErrorIs(t, err, context.Canceled)
-	_, err = c.GetMe(t.Context(), GetMeParams{}) // a second exchange would close asked again
+	_, err = c.GetMe(t.Context(), GetMeParams{}) // a second refresh would close asked again
 	require.NoError(t, err)
 }

@@ -11,30 +11,34 @@ import (
 	"strings"
 )
 
-// Media types of an import.
+// Media types of a catalogue file.
 const (
-	CSV    = "text/csv"             // Shopify's product export
-	NDJSON = "application/x-ndjson" // a ProductForm a line
+	CSV    = "text/csv"             // a product export of Shopify
+	NDJSON = "application/x-ndjson" // one ProductForm on each line
 )
 
-// ImportProducts sends a catalogue file of a media type as it is read. currency is that of a CSV's prices; EUR if
-// empty. Rows that are wrong are in the report, not an error. It is not repeated.
-func (c *Client) ImportProducts(ctx context.Context, mediaType string, file io.Reader, currency string) (*Answer[ImportReport], error) {
+// ImportProducts sends a catalogue file while it reads it. mediaType is CSV or NDJSON. currency is the currency of the
+// prices in a CSV file; empty means EUR. The report lists rows that are wrong; they are not an error. The request is
+// never repeated.
+func (c *Client) ImportProducts(
+	ctx context.Context, mediaType string, file io.Reader, currency string,
+) (*Answer[ImportReport], error) {
 	r := newRequest(http.MethodPost, "/api/v1/products/import")
 	r.query("currency", currency)
 	r.headers.Set("Content-Type", mediaType)
 	r.stream = file
-	return call[ImportReport](ctx, c.patient(), r)
+	return call[ImportReport](ctx, c.withoutTimeout(), r)
 }
 
-// FollowOrder gives an order as it is, and then after each change, until the context ends, the loop is left, or the
-// shop ends the stream, which it does after ten minutes. orderToken is a guest's, or empty.
+// FollowOrder yields an order in its current state, and again after each change. It ends when ctx ends, when the caller
+// leaves the loop, or when the server ends the stream, which happens after ten minutes. orderToken is the access token
+// of a guest's order; it is empty for an order of the signed-in customer.
 func (c *Client) FollowOrder(ctx context.Context, id, orderToken string) iter.Seq2[Order, error] {
 	return func(yield func(Order, error) bool) {
 		r := newRequest(http.MethodGet, "/api/v1/orders/"+url.PathEscape(id)+"/stream")
 		r.headers.Set("Accept", "text/event-stream")
 		r.header("X-Order-Token", orderToken)
-		res, err := c.patient().send(ctx, r)
+		res, err := c.withoutTimeout().send(ctx, r)
 		if err != nil {
 			yield(Order{}, err)
 			return
@@ -59,8 +63,8 @@ func (c *Client) FollowOrder(ctx context.Context, id, orderToken string) iter.Se
 	}
 }
 
-// patient is this client without a limit to how long an answer may take; the context has its own.
-func (c *Client) patient() *Client {
+// withoutTimeout returns a client whose responses may take any time. Only the context limits them.
+func (c *Client) withoutTimeout() *Client {
 	other, h := *c, *c.http
 	h.Timeout = 0
 	other.http = &h

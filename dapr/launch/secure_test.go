@@ -5,124 +5,104 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"haberdash/dapr/launch/config"
+	"haberdash/dapr/launch/controlplane"
+	"haberdash/dapr/launch/runfile"
 )
 
-func TestSecureIsAskedForByAVariable(t *testing.T) {
-	for value, want := range map[string]bool{"": false, "0": false, "1": true} {
-		t.Setenv("SECURE", value)
-		o, err := OptionsFromEnv()
-		require.NoError(t, err)
-		require.Equal(t, want, o.Secure, value)
-	}
-	t.Setenv("SECURE", "yes")
-	_, err := OptionsFromEnv()
-	require.ErrorContains(t, err, "SECURE=yes")
-
-	_, err = Options{Secure: true, System: true}.complete()
-	require.ErrorContains(t, err, "DAPR=system")
-}
-
-// Of the common configuration nothing is lost, and no app is forgotten: a sidecar without rules lets everyone in.
-func TestEachSidecarGetsItsAppsRules(t *testing.T) {
-	o, f := defaults(t, Options{RunDir: t.TempDir(), Secure: true})
-	s := &Shop{opts: o, file: f.render(o)}
-	require.NoError(t, s.writeConfigurations())
-	common, err := readConfiguration(s.file.Common.ConfigFile)
+// completed returns complete options and the run file that belongs to them.
+func completed(t *testing.T, o config.Options) (config.Options, runfile.File) {
+	t.Helper()
+	o, err := o.Complete()
 	require.NoError(t, err)
-	for _, a := range s.file.Apps {
-		got, err := readConfiguration(a.ConfigFile)
-		require.NoError(t, err)
-		rules, err := readConfiguration(accessPath(o.Root, a.AppID))
-		require.NoError(t, err)
-		require.Equal(t, "deny", got.Spec["accessControl"].(map[string]any)["defaultAction"])
-		require.Equal(t, rules.Spec["accessControl"], got.Spec["accessControl"])
-		delete(got.Spec, "accessControl")
-		require.Equal(t, common, got)
-	}
-
-	s.file.Apps = append(s.file.Apps, runApp{AppID: "newcomer"})
-	require.ErrorContains(t, s.writeConfigurations(), "newcomer.yaml")
+	f, err := runfile.Read(runfile.Source(o.Root))
+	require.NoError(t, err)
+	return o, f.Render(o)
 }
 
-func TestTheAuthoritysKeyIsTheOwners(t *testing.T) {
-	o, f := defaults(t, Options{RunDir: t.TempDir(), Secure: true})
-	s := &Shop{opts: o, file: f.render(o)}
-	require.NoError(t, s.writeConfigurations())
+func TestKeyOfTheAuthorityIsReadableByTheOwnerOnly(t *testing.T) {
+	o, f := completed(t, config.Options{RunDir: t.TempDir(), Secure: true})
+	s := &Shop{opts: o, file: f}
+	require.NoError(t, s.prepare())
 	info, err := os.Stat(issuerDir(o.RunDir))
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o700), info.Mode().Perm())
 }
 
-// Who was in a secure shop's environment and starts a plain one must not get sidecars that nobody can talk to.
-func TestAPlainShopForgetsWhereSentryWas(t *testing.T) {
-	t.Setenv(sentryVariable, "127.0.0.1:1")
-	t.Setenv(anchorsVariable, "nowhere")
+// In the environment of a secure shop, a plain shop starts. Its sidecars must not use the certificates of the other.
+func TestPlainShopIgnoresSentryInTheEnvironment(t *testing.T) {
+	t.Setenv(controlplane.SentryVariable, "127.0.0.1:1")
+	t.Setenv(controlplane.AnchorsVariable, "nowhere")
 	for _, secure := range []bool{false, true} {
-		o, _ := defaults(t, Options{RunDir: t.TempDir(), Secure: secure})
-		s := &Shop{opts: o}
-		env := s.inherited()
-		require.NotContains(t, env, sentryVariable+"=127.0.0.1:1")
-		require.NotContains(t, env, anchorsVariable+"=nowhere")
-		vars := s.environment(nil)
+		o, f := completed(t, config.Options{RunDir: t.TempDir(), Secure: secure})
+		s := &Shop{opts: o, file: f}
+		require.NoError(t, s.prepare())
+		require.NotContains(t, s.env, controlplane.SentryVariable+"=127.0.0.1:1")
+		require.NotContains(t, s.env, controlplane.AnchorsVariable+"=nowhere")
 		if secure {
-			require.Equal(t, "127.0.0.1:23190", vars[sentryVariable])
-			require.Equal(t, filepath.Join(o.RunDir, "sentry", "ca.crt"), vars[anchorsVariable])
+			require.Contains(t, s.env, controlplane.SentryVariable+"=127.0.0.1:23190")
+			require.Contains(t, s.env, controlplane.AnchorsVariable+"="+filepath.Join(o.RunDir, "sentry", "ca.crt"))
 		} else {
-			require.NotContains(t, vars, sentryVariable)
+			require.False(t, slices.ContainsFunc(s.env, func(kv string) bool {
+				return strings.HasPrefix(kv, controlplane.SentryVariable+"=")
+			}))
 		}
 	}
 }
 
-func TestTimersStayWhereTheSchedulerLooks(t *testing.T) {
+func TestTimersAreKeptWhenTheSchedulerGetsItsID(t *testing.T) {
 	data := t.TempDir()
-	require.NoError(t, keepTimers(data), "a shop that has none yet")
+	require.NoError(t, renameTimers(data), "without timers")
 	require.NoError(t, os.Mkdir(filepath.Join(data, "default-scheduler"), 0o700))
 	require.NoError(t, os.WriteFile(filepath.Join(data, "default-scheduler", "wal"), []byte("x"), 0o600))
-	require.NoError(t, keepTimers(data))
-	require.FileExists(t, filepath.Join(data, "default-"+schedulerID, "wal"))
-	require.NoError(t, keepTimers(data), "once more changes nothing")
-	require.FileExists(t, filepath.Join(data, "default-"+schedulerID, "wal"))
+	require.NoError(t, renameTimers(data))
+	require.FileExists(t, filepath.Join(data, "default-"+controlplane.SchedulerID, "wal"))
+	require.NoError(t, renameTimers(data), "a second time changes nothing")
+	require.FileExists(t, filepath.Join(data, "default-"+controlplane.SchedulerID, "wal"))
 }
 
-func TestASecureShopOutlivesItsProcessesAndItself(t *testing.T) {
+func TestSecureShopWorksAfterKillsAndRestarts(t *testing.T) {
 	dir := t.TempDir()
-	s := startShop(t, Options{RunDir: dir, Secure: true})
-	knownAndRefused := func(s *Shop) {
+	s := startShop(t, config.Options{RunDir: dir, Secure: true})
+	checkAccess := func(s *Shop) {
 		require.Equal(t, "ok\n", get(t, s.SidecarHTTP("gateway")+"/v1.0/invoke/orders/method/readyz"))
 		code, said := post(s.SidecarHTTP("gateway")+"/v1.0/invoke/orders/method/readyz", "{}")
 		require.Equal(t, http.StatusForbidden, code, said)
 		code, said = post(s.SidecarHTTP("orders")+"/v1.0/invoke/gateway/method/readyz", "{}")
 		require.Equal(t, http.StatusForbidden, code, said)
 	}
-	knownAndRefused(s)
+	checkAccess(s)
 	for _, name := range []string{"sentry", "gateway-daprd", "orders-daprd", "scheduler", "placement"} {
 		require.NoError(t, s.Kill(name))
 		if name == "sentry" {
-			knownAndRefused(s) // certificates that were given stay good
+			checkAccess(s) // issued certificates stay valid
 		}
 		require.NoError(t, s.Restart(name))
 		require.NoError(t, s.Ready(t.Context()), name)
-		knownAndRefused(s)
+		checkAccess(s)
 	}
 	code, said := post(s.SidecarHTTP("orders")+"/v1.0/state/state", `[{"key":"k","value":"kept"}]`)
 	require.Equal(t, http.StatusNoContent, code, said)
-	authority, err := os.ReadFile(s.opts.trust().anchors)
+	authority, err := os.ReadFile(trust(s.opts).Anchors)
 	require.NoError(t, err)
 	require.NoError(t, s.Stop(t.Context()))
 
 	for _, secure := range []bool{false, true} {
-		again, err := Start(t.Context(), Options{Root: s.opts.Root, RunDir: dir, FreePorts: true, Secure: secure})
+		again, err := Start(t.Context(), config.Options{Root: s.opts.Root, RunDir: dir, FreePorts: true, Secure: secure})
 		require.NoError(t, err)
 		require.Equal(t, `"kept"`, get(t, again.SidecarHTTP("orders")+"/v1.0/state/state/k"))
 		if secure {
-			knownAndRefused(again)
+			checkAccess(again)
 		}
 		require.NoError(t, again.Stop(context.Background()))
 	}
-	same, err := os.ReadFile(s.opts.trust().anchors)
+	same, err := os.ReadFile(trust(s.opts).Anchors)
 	require.NoError(t, err)
 	require.Equal(t, authority, same)
 }

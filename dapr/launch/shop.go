@@ -1,236 +1,188 @@
+// Package launch starts and stops a whole local shop: the control plane, the broker, and all apps with their sidecars
+// under `dapr run -f`. `make up` and the tests use it. The packages below it do the parts.
 package launch
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
-	"sync"
-	"sync/atomic"
+	"slices"
+	"strings"
 	"time"
 
-	"github.com/gofrs/flock"
+	"haberdash/dapr/launch/apps"
+	"haberdash/dapr/launch/config"
+	"haberdash/dapr/launch/controlplane"
+	"haberdash/dapr/launch/ports"
+	"haberdash/dapr/launch/process"
+	"haberdash/dapr/launch/rundir"
+	"haberdash/dapr/launch/runfile"
+	"haberdash/dapr/launch/supervisor"
+	"haberdash/dapr/launch/toolchain"
 )
 
-// ErrRunning means that another launcher owns the run directory.
-var ErrRunning = errors.New("already running")
-
-var shopCount atomic.Int64
-
-// A Shop is a running shop that this process owns: when this process dies, so does the shop.
+// Shop is a running shop that dies with this process. Its processes are an app ("orders"), the sidecar of an app
+// ("orders-daprd"), "broker", "scheduler", "placement", "sentry" and "dapr", the command line tool that starts the
+// apps.
 type Shop struct {
-	opts  Options
-	file  runFile // as rendered
-	tools Tools
-	guard *guard
-	lock  *flock.Flock
-	block *portBlock
-	env   []string // of the dapr CLI, and so of every sidecar and app
-
-	supplied map[string]string // what the chosen components need
-
-	mu       sync.Mutex
-	state    State
-	running  map[string]*running
-	expected map[string]bool // processes that are being stopped on purpose
-	order    []string
-	failed   chan error // the first death
+	*supervisor.Supervisor
+	opts    config.Options
+	file    runfile.File // as rendered
+	tools   toolchain.Tools
+	block   *ports.Block
+	secrets map[string]string // that the chosen components need
+	env     []string          // of all processes
 }
 
-// Start builds what is missing, starts a shop and waits until it is ready: every sidecar healthy and
-// every app's /readyz answering 200. If anything stops on the way, everything is stopped again and the
-// error says what stopped, why, and its last log lines.
-func Start(ctx context.Context, o Options) (*Shop, error) {
-	o, err := o.complete()
+// Start builds what is missing, starts a shop and waits until it is ready: every sidecar is healthy and every app
+// answers /readyz with 200. If a process stops before that, Start stops all others, and the error has the reason and
+// the last log lines. It returns rundir.ErrRunning if another process runs a shop on the run directory.
+func Start(ctx context.Context, o config.Options) (*Shop, error) {
+	o, err := o.Complete()
 	if err != nil {
 		return nil, err
 	}
-	if err := makeDir(o.RunDir); err != nil {
+	sup, err := supervisor.Open(o.RunDir, o.Log)
+	if err != nil {
 		return nil, err
 	}
-	s := &Shop{opts: o, running: map[string]*running{}, expected: map[string]bool{}, failed: make(chan error, 1)}
-	s.lock = flock.New(lockPath(o.RunDir))
-	if ok, err := s.lock.TryLock(); err != nil {
-		return nil, fmt.Errorf("lock %s: %w", o.RunDir, err)
-	} else if !ok {
-		return nil, ErrRunning
-	}
+	s := &Shop{Supervisor: sup, opts: o}
 	if err := s.start(ctx); err != nil {
-		s.setError(err)
-		s.shutDown(Failed)
+		s.Update(func(st *rundir.State) { st.Error = err.Error() })
+		_ = s.stop(rundir.Failed)
 		return nil, err
 	}
 	return s, nil
 }
 
-func lockPath(runDir string) string { return filepath.Join(runDir, "lock") }
-
 func (s *Shop) start(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, s.opts.StartTimeout+10*time.Minute) // the first build may be long
+	// The first build may take long.
+	ctx, cancel := context.WithTimeout(ctx, s.opts.StartTimeout+10*time.Minute)
 	defer cancel()
-	if left := killLeftovers(s.opts.RunDir); len(left) > 0 {
-		return fmt.Errorf("processes of an earlier run cannot be stopped: %v", left)
-	}
-	if s.opts.FreePorts {
-		var err error
-		if s.block, err = takeBlock(); err != nil {
-			return err
-		}
-		s.opts.PortBase = s.block.base
-		if s.opts.GatewayPort == 0 {
-			s.opts.GatewayPort = s.block.base + portFirstApp
-		}
-	}
-	file, err := readRunFile(runFilePath(s.opts.Root))
-	if err != nil {
+	if err := s.choosePorts(); err != nil {
 		return err
 	}
-	s.file = file.render(s.opts)
-	if err := checkFree(s.opts.ports(s.file)); err != nil {
+	if err := s.build(ctx); err != nil {
 		return err
 	}
-	if s.supplied, err = s.opts.supply(); err != nil {
+	if err := s.prepare(); err != nil {
 		return err
 	}
-	if s.tools, err = EnsureTools(ctx, s.opts.Root, s.opts.System, s.opts.Log); err != nil {
-		return err
-	}
-	if !s.opts.SkipBuild && !s.opts.BackingOnly {
-		if err := BuildApps(ctx, s.opts.Root, s.opts.Log, s.opts.Tags...); err != nil {
-			return err
-		}
-	}
-	if s.guard, err = startGuard(ctx, s.opts.Root, s.opts.Log); err != nil {
-		return err
-	}
-	mark := fmt.Sprintf("%s-%d", s.guard.mark, shopCount.Add(1))
-	if err := s.prepare(mark); err != nil {
-		return err
-	}
-	created, _ := identify(os.Getpid())
-	s.mu.Lock()
-	s.state = State{
-		RunID: mark, Status: Starting, StartedAt: time.Now().UTC(),
-		Supervisor:  Process{Name: "supervisor", PID: os.Getpid(), Created: created},
-		GatewayPort: s.opts.GatewayPort, PortBase: s.opts.PortBase,
-		Choices: map[string]string{},
-	}
-	for _, c := range s.opts.choices() {
-		s.state.Choices[c.variable] = *c.value
-	}
-	if s.opts.Secure {
-		s.state.Choices["SECURE"] = "1"
-	}
-	s.mu.Unlock()
-
 	ctx, cancelStart := context.WithTimeout(ctx, s.opts.StartTimeout)
 	defer cancelStart()
 	if err := s.startBacking(ctx); err != nil {
 		return err
 	}
 	if !s.opts.BackingOnly {
-		if err := s.startApps(ctx); err != nil {
+		s.Phase("starting " + strings.Join(s.Apps(), ", "))
+		run := apps.Run{Set: s.Set, File: s.file, RunDir: s.opts.RunDir, Dapr: s.tools.Dapr, Env: s.env}
+		if err := run.Start(ctx); err != nil {
 			return err
 		}
 		if err := s.Ready(ctx); err != nil {
 			return err
 		}
 	}
-	s.update(func(st *State) { st.Status, st.Phase = Ready, "" })
+	s.Update(func(st *rundir.State) { st.Status, st.Phase = rundir.Ready, "" })
 	return nil
 }
 
-// Stop ends the shop: apps drain first (the gateway before the others), then sidecars, then what stands
-// behind them; then whatever is left is killed. Data stays.
-func (s *Shop) Stop(context.Context) error { return s.shutDown(Stopped) }
-
-func (s *Shop) shutDown(final string) error {
-	var wasReady bool
-	s.update(func(st *State) {
-		wasReady = st.Status != Starting
-		st.Status, st.Phase = Stopping, ""
-	})
-	s.stopAllProcesses(wasReady)
-	var err error
-	if s.guard != nil {
-		if left := killAll(nil, s.state.RunID, 5*time.Second); len(left) > 0 {
-			err = fmt.Errorf("still running: %v", left)
+// choosePorts renders the run file with the ports of the shop. It fails if a port is in use or a secret is missing.
+func (s *Shop) choosePorts() error {
+	if s.opts.FreePorts {
+		var err error
+		if s.block, err = ports.Reserve(); err != nil {
+			return err
+		}
+		s.opts.PortBase = s.block.Base
+		if s.opts.GatewayPort == 0 {
+			s.opts.GatewayPort = s.block.Base + ports.FirstApp
 		}
 	}
-	s.update(func(st *State) { st.Status = final })
-	s.block.release()
-	return errors.Join(err, s.lock.Unlock())
+	file, err := runfile.Read(runfile.Source(s.opts.Root))
+	if err != nil {
+		return err
+	}
+	s.file = file.Render(s.opts)
+	if err := ports.CheckFree(s.file.Ports(s.opts)); err != nil {
+		return err
+	}
+	s.Update(func(st *rundir.State) {
+		st.GatewayPort, st.PortBase = s.opts.GatewayPort, s.opts.PortBase
+		st.Choices = map[string]string{}
+		for _, c := range s.opts.Choices() {
+			st.Choices[c.Variable] = c.Value
+		}
+		if s.opts.Secure {
+			st.Choices["SECURE"] = "1"
+		}
+	})
+	s.secrets, err = s.opts.SecretValues()
+	return err
 }
 
-// killLeftovers ends what a launcher that was killed together with its guard left behind.
-func killLeftovers(runDir string) []Process {
-	st, err := ReadState(runDir)
-	if err != nil || st.RunID == "" {
+func (s *Shop) build(ctx context.Context) (err error) {
+	if s.tools, err = toolchain.EnsureTools(ctx, s.opts.Root, s.opts.System, s.opts.Log); err != nil {
+		return err
+	}
+	if !s.opts.SkipBuild && !s.opts.BackingOnly {
+		if err := toolchain.BuildApps(ctx, s.opts.Root, s.opts.Log, s.opts.Tags...); err != nil {
+			return err
+		}
+	}
+	return s.StartGuard(ctx, s.opts.Root)
+}
+
+// Ready waits until every app and every sidecar is ready, at the start or after Restart.
+func (s *Shop) Ready(ctx context.Context) error {
+	return s.Await(ctx, s.reportWaiting, apps.Names(s.file)...)
+}
+
+// trust is where the certificates of the shop come from; nil without SECURE=1.
+func trust(o config.Options) *controlplane.Trust {
+	if !o.Secure {
 		return nil
 	}
-	return killAll(st.Processes, st.RunID, 10*time.Second)
-}
-
-// update changes the state and writes it down. A state that cannot be written is only reported: the shop
-// itself does not depend on it.
-func (s *Shop) update(change func(*State)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	change(&s.state)
-	s.state.Processes = s.state.Processes[:0]
-	for _, name := range s.order {
-		s.state.Processes = append(s.state.Processes, s.running[name].Process)
-	}
-	if err := s.state.write(s.opts.RunDir); err != nil {
-		fmt.Fprintln(s.opts.Log, "state:", err)
+	return &controlplane.Trust{
+		Sentry:  fmt.Sprintf("127.0.0.1:%d", o.PortBase+ports.Sentry),
+		Anchors: filepath.Join(issuerDir(o.RunDir), "ca.crt"),
 	}
 }
 
-func (s *Shop) setError(err error) {
-	s.update(func(st *State) {
-		if created, e := identify(os.Getpid()); e == nil && st.Supervisor.PID == 0 {
-			st.Supervisor = Process{Name: "supervisor", PID: os.Getpid(), Created: created}
-			st.StartedAt = time.Now().UTC()
-		}
-		st.Error = err.Error()
-	})
-}
+// issuerDir is the directory of the certificate authority, with its key. Without it, the next start creates a new one.
+func issuerDir(runDir string) string { return filepath.Join(runDir, "sentry") }
 
-// State returns a copy of the current state.
-func (s *Shop) State() State {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	st := s.state
-	st.Processes = append([]Process(nil), s.state.Processes...)
-	return st
-}
+// SidecarEnv returns the environment that makes a sidecar outside of the shop use the shop's certificate authority;
+// empty without SECURE=1.
+func (s *Shop) SidecarEnv() map[string]string { return trust(s.opts).Vars() }
 
 // GatewayURL is the public address, without a slash at the end.
 func (s *Shop) GatewayURL() string { return fmt.Sprintf("http://127.0.0.1:%d", s.opts.GatewayPort) }
 
-// AppURL is an app's own address, behind the mesh's back; empty for an unknown app.
-func (s *Shop) AppURL(app string) string { return s.address(app, func(a runApp) int { return a.Port }) }
-
-// SidecarHTTP is the address of an app's sidecar, HTTP API.
-func (s *Shop) SidecarHTTP(app string) string {
-	return s.address(app, func(a runApp) int { return a.HTTPPort })
+// AppURL is the address of an app itself, without its sidecar; empty for an unknown app.
+func (s *Shop) AppURL(app string) string {
+	return s.url(app, func(a runfile.App) int { return a.Port })
 }
 
-// SidecarGRPC is host:port of an app's sidecar, gRPC API.
-func (s *Shop) SidecarGRPC(app string) string {
+// SidecarHTTP is the address of the HTTP API of an app's sidecar; empty for an unknown app.
+func (s *Shop) SidecarHTTP(app string) string {
+	return s.url(app, func(a runfile.App) int { return a.HTTPPort })
+}
+
+func (s *Shop) url(app string, port func(runfile.App) int) string {
 	for _, a := range s.file.Apps {
 		if a.AppID == app {
-			return fmt.Sprintf("127.0.0.1:%d", a.GRPCPort)
+			return fmt.Sprintf("http://127.0.0.1:%d", port(a))
 		}
 	}
 	return ""
 }
 
-func (s *Shop) address(app string, port func(runApp) int) string {
+// SidecarGRPC is host:port of the gRPC API of an app's sidecar; empty for an unknown app.
+func (s *Shop) SidecarGRPC(app string) string {
 	for _, a := range s.file.Apps {
 		if a.AppID == app {
-			return fmt.Sprintf("http://127.0.0.1:%d", port(a))
+			return fmt.Sprintf("127.0.0.1:%d", a.GRPCPort)
 		}
 	}
 	return ""
@@ -245,8 +197,51 @@ func (s *Shop) Apps() []string {
 	return names
 }
 
-// MailDir is where MAIL=files puts one .eml file a message.
+// MailDir is the directory in which MAIL=files writes each message as an .eml file.
 func (s *Shop) MailDir() string { return filepath.Join(s.opts.RunDir, "mail") }
 
-// RunDir holds the shop's data, logs and state.
+// RunDir is the directory of the shop's data, logs and state.
 func (s *Shop) RunDir() string { return s.opts.RunDir }
+
+// Stop stops the gateway first, then the other apps, then the sidecars, then what the sidecars need, so that each can
+// finish its work. It kills what still runs after that. Data stays.
+func (s *Shop) Stop(context.Context) error { return s.stop(rundir.Stopped) }
+
+func (s *Shop) stop(status string) error {
+	var started bool
+	s.Update(func(st *rundir.State) {
+		started = st.Status != rundir.Starting
+		st.Status, st.Phase = rundir.Stopping, ""
+	})
+	var limit time.Duration
+	if !started {
+		limit = time.Second // there is no work to finish yet
+	}
+	front, backing := s.stopOrder()
+	s.TerminateAll(limit, front...)
+	s.TerminateAll(0, backing...)
+	err := s.Close(status)
+	s.block.Release()
+	return err
+}
+
+// stopOrder lists the running processes in the order in which they stop: the gateway before the apps that it calls,
+// apps before their sidecars, and then, one after the other, the programs that sidecars need. These always get their
+// time: a scheduler that is killed keeps its lease for 20 seconds, and the next start waits for it.
+func (s *Shop) stopOrder() (front, backing [][]string) {
+	var gateway, others, sidecars []string
+	for _, p := range s.Processes() {
+		switch {
+		case p.Kind == process.KindApp && p.Ports["http"] == s.opts.GatewayPort:
+			gateway = append(gateway, p.Name)
+		case p.Kind == process.KindApp:
+			others = append(others, p.Name)
+		case p.Kind == process.KindSidecar:
+			sidecars = append(sidecars, p.Name)
+		default:
+			backing = append(backing, []string{p.Name})
+		}
+	}
+	slices.Reverse(backing)
+	return [][]string{gateway, others, sidecars}, backing
+}

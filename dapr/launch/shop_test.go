@@ -18,33 +18,36 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"haberdash/dapr/launch/config"
+	"haberdash/dapr/launch/ports"
+	"haberdash/dapr/launch/process"
+	"haberdash/dapr/launch/rundir"
+	"haberdash/dapr/launch/runfile"
+	"haberdash/dapr/launch/toolchain"
 )
 
-// These tests start real shops, whose apps are stand-ins: what is tested is the launcher and the files in
-// dapr/ and components/.
+// These tests start real shops, whose apps are replaced by testdata/app: they test the launcher and the files in dapr/
+// and components/.
 
-const roleVariable = "HABERDASH_TEST_ROLE"
+// launcherVariable is set in the environment of a process that must not run tests: see runLauncher.
+const launcherVariable = "HABERDASH_TEST_LAUNCHER"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(roleVariable) != "" {
-		beLauncher()
+	if os.Getenv(launcherVariable) != "" {
+		runLauncher()
 	}
 	code := m.Run()
-	Leave()
+	process.CloseGuard()
 	if fixture.dir != "" {
 		os.RemoveAll(fixture.dir)
 	}
 	os.Exit(code)
 }
 
-// beLauncher is a process that starts a shop, or servers, and is then killed by its test.
-func beLauncher() {
-	if os.Getenv(roleVariable) == "infra" {
-		_, err := StartInfra(context.Background(), InfraOptions{Dir: os.Getenv("TEST_RUN_DIR"), Servers: []string{"redis", "postgres"}})
-		fmt.Println("started", err)
-		select {}
-	}
-	_, err := Start(context.Background(), Options{
+// runLauncher is the main function of a process that starts a shop and is then killed by its test.
+func runLauncher() {
+	_, err := Start(context.Background(), config.Options{
 		Root: os.Getenv("TEST_ROOT"), RunDir: os.Getenv("TEST_RUN_DIR"), FreePorts: true,
 	})
 	fmt.Println("started", err)
@@ -57,7 +60,8 @@ var fixture struct {
 	err  error
 }
 
-// testRoot is a checkout like this one with other apps, and one more choice of state: one that cannot work.
+// testRoot is a checkout like this one with testdata/app for every app, and with one more choice of state store, which
+// cannot work.
 func testRoot(t *testing.T) string {
 	t.Helper()
 	if testing.Short() {
@@ -70,7 +74,7 @@ func testRoot(t *testing.T) string {
 }
 
 func makeRoot() (string, error) {
-	root, err := FindRoot()
+	root, err := toolchain.FindRoot()
 	if err != nil {
 		return "", err
 	}
@@ -91,7 +95,7 @@ func makeRoot() (string, error) {
 		return dir, err
 	}
 	bad := bytes.Replace(good, []byte("file:data/"), []byte("file:no/such/directory/"), 1)
-	file, err := readRunFile(runFilePath(root))
+	file, err := runfile.Read(runfile.Source(root))
 	if err != nil {
 		return dir, err
 	}
@@ -115,7 +119,7 @@ func makeRoot() (string, error) {
 	return dir, nil
 }
 
-func startShop(t *testing.T, o Options) *Shop {
+func startShop(t *testing.T, o config.Options) *Shop {
 	t.Helper()
 	o.Root, o.FreePorts = testRoot(t), true
 	if o.RunDir == "" {
@@ -129,15 +133,15 @@ func startShop(t *testing.T, o Options) *Shop {
 		if t.Failed() {
 			t.Log(log.String())
 		}
-		if s.State().Status != Stopped {
+		if s.State().Status != rundir.Stopped {
 			require.NoError(t, s.Stop(context.Background()))
 		}
 	})
 	return s
 }
 
-func TestEventsStateAndChaos(t *testing.T) {
-	s := startShop(t, Options{Env: map[string]string{"EXTRA": "reached"}})
+func TestShopWorksAgainAfterEachProcessWasKilled(t *testing.T) {
+	s := startShop(t, config.Options{Env: map[string]string{"EXTRA": "reached"}})
 	require.Equal(t, "ok\n", get(t, s.GatewayURL()+"/healthz"))
 	require.Equal(t, "reached", get(t, s.AppURL("users")+"/env/EXTRA"))
 	require.Equal(t, "ok\n", get(t, s.SidecarHTTP("gateway")+"/v1.0/invoke/orders/method/healthz"))
@@ -148,65 +152,73 @@ func TestEventsStateAndChaos(t *testing.T) {
 			return code == http.StatusNoContent
 		}, 30*time.Second, 200*time.Millisecond)
 	}
-	heard := func(app string, n int) {
+	received := func(app string, n int) {
 		require.Eventually(t, func() bool {
 			return strings.Contains(get(t, s.AppURL(app)+"/events"), fmt.Sprintf(`{"n":%d}`, n))
-		}, 60*time.Second, 100*time.Millisecond, "%s never heard of %d", app, n)
+		}, 60*time.Second, 100*time.Millisecond, "%s did not receive event %d", app, n)
 	}
 	publish(1)
-	heard("notifications", 1)
-	heard("catalog", 1)
+	received("notifications", 1)
+	received("catalog", 1)
 
-	for i, name := range []string{"broker", "orders-daprd", "notifications", "notifications-daprd", "scheduler", "placement"} {
+	for i, name := range []string{
+		"broker", "orders-daprd", "notifications", "notifications-daprd", "scheduler", "placement",
+	} {
 		require.NoError(t, s.Kill(name))
 		require.NoError(t, s.Restart(name))
 		require.NoError(t, s.Ready(t.Context()), name)
 		publish(10 + i)
-		heard("notifications", 10+i)
-		heard("catalog", 10+i)
+		received("notifications", 10+i)
+		received("catalog", 10+i)
 	}
-	require.Equal(t, Ready, s.State().Status)
+	require.Equal(t, rundir.Ready, s.State().Status)
 	require.ErrorContains(t, s.Kill("nobody"), `no process "nobody"`)
 	require.ErrorContains(t, s.Restart("orders"), "still running")
 
-	ports := s.opts.ports(s.file)
+	used := s.file.Ports(s.opts)
 	mark := s.State().RunID
 	require.NoError(t, s.Stop(t.Context()))
-	require.Empty(t, marked(mark))
-	require.NoError(t, checkFree(ports))
+	require.Empty(t, process.Marked(mark))
+	require.NoError(t, ports.CheckFree(used))
 }
 
-func TestTwoShopsSideBySideAndDataThatStays(t *testing.T) {
+func TestTwoShopsRunSideBySideAndDataStays(t *testing.T) {
 	dir := t.TempDir()
-	one := startShop(t, Options{RunDir: dir})
-	// Not startShop: that would be a parallel test twice.
-	two, err := Start(t.Context(), Options{Root: one.opts.Root, RunDir: t.TempDir(), FreePorts: true})
+	one := startShop(t, config.Options{RunDir: dir})
+	// Not with startShop, which would call t.Parallel a second time.
+	two, err := Start(t.Context(), config.Options{Root: one.opts.Root, RunDir: t.TempDir(), FreePorts: true})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, two.Stop(context.Background())) }()
 
-	_, err = Start(t.Context(), Options{Root: one.opts.Root, RunDir: dir, FreePorts: true})
-	require.ErrorIs(t, err, ErrRunning)
+	_, err = Start(t.Context(), config.Options{Root: one.opts.Root, RunDir: dir, FreePorts: true})
+	require.ErrorIs(t, err, rundir.ErrRunning)
 
 	code, _ := post(one.SidecarHTTP("orders")+"/v1.0/state/state", `[{"key":"k","value":"kept"}]`)
 	require.Equal(t, http.StatusNoContent, code)
 	require.Empty(t, get(t, two.SidecarHTTP("orders")+"/v1.0/state/state/k"))
 
 	require.NoError(t, one.Stop(t.Context()))
-	require.Equal(t, "ok\n", get(t, two.GatewayURL()+"/healthz"), "stopping one leaves the other alone")
-	again, err := Start(t.Context(), Options{Root: one.opts.Root, RunDir: dir, FreePorts: true})
+	require.Equal(t, "ok\n", get(t, two.GatewayURL()+"/healthz"), "the other shop still runs")
+	again, err := Start(t.Context(), config.Options{Root: one.opts.Root, RunDir: dir, FreePorts: true})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, again.Stop(context.Background())) }()
 	require.Equal(t, `"kept"`, get(t, again.SidecarHTTP("orders")+"/v1.0/state/state/k"))
 }
 
-func TestWhatDoesNotComeUpIsNamed(t *testing.T) {
+func TestStartNamesTheProcessThatFails(t *testing.T) {
 	root := testRoot(t)
 	for name, c := range map[string]struct {
-		options Options
+		options config.Options
 		says    []string
 	}{
-		"app":       {Options{Env: map[string]string{"CRASH": "cart"}}, []string{"cart stopped (exit status 3)", "the meaning of it all"}},
-		"component": {Options{State: "broken"}, []string{"the sidecar of ", "state (state.sqlite/v1)", "unable to open database file"}},
+		"app": {
+			config.Options{Env: map[string]string{"CRASH": "cart"}},
+			[]string{"cart stopped (exit status 3)", "the configuration is invalid"},
+		},
+		"component": {
+			config.Options{State: "broken"},
+			[]string{"the sidecar of ", "state (state.sqlite/v1)", "unable to open database file"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.options.Root, c.options.RunDir, c.options.FreePorts = root, t.TempDir(), true
@@ -214,79 +226,60 @@ func TestWhatDoesNotComeUpIsNamed(t *testing.T) {
 			for _, says := range c.says {
 				require.ErrorContains(t, err, says)
 			}
-			st, err := ReadState(c.options.RunDir)
+			st, err := rundir.ReadState(c.options.RunDir)
 			require.NoError(t, err)
-			require.Equal(t, Failed, st.Status)
-			require.Empty(t, marked(st.RunID))
+			require.Equal(t, rundir.Failed, st.Status)
+			require.Empty(t, process.Marked(st.RunID))
 		})
 	}
 }
 
-func TestDeathIsNoticed(t *testing.T) {
-	s := startShop(t, Options{})
+func TestStateTellsOfAnUnexpectedEnd(t *testing.T) {
+	s := startShop(t, config.Options{})
 	began := time.Now()
-	cmd := exec.Command("kill", "-9", fmt.Sprint(s.running["users-daprd"].PID))
+	cmd := exec.Command("kill", "-9", fmt.Sprint(pid(t, s, "users-daprd")))
 	require.NoError(t, cmd.Run())
 	require.Eventually(t, func() bool {
-		st, err := ReadState(s.RunDir())
-		return err == nil && st.Status == Broken
+		st, err := rundir.ReadState(s.RunDir())
+		return err == nil && st.Status == rundir.Broken
 	}, 5*time.Second, 20*time.Millisecond)
 	require.Less(t, time.Since(began), 2*time.Second)
 	require.Contains(t, s.State().Error, "the sidecar of users stopped (signal: killed)")
 }
 
-func TestNothingSurvivesItsLauncher(t *testing.T) {
+func TestNoProcessOutlivesItsLauncher(t *testing.T) {
 	root, dir := testRoot(t), t.TempDir()
 	self, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), roleVariable+"=launcher", "TEST_ROOT="+root, "TEST_RUN_DIR="+dir)
+	cmd.Env = append(os.Environ(), launcherVariable+"=1", "TEST_ROOT="+root, "TEST_RUN_DIR="+dir)
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	line, err := bufio.NewReader(out).ReadString('\n')
 	require.NoError(t, err)
 	require.Equal(t, "started <nil>\n", line)
-	st, err := ReadState(dir)
+	st, err := rundir.ReadState(dir)
 	require.NoError(t, err)
-	require.NotEmpty(t, marked(st.RunID))
+	require.NotEmpty(t, process.Marked(st.RunID))
 
 	require.NoError(t, cmd.Process.Kill())
 	_ = cmd.Wait()
-	// One that is about to be gone has no environment any more to be found by.
+	// The environment of a process disappears shortly before the process does, so the test looks for both.
 	require.Eventually(t, func() bool {
-		return len(marked(st.RunID)) == 0 && !slices.ContainsFunc(st.Processes, func(p Process) bool { return p.Alive() })
+		alive := func(p process.Process) bool { return p.Alive() }
+		return len(process.Marked(st.RunID)) == 0 && !slices.ContainsFunc(st.Processes, alive)
 	}, 10*time.Second, 50*time.Millisecond)
-	locked, err := Running(dir)
+	locked, err := rundir.Running(dir)
 	require.NoError(t, err)
 	require.False(t, locked)
 }
 
-func TestSidecarAndBrokerOnTheirOwn(t *testing.T) {
-	root := testRoot(t)
-	dir := t.TempDir()
-	broker, err := StartBroker(t.Context(), BrokerOptions{Root: root, RunDir: dir})
-	require.NoError(t, err)
-	defer broker.Stop()
-	side, err := StartSidecar(t.Context(), SidecarOptions{
-		Root: root, RunDir: dir, AppID: "orders",
-		ResourcesPaths: []string{"components/state/sqlite", "components/pubsub/embedded", "components/secrets/env"},
-		Env:            map[string]string{"KAFKA_BROKERS": broker.Address},
-	})
-	require.NoError(t, err)
-	defer side.Stop()
-	code, body := post(side.HTTP()+"/v1.0/publish/pubsub/orders", `{}`)
-	require.Equal(t, http.StatusNoContent, code, body)
-	code, _ = post(side.HTTP()+"/v1.0/state/state", `[{"key":"k","value":1}]`)
-	require.Equal(t, http.StatusNoContent, code)
-	side.Kill()
-	require.NoError(t, side.Restart(t.Context()))
-	require.Equal(t, "1", get(t, side.HTTP()+"/v1.0/state/state/k"))
-
-	_, err = StartSidecar(t.Context(), SidecarOptions{
-		Root: root, RunDir: dir, AppID: "orders", ResourcesPaths: []string{"components/state/broken"},
-	})
-	require.ErrorContains(t, err, "unable to open database file")
+func pid(t *testing.T, s *Shop, name string) int {
+	t.Helper()
+	p, ok := s.Process(name)
+	require.True(t, ok, name)
+	return p.PID
 }
 
 func get(t *testing.T, url string) string {

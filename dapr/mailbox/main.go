@@ -1,5 +1,4 @@
-// Command mailbox is an SMTP server for trying out mail: it takes every message and keeps it as an
-// .eml file.
+// Command mailbox is an SMTP server for local use. It accepts every message and stores it as an .eml file.
 //
 //	mailbox -listen 127.0.0.1:1025 -dir .run/infra/mail
 package main
@@ -23,7 +22,7 @@ import (
 
 func main() {
 	address := flag.String("listen", "127.0.0.1:1025", "address to listen on")
-	dir := flag.String("dir", "", "directory that gets one .eml file a message; must exist")
+	dir := flag.String("dir", "", "existing directory for the messages, one .eml file each")
 	flag.Parse()
 	if err := run(*address, *dir); err != nil {
 		fmt.Fprintln(os.Stderr, "mailbox:", err)
@@ -54,7 +53,7 @@ func run(address, dir string) error {
 	return s.Shutdown(ctx)
 }
 
-// A session is one client's connection.
+// A session is the connection of one client.
 type session struct {
 	dir  string
 	from string
@@ -71,8 +70,8 @@ func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 	return nil
 }
 
-// Data keeps the message under the envelope's addresses, as a last server does (RFC 5321, section 4.4). It is on
-// disk before the client hears that it was taken.
+// Data stores the message with the addresses of the envelope in its header, as the last server on the way does (RFC
+// 5321, section 4.4). The message is on disk before the client gets the acknowledgement.
 func (s *session) Data(r io.Reader) error {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "Return-Path: <%s>\r\n", s.from)

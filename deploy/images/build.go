@@ -25,16 +25,20 @@ import (
 	"golang.org/x/crypto/x509roots/fallback/bundle"
 )
 
-// user is nobody in particular: the number that distroless images call nonroot.
+// user is the id of the account and the group that run the program. Distroless images call them nonroot.
 const user = "65532"
 
-// A source is what the images are built from.
+// A source identifies the code that the images are built from.
 type source struct {
-	revision string // of git, with -dirty for changes that are not in it; empty outside a checkout
-	time     time.Time
+	// revision is the git commit, with the suffix -dirty if there are uncommitted changes. It is empty outside a
+	// checkout.
+	revision string
+	// time becomes the creation time of the images.
+	time time.Time
 }
 
-// readSource takes the time from SOURCE_DATE_EPOCH (reproducible-builds.org), else from the commit.
+// readSource reads the revision from git. The time is SOURCE_DATE_EPOCH (reproducible-builds.org), or that of the
+// commit.
 func readSource(ctx context.Context, root string) (s source, err error) {
 	git := func(args ...string) string {
 		out, err := exec.CommandContext(ctx, "git", append([]string{"-C", root}, args...)...).Output()
@@ -62,22 +66,24 @@ func readSource(ctx context.Context, root string) (s source, err error) {
 	return s, nil
 }
 
-// built is a program's images, one a platform.
-type built struct {
+// An imageSet is the images of one program, one for each platform.
+type imageSet struct {
 	program  program
 	source   source
 	variants []variant
 }
 
+// A variant is the image of a program for one platform.
 type variant struct {
 	platform         v1.Platform
 	image            v1.Image
 	digest           v1.Hash
-	info             *buildinfo.BuildInfo
-	size, compressed int64 // bytes
+	info             *buildinfo.BuildInfo // of the program
+	size, compressed int64                // bytes
 }
 
-func (b *built) variant(ctx context.Context, o *options, p v1.Platform) (v variant, err error) {
+// variant builds the image for one platform.
+func (b *imageSet) variant(ctx context.Context, o *options, p v1.Platform) (v variant, err error) {
 	dir, err := os.MkdirTemp("", "haberdash-images-")
 	if err != nil {
 		return v, err
@@ -96,8 +102,8 @@ func (b *built) variant(ctx context.Context, o *options, p v1.Platform) (v varia
 		return v, err
 	}
 	files := []file{{"etc/passwd", 0o644, []byte("nonroot:x:" + user + ":" + user + "::/:/nonexistent\n")}}
-	if b.program.roots {
-		files = append(files, file{"etc/ssl/certs/ca-certificates.crt", 0o644, roots()})
+	if b.program.publicAuthorities {
+		files = append(files, file{"etc/ssl/certs/ca-certificates.crt", 0o644, publicAuthorities()})
 	}
 	files = append(files, file{b.program.name, 0o755, code})
 	layer, err := newLayer(files)
@@ -119,38 +125,42 @@ func (b *built) variant(ctx context.Context, o *options, p v1.Platform) (v varia
 
 var buildFlags = []string{"-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid="}
 
-// compile builds a program that depends on nothing of this machine: neither its libraries nor its paths.
+// compile builds a program into the file bin. The result does not depend on this machine: it uses no libraries of the
+// machine and contains no paths of it.
 func compile(ctx context.Context, root string, what program, bin string, p v1.Platform) error {
-	cmd := exec.CommandContext(ctx, "go", slices.Concat([]string{"build"}, buildFlags, []string{"-tags=" + what.tags, "-o", bin, what.pkg})...)
+	args := slices.Concat([]string{"build"}, buildFlags, []string{"-tags=" + what.tags, "-o", bin, what.pkg})
+	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = filepath.Join(root, what.module)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOWORK=off", "GOOS="+p.OS, "GOARCH="+p.Architecture,
-		"GOAMD64=v1", "GOARM64=v8.0", "GOEXPERIMENT=")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOWORK=off", "GOOS="+p.OS,
+		"GOARCH="+p.Architecture, "GOAMD64=v1", "GOARM64=v8.0", "GOEXPERIMENT=")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build %s: %w\n%s", what.pkg, err, out)
 	}
 	return nil
 }
 
-// roots are Mozilla's authorities, as go.sum pins them. Those that hold for a part of the world's names only cannot be
-// written into a file of certificates, and are left out.
-func roots() []byte {
+// publicAuthorities returns Mozilla's certificate authorities, in the version that go.sum pins, as a PEM file. It
+// leaves out authorities with a constraint, such as being trusted for some domains only, because a PEM file cannot
+// express it.
+func publicAuthorities() []byte {
 	var b bytes.Buffer
 	for r := range bundle.Roots() {
 		if r.Constraint == nil {
-			_ = pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: r.Certificate}) // into memory
+			_ = pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: r.Certificate}) // a buffer cannot fail
 		}
 	}
 	return b.Bytes()
 }
 
-// A file of an image. Its time is always 1970: who wants to know when it was made reads the image's.
+// A file in an image. Its modification time is always 1970, so that it does not change the digest. The image has the
+// time at which it was created.
 type file struct {
 	path string
 	mode int64
 	data []byte
 }
 
-// newLayer makes a layer of files, given in the order of their paths, and of the folders above them.
+// newLayer makes a layer from files, which must be sorted by path, and from the folders that contain them.
 func newLayer(files []file) (v1.Layer, error) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
@@ -170,7 +180,9 @@ func newLayer(files []file) (v1.Layer, error) {
 		if err := folder(filepath.Dir(f.path)); err != nil {
 			return nil, err
 		}
-		if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: f.path, Mode: f.mode, Size: int64(len(f.data)), ModTime: time.Unix(0, 0)}); err != nil {
+		header := &tar.Header{
+			Typeflag: tar.TypeReg, Name: f.path, Mode: f.mode, Size: int64(len(f.data)), ModTime: time.Unix(0, 0)}
+		if err := w.WriteHeader(header); err != nil {
 			return nil, err
 		}
 		if _, err := w.Write(f.data); err != nil {
@@ -180,13 +192,17 @@ func newLayer(files []file) (v1.Layer, error) {
 	if err := w.Close(); err != nil {
 		return nil, err
 	}
-	return tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b.Bytes())), nil },
-		tarball.WithMediaType(types.OCILayer), tarball.WithCompressionLevel(gzip.BestCompression), tarball.WithCompressedCaching)
+	open := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b.Bytes())), nil }
+	return tarball.LayerFromOpener(open, tarball.WithMediaType(types.OCILayer),
+		tarball.WithCompressionLevel(gzip.BestCompression), tarball.WithCompressedCaching)
 }
 
-// labels are OCI's (image-spec, annotations.md).
-func (b *built) labels() map[string]string {
-	l := map[string]string{"org.opencontainers.image.title": b.program.title, "org.opencontainers.image.created": b.source.time.Format(time.RFC3339)}
+// labels returns the labels of the images. OCI defines their names (image-spec, annotations.md).
+func (b *imageSet) labels() map[string]string {
+	l := map[string]string{
+		"org.opencontainers.image.title":   b.program.title,
+		"org.opencontainers.image.created": b.source.time.Format(time.RFC3339),
+	}
 	if b.source.revision != "" {
 		l["org.opencontainers.image.revision"] = b.source.revision
 	}
@@ -196,7 +212,8 @@ func (b *built) labels() map[string]string {
 	return l
 }
 
-func (b *built) assemble(layer v1.Layer, p v1.Platform) (v1.Image, error) {
+// assemble makes an image from its layer.
+func (b *imageSet) assemble(layer v1.Layer, p v1.Platform) (v1.Image, error) {
 	base := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
 	img, err := mutate.Append(base, mutate.Addendum{Layer: layer, History: v1.History{
 		Created: v1.Time{Time: b.source.time}, CreatedBy: "deploy/images", Comment: b.program.name}})
@@ -209,6 +226,7 @@ func (b *built) assemble(layer v1.Layer, p v1.Platform) (v1.Image, error) {
 	}
 	config = config.DeepCopy()
 	config.OS, config.Architecture, config.Created = p.OS, p.Architecture, v1.Time{Time: b.source.time}
-	config.Config = v1.Config{User: user + ":" + user, Entrypoint: []string{"/" + b.program.name}, WorkingDir: "/", Labels: b.labels()}
+	config.Config = v1.Config{
+		User: user + ":" + user, Entrypoint: []string{"/" + b.program.name}, WorkingDir: "/", Labels: b.labels()}
 	return mutate.ConfigFile(img, config)
 }

@@ -27,7 +27,7 @@ import (
 
 const platforms = "linux/amd64,linux/arm64"
 
-// build makes the smallest image of a checkout.
+// build builds the smallest image from a checkout. change may change the options.
 func build(t *testing.T, root string, change func(*options)) (*options, layout.Path) {
 	t.Helper()
 	o := &options{root: root, out: t.TempDir(), prefix: "registry.test/shop", tag: "v1", names: []string{"secrets"}}
@@ -41,6 +41,7 @@ func build(t *testing.T, root string, change func(*options)) (*options, layout.P
 	return o, path
 }
 
+// index reads the index of an OCI layout.
 func index(t *testing.T, p layout.Path) *v1.IndexManifest {
 	t.Helper()
 	i, err := p.ImageIndex()
@@ -50,25 +51,25 @@ func index(t *testing.T, p layout.Path) *v1.IndexManifest {
 	return m
 }
 
-// copied is a checkout elsewhere, with the same of what the smallest image is built from.
-func copied(t *testing.T) string {
+// copyCheckout copies the files that the smallest image is built from to another directory.
+func copyCheckout(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, pattern := range []string{"go.mod", "go.sum", "deploy/secrets/main.go", "apps/cart/main.go"} {
-		text, err := os.ReadFile(filepath.Join("..", "..", pattern))
+	for _, file := range []string{"go.mod", "go.sum", "deploy/secrets/main.go", "apps/cart/main.go"} {
+		text, err := os.ReadFile(filepath.Join("..", "..", file))
 		require.NoError(t, err)
-		to := filepath.Join(dir, pattern)
+		to := filepath.Join(dir, file)
 		require.NoError(t, os.MkdirAll(filepath.Dir(to), 0o755))
 		require.NoError(t, os.WriteFile(to, text, 0o600))
 	}
 	return dir
 }
 
-func TestTheSameSourceGivesTheSameDigests(t *testing.T) {
+func TestSameSourceGivesTheSameDigests(t *testing.T) {
 	t.Setenv("SOURCE_DATE_EPOCH", "1700000000")
-	dir := copied(t)
+	dir := copyCheckout(t)
 	_, first := build(t, dir, nil)
-	_, second := build(t, copied(t), nil)
+	_, second := build(t, copyCheckout(t), nil)
 	require.Equal(t, index(t, first), index(t, second))
 	for _, file := range []string{"secrets.provenance.json", "secrets-amd64.spdx.json", "secrets-arm64.spdx.json"} {
 		a, err := os.ReadFile(filepath.Join(string(first), "statements", file))
@@ -86,20 +87,20 @@ func TestTheSameSourceGivesTheSameDigests(t *testing.T) {
 	require.NotEqual(t, index(t, first).Manifests[0].Digest, index(t, third).Manifests[0].Digest)
 }
 
-func TestAnImageHasItsProgramAndNothingElse(t *testing.T) {
+func TestImageContainsOnlyItsProgram(t *testing.T) {
 	t.Setenv("SOURCE_DATE_EPOCH", "1700000000")
 	t.Setenv("SOURCE_URL", "https://git.example/haberdash")
 	o, path := build(t, filepath.Join("..", ".."), nil)
-	found, err := path.ImageIndex()
+	all, err := path.ImageIndex()
 	require.NoError(t, err)
-	shop, err := found.ImageIndex(index(t, path).Manifests[0].Digest)
+	images, err := all.ImageIndex(index(t, path).Manifests[0].Digest)
 	require.NoError(t, err)
-	m, err := shop.IndexManifest()
+	m, err := images.IndexManifest()
 	require.NoError(t, err)
 	require.Len(t, m.Manifests, 2)
 	for i, architecture := range []string{"amd64", "arm64"} {
 		require.Equal(t, "linux/"+architecture, m.Manifests[i].Platform.String())
-		img, err := shop.Image(m.Manifests[i].Digest)
+		img, err := images.Image(m.Manifests[i].Digest)
 		require.NoError(t, err)
 		c, err := img.ConfigFile()
 		require.NoError(t, err)
@@ -110,16 +111,17 @@ func TestAnImageHasItsProgramAndNothingElse(t *testing.T) {
 		require.Equal(t, "2023-11-14T22:13:20Z", c.Config.Labels["org.opencontainers.image.created"])
 		require.Equal(t, "https://git.example/haberdash", c.Config.Labels["org.opencontainers.image.source"])
 		require.NotEmpty(t, c.Config.Labels["org.opencontainers.image.title"])
-		require.Equal(t, []string{"etc", "etc/passwd", "secrets"}, names(t, img))
+		require.Equal(t, []string{"etc", "etc/passwd", "secrets"}, fileNames(t, img))
 	}
 	tag, err := name.NewTag("registry.test/shop/secrets:v1")
 	require.NoError(t, err)
 	loaded, err := tarball.ImageFromPath(filepath.Join(o.out, "images.tar"), &tag)
 	require.NoError(t, err)
-	require.Equal(t, []string{"etc", "etc/passwd", "secrets"}, names(t, loaded))
+	require.Equal(t, []string{"etc", "etc/passwd", "secrets"}, fileNames(t, loaded))
 }
 
-func names(t *testing.T, img v1.Image) (list []string) {
+// fileNames lists the files of an image, and checks that root owns them and only root may write them.
+func fileNames(t *testing.T, img v1.Image) (list []string) {
 	t.Helper()
 	files := mutate.Extract(img)
 	defer files.Close()
@@ -130,38 +132,37 @@ func names(t *testing.T, img v1.Image) (list []string) {
 		}
 		require.NoError(t, err)
 		require.Zero(t, h.Uid+h.Gid)
-		require.Zero(t, h.Mode&0o022, "nobody may write %s", h.Name)
+		require.Zero(t, h.Mode&0o022, "only root may write %s", h.Name)
 		list = append(list, h.Name)
 	}
 }
 
-// Where everybody looks for the authorities of the world: only who calls the world has them.
-func TestRootsAreThoseOfMozilla(t *testing.T) {
-	text := string(roots())
+func TestOnlyOrdersHasThePublicAuthorities(t *testing.T) {
+	text := string(publicAuthorities())
 	require.Greater(t, strings.Count(text, "BEGIN CERTIFICATE"), 100)
 	o := &options{root: filepath.Join("..", "..")}
 	list, err := o.programs()
 	require.NoError(t, err)
 	for _, p := range list {
-		require.Equal(t, p.name == "orders", p.roots, p.name)
+		require.Equal(t, p.name == "orders", p.publicAuthorities, p.name)
 	}
 }
 
-func TestStatementsAreAboutTheImages(t *testing.T) {
+func TestStatementsReferToTheirImages(t *testing.T) {
 	o, path := build(t, filepath.Join("..", ".."), nil)
 	found, err := path.ImageIndex()
 	require.NoError(t, err)
 	all := index(t, path)
-	require.Len(t, all.Manifests, 4, "the images, two bills of materials, one provenance")
+	require.Len(t, all.Manifests, 4, "the index of the images, two bills of materials, one provenance")
 	images, err := found.ImageIndex(all.Manifests[0].Digest)
 	require.NoError(t, err)
 	m, err := images.IndexManifest()
 	require.NoError(t, err)
 	subjects := []v1.Hash{m.Manifests[0].Digest, m.Manifests[1].Digest, all.Manifests[0].Digest}
 	for i, d := range all.Manifests[1:] {
-		said, err := found.Image(d.Digest)
+		statement, err := found.Image(d.Digest)
 		require.NoError(t, err)
-		manifest, err := said.Manifest()
+		manifest, err := statement.Manifest()
 		require.NoError(t, err)
 		require.NotNil(t, manifest.Subject)
 		require.Equal(t, subjects[i], manifest.Subject.Digest)
@@ -184,12 +185,11 @@ func TestStatementsAreAboutTheImages(t *testing.T) {
 	require.Equal(t, "registry.test/shop/secrets", s.Subject[0].Name)
 }
 
-// Every module that the go command says is in a program is in its bill of materials.
-func TestModulesAreListed(t *testing.T) {
+func TestBillOfMaterialsListsEveryModule(t *testing.T) {
 	p := program{name: "broker", module: filepath.Join("dapr", "local"), pkg: "./broker"}
-	b := built{program: p}
+	b := imageSet{program: p}
 	o := &options{root: filepath.Join("..", "..")}
-	v, err := b.variant(context.Background(), o, here())
+	v, err := b.variant(context.Background(), o, localPlatform())
 	require.NoError(t, err)
 	text, err := billOfMaterials(b, v)
 	require.NoError(t, err)
@@ -200,16 +200,17 @@ func TestModulesAreListed(t *testing.T) {
 	require.Contains(t, string(text), "pkg:golang/github.com/twmb/franz-go/pkg/kfake@")
 }
 
-func TestPushed(t *testing.T) {
-	server := httptest.NewServer(registry.New(registry.WithReferrersSupport(true), registry.Logger(log.New(io.Discard, "", 0))))
+func TestPushedStatementsAreFoundByTheirImage(t *testing.T) {
+	server := httptest.NewServer(registry.New(
+		registry.WithReferrersSupport(true), registry.Logger(log.New(io.Discard, "", 0))))
 	t.Cleanup(server.Close)
 	host := strings.TrimPrefix(server.URL, "http://")
 	_, path := build(t, filepath.Join("..", ".."), func(o *options) { o.prefix, o.push = host+"/shop", true })
 	ref, err := name.NewTag(host + "/shop/secrets:v1")
 	require.NoError(t, err)
-	there, err := remote.Index(ref)
+	pushed, err := remote.Index(ref)
 	require.NoError(t, err)
-	digest, err := there.Digest()
+	digest, err := pushed.Digest()
 	require.NoError(t, err)
 	require.Equal(t, index(t, path).Manifests[0].Digest, digest)
 	referrers, err := remote.Referrers(ref.Context().Digest(digest.String()))

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestBadInput(t *testing.T) {
+func TestInvalidInputIsRefused(t *testing.T) {
 	for _, bad := range []string{"", "windows/amd64", "linux", "linux/amd64,"} {
 		require.Error(t, (&options{}).parsePlatforms(bad), bad)
 	}
@@ -24,15 +24,18 @@ func TestBadInput(t *testing.T) {
 	t.Setenv("SOURCE_DATE_EPOCH", "today")
 	_, err = readSource(t.Context(), t.TempDir())
 	require.ErrorContains(t, err, "SOURCE_DATE_EPOCH")
-	broken := copied(t)
-	require.NoError(t, os.WriteFile(filepath.Join(broken, "deploy", "secrets", "main.go"), []byte("package main\nfunc main() { x }\n"), 0o600))
+	broken := copyCheckout(t)
+	require.NoError(t, os.WriteFile(filepath.Join(broken, "deploy", "secrets", "main.go"),
+		[]byte("package main\nfunc main() { x }\n"), 0o600))
 	t.Setenv("SOURCE_DATE_EPOCH", "0")
-	o := &options{root: broken, out: t.TempDir(), prefix: "p", tag: "t", names: []string{"secrets"}, platforms: []v1.Platform{here()}}
+	o := &options{root: broken, out: t.TempDir(), prefix: "p", tag: "t", names: []string{"secrets"},
+		platforms: []v1.Platform{localPlatform()}}
 	require.ErrorContains(t, o.run(t.Context()), "undefined: x")
 }
 
-// No engine runs here; the file is held to build as compile does, with the Go of go.mod.
-func TestDockerfileBuildsTheSame(t *testing.T) {
+// The test runs no container engine. It compares the flags and the user in the Dockerfile with those of compile, and
+// the Go version with that of go.mod.
+func TestDockerfileBuildsTheSameImage(t *testing.T) {
 	text, err := os.ReadFile("Dockerfile")
 	require.NoError(t, err)
 	for _, arg := range buildFlags {

@@ -1,11 +1,12 @@
-// Command images builds the shop's container images without a container engine: one small static program an image,
-// for linux/amd64 and linux/arm64, as an OCI layout with an SPDX bill of materials and SLSA provenance. The same source
-// gives the same digests.
+// Command images builds the container images without a container engine. Each image contains one small static program,
+// for linux/amd64 and linux/arm64. The result is an OCI layout with an SPDX bill of materials for each image and SLSA
+// provenance for each program. The same source gives the same digests.
 //
 //	go run . [-root DIR] [-out DIR] [-platforms LIST] [name…]
 //
-// TAG names them (dev), PREFIX stands before their names (localhost/haberdash), PLATFORMS is another way to say which.
-// With PUSH=1 they go to the registry that PREFIX names, with the credentials of docker login. For a node without a registry, images.tar has those of this
+// Environment variables: TAG is the tag of the images (default dev), PREFIX precedes their names (default
+// localhost/haberdash), PLATFORMS is the default of -platforms. PUSH=1 pushes the images to the registry that PREFIX
+// names, with the credentials of docker login. For a node without a registry, images.tar contains the images for this
 // machine's architecture: `ctr images import`, `kind load image-archive`, `docker load`.
 package main
 
@@ -28,10 +29,15 @@ import (
 )
 
 func main() {
-	o := options{tag: cmp.Or(os.Getenv("TAG"), "dev"), prefix: cmp.Or(os.Getenv("PREFIX"), "localhost/haberdash"), push: os.Getenv("PUSH") == "1"}
-	flag.StringVar(&o.root, "root", filepath.Join("..", ".."), "the checkout")
-	flag.StringVar(&o.out, "out", "", "where the layout goes (default ROOT/.run/images)")
-	platforms := flag.String("platforms", cmp.Or(os.Getenv("PLATFORMS"), "linux/amd64,linux/arm64"), "comma-separated")
+	o := options{
+		tag:    cmp.Or(os.Getenv("TAG"), "dev"),
+		prefix: cmp.Or(os.Getenv("PREFIX"), "localhost/haberdash"),
+		push:   os.Getenv("PUSH") == "1",
+	}
+	flag.StringVar(&o.root, "root", filepath.Join("..", ".."), "the checkout of the repository")
+	flag.StringVar(&o.out, "out", "", "directory for the OCI layout (default ROOT/.run/images)")
+	platforms := flag.String("platforms", cmp.Or(os.Getenv("PLATFORMS"), "linux/amd64,linux/arm64"),
+		"platforms to build for, separated by commas")
 	flag.Parse()
 	o.names = flag.Args()
 	o.out = cmp.Or(o.out, filepath.Join(o.root, ".run", "images"))
@@ -50,7 +56,7 @@ func main() {
 type options struct {
 	root, out   string
 	prefix, tag string
-	names       []string // of programs; all if empty
+	names       []string // of the programs to build; all if empty
 	platforms   []v1.Platform
 	push        bool
 }
@@ -66,7 +72,7 @@ func (o *options) parsePlatforms(list string) error {
 	return nil
 }
 
-// reference is where an image is found.
+// reference returns the full name of a program's image.
 func (o *options) reference(program string) (name.Tag, error) {
 	return name.NewTag(o.prefix + "/" + program + ":" + o.tag)
 }
@@ -85,16 +91,17 @@ func (o *options) run(ctx context.Context) error {
 		return err
 	}
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "image\tplatform\tcompressed\tas files\tdigest")
+	fmt.Fprintln(table, "image\tplatform\tcompressed\tuncompressed\tdigest")
 	for _, p := range programs {
-		b := built{program: p, source: src}
+		b := imageSet{program: p, source: src}
 		for _, platform := range o.platforms {
 			v, err := b.variant(ctx, o, platform)
 			if err != nil {
 				return fmt.Errorf("%s for %s: %w", p.name, platform, err)
 			}
 			b.variants = append(b.variants, v)
-			fmt.Fprintf(table, "%s\t%s\t%.1f MB\t%.1f MB\t%s\n", p.name, platform, mb(v.compressed), mb(v.size), v.digest)
+			fmt.Fprintf(table, "%s\t%s\t%.1f MB\t%.1f MB\t%s\n",
+				p.name, platform, mb(v.compressed), mb(v.size), v.digest)
 		}
 		if err := w.add(ctx, b); err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
@@ -108,18 +115,19 @@ func (o *options) run(ctx context.Context) error {
 
 func mb(n int64) float64 { return float64(n) / 1e6 }
 
-// A program is what becomes an image.
+// A program is built into one image for each platform.
 type program struct {
-	name   string
-	module string // folder of its module, below the root
-	pkg    string
-	title  string
-	roots  bool // it calls servers by TLS whose authorities everybody knows
-	tags   string
-	spare  bool // only built when it is named
+	name              string
+	module            string // folder of its module, relative to the root
+	pkg               string
+	title             string
+	publicAuthorities bool // whether it needs the certificate authorities, to call public servers
+	tags              string
+	onRequest         bool // built only when it is named
 }
 
-// programs are those of the shop: every app, and what deploy/ runs beside them.
+// programs returns the programs to build. By default these are all apps, and the programs that deploy/ runs beside
+// them.
 func (o *options) programs() (list []program, err error) {
 	mains, err := filepath.Glob(filepath.Join(o.root, "apps", "*", "main.go"))
 	if err != nil {
@@ -127,19 +135,22 @@ func (o *options) programs() (list []program, err error) {
 	}
 	for _, m := range mains {
 		app := filepath.Base(filepath.Dir(m))
-		list = append(list, program{name: app, module: ".", pkg: "./apps/" + app, title: "Haberdash " + app, roots: app == "orders"}) // Stripe
+		list = append(list, program{name: app, module: ".", pkg: "./apps/" + app, title: "Haberdash " + app,
+			publicAuthorities: app == "orders"}) // orders calls Stripe
 	}
 	list = append(list,
 		program{name: "secrets", module: ".", pkg: "./deploy/secrets", title: "Haberdash: makes the secrets of a shop"},
-		program{name: "broker", module: filepath.Join("dapr", "local"), pkg: "./broker", title: "Haberdash: a small broker that speaks Kafka's protocol"},
-		// For clusters whose Dapr has fewer components than its releases.
-		program{name: "daprd", module: filepath.Join("dapr", "local"), pkg: "./daprd", tags: "stablecomponents", title: "Haberdash: a Dapr sidecar", spare: true},
+		program{name: "broker", module: filepath.Join("dapr", "local"), pkg: "./broker",
+			title: "Haberdash: a small broker that speaks Kafka's protocol"},
+		// For clusters whose sidecars lack components that the releases of Dapr have.
+		program{name: "daprd", module: filepath.Join("dapr", "local"), pkg: "./daprd", tags: "stablecomponents",
+			title: "Haberdash: a Dapr sidecar", onRequest: true},
 	)
 	if len(mains) == 0 {
-		return nil, fmt.Errorf("%s is not the checkout: there is no apps/*/main.go", o.root)
+		return nil, fmt.Errorf("%s is not the checkout: it has no apps/*/main.go", o.root)
 	}
 	if len(o.names) == 0 {
-		return slices.DeleteFunc(list, func(p program) bool { return p.spare }), nil
+		return slices.DeleteFunc(list, func(p program) bool { return p.onRequest }), nil
 	}
 	var chosen []program
 	for _, want := range o.names {
@@ -150,11 +161,11 @@ func (o *options) programs() (list []program, err error) {
 			}
 		}
 		if !found {
-			return nil, errors.New("no program " + want)
+			return nil, errors.New("there is no program " + want)
 		}
 	}
 	return chosen, nil
 }
 
-// here is the platform whose images images.tar has.
-func here() v1.Platform { return v1.Platform{OS: "linux", Architecture: runtime.GOARCH} }
+// localPlatform is the platform of the images in images.tar: Linux on this machine's architecture.
+func localPlatform() v1.Platform { return v1.Platform{OS: "linux", Architecture: runtime.GOARCH} }

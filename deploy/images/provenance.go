@@ -14,16 +14,17 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 )
 
-// How images are built, and by whom: `make images` on somebody's machine, unless BUILDER_ID says otherwise. What signs
-// the statement vouches for it; nothing does here.
+// buildType says how the images are built, and localBuilder who built them: `make images` on some machine, unless
+// BUILDER_ID names another builder. The statement is not signed here, so it proves nothing until a signature vouches
+// for it.
 const (
 	buildType    = "tag:haberdash.test,2026:make-images/v1"
 	localBuilder = "tag:haberdash.test,2026:local"
 )
 
-// statement is the SLSA v1 provenance of a program's images, as an in-toto statement about their index. It says nothing
-// of when, so that it is as reproducible as they are.
-func statement(b built, subject string, index v1.Hash) ([]byte, error) {
+// provenanceStatement returns the SLSA v1 provenance of a program's images, as an in-toto statement about their index.
+// It contains no time of the build, so that it is as reproducible as the images.
+func provenanceStatement(b imageSet, subject string, index v1.Hash) ([]byte, error) {
 	var platforms []any
 	for _, v := range b.variants {
 		platforms = append(platforms, v.platform.String())
@@ -33,8 +34,10 @@ func statement(b built, subject string, index v1.Hash) ([]byte, error) {
 		return nil, err
 	}
 	p := &provenance.Provenance{
-		BuildDefinition: &provenance.BuildDefinition{BuildType: buildType, ExternalParameters: parameters, ResolvedDependencies: b.dependencies()},
-		RunDetails:      &provenance.RunDetails{Builder: &provenance.Builder{Id: cmp.Or(os.Getenv("BUILDER_ID"), localBuilder)}},
+		BuildDefinition: &provenance.BuildDefinition{
+			BuildType: buildType, ExternalParameters: parameters, ResolvedDependencies: b.dependencies()},
+		RunDetails: &provenance.RunDetails{
+			Builder: &provenance.Builder{Id: cmp.Or(os.Getenv("BUILDER_ID"), localBuilder)}},
 	}
 	if err := p.Validate(); err != nil {
 		return nil, err
@@ -48,8 +51,9 @@ func statement(b built, subject string, index v1.Hash) ([]byte, error) {
 		return nil, err
 	}
 	s := &intoto.Statement{
-		Type:          intoto.StatementTypeUri,
-		Subject:       []*intoto.ResourceDescriptor{{Name: subject, Digest: map[string]string{index.Algorithm: index.Hex}}},
+		Type: intoto.StatementTypeUri,
+		Subject: []*intoto.ResourceDescriptor{
+			{Name: subject, Digest: map[string]string{index.Algorithm: index.Hex}}},
 		PredicateType: "https://slsa.dev/provenance/v1",
 		Predicate:     predicate,
 	}
@@ -59,20 +63,20 @@ func statement(b built, subject string, index v1.Hash) ([]byte, error) {
 	if text, err = protojson.Marshal(s); err != nil {
 		return nil, err
 	}
-	var same bytes.Buffer // protojson puts spaces in or not, as it likes
-	err = json.Compact(&same, text)
-	return same.Bytes(), err
+	var compact bytes.Buffer // protojson adds spaces at random, which would change the digest
+	err = json.Compact(&compact, text)
+	return compact.Bytes(), err
 }
 
-// dependencies are the source, and the Go and the modules that all platforms' programs were made of.
-func (b *built) dependencies() (list []*intoto.ResourceDescriptor) {
+// dependencies lists what the programs of all platforms were built from: the source, the Go version and the modules.
+func (b *imageSet) dependencies() (list []*intoto.ResourceDescriptor) {
 	if commit, dirty := strings.CutSuffix(b.source.revision, "-dirty"); commit != "" {
 		d := &intoto.ResourceDescriptor{Name: "source", Digest: map[string]string{"gitCommit": commit}}
 		if url := os.Getenv("SOURCE_URL"); url != "" {
 			d.Uri = "git+" + url + "@" + commit
 		}
 		if dirty {
-			d.Name = "source, with changes that are in no commit"
+			d.Name = "source, with uncommitted changes"
 		}
 		list = append(list, d)
 	}
@@ -87,7 +91,7 @@ func (b *built) dependencies() (list []*intoto.ResourceDescriptor) {
 			if uri := purl(m.Path, m.Version); !seen[uri] {
 				seen[uri] = true
 				d := &intoto.ResourceDescriptor{Uri: uri}
-				if sum, err := hashOf(m.Sum); err == nil {
+				if sum, err := hexSum(m.Sum); err == nil {
 					d.Digest = map[string]string{"dirHash": sum}
 				}
 				list = append(list, d)

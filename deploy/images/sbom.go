@@ -14,13 +14,13 @@ import (
 	"github.com/spdx/tools-golang/spdx/v2/common"
 )
 
-// billOfMaterials is the SPDX 2.3 document of one image: the program, the Go it was made with, and every module in it, as
-// the go command has written them into the program.
-func billOfMaterials(b built, v variant) ([]byte, error) {
+// billOfMaterials returns the SPDX 2.3 document of one image. It lists the program, the Go version and every module,
+// which it reads from the build information in the program.
+func billOfMaterials(b imageSet, v variant) ([]byte, error) {
 	doc := &spdx.Document{
 		SPDXVersion: spdx.Version, DataLicense: spdx.DataLicense, SPDXIdentifier: "DOCUMENT",
 		DocumentName:      b.program.name + "-" + v.platform.Architecture,
-		DocumentNamespace: "urn:haberdash:sbom:" + v.digest.String(), // one image, one document
+		DocumentNamespace: "urn:haberdash:sbom:" + v.digest.String(), // unique for each image
 		CreationInfo: &spdx.CreationInfo{
 			Creators: []common.Creator{{CreatorType: "Tool", Creator: "haberdash-deploy-images"}},
 			Created:  b.source.time.Format(time.RFC3339),
@@ -28,25 +28,27 @@ func billOfMaterials(b built, v variant) ([]byte, error) {
 	}
 	image := &spdx.Package{
 		PackageName: b.program.name, PackageSPDXIdentifier: "image", PackageVersion: b.source.revision,
-		PackageDownloadLocation: "NOASSERTION", PackageLicenseConcluded: "NOASSERTION", PackageLicenseDeclared: "NOASSERTION",
-		PackageCopyrightText: "NOASSERTION", PrimaryPackagePurpose: "CONTAINER",
+		PackageDownloadLocation: "NOASSERTION", PackageLicenseConcluded: "NOASSERTION",
+		PackageLicenseDeclared: "NOASSERTION", PackageCopyrightText: "NOASSERTION", PrimaryPackagePurpose: "CONTAINER",
 		PackageChecksums: []common.Checksum{{Algorithm: common.SHA256, Value: v.digest.Hex}},
 	}
 	doc.Packages = append(doc.Packages, image)
 	relate := func(a, b common.ElementID, how string) {
 		doc.Relationships = append(doc.Relationships, &spdx.Relationship{
-			RefA: common.MakeDocElementID("", string(a)), RefB: common.MakeDocElementID("", string(b)), Relationship: how})
+			RefA: common.MakeDocElementID("", string(a)), RefB: common.MakeDocElementID("", string(b)),
+			Relationship: how})
 	}
 	relate("DOCUMENT", "image", common.TypeRelationshipDescribe)
 	add := func(id, name, version, sum string) {
 		p := &spdx.Package{
 			PackageName: name, PackageSPDXIdentifier: common.ElementID(id), PackageVersion: version,
-			PackageDownloadLocation: "NOASSERTION", PackageLicenseConcluded: "NOASSERTION", PackageLicenseDeclared: "NOASSERTION",
-			PackageCopyrightText: "NOASSERTION",
+			PackageDownloadLocation: "NOASSERTION", PackageLicenseConcluded: "NOASSERTION",
+			PackageLicenseDeclared: "NOASSERTION", PackageCopyrightText: "NOASSERTION",
 			PackageExternalReferences: []*spdx.PackageExternalReference{{
-				Category: common.CategoryPackageManager, RefType: common.TypePackageManagerPURL, Locator: purl(name, version)}},
+				Category: common.CategoryPackageManager, RefType: common.TypePackageManagerPURL,
+				Locator: purl(name, version)}},
 		}
-		if sum, err := hashOf(sum); err == nil {
+		if sum, err := hexSum(sum); err == nil {
 			p.PackageComment = "sha256 of its files, as in go.sum (h1): " + sum
 		}
 		doc.Packages = append(doc.Packages, p)
@@ -61,7 +63,7 @@ func billOfMaterials(b built, v variant) ([]byte, error) {
 	return text.Bytes(), err
 }
 
-// modules are those in the program, as they were built: replaced ones by what replaces them.
+// modules returns the modules in the program. A replaced module is listed as its replacement.
 func modules(info *debug.BuildInfo) (list []*debug.Module) {
 	for _, m := range info.Deps {
 		if m.Replace != nil {
@@ -72,16 +74,16 @@ func modules(info *debug.BuildInfo) (list []*debug.Module) {
 	return list
 }
 
-// purl is a package's URL (purl-spec, golang).
+// purl returns the package URL of a Go module (purl-spec, type golang).
 func purl(module, version string) string {
 	return "pkg:golang/" + strings.ToLower(module) + "@" + strings.ReplaceAll(version, "+", "%2B")
 }
 
-// hashOf is a sum of go.sum (h1:, base64) in hexadecimal.
-func hashOf(sum string) (string, error) {
+// hexSum returns a checksum of go.sum (h1:, base64) in hexadecimal.
+func hexSum(sum string) (string, error) {
 	text, ok := strings.CutPrefix(sum, "h1:")
 	if !ok {
-		return "", fmt.Errorf("%q is not a sum of go.sum", sum)
+		return "", fmt.Errorf("%q is not a checksum of go.sum", sum)
 	}
 	b, err := base64.StdEncoding.DecodeString(text)
 	return hex.EncodeToString(b), err

@@ -24,8 +24,9 @@ const (
 	intotoType = types.MediaType("application/vnd.in-toto+json")
 )
 
-// A writer takes images to where they go: an OCI layout always, with what is said of them as files beside it too; an
-// archive for a node; a registry if asked.
+// A writer writes the images to an OCI layout, and their statements (bills of materials and provenance) to files beside
+// it. It collects the images for this machine's architecture in an archive. If push is set, it also pushes everything
+// to a registry.
 type writer struct {
 	*options
 	layout  layout.Path
@@ -45,17 +46,19 @@ func newWriter(o *options) (*writer, error) {
 	return &writer{options: o, layout: path, archive: map[name.Reference]v1.Image{}}, err
 }
 
-// add writes a program's images: an index of them, for each a bill of materials, and the provenance of all. These refer to
-// their subject, as OCI's image-spec 1.1 has it, so that a registry finds them by it.
-func (w *writer) add(ctx context.Context, b built) error {
+// add writes the images of a program: an index of the images, a bill of materials for each image, and the provenance of
+// the index. Each statement refers to its subject (OCI image-spec 1.1), so that a registry can list the statements
+// about an image.
+func (w *writer) add(ctx context.Context, b imageSet) error {
 	ref, err := w.reference(b.program.name)
 	if err != nil {
 		return err
 	}
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, v := range b.variants {
-		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: v.image, Descriptor: v1.Descriptor{Platform: &v.platform}})
-		if v.platform.Equals(here()) {
+		index = mutate.AppendManifests(index,
+			mutate.IndexAddendum{Add: v.image, Descriptor: v1.Descriptor{Platform: &v.platform}})
+		if v.platform.Equals(localPlatform()) {
 			w.archive[ref] = v.image
 		}
 	}
@@ -72,7 +75,8 @@ func (w *writer) add(ctx context.Context, b built) error {
 	for _, v := range b.variants {
 		text, err := billOfMaterials(b, v)
 		if err == nil {
-			err = w.say(ctx, ref, v.image, spdxType, fmt.Sprintf("%s-%s.spdx.json", b.program.name, v.platform.Architecture), text)
+			file := fmt.Sprintf("%s-%s.spdx.json", b.program.name, v.platform.Architecture)
+			err = w.attach(ctx, ref, v.image, spdxType, file, text)
 		}
 		if err != nil {
 			return fmt.Errorf("bill of materials: %w", err)
@@ -82,9 +86,9 @@ func (w *writer) add(ctx context.Context, b built) error {
 	if err != nil {
 		return err
 	}
-	text, err := statement(b, ref.Context().Name(), digest)
+	text, err := provenanceStatement(b, ref.Context().Name(), digest)
 	if err == nil {
-		err = w.say(ctx, ref, index, intotoType, b.program.name+".provenance.json", text)
+		err = w.attach(ctx, ref, index, intotoType, b.program.name+".provenance.json", text)
 	}
 	if err != nil {
 		return fmt.Errorf("provenance: %w", err)
@@ -92,8 +96,11 @@ func (w *writer) add(ctx context.Context, b built) error {
 	return nil
 }
 
-// say writes a statement about an image or an index: an artifact whose subject that is.
-func (w *writer) say(ctx context.Context, ref name.Tag, about partial.Describable, t types.MediaType, file string, text []byte) error {
+// attach writes a statement about an image or an index, as a file and as an artifact whose subject is that image or
+// index.
+func (w *writer) attach(
+	ctx context.Context, ref name.Tag, about partial.Describable, t types.MediaType, file string, text []byte,
+) error {
 	if err := os.WriteFile(filepath.Join(w.out, "statements", file), text, 0o644); err != nil {
 		return err
 	}
@@ -102,32 +109,34 @@ func (w *writer) say(ctx context.Context, ref name.Tag, about partial.Describabl
 		return err
 	}
 	artifact, err := mutate.Append(mutate.MediaType(empty.Image, types.OCIManifestSchema1), mutate.Addendum{
-		Layer: static.NewLayer(text, t), MediaType: t, Annotations: map[string]string{"org.opencontainers.image.title": file}})
+		Layer: static.NewLayer(text, t), MediaType: t,
+		Annotations: map[string]string{"org.opencontainers.image.title": file}})
 	if err != nil {
 		return err
 	}
 	artifact = mutate.ConfigMediaType(artifact, t)
-	said := mutate.Subject(artifact, v1.Descriptor{MediaType: subject.MediaType, Digest: subject.Digest, Size: subject.Size}).(v1.Image)
-	if err := w.layout.AppendImage(said); err != nil {
+	descriptor := v1.Descriptor{MediaType: subject.MediaType, Digest: subject.Digest, Size: subject.Size}
+	attached := mutate.Subject(artifact, descriptor).(v1.Image)
+	if err := w.layout.AppendImage(attached); err != nil {
 		return err
 	}
 	if !w.push {
 		return nil
 	}
-	digest, err := said.Digest()
+	digest, err := attached.Digest()
 	if err != nil {
 		return err
 	}
-	return remote.Write(ref.Context().Digest(digest.String()), said, w.credentials(ctx)...)
+	return remote.Write(ref.Context().Digest(digest.String()), attached, w.credentials(ctx)...)
 }
 
 func (w *writer) credentials(ctx context.Context) []remote.Option {
 	return []remote.Option{remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain)}
 }
 
-// close writes the archive, last: it is of what was built for this machine's architecture.
+// close writes the archive of the images for this machine's architecture. Call it after the last add.
 func (w *writer) close() error {
-	fmt.Printf("OCI layout, with statements: %s\n", w.out)
+	fmt.Printf("OCI layout and statements: %s\n", w.out)
 	if len(w.archive) == 0 {
 		return nil
 	}
@@ -135,6 +144,6 @@ func (w *writer) close() error {
 	if err := tarball.MultiRefWriteToFile(path, w.archive); err != nil {
 		return err
 	}
-	fmt.Printf("for a node without a registry: %s\n", path)
+	fmt.Printf("archive for a node without a registry: %s\n", path)
 	return nil
 }

@@ -1,9 +1,9 @@
-// Command secrets makes Kubernetes Secrets in its pod's namespace, those that are not there yet: the ones that a shop
-// needs and nobody has to know. It never reads or changes one.
+// Command secrets creates the Kubernetes Secrets that the apps need and no person has to know, in the namespace of its
+// pod. It skips Secrets that exist: it never reads or changes one.
 //
 //	secrets keys:ID_KEY redis:REDIS_PASSWORD redis:REDIS_HOST=redis:6379
 //
-// Each argument is secret:KEY, for a random value, or secret:KEY=value.
+// Each argument is secret:KEY, which gets a random value, or secret:KEY=value.
 package main
 
 import (
@@ -25,7 +25,7 @@ import (
 	"time"
 )
 
-// account is where Kubernetes puts what a pod needs to talk to the API server.
+// account is the folder with the credentials of the pod's service account.
 const account = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 func main() {
@@ -47,11 +47,15 @@ func run(args []string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for _, s := range list {
-		made, err := c.create(ctx, s)
+		created, err := c.create(ctx, s)
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.Metadata.Name, err)
 		}
-		fmt.Printf("secret %s: %s\n", s.Metadata.Name, map[bool]string{true: "made", false: "is there, and stays as it is"}[made])
+		result := "exists already, not changed"
+		if created {
+			result = "created"
+		}
+		fmt.Printf("secret %s: %s\n", s.Metadata.Name, result)
 	}
 	return nil
 }
@@ -68,12 +72,12 @@ type metadata struct {
 	Name string `json:"name"`
 }
 
-// parse gives the secrets that the arguments name, in their order.
+// parse returns the secrets that the arguments describe, in the order of the arguments.
 func parse(args []string) (list []secret, err error) {
 	if len(args) == 0 {
-		return nil, errors.New("nothing to make: give secret:KEY or secret:KEY=value")
+		return nil, errors.New("nothing to create: pass secret:KEY or secret:KEY=value")
 	}
-	at := map[string]int{}
+	position := map[string]int{} // in list, by name
 	for _, a := range args {
 		name, rest, ok := strings.Cut(a, ":")
 		key, value, given := strings.Cut(rest, "=")
@@ -83,39 +87,40 @@ func parse(args []string) (list []secret, err error) {
 		if !given {
 			value = random()
 		}
-		i, known := at[name]
+		i, known := position[name]
 		if !known {
 			i = len(list)
-			at[name] = i
+			position[name] = i
 			list = append(list, secret{"v1", "Secret", metadata{name}, map[string]string{}})
 		}
 		if _, twice := list[i].StringData[key]; twice {
-			return nil, fmt.Errorf("%s:%s is there twice", name, key)
+			return nil, fmt.Errorf("%s:%s is given twice", name, key)
 		}
 		list[i].StringData[key] = value
 	}
 	return list, nil
 }
 
-// random is 256 bits in hexadecimal: nothing in it means anything to a URL, a shell or a configuration file.
+// random returns 256 random bits in hexadecimal, which need no quoting in a URL, a shell or a configuration file.
 func random() string {
 	var b [32]byte
 	rand.Read(b[:]) // never fails
 	return hex.EncodeToString(b[:])
 }
 
-// A client makes secrets at secrets, the address of a namespace's.
+// A client creates secrets in one namespace.
 type client struct {
 	http    *http.Client
-	secrets string
+	secrets string // address of the namespace's secrets at the API server
 	token   string
 }
 
-// inCluster is the client of the pod that this runs in.
+// inCluster returns a client that uses the service account of the pod.
 func inCluster() (*client, error) {
 	host, port := os.Getenv("KUBERNETES_SERVICE_HOST"), os.Getenv("KUBERNETES_SERVICE_PORT")
 	if host == "" || port == "" {
-		return nil, errors.New("not in a Kubernetes pod: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set")
+		return nil, errors.New(
+			"not in a Kubernetes pod: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set")
 	}
 	var text [3]string
 	for i, name := range []string{"token", "namespace", "ca.crt"} {
@@ -129,14 +134,15 @@ func inCluster() (*client, error) {
 	if !authorities.AppendCertsFromPEM([]byte(text[2])) {
 		return nil, errors.New("the pod's service account: no certificate in ca.crt")
 	}
+	config := &tls.Config{RootCAs: authorities, MinVersion: tls.VersionTLS12}
 	return &client{
-		http:    &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: authorities, MinVersion: tls.VersionTLS12}}},
+		http:    &http.Client{Transport: &http.Transport{TLSClientConfig: config}},
 		secrets: fmt.Sprintf("https://%s/api/v1/namespaces/%s/secrets", net.JoinHostPort(host, port), text[1]),
 		token:   text[0],
 	}, nil
 }
 
-// create reports whether it made the secret: false if one of that name is there.
+// create creates a secret. It returns false if a secret with that name exists.
 func (c *client) create(ctx context.Context, s secret) (bool, error) {
 	body, err := json.Marshal(s)
 	if err != nil {
@@ -159,6 +165,6 @@ func (c *client) create(ctx context.Context, s secret) (bool, error) {
 	case http.StatusConflict:
 		return false, nil
 	}
-	said, _ := io.ReadAll(io.LimitReader(res.Body, 1<<10))
-	return false, fmt.Errorf("the API server answers %s: %s", res.Status, said)
+	answer, _ := io.ReadAll(io.LimitReader(res.Body, 1<<10))
+	return false, fmt.Errorf("the API server answers %s: %s", res.Status, answer)
 }

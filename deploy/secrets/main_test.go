@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestParse(t *testing.T) {
+func TestParseReadsArguments(t *testing.T) {
 	list, err := parse([]string{"keys:A", "redis:HOST=redis:6379", "keys:B", "redis:EMPTY="})
 	require.NoError(t, err)
 	require.Len(t, list, 2)
@@ -26,10 +26,10 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// An API server as far as this command knows one.
-func TestWhatIsThereStaysAsItIs(t *testing.T) {
+// The test's API server creates secrets, and refuses a name that exists. Several runs of the command start at once.
+func TestExistingSecretsAreNotChanged(t *testing.T) {
 	var mu sync.Mutex
-	there := map[string]map[string]string{}
+	stored := map[string]map[string]string{}
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -42,19 +42,19 @@ func TestWhatIsThereStaysAsItIs(t *testing.T) {
 		case r.Header.Get("Authorization") != "Bearer t":
 			w.WriteHeader(http.StatusForbidden)
 			w.Write([]byte(`{"reason":"Forbidden"}`))
-		case there[s.Metadata.Name] != nil:
+		case stored[s.Metadata.Name] != nil:
 			w.WriteHeader(http.StatusConflict)
 		default:
-			there[s.Metadata.Name] = s.StringData
+			stored[s.Metadata.Name] = s.StringData
 			w.WriteHeader(http.StatusCreated)
 		}
 	}))
 	defer api.Close()
 	c := &client{http: api.Client(), secrets: api.URL + "/api/v1/namespaces/shop/secrets", token: "t\n"}
 	type result struct {
-		value string
-		made  bool
-		err   error
+		value   string
+		created bool
+		err     error
 	}
 	results := make(chan result, 8)
 	for range cap(results) { // a Job may run twice
@@ -64,19 +64,19 @@ func TestWhatIsThereStaysAsItIs(t *testing.T) {
 				results <- result{err: err}
 				return
 			}
-			made, err := c.create(t.Context(), list[0])
-			results <- result{list[0].StringData["ID_KEY"], made, err}
+			created, err := c.create(t.Context(), list[0])
+			results <- result{list[0].StringData["ID_KEY"], created, err}
 		}()
 	}
-	var made []string
+	var created []string // values
 	for range cap(results) {
 		r := <-results
 		require.NoError(t, r.err)
-		if r.made {
-			made = append(made, r.value)
+		if r.created {
+			created = append(created, r.value)
 		}
 	}
-	require.Equal(t, []string{there["keys"]["ID_KEY"]}, made)
+	require.Equal(t, []string{stored["keys"]["ID_KEY"]}, created)
 
 	c.token = "another"
 	_, err := c.create(t.Context(), secret{})

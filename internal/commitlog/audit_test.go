@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -14,13 +15,15 @@ import (
 	"pgregory.net/rapid"
 
 	"haberdash/internal/commitlog"
+	"haberdash/internal/commitlog/internal/refold"
+	"haberdash/internal/commitlog/projection"
 	"haberdash/internal/contract"
 	"haberdash/internal/sidecar/memory"
 )
 
-// sums is a projection of ledgers: a document for each, and one for all that were touched in a commit.
-func sums() commitlog.ProjectionModel {
-	return commitlog.ProjectionModel{
+// sums is a projection of the sums of ledgers: one document for each ledger, and three by the numbers of events.
+func sums() projection.Model {
+	return projection.Model{
 		Keys: func(e commitlog.Event) []string { return []string{"of/" + e.Aggregate, fmt.Sprint("seq/", e.Seq%3)} },
 		Apply: func(_ string, doc json.RawMessage, e commitlog.Event) (json.RawMessage, error) {
 			var d struct{ Sum int64 }
@@ -39,48 +42,53 @@ func sums() commitlog.ProjectionModel {
 	}
 }
 
-// archive is a log of ledgers with its documents and its projection, written by processes that crash.
-type archive struct {
+// auditedLog is a log of ledgers with its documents and a projection, written by processes that crash.
+type auditedLog struct {
 	t     *rapid.T
 	ctx   context.Context
 	store *memory.State
-	cable *cable
+	own   *killable // the store as the present process sees it
 	log   *commitlog.Partition[ledger]
-	sums  *commitlog.Projection
+	sums  *projection.Projection
 	stop  func()
-	dead  sync.WaitGroup // what crashed processes still try
-	n     int
+	ended sync.WaitGroup // goroutines of crashed processes
+	n     int            // commands so far
 }
 
 const ledgers = 5
 
-func openArchive(t *rapid.T) *archive {
-	a := &archive{t: t, ctx: context.Background(), store: memory.NewState()}
+func openAuditedLog(t *rapid.T) *auditedLog {
+	a := &auditedLog{t: t, ctx: context.Background(), store: memory.NewState()}
 	a.start()
 	return a
 }
 
-func (a *archive) start() {
+func (a *auditedLog) start() {
 	var err error
-	a.cable = &cable{State: a.store}
-	a.log, err = commitlog.Open(a.ctx, a.cable, "test", "p", ledgerModel(), commitlog.Options{CheckpointEvery: time.Millisecond, Warm: 2})
+	a.own = &killable{State: a.store}
+	o := commitlog.Options{CheckpointEvery: time.Millisecond, Warm: 2}
+	a.log, err = commitlog.Open(a.ctx, a.own, "test", "p", ledgerModel(), o)
 	require.NoError(a.t, err)
-	log, view := a.log, commitlog.NewProjection(a.log, "sums", sums())
+	log, view := a.log, projection.New(a.log, "sums", sums())
 	a.sums = view
 	work, cancel := context.WithCancel(a.ctx)
 	var running sync.WaitGroup
 	running.Go(func() { view.Run(work) })
-	a.stop = func() { cancel(); running.Wait(); log.Close(a.ctx) }
+	a.stop = func() {
+		cancel()
+		running.Wait()
+		log.Close(a.ctx)
+	}
 }
 
-// crash drops the process: nothing that it does afterwards reaches the store.
-func (a *archive) crash() {
-	a.cable.cut.Store(true)
-	a.dead.Go(a.stop)
+// crash kills the process and starts another one.
+func (a *auditedLog) crash() {
+	a.own.killed.Store(true)
+	a.ended.Go(a.stop)
 	a.start()
 }
 
-func (a *archive) add(id string) {
+func (a *auditedLog) add(id string) {
 	a.n++
 	key := fmt.Sprint(a.n)
 	_, err := a.log.Do(a.ctx, []string{id}, func(tx *commitlog.Tx[ledger]) error {
@@ -92,18 +100,19 @@ func (a *archive) add(id string) {
 	require.NoError(a.t, err)
 }
 
-// audits are of the documents and of the projection, holding few documents at a time.
-func (a *archive) audits() []contract.Audit {
-	hold := rapid.SampledFrom([]int{2, 3, 1000}).Draw(a.t, "hold")
-	docs, err := a.log.AuditHolding(a.ctx, hold)
+// audit audits the documents and the projection, with few documents in memory at once.
+func (a *auditedLog) audit() []contract.Audit {
+	maxDocuments := rapid.SampledFrom([]int{2, 3, 1000}).Draw(a.t, "max documents")
+	limits := refold.Limits{MaxDocuments: maxDocuments, Pause: time.Millisecond}
+	docs, err := a.log.AuditWith(a.ctx, limits)
 	require.NoError(a.t, err)
-	view, err := a.sums.AuditHolding(a.ctx, hold)
+	view, err := a.sums.AuditWith(a.ctx, limits)
 	require.NoError(a.t, err)
 	return []contract.Audit{docs, view}
 }
 
-// documents are all in the store, by key.
-func (a *archive) documents() map[string]string {
+// documents returns all documents in the store, by key.
+func (a *auditedLog) documents() map[string]string {
 	var keys []string
 	for i := range ledgers {
 		keys = append(keys, fmt.Sprint("doc/p/a", i), fmt.Sprint("view/p/sums/of/a", i), fmt.Sprint("view/p/sums/seq/", i))
@@ -117,24 +126,18 @@ func (a *archive) documents() map[string]string {
 	return docs
 }
 
-// damage loses or spoils some documents and gives their keys.
-func (a *archive) damage(docs map[string]string) (damaged []string) {
-	keys := slices.Sorted(func(yield func(string) bool) {
-		for key := range docs {
-			if !yield(key) {
-				return
-			}
-		}
-	})
-	for _, key := range keys {
-		switch rapid.SampledFrom([]string{"", "", "lost", "spoilt", "torn", "old"}).Draw(a.t, key) {
+// damage deletes or changes some documents and returns their keys.
+func (a *auditedLog) damage(docs map[string]string) (damaged []string) {
+	for _, key := range slices.Sorted(maps.Keys(docs)) {
+		switch rapid.SampledFrom([]string{"", "", "deleted", "changed", "truncated", "old"}).Draw(a.t, key) {
 		case "":
 			continue
-		case "lost":
+		case "deleted":
 			require.NoError(a.t, a.store.Delete(a.ctx, key, ""))
-		case "spoilt":
-			require.NoError(a.t, a.store.Put(a.ctx, key, []byte(strings.Replace(docs[key], `"v":{`, `"v":{"x":1,`, 1)), ""))
-		case "torn":
+		case "changed":
+			changed := strings.Replace(docs[key], `"v":{`, `"v":{"x":1,`, 1)
+			require.NoError(a.t, a.store.Put(a.ctx, key, []byte(changed), ""))
+		case "truncated":
 			require.NoError(a.t, a.store.Put(a.ctx, key, []byte(docs[key][:len(docs[key])/2]), ""))
 		case "old":
 			require.NoError(a.t, a.store.Put(a.ctx, key, []byte(`{"n":0,"s":0,"v":{}}`), ""))
@@ -144,20 +147,20 @@ func (a *archive) damage(docs map[string]string) (damaged []string) {
 	return damaged
 }
 
-// Whatever happened to the processes that wrote it: what is stored is what the log makes. Whatever happens to
-// the documents: an audit names each that differs and no other, and a rebuild makes them as they were, to the byte.
-func TestAuditFindsWhatDiffersAndRebuildMakesItGood(t *testing.T) {
+// However often processes crash, the documents in the store are those that the log makes. After documents are damaged,
+// an audit names each of them and no other, and a rebuild restores them byte for byte.
+func TestAuditFindsDamagedDocumentsAndRebuildRestoresThem(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		a := openArchive(t)
-		defer a.dead.Wait()
+		a := openAuditedLog(t)
+		defer a.ended.Wait()
 		for range rapid.IntRange(1, 40).Draw(t, "steps") {
 			if rapid.IntRange(0, 9).Draw(t, "crash") == 0 {
 				a.crash()
 			}
 			a.add(fmt.Sprint("a", rapid.IntRange(0, ledgers-1).Draw(t, "ledger")))
 		}
-		sound := a.audits()
+		sound := a.audit()
 		for _, audit := range sound {
 			require.Empty(t, audit.Differences)
 			require.Equal(t, a.log.Head(), audit.Commit)
@@ -169,7 +172,7 @@ func TestAuditFindsWhatDiffersAndRebuildMakesItGood(t *testing.T) {
 
 		a.start()
 		var found []string
-		for _, audit := range a.audits() {
+		for _, audit := range a.audit() {
 			for _, d := range audit.Differences {
 				found = append(found, d.Key)
 			}
@@ -177,36 +180,36 @@ func TestAuditFindsWhatDiffersAndRebuildMakesItGood(t *testing.T) {
 		}
 		slices.Sort(found)
 		require.Equal(t, damaged, found)
-		a.cable.cut.Store(true) // a spoilt process writes no more
-		a.dead.Go(a.stop)
+		a.own.killed.Store(true) // this process has read damaged documents and may not write them again
+		a.ended.Go(a.stop)
 
 		require.NoError(t, commitlog.Rebuild(a.ctx, a.store, "p", ledgerModel()))
 		log, err := commitlog.Open(a.ctx, a.store, "test", "p", ledgerModel(), commitlog.Options{})
 		require.NoError(t, err)
-		require.NoError(t, commitlog.NewProjection(log, "sums", sums()).Rebuild(a.ctx))
+		require.NoError(t, projection.New(log, "sums", sums()).Rebuild(a.ctx))
 		require.NoError(t, log.Close(a.ctx))
 		require.Equal(t, docs, a.documents())
 		a.start()
-		require.Equal(t, sound, a.audits(), "digests are the log's, in however many shares it is folded")
+		require.Equal(t, sound, a.audit(), "the digest does not depend on the number of documents in memory")
 		a.add("a0")
-		for i, audit := range a.audits() {
+		for i, audit := range a.audit() {
 			require.NotEqual(t, sound[i].Digest, audit.Digest)
 		}
 		a.stop()
 	})
 }
 
-// An audit never reports a document that moves on while it looks.
-func TestAuditOfALogInUse(t *testing.T) {
+func TestAuditOfALogInUseReportsNothing(t *testing.T) {
 	t.Parallel()
 	store := memory.NewState()
 	open := func() *commitlog.Partition[ledger] {
-		p, err := commitlog.Open(t.Context(), store, "test", "p", ledgerModel(), commitlog.Options{CheckpointEvery: time.Millisecond, SyncEvery: time.Millisecond})
+		o := commitlog.Options{CheckpointEvery: time.Millisecond, SyncEvery: time.Millisecond}
+		p, err := commitlog.Open(t.Context(), store, "test", "p", ledgerModel(), o)
 		require.NoError(t, err)
 		return p
 	}
 	p, other := open(), open()
-	view := commitlog.NewProjection(p, "sums", sums())
+	view := projection.New(p, "sums", sums())
 	work, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { view.Run(work) })
@@ -241,8 +244,8 @@ func TestAuditOfALogInUse(t *testing.T) {
 	require.NoError(t, other.Close(t.Context()))
 }
 
-// The aggregates of a process are compared too: here one was read from a document that somebody has spoilt.
-func TestAuditLooksIntoMemory(t *testing.T) {
+// An audit also compares the aggregates in memory, one of which is read here from a damaged document.
+func TestAuditComparesAggregatesInMemory(t *testing.T) {
 	t.Parallel()
 	store := memory.NewState()
 	for _, resident := range []bool{false, true} {
@@ -257,7 +260,10 @@ func TestAuditLooksIntoMemory(t *testing.T) {
 		require.NoError(t, err)
 		report, err := p.Audit(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, contract.Audit{Log: name, Commit: 1, Events: 1, Documents: 1, Digest: report.Digest, Differences: []contract.Difference{}}, report)
+		want := contract.Audit{
+			Log: name, Commit: 1, Events: 1, Documents: 1, Digest: report.Digest, Differences: []contract.Difference{},
+		}
+		require.Equal(t, want, report)
 		require.NoError(t, p.Close(t.Context()))
 		if resident {
 			continue
@@ -265,14 +271,16 @@ func TestAuditLooksIntoMemory(t *testing.T) {
 		key := "doc/" + name + "/a"
 		item, err := store.Get(t.Context(), key)
 		require.NoError(t, err)
-		require.NoError(t, store.Put(t.Context(), key, []byte(strings.Replace(string(item.Value), `"N":1`, `"N":2`, 1)), ""))
+		damaged := strings.Replace(string(item.Value), `"N":1`, `"N":2`, 1)
+		require.NoError(t, store.Put(t.Context(), key, []byte(damaged), ""))
 		p, err = commitlog.Open(t.Context(), store, "test", name, ledgerModel(), o)
 		require.NoError(t, err)
 		_, _, err = p.Get(t.Context(), "a")
 		require.NoError(t, err)
 		report, err = p.Audit(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, []contract.Difference{{Key: key, Kind: "memory"}, {Key: key, Kind: "different"}}, report.Differences)
+		differences := []contract.Difference{{Key: key, Kind: "memory"}, {Key: key, Kind: "different"}}
+		require.Equal(t, differences, report.Differences)
 		require.NoError(t, p.Close(t.Context()))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/internal/commitlog"
+	"haberdash/internal/commitlog/projection"
 	"haberdash/internal/sidecar"
 )
 
@@ -19,7 +21,8 @@ func BenchmarkAppend(b *testing.B) {
 	store := startState(b)
 	for _, clients := range []int{1, 64, 256} {
 		b.Run(fmt.Sprintf("clients=%d", clients), func(b *testing.B) {
-			p, err := commitlog.Open(b.Context(), store, "bench", fmt.Sprint("c", clients, "-", b.N), ledgerModel(), commitlog.Options{})
+			name := fmt.Sprint("c", clients, "-", b.N)
+			p, err := commitlog.Open(b.Context(), store, "bench", name, ledgerModel(), commitlog.Options{})
 			require.NoError(b, err)
 			var n atomic.Int64
 			b.SetParallelism(max(1, clients/2)) // times GOMAXPROCS
@@ -45,14 +48,15 @@ func BenchmarkAppend(b *testing.B) {
 	}
 }
 
-// BenchmarkContention is BenchmarkAppend with 64 clients, spread over processes that all write one partition.
+// BenchmarkContention is BenchmarkAppend with 64 clients that use several writers of the same partition.
 func BenchmarkContention(b *testing.B) {
 	store := startState(b)
 	for _, writers := range []int{1, 2, 4} {
 		b.Run(fmt.Sprintf("writers=%d", writers), func(b *testing.B) {
 			var ps []*commitlog.Partition[ledger]
+			name, o := fmt.Sprint("w", writers, "-", b.N), commitlog.Options{Patience: time.Minute}
 			for range writers {
-				p, err := commitlog.Open(b.Context(), store, "bench", fmt.Sprint("w", writers, "-", b.N), ledgerModel(), commitlog.Options{Patience: time.Minute})
+				p, err := commitlog.Open(b.Context(), store, "bench", name, ledgerModel(), o)
 				require.NoError(b, err)
 				ps = append(ps, p)
 			}
@@ -82,23 +86,26 @@ func BenchmarkContention(b *testing.B) {
 	}
 }
 
-// tally counts an aggregate's events.
+// tally is the model of an aggregate that counts its events.
 func tally() commitlog.Model[int] {
 	return commitlog.Model[int]{Apply: func(_ string, n int, _ commitlog.Event) (int, error) { return n + 1, nil }}
 }
 
-// writeLog writes commits straight into the store, with events of about a hundred bytes that go round the
-// aggregates.
+// writeLog writes commits directly into the store. Their events have about a hundred bytes and belong to the aggregates
+// in turn.
 func writeLog(b *testing.B, store sidecar.State, name string, from, to, perCommit, aggregates int) {
 	b.Helper()
-	data, err := json.Marshal(map[string]string{"note": "a hundred bytes of what an event of the shop has to say, give or take a few of them: it is enough."})
+	data, err := json.Marshal(map[string]string{"note": strings.Repeat("0123456789", 9) + "01234"})
 	require.NoError(b, err)
 	var items []sidecar.Item
 	for n := from; n <= to; n++ {
 		c := commitlog.Commit{Writer: fmt.Sprint("bench", n), Before: uint64((n - 1) * perCommit)}
 		for i := range perCommit {
 			k := (n-1)*perCommit + i
-			e := commitlog.Event{Aggregate: fmt.Sprint("order/", k%aggregates), Seq: uint64(k/aggregates + 1), Type: "order.noted", At: time.Unix(int64(k), 0).UTC(), Data: data}
+			e := commitlog.Event{
+				Aggregate: fmt.Sprint("order/", k%aggregates), Seq: uint64(k/aggregates + 1), Type: "order.noted",
+				At: time.Unix(int64(k), 0).UTC(), Data: data,
+			}
 			if k >= aggregates {
 				e.Prev = uint64((k-aggregates)/perCommit + 1)
 			}
@@ -114,8 +121,8 @@ func writeLog(b *testing.B, store sidecar.State, name string, from, to, perCommi
 	}
 }
 
-// BenchmarkOpen measures the start with a million events of 100,000 aggregates in the log: from a checkpoint
-// with a second's worth of commits behind it, and for a model that is kept in memory, from the whole log.
+// BenchmarkOpen measures Open with a million events of 100,000 aggregates in the log: from a checkpoint that is one
+// second old, and, for a resident model, from the whole log.
 func BenchmarkOpen(b *testing.B) {
 	store := startState(b)
 	const perCommit, commits, tail, aggregates = 100, 10_000, 200, 100_000
@@ -134,15 +141,15 @@ func BenchmarkOpen(b *testing.B) {
 				require.Equal(b, uint64(commits+tail), p.Head())
 				if o.Resident {
 					require.NoError(b, p.Close(b.Context()))
-				} // else it is dropped: its end would move the checkpoint
+				} // else it stays open: Close would write a new checkpoint
 				b.StartTimer()
 			}
 		})
 	}
 }
 
-// BenchmarkHistory measures a page of twenty events of an aggregate that has a thousand, each in a commit of
-// its own: the latest, and from the middle.
+// BenchmarkHistory measures a page of twenty events of an aggregate that has a thousand, each in another commit: the
+// last twenty, and twenty from the middle.
 func BenchmarkHistory(b *testing.B) {
 	store := startState(b)
 	writeLog(b, store, "history", 1, 1000, 10, 10)
@@ -162,22 +169,22 @@ func BenchmarkHistory(b *testing.B) {
 	}
 }
 
-// BenchmarkLists measures a page of twenty entries of a list of 100,000: the latest, and from the middle.
+// BenchmarkLists measures a page of twenty entries of a list of 100,000: the last twenty, and twenty from the middle.
 func BenchmarkLists(b *testing.B) {
 	store := startState(b)
 	const entries, perCommit = 100_000, 250
 	p, err := commitlog.Open(b.Context(), store, "bench", "lists", tally(), commitlog.Options{})
 	require.NoError(b, err)
-	lists := commitlog.NewLists(p)
+	lists := projection.NewLists(p)
 	running, stop := context.WithCancel(b.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); lists.Run(running) }()
 	b.Cleanup(func() { stop(); <-done; p.Close(context.Background()) })
 	began := time.Now()
 	for range entries / perCommit {
-		_, err := p.Do(b.Context(), []string{commitlog.ListID("all")}, func(tx *commitlog.Tx[int]) error {
+		_, err := p.Do(b.Context(), []string{projection.ListID("all")}, func(tx *commitlog.Tx[int]) error {
 			for range perCommit {
-				tx.Note(commitlog.ListID("all"), "listed", map[string]string{"order": "26f2fzk2hkg3iacuqvuoslitv7xyzabc"})
+				tx.Note(projection.ListID("all"), "listed", map[string]string{"order": "26f2fzk2hkg3iacuqvuoslitv7xyzabc"})
 			}
 			return nil
 		})
@@ -185,7 +192,7 @@ func BenchmarkLists(b *testing.B) {
 	}
 	_, err = lists.Read(b.Context(), "all", 0, 1) // waits for the pages
 	require.NoError(b, err)
-	b.Logf("%d entries written and in their pages after %s", entries, time.Since(began).Round(time.Millisecond))
+	b.Logf("%d entries are in their pages after %s", entries, time.Since(began).Round(time.Millisecond))
 	for _, before := range []uint64{0, entries / 2} {
 		b.Run(fmt.Sprint("before=", before), func(b *testing.B) {
 			for b.Loop() {

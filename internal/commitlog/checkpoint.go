@@ -3,101 +3,61 @@ package commitlog
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"maps"
+	"time"
 
+	"haberdash/internal/commitlog/internal/layout"
 	"haberdash/internal/sidecar"
+	"haberdash/internal/telemetry"
 )
 
-// load brings the documents of cold aggregates into memory; one that has none is remembered as empty.
-// Only the writer calls it. Cold means that no event since the last checkpoint concerns the aggregate (it
-// would be dirty, and dirty ones stay), so its document is complete.
-func (p *Partition[S]) load(ctx context.Context, ids []string) error {
-	if len(ids) == 0 {
-		return nil
-	}
-	loaded, _, err := p.documents(ctx, ids, nil)
-	if err != nil {
-		return err
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	maps.Copy(p.warm, loaded)
-	return nil
+// checkpoint is stored after documents were written.
+type checkpoint struct {
+	Commit    uint64 `json:"n"` // every document includes the log up to this commit
+	Published uint64 `json:"p"` // how many events are published up to it: the next commit continues to count here
 }
 
-// Preload reads aggregates that a command is about to name, so that the writer need not: beside something else that
-// the caller waits for. It reads further keys of the store in the same call and gives what it found of them. After
-// an error the command reads for itself.
-func (p *Partition[S]) Preload(ctx context.Context, ids []string, also ...string) (map[string]sidecar.Item, error) {
-	p.mu.RLock()
-	evictions, cold := p.evictions, []string(nil)
-	for _, id := range ids {
-		if p.warm[id] == nil {
-			cold = append(cold, id)
-		}
-	}
-	p.mu.RUnlock()
-	loaded, items, err := p.documents(ctx, cold, also)
-	if err != nil {
-		return nil, err
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.evictions != evictions {
-		return items, nil // one of them may have come, changed and gone meanwhile
-	}
-	for id, a := range loaded {
-		if p.warm[id] == nil {
-			p.warm[id] = a
-		}
-	}
-	return items, nil
-}
-
-// documents reads aggregates as they were written last, and further keys as they are.
-func (p *Partition[S]) documents(ctx context.Context, ids, also []string) (map[string]*aggregate[S], map[string]sidecar.Item, error) {
-	keys := make([]string, len(ids), len(ids)+len(also))
-	for i, id := range ids {
-		keys[i] = docKey(p.documentsName(), id)
-	}
-	items, err := p.store.GetMany(ctx, append(keys, also...))
-	if err != nil {
-		return nil, nil, err
-	}
-	loaded := make(map[string]*aggregate[S], len(ids))
-	for i, id := range ids {
-		a := &aggregate[S]{}
-		if item, ok := items[keys[i]]; ok {
-			var d document
-			err := json.Unmarshal(item.Value, &d)
-			if err == nil {
-				err = json.Unmarshal(d.State, &a.state)
+// runCheckpoints writes documents until the partition closes.
+func (p *Partition[S]) runCheckpoints(ctx context.Context) {
+	tick := time.NewTicker(p.opts.CheckpointEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-p.quit:
+			return
+		case <-tick.C:
+			if err := p.tryCheckpoint(ctx); err != nil {
+				telemetry.Log(ctx).Warn().Err(err).Str("partition", p.name).
+					Msg("a checkpoint could not be written, will try again")
 			}
-			if err != nil {
-				return nil, nil, fmt.Errorf("%w: %s: %w", ErrCorrupt, keys[i], err)
-			}
-			a.seq, a.commit = d.Seq, d.Commit
-			delete(items, keys[i])
 		}
-		loaded[id] = a
 	}
-	return loaded, items, nil
 }
 
-// writeCheckpoint writes the documents that are behind, then the checkpoint. A document is never
-// replaced by an older one, whichever process writes it: it is read first and written on condition.
-func (p *Partition[S]) writeCheckpoint(ctx context.Context) error {
+// checkpoint writes a checkpoint in at most five attempts: an attempt fails when another process writes the same
+// documents at the same moment.
+func (p *Partition[S]) checkpoint(ctx context.Context) (err error) {
+	for attempt := range 5 {
+		time.Sleep(time.Duration(attempt) * 5 * time.Millisecond)
+		if err = p.tryCheckpoint(ctx); err == nil {
+			break
+		}
+	}
+	return err
+}
+
+// tryCheckpoint writes the documents of dirty aggregates, then the checkpoint. A document never replaces a newer one,
+// whichever process wrote that: documents are read first, and each is written only if it has not changed since.
+func (p *Partition[S]) tryCheckpoint(ctx context.Context) error {
 	p.checkpointing.Lock()
 	defer p.checkpointing.Unlock()
-	now, dirty := p.dirty()
+	current, dirty := p.dirtyAggregates()
 	if len(dirty) == 0 {
 		return nil
 	}
 	ids := make([]string, 0, len(dirty))
 	keys := make([]string, 0, len(dirty))
 	for id := range dirty {
-		ids, keys = append(ids, id), append(keys, docKey(p.documentsName(), id))
+		ids, keys = append(ids, id), append(keys, layout.DocumentKey(p.documentsName(), id))
 	}
 	stored, err := p.store.GetMany(ctx, keys)
 	if err != nil {
@@ -121,27 +81,16 @@ func (p *Partition[S]) writeCheckpoint(ctx context.Context) error {
 	if err := p.store.PutManyIf(ctx, writes); err != nil {
 		return err
 	}
-	if err := putJSON(ctx, p.store, checkpointKey(p.documentsName()), now); err != nil {
+	if err := layout.PutJSON(ctx, p.store, layout.CheckpointKey(p.documentsName()), current); err != nil {
 		return err
 	}
-	p.clean(dirty)
+	p.markClean(dirty)
 	return nil
 }
 
-// encode gives the aggregate's document.
-func (a *aggregate[S]) encode(key string) ([]byte, error) {
-	state, err := json.Marshal(a.state)
-	if err != nil {
-		return nil, fmt.Errorf("encode %s: %w", key, err)
-	}
-	value, err := json.Marshal(document{Commit: a.commit, Seq: a.seq, State: state})
-	if err != nil {
-		return nil, fmt.Errorf("encode %s: %w", key, err)
-	}
-	return value, nil
-}
-
-func (p *Partition[S]) dirty() (now checkpoint, dirty map[string]*aggregate[S]) {
+// dirtyAggregates returns the aggregates whose documents are older than memory, and the checkpoint that may be stored
+// when they are written.
+func (p *Partition[S]) dirtyAggregates() (current checkpoint, dirty map[string]*aggregate[S]) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	dirty = map[string]*aggregate[S]{}
@@ -153,22 +102,22 @@ func (p *Partition[S]) dirty() (now checkpoint, dirty map[string]*aggregate[S]) 
 	return checkpoint{p.head, p.published}, dirty
 }
 
-// clean marks what was written, unless it has changed meanwhile (then another value stands there).
-func (p *Partition[S]) clean(written map[string]*aggregate[S]) {
+// markClean marks aggregates whose documents are written, except those that have changed since.
+func (p *Partition[S]) markClean(written map[string]*aggregate[S]) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for id, a := range written {
 		if p.warm[id] == a {
-			c := *a
-			c.dirty = false
-			p.warm[id] = &c
+			clean := *a
+			clean.dirty = false
+			p.warm[id] = &clean
 		}
 	}
 }
 
-// evict forgets clean aggregates beyond Warm. Which ones does not matter for correctness; map order is
-// random enough. Only the writer calls it, between batches.
-func (p *Partition[S]) evict() {
+// evictClean removes clean aggregates from memory until it has no more than Options.Warm. Any of them will do, and the
+// order of a map is random enough. Only the writer calls it, between batches.
+func (p *Partition[S]) evictClean() {
 	if p.opts.Resident {
 		return
 	}
@@ -183,15 +132,4 @@ func (p *Partition[S]) evict() {
 			p.evictions++
 		}
 	}
-}
-
-func getJSON(ctx context.Context, store sidecar.State, key string, v any) error {
-	item, err := store.Get(ctx, key)
-	if err != nil || !item.Found() {
-		return err
-	}
-	if err := json.Unmarshal(item.Value, v); err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrCorrupt, key, err)
-	}
-	return nil
 }

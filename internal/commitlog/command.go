@@ -4,37 +4,36 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
 	"sync/atomic"
 	"time"
 )
 
-// command waits for its decision in the queue.
+// command is a call of Do that waits for the writer.
 type command[S any] struct {
 	ids    []string
 	decide func(*Tx[S]) error
-	place  atomic.Int32 // waiting, taken or abandoned
+	status atomic.Int32
 	commit uint64
 	err    error
-	done   chan struct{}
+	done   chan struct{} // closed when commit and err are set
 }
 
-// Where a command is. A waiting one is either taken by the writer or abandoned by its caller, never both:
-// once Do has returned, decide is not called any more.
+// Status of a command. A queued command is either accepted by the writer or abandoned by its caller, never both: so
+// decide is not called after Do has returned.
 const (
-	waiting int32 = iota
-	taken
-	abandoned
+	commandQueued int32 = iota
+	commandAccepted
+	commandAbandoned
 )
 
-// Do decides a command and commits the events it emits, all or none. decide sees the aggregates named in
-// ids (any, if the partition is Resident); it is pure and may be called several times; an error from it
-// refuses the command and is returned as it is. The result is the command's commit, or, without events, the
-// commit at which it was decided.
+// Do decides a command and commits the events that it emits, all of them or none. decide sees the aggregates that ids
+// names (all, if the partition is Resident). It is pure and may be called several times. An error from it refuses the
+// command, and Do returns that error as it is. The result is the number of the command's commit, or, without events, of
+// the commit after which it was decided.
 //
-// Other errors: ErrUnknown (it may have been committed), ErrTooLarge, ErrClosed, ctx's (it was not). A
-// command that is being committed when ctx ends is waited for. decide is not called after Do has returned.
+// Other errors: ErrUnknown (the command may have been committed); ErrTooLarge, ErrClosed, ErrNewer, ErrCorrupt and
+// ctx.Err() (it was not). When ctx ends while the command is being committed, Do waits for the outcome. decide is not
+// called after Do has returned.
 func (p *Partition[S]) Do(ctx context.Context, ids []string, decide func(*Tx[S]) error) (uint64, error) {
 	c := &command[S]{ids: ids, decide: decide, done: make(chan struct{})}
 	select {
@@ -60,7 +59,7 @@ func (p *Partition[S]) Do(ctx context.Context, ids []string, decide func(*Tx[S])
 			return 0, ErrClosed
 		}
 	case <-ctx.Done():
-		if c.place.CompareAndSwap(waiting, abandoned) {
+		if c.status.CompareAndSwap(commandQueued, commandAbandoned) {
 			return 0, ctx.Err()
 		}
 		<-c.done
@@ -68,133 +67,91 @@ func (p *Partition[S]) Do(ctx context.Context, ids []string, decide func(*Tx[S])
 	}
 }
 
-// Get reads one aggregate; seq is 0 if it has no events. What this process has committed is seen; what
-// other processes have, within SyncEvery for an aggregate that is warm here and has events, at once for any other: that
-// something is not there is said only when the log was seen to end without it.
-func (p *Partition[S]) Get(ctx context.Context, id string) (state S, seq uint64, err error) {
-	if state, seq, warm := p.Warm(id); warm && seq > 0 {
-		return state, seq, nil
-	}
-	_, err = p.Do(ctx, []string{id}, func(tx *Tx[S]) error {
-		state, seq = tx.State(id)
-		return nil
-	})
-	return state, seq, err
+// accept tells whether the command is to be decided, because its caller still waits for it. From then on it waits until
+// the command is answered.
+func (c *command[S]) accept() bool {
+	return c.status.CompareAndSwap(commandQueued, commandAccepted) || c.status.Load() == commandAccepted
 }
 
-// Warm is Get of what is in memory, without asking the store.
-func (p *Partition[S]) Warm(id string) (state S, seq uint64, warm bool) {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	if a := p.warm[id]; a != nil {
-		return a.state, a.seq, true
-	}
-	return state, 0, false
+// answer gives the command's caller the result.
+func (c *command[S]) answer(commit uint64, err error) {
+	c.commit, c.err = commit, err
+	close(c.done)
 }
 
-// Current is an aggregate as it was read.
-type Current[S any] struct {
-	State S
-	Seq   uint64 // of its last event
-}
-
-// GetMany reads aggregates as Get does, those that are not in memory together; those without events are
-// absent from the answer.
-func (p *Partition[S]) GetMany(ctx context.Context, ids []string) (map[string]Current[S], error) {
-	found := make(map[string]Current[S], len(ids))
-	var cold []string
-	p.mu.RLock()
-	for _, id := range ids {
-		if a := p.warm[id]; a == nil || a.seq == 0 {
-			cold = append(cold, id)
-		} else {
-			found[id] = Current[S]{a.state, a.seq}
-		}
-	}
-	p.mu.RUnlock()
-	if len(cold) == 0 {
-		return found, nil
-	}
-	var read map[string]Current[S]
-	_, err := p.Do(ctx, cold, func(tx *Tx[S]) error {
-		read = make(map[string]Current[S], len(cold))
-		for _, id := range cold {
-			if s, seq := tx.State(id); seq > 0 {
-				read[id] = Current[S]{s, seq}
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	maps.Copy(found, read)
-	return found, nil
-}
-
-// All calls fn with each aggregate of a Resident partition, in no order, until it returns false.
-func (p *Partition[S]) All(fn func(id string, s S, seq uint64) bool) {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	for id, a := range p.warm {
-		if a.seq > 0 && !fn(id, a.state, a.seq) {
-			return
-		}
-	}
-}
-
-// Tx is what a command sees and does.
+// Tx is the view that a command has of its aggregates, and collects the events that it emits. It is valid until decide
+// returns.
 type Tx[S any] struct {
-	p       *Partition[S]
-	base    map[string]*aggregate[S] // what earlier commands of the batch changed
-	changed map[string]*aggregate[S]
-	events  []Event
-	bytes   int
-	now     time.Time
-	err     error
+	partition *Partition[S]
+	earlier   map[string]*aggregate[S] // aggregates that earlier commands of the batch changed
+	changed   map[string]*aggregate[S] // aggregates that this command changed
+	events    []Event
+	bytes     int // about the size of the events in the commit
+	now       time.Time
+	err       error
 }
 
-// State is the aggregate's state, this command's own events included; seq is 0 if it has none.
+// State is the aggregate's state after all events so far, including those of this command. seq is the number of its
+// last event, 0 if it has none.
 func (t *Tx[S]) State(id string) (s S, seq uint64) {
-	a := t.look(id)
+	a, _ := t.find(id)
 	if a == nil {
 		return s, 0
 	}
 	return a.state, a.seq
 }
 
-// Now is the time that the command's events carry, UTC, to the millisecond.
-func (t *Tx[S]) Now() time.Time { return t.now }
-
-// Emit adds an event. data is anything that JSON can write.
-func (t *Tx[S]) Emit(id, eventType string, data any) { t.add(id, eventType, data, false) }
-
-// Note adds an index event: applied like any other, but not published.
-func (t *Tx[S]) Note(id, eventType string, data any) { t.add(id, eventType, data, true) }
-
-func (t *Tx[S]) look(id string) *aggregate[S] {
-	if a, ok := t.changed[id]; ok {
-		return a
+// Last is the number of the aggregate's last event, 0 if it has none, and the commit of that event. An event of this
+// command, or of an earlier one that is decided with it, belongs to the commit that Do returns.
+func (t *Tx[S]) Last(id string) (seq, commit uint64) {
+	a, uncommitted := t.find(id)
+	switch {
+	case a == nil:
+		return 0, 0
+	case uncommitted:
+		return a.seq, t.partition.head + 1
 	}
-	if a, ok := t.base[id]; ok {
-		return a
-	}
-	return t.p.warm[id]
+	return a.seq, a.commit
 }
 
-func (t *Tx[S]) add(id, eventType string, data any, internal bool) {
+// Now is the time of the command's events: UTC, to the millisecond.
+func (t *Tx[S]) Now() time.Time { return t.now }
+
+// Emit adds an event. data is encoded as JSON.
+func (t *Tx[S]) Emit(id, eventType string, data any) { t.addEvent(id, eventType, data, false) }
+
+// Note adds an index event: it is applied like any other, but not published.
+func (t *Tx[S]) Note(id, eventType string, data any) { t.addEvent(id, eventType, data, true) }
+
+// find returns an aggregate as it is after all events so far, or nil if it is not in memory. uncommitted is true if the
+// last event is not committed yet; aggregate.commit is then the commit before it.
+func (t *Tx[S]) find(id string) (a *aggregate[S], uncommitted bool) {
+	if a, ok := t.changed[id]; ok {
+		return a, true
+	}
+	if a, ok := t.earlier[id]; ok {
+		return a, true
+	}
+	return t.partition.warm[id], false
+}
+
+func (t *Tx[S]) addEvent(id, eventType string, data any, internal bool) {
 	raw, err := json.Marshal(data)
 	if err != nil {
 		t.err = fmt.Errorf("encode %s: %w", eventType, err)
 		return
 	}
-	e := Event{Aggregate: id, Seq: 1, Type: eventType, Version: t.p.model.Upcasters.current(eventType), At: t.now, Data: raw, Internal: internal}
+	model := t.partition.model
+	e := Event{
+		Aggregate: id, Seq: 1, Type: eventType, Version: model.Upcasters.latest(eventType), At: t.now, Data: raw,
+		Internal: internal,
+	}
 	var before aggregate[S]
-	if a := t.look(id); a != nil {
+	if a, _ := t.find(id); a != nil {
 		before = *a
 		e.Seq, e.Prev = a.seq+1, a.commit
 	}
-	state, err := t.p.model.Apply(id, before.state, e)
+	state, err := model.Apply(id, before.state, e)
 	if err != nil {
 		t.err = fmt.Errorf("apply %s: %w", eventType, err)
 		return
@@ -202,25 +159,4 @@ func (t *Tx[S]) add(id, eventType string, data any, internal bool) {
 	t.changed[id] = &aggregate[S]{state: state, seq: e.Seq, commit: before.commit, dirty: true}
 	t.events = append(t.events, e)
 	t.bytes += len(raw) + len(id) + len(eventType) + 96
-}
-
-// missing lists the aggregates that the commands name and memory lacks. Only the writer calls it.
-func (p *Partition[S]) missing(batch []*command[S]) []string {
-	if p.opts.Resident {
-		return nil
-	}
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	var ids []string
-	seen := map[string]bool{}
-	for _, c := range batch {
-		for _, id := range c.ids {
-			if p.warm[id] == nil && !seen[id] {
-				seen[id] = true
-				ids = append(ids, id)
-			}
-		}
-	}
-	slices.Sort(ids)
-	return ids
 }

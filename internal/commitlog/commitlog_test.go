@@ -20,12 +20,12 @@ import (
 	"haberdash/internal/sidecar/memory"
 )
 
-func TestMemory(t *testing.T) {
+func TestInMemory(t *testing.T) {
 	t.Parallel()
 	logtest.Test(t, func(*testing.T) sidecar.State { return memory.NewState() })
 }
 
-// flaky answers some writes with an error although they happened, some before they happen.
+// flaky is a store that answers some writes with an error: of these, half happen and half do not.
 type flaky struct {
 	*memory.State
 	mu   sync.Mutex
@@ -35,66 +35,68 @@ type flaky struct {
 
 var errLost = errors.New("connection reset")
 
-func (f *flaky) roll() float64 {
+func (f *flaky) random() float64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.rnd.Float64()
 }
 
 func (f *flaky) Create(ctx context.Context, key string, value []byte, opts ...sidecar.PutOption) error {
-	r := f.roll()
+	r := f.random()
 	if r < f.rate/2 {
-		return errLost // never happened
+		return errLost // it did not happen
 	}
 	err := f.State.Create(ctx, key, value, opts...)
-	if errors.Is(err, sidecar.ErrExists) { // as the port promises: not ErrExists for one's own value
+	if errors.Is(err, sidecar.ErrExists) { // as the port promises, the caller's own value is not ErrExists
 		if now, _ := f.Get(ctx, key); string(now.Value) == string(value) {
 			err = nil
 		}
 	}
 	if r < f.rate {
-		return errLost // happened, but nobody knows
+		return errLost // it happened
 	}
 	return err
 }
 
 func (f *flaky) PutManyIf(ctx context.Context, items []sidecar.Item) error {
-	if f.roll() < f.rate && len(items) > 0 {
+	if f.random() < f.rate && len(items) > 0 {
 		f.State.PutManyIf(ctx, items[:1])
 		return errLost
 	}
 	return f.State.PutManyIf(ctx, items)
 }
 
-// cable is one process's way to the store. Cut, it is as if the process had been killed.
-type cable struct {
+// killable is the store as one process sees it. Once killed is set, no write reaches the store, as if the process had
+// been killed.
+type killable struct {
 	sidecar.State
-	cut atomic.Bool
+	killed atomic.Bool
 }
 
-var errCut = errors.New("cut off")
+var errKilled = errors.New("the process was killed")
 
-func (c *cable) Create(ctx context.Context, key string, value []byte, opts ...sidecar.PutOption) error {
-	if c.cut.Load() {
-		return errCut
+func (k *killable) Create(ctx context.Context, key string, value []byte, opts ...sidecar.PutOption) error {
+	if k.killed.Load() {
+		return errKilled
 	}
-	return c.State.Create(ctx, key, value, opts...)
+	return k.State.Create(ctx, key, value, opts...)
 }
 
-func (c *cable) Put(ctx context.Context, key string, value []byte, etag string, opts ...sidecar.PutOption) error {
-	if c.cut.Load() {
-		return errCut
+func (k *killable) Put(ctx context.Context, key string, value []byte, etag string, opts ...sidecar.PutOption) error {
+	if k.killed.Load() {
+		return errKilled
 	}
-	return c.State.Put(ctx, key, value, etag, opts...)
+	return k.State.Put(ctx, key, value, etag, opts...)
 }
 
-func (c *cable) PutManyIf(ctx context.Context, items []sidecar.Item) error {
-	if c.cut.Load() {
-		return errCut
+func (k *killable) PutManyIf(ctx context.Context, items []sidecar.Item) error {
+	if k.killed.Load() {
+		return errKilled
 	}
-	return c.State.PutManyIf(ctx, items)
+	return k.State.PutManyIf(ctx, items)
 }
 
+// ledger is an aggregate that adds numbers and remembers their keys.
 type ledger struct {
 	N    int64
 	Seen map[string]int64
@@ -117,32 +119,35 @@ func ledgerModel() commitlog.Model[ledger] {
 	}}
 }
 
-// Whatever the store loses or hides, and however often a process is dropped without closing: each
-// acknowledged command is in the log once, in an order that every reader agrees on.
-func TestFlakyStoreAndCrashes(t *testing.T) {
+// The store answers writes with errors, whether they happened or not, and processes are killed. Each acknowledged
+// command is in the log once, and documents equal the log.
+func TestAcknowledgedCommandsSurviveAFlakyStoreAndCrashes(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		seed := rapid.Uint64().Draw(rt, "seed")
-		store := &flaky{State: memory.NewState(), rnd: rand.New(rand.NewPCG(seed, 1)), rate: rapid.Float64Range(0, 0.5).Draw(rt, "rate")}
+		rate := rapid.Float64Range(0, 0.5).Draw(rt, "rate")
+		store := &flaky{State: memory.NewState(), rnd: rand.New(rand.NewPCG(seed, 1)), rate: rate}
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		o := commitlog.Options{CheckpointEvery: time.Millisecond, Warm: 2, SyncEvery: 2 * time.Millisecond, Patience: 5 * time.Second}
+		o := commitlog.Options{
+			CheckpointEvery: time.Millisecond, Warm: 2, SyncEvery: 2 * time.Millisecond, Patience: 5 * time.Second,
+		}
 		acknowledged := sync.Map{}
 		type process struct {
-			cable   *cable
+			store   *killable
 			crashes bool
 		}
 		var processes []process
-		for life := range rapid.IntRange(1, 3).Draw(rt, "lives") {
+		for round := range rapid.IntRange(1, 3).Draw(rt, "rounds") {
 			var wg sync.WaitGroup
 			for w := range rapid.IntRange(1, 3).Draw(rt, "writers") {
-				own := &cable{State: store}
+				own := &killable{State: store}
 				p, err := commitlog.Open(ctx, own, "test", "p", ledgerModel(), o)
 				require.NoError(rt, err) // reads never fail in this store
 				defer p.Close(ctx)
 				wg.Go(func() {
 					for i := range 12 {
-						id, key := fmt.Sprint("a", i%4), fmt.Sprintf("%d/%d/%d", life, w, i)
+						id, key := fmt.Sprint("a", i%4), fmt.Sprintf("%d/%d/%d", round, w, i)
 						_, err := p.Do(ctx, []string{id}, func(tx *commitlog.Tx[ledger]) error {
 							if s, _ := tx.State(id); s.Seen[key] == 0 {
 								tx.Emit(id, "added", map[string]any{"K": key, "N": 1})
@@ -159,7 +164,7 @@ func TestFlakyStoreAndCrashes(t *testing.T) {
 			wg.Wait()
 			for _, p := range processes {
 				if p.crashes {
-					p.cable.cut.Store(true) // nothing that it does from here on reaches the store
+					p.store.killed.Store(true)
 				}
 			}
 		}
@@ -175,8 +180,8 @@ func TestFlakyStoreAndCrashes(t *testing.T) {
 			require.NoError(rt, err)
 			b, _, err := fromLog.Get(ctx, id)
 			require.NoError(rt, err)
-			require.Equal(rt, b, a, "documents and tail equal the log")
-			require.Equal(rt, int64(len(a.Seen)), a.N, "each command once")
+			require.Equal(rt, b, a, "documents and the commits after them equal the log")
+			require.Equal(rt, int64(len(a.Seen)), a.N, "each command is applied once")
 		}
 		acknowledged.Range(func(key, id any) bool {
 			s, _, err := live.Get(ctx, id.(string))
@@ -187,10 +192,11 @@ func TestFlakyStoreAndCrashes(t *testing.T) {
 	})
 }
 
-func TestSilentStoreFailsCommandsAsUnknown(t *testing.T) {
+func TestCommandsFailWithErrUnknownWhileTheStoreDoesNotAnswer(t *testing.T) {
 	t.Parallel()
 	store := &flaky{State: memory.NewState(), rnd: rand.New(rand.NewPCG(1, 1)), rate: 2}
-	p, err := commitlog.Open(t.Context(), store, "test", "p", ledgerModel(), commitlog.Options{Patience: 20 * time.Millisecond})
+	o := commitlog.Options{Patience: 20 * time.Millisecond}
+	p, err := commitlog.Open(t.Context(), store, "test", "p", ledgerModel(), o)
 	require.NoError(t, err)
 	_, err = p.Do(t.Context(), []string{"a"}, func(tx *commitlog.Tx[ledger]) error {
 		tx.Emit("a", "added", map[string]any{"K": "k", "N": 1})
@@ -199,7 +205,7 @@ func TestSilentStoreFailsCommandsAsUnknown(t *testing.T) {
 	assert.ErrorIs(t, err, commitlog.ErrUnknown)
 }
 
-func TestTooLargeCommandIsRefusedAndOthersAreSplit(t *testing.T) {
+func TestTooLargeCommandIsRefusedAndALargeBatchIsSplit(t *testing.T) {
 	t.Parallel()
 	p, err := commitlog.Open(t.Context(), memory.NewState(), "test", "p", ledgerModel(), commitlog.Options{MaxBytes: 2000})
 	require.NoError(t, err)
@@ -223,7 +229,7 @@ func TestTooLargeCommandIsRefusedAndOthersAreSplit(t *testing.T) {
 	assert.Equal(t, uint64(50), seq)
 }
 
-func TestClosedPartitionRefuses(t *testing.T) {
+func TestClosedPartitionRefusesCommands(t *testing.T) {
 	t.Parallel()
 	p, err := commitlog.Open(t.Context(), memory.NewState(), "test", "p", ledgerModel(), commitlog.Options{})
 	require.NoError(t, err)
@@ -232,8 +238,8 @@ func TestClosedPartitionRefuses(t *testing.T) {
 	assert.ErrorIs(t, err, commitlog.ErrClosed)
 }
 
-// However lately this process was told that something is not there: another one may have made it since.
-func TestAbsenceIsNeverOld(t *testing.T) {
+// A read that finds no aggregate asks the log, because another process may have created it a moment ago.
+func TestMissingAggregateIsReadFromTheLog(t *testing.T) {
 	t.Parallel()
 	store, ctx := memory.NewState(), t.Context()
 	o := commitlog.Options{SyncEvery: time.Hour, CheckpointEvery: time.Hour}
@@ -244,8 +250,12 @@ func TestAbsenceIsNeverOld(t *testing.T) {
 		require.NoError(t, err)
 		defer p[i].Close(context.Background())
 	}
-	for n, look := range []func(id string) bool{
-		func(id string) bool { _, seq, err := p[1].Get(ctx, id); require.NoError(t, err); return seq > 0 },
+	for n, exists := range []func(id string) bool{
+		func(id string) bool {
+			_, seq, err := p[1].Get(ctx, id)
+			require.NoError(t, err)
+			return seq > 0
+		},
 		func(id string) bool {
 			found, err := p[1].GetMany(ctx, []string{id})
 			require.NoError(t, err)
@@ -255,12 +265,50 @@ func TestAbsenceIsNeverOld(t *testing.T) {
 		id := fmt.Sprint("a", n)
 		_, err := p[1].Preload(ctx, []string{id})
 		require.NoError(t, err)
-		require.False(t, look(id))
+		require.False(t, exists(id))
 		_, err = p[0].Do(ctx, []string{id}, func(tx *commitlog.Tx[ledger]) error {
 			tx.Emit(id, "added", map[string]any{"K": "k", "N": 1})
 			return nil
 		})
 		require.NoError(t, err)
-		require.True(t, look(id))
+		require.True(t, exists(id))
 	}
+}
+
+func TestHistoryHasTheEventsOfTheCommitThatItWasReadWith(t *testing.T) {
+	t.Parallel()
+	p, err := commitlog.Open(t.Context(), memory.NewState(), "test", "p", ledgerModel(), commitlog.Options{})
+	require.NoError(t, err)
+	defer p.Close(context.Background())
+	add := func() {
+		_, err := p.Do(t.Context(), []string{"a"}, func(tx *commitlog.Tx[ledger]) error {
+			tx.Emit("a", "added", map[string]any{"K": "k", "N": 1})
+			return nil
+		})
+		assert.NoError(t, err)
+	}
+	add()
+
+	// A command and a read of the history wait for the writer together.
+	busy, release := make(chan struct{}), make(chan struct{})
+	var waiting sync.WaitGroup
+	waiting.Go(func() {
+		_, err := p.Do(t.Context(), nil, func(*commitlog.Tx[ledger]) error {
+			close(busy)
+			<-release
+			return nil
+		})
+		assert.NoError(t, err)
+	})
+	<-busy
+	waiting.Go(add)
+	time.Sleep(20 * time.Millisecond)
+	waiting.Go(func() {
+		events, err := p.History(t.Context(), "a", 0, 10)
+		assert.NoError(t, err)
+		assert.Len(t, events, 2)
+	})
+	time.Sleep(20 * time.Millisecond)
+	close(release)
+	waiting.Wait()
 }

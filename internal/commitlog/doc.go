@@ -1,132 +1,159 @@
-// Package commitlog is an event store on any Dapr state store, with what a service needs around one: documents
-// behind the log, an outbox in front of it, and consumers in other services that miss nothing. Stock, orders and
-// the catalogue stand on it.
+// Package commitlog is an event store on top of any Dapr state store. It also has what a service needs around an event
+// store: snapshots of aggregates, an outbox, a feed for other services, audits and rebuilds. Orders, stock, the
+// catalogue and the history of user accounts are built on it.
 //
-// A service keeps what happened, not what is: "stock-main received 10 hats", "order o1 reserved 2". What is follows
-// by folding the events. To change anything, it decides on the present state and appends; for that to be right
-// while several processes do so at once, all must agree on one order of events. This package gives that order.
+// A service stores events, which say what has happened: "stock-main received 10 hats", "order o1 reserved 2". The
+// present state is computed from them. To change something, a service decides on the present state and appends new
+// events. While several processes do so at the same time, this is only right if all of them agree on one order of
+// events. This package provides that order.
 //
-// # What it rests on
+// # What it needs from the store
 //
-// One operation of the store: put-if-absent of a single key, of which exactly one contender wins. Every Dapr store
-// has it. Transactions over several keys are not used: stores differ in what they undo, and Redis undoes nothing.
+// The package relies on one operation: put-if-absent of a single key, which exactly one of several contending writers
+// wins. Every Dapr state store has it. Transactions over several keys are not used, because stores differ in what they
+// roll back, and Redis rolls back nothing.
 //
 // # Commits
 //
-// A partition is a numbered sequence of commits. Commit n lives under one key and is written once:
+// A partition is one log: a sequence of commits, numbered 1, 2, 3 … Commit n is stored under one key and written once:
 //
 //	log/stock-main/41   {"w": "K3ZU…", "b": 57, "e": [event, event]}
-//	log/stock-main/42   {"w": "QJ7A…", "b": 59, "e": [event]}           ← whoever creates 43 has committed
+//	log/stock-main/42   {"w": "QJ7A…", "b": 59, "e": [event]}           ← the writer that creates key 43 has committed
 //
-// Nobody can commit n twice, and n+1 is only tried by a writer that has seen n. There is no document of the head and
-// no second key takes part. A commit holds the events of several aggregates and several requests: while one put is
-// under way the next batch gathers (group commit), so that one writer takes thousands of commands a second from a
-// store that takes two milliseconds for a put.
+// No number can be committed twice, and a writer tries n+1 only after it has seen n. No document says where the log
+// ends, and no second key takes part in a commit.
+//
+// A commit has the events of several commands. While one put is under way, the next commands collect into a batch
+// (group commit). So one writer commits thousands of commands a second to a store that needs two milliseconds for a
+// put.
 //
 // # Commands
 //
-// An aggregate is an immutable value, folded from its events by Model.Apply. A command (Partition.Do) is a pure
-// function that looks at aggregates and emits events, or refuses. Commands of one batch see each other's events. If
-// another writer was faster, the writer reads what it missed and decides again, so a decision always holds at the
-// place in the log where it stands. A command that emits nothing, or refuses, is answered only after the log was
-// seen to end where it was decided: nobody is told of a state that was over before they asked. (Get is quicker: it
-// may be a second behind other processes.)
+// An aggregate is an immutable value, computed from its events by Model.Apply. A command (Partition.Do) is a pure
+// function that reads aggregates and emits events, or refuses. Commands of one batch see each other's events. When
+// another writer was faster, the writer reads the commits that it missed and decides the whole batch again. So every
+// decision is based on the state at its own place in the log.
 //
-// A put that failed or timed out may have happened, and may happen yet. The writer puts the same bytes under the same
-// key until it knows: created (the writer's unique mark is in them), or taken by another. If the store stays silent
-// for too long, commands fail with ErrUnknown; their callers repeat them, so commands are idempotent. A put that
-// lands late is found in the log like any other writer's.
+// A command that emits nothing, or that refuses, is answered only after the log was seen to end where the command was
+// decided. So no caller is told of a state that had already changed when it asked. Get of an aggregate in memory is
+// faster, and may be a second behind other processes.
+//
+// A put that failed or timed out may have happened, or may happen later. The writer puts the same bytes under the same
+// key until it knows: either it has created the key (the commit has the writer's unique mark), or another writer has.
+// If the store does not answer for two seconds (Options.Patience), the commands fail with ErrUnknown and their callers
+// repeat them. So commands must be idempotent. A put that happens later is in the log like that of any other writer.
 //
 // # Documents
 //
-// Folding from the first event at each start would take ever longer. So documents of the aggregates are written
-// behind the log (doc/<partition>/<id>), each marked with the last commit that it includes, and a checkpoint names
-// a commit up to which all of them are complete. Memory is documents plus the tail of the log. A partition opened
-// Resident needs none: it keeps everything in memory and reads the whole log, for small models that are searched.
+// If a process read the log from the first event at each start, that would take ever longer. So snapshots of the
+// aggregates, here called documents, are written after the commits (doc/<partition>/<id>). Each names the last commit
+// that it includes. A checkpoint names a commit up to which all documents are complete. A process starts with the
+// checkpoint and the commits after it, and reads a document when a command needs it. A Resident partition has no
+// documents: it reads the whole log and keeps every aggregate in memory. That is meant for small models that are
+// searched.
 //
-// What is read otherwise than by id is a Projection: a pure fold of events into documents of its own (view/…), each
-// marked with the last event in it, so that a crash between two documents, or a second replica, repeats without
-// harm. Lists are one: entries are index events (Tx.Note, which is not published), pages of 64 are documents, and
-// any page of a list of any length is one read. Wait and Read give a process what it has itself committed.
+// Data that is read in other ways than by the id of an aggregate is kept in read models, for example in lists: see the
+// package projection.
 //
-// Documents can all be lost: Rebuild makes them from the log, to the byte. One that is lost alone is not noticed by
-// who needs it; an Audit notices: it folds the log and compares it with every document, and with memory, while work
-// goes on.
+// All documents can be lost: Rebuild makes them from the log again, byte for byte. If a single document is lost, the
+// process that reads it does not notice. Partition.Audit does: it makes all documents from the log and compares them
+// with the store and with memory, while the service works.
 //
-// # Telling others
+// # Publishing
 //
-// The log is the outbox. A publisher tails it and publishes each event after its commit, in order, at least once,
-// with an id and a position: the published events of a partition are numbered 1, 2, 3 … without a gap. Each commit
-// says how many were published before it ("b" above), so positions are part of the log, not of who reads it. The
-// broker's key is the partition's name: that keeps a log's events in order, and makes logs the unit of scaling.
-// The publisher's cursor is stored now and then; a crash repeats, never skips.
+// The log is the outbox. Partition.Publish follows it and publishes each event after its commit, in order, at least
+// once, with an id and a position. The published events of a partition have the positions 1, 2, 3 … without a gap. Each
+// commit says how many events were published before it ("b" above), so positions are part of the log and the same for
+// every reader. The broker's key is the partition's name. That preserves the order of a log's events, and it means that
+// a service scales with the number of its logs. The publisher stores its cursor from time to time. After a crash it
+// repeats events, and it never skips one.
 //
-// The log is the feed, too: Partition.Feed pages through it by position, for whoever missed something (GET
-// /feed/{partition} inside the mesh, see logapi).
+// The log is also the feed: Partition.Feed returns published events by position, for a consumer that has missed some
+// (GET /feed/{partition} inside the mesh, see logapi).
 //
-// # Listening
+// Other services consume what is published, in order and without a gap, with the package haberdash/internal/consumer.
 //
-// A Consumer is one app's way through other apps' logs. It keeps a cursor for each of them in the app's own store,
-// and gives handlers a log's events one after the other:
+// # Guarantees
 //
-//   - the next position is handled, an old one ignored;
-//   - a gap is fetched from the feed first, and what no delivery ever brought is found by asking for the head;
-//   - a handler that fails for now stops its log there, and the broker sends again;
-//   - an event that can never be handled, or whose attempts are used up, is parked with its reason, and the log goes
-//     on. Administrators list, replay and discard what is parked.
-//
-// So whatever a broker does (lose, repeat, reorder, start anew) changes when something is handled, and not whether.
-//
-// # The guarantee
-//
-// If the store keeps an acknowledged put and lets one contender win a key, and the models are pure:
+// If the store keeps a put that it has acknowledged, and lets exactly one contender create a key, and if the models are
+// pure, then:
 //
 //  1. an acknowledged command is in the log, once, and for ever;
 //  2. every event was decided on exactly the state that precedes it in the log;
 //  3. every reader, in every process, sees the same order;
-//  4. every published event reaches each consumer's handler, in the order of its log, or is parked;
-//  5. documents are what the log makes of its events, to the byte.
+//  4. every published event reaches the handler of each consumer, in the order of its log, or becomes a dead letter;
+//  5. documents are exactly, byte for byte, what the events of the log make.
 //
-// It rests on no clock, no lease, no lock, and not on there being one writer or one replica. It does not make
-// handlers run exactly once: a crash repeats what its cursor had not stored, so their effect must be idempotent. It
-// orders nothing between two partitions. And it takes the store at its word: what a store loses after it has
-// acknowledged (SQLite without synchronous(FULL) at a power failure, Redis without AOF) is lost.
+// The guarantees depend on no clock, no lease and no lock, and neither on one writer nor on one replica.
 //
-// The tests hold it: interleaving_test.go plays writers under hundreds of schedules of a store that answers late,
-// wrongly or not at all; consumer_test.go does as much to deliveries; audit_test.go to documents; logtest is the
-// suite for every store, run on memory and through a real sidecar.
+// Handlers do not run exactly once: a crash repeats the events since the cursor was stored, so what a handler does must
+// be idempotent. Events of two partitions have no order. And what a store loses after it has acknowledged it is lost:
+// for example SQLite without synchronous(FULL) at a power failure, or Redis without its append-only file (AOF).
+//
+// Tests for the guarantees:
+//
+//   - TestWritersUnderManySchedules plays contending writers under 150 schedules of a store that answers late, with
+//     errors or not at all, while processes are killed.
+//   - TestAcknowledgedCommandsSurviveAFlakyStoreAndCrashes does the same with random failures and with documents.
+//   - TestAuditFindsDamagedDocumentsAndRebuildRestoresThem damages documents after crashes.
+//   - TestTwoReleasesWriteOneLogAndKeepTheirOwnDocuments plays a rollout and a rollback.
+//   - TestEveryEventIsHandledInOrderOrBecomesADeadLetter, in the package consumer, loses, repeats and reorders
+//     deliveries.
+//   - logtest.Test is the conformance suite for every store, run in memory (TestInMemory) and through a real sidecar
+//     (TestThroughSidecar).
 //
 // # Several replicas
 //
-// Any number of processes may write a partition; it is never wrong, but it is slower: each put that another one wins
-// costs a round trip and a repeated decision. With 64 clients on SQLite, two busy writers together took between a
-// quarter and a half of the commands that one takes, four between an eighth and a quarter (BenchmarkContention). So
-// give a partition that is busy one writer, and to scale use more partitions: stock has one for each location.
+// Any number of processes may write a partition. The result is always right, but it comes more slowly: each put that
+// another writer wins costs a round trip and a second decision. With 64 clients on SQLite, two busy writers together
+// commit between a quarter and a half of the commands that one writer commits, and four commit between an eighth and a
+// quarter (BenchmarkContention). So give a busy partition one writer, and use more partitions to scale: stock has one
+// for each location.
 //
-// # Old and new versions
+// # Old and new releases
 //
-// Events stay as they were written. A release that changes the shape of one adds an Upcaster to its model, and lifts
-// what is older as it reads; one that changes an aggregate's state, or a projection's documents, raises the model's
-// Version, and makes documents of its own from the log when it opens (Partition.Open, Projection.Open): those of the
-// release before stay beside them, which is what a rollback needs. A release that meets an event of a later version
-// than it knows guesses nothing: it answers ErrNewer and says so to its readiness probe. So for a rollout without a
-// pause, a new field is optional (no new version: the old release passes it over), and a change that the old release
-// would misread goes out in two steps: first the release that reads it, then the one that writes it.
+// Stored events never change. A release that changes the shape of an event adds an Upcaster to its model, which
+// converts older events when they are read. A release that changes the state of an aggregate, or the documents of a
+// projection, raises the Version of the model. When it opens the log or the projection, it makes its own documents from
+// the log. Those of the release before stay in the store beside them, because a rollback needs them.
 //
-// # Another store
+// A release that reads an event of a later version than it knows does not guess: commands fail with ErrNewer, and the
+// process reports that it is not ready (Partition.Ready). So for a rollout without interruption, a new member of an
+// event is optional: it needs no new version, and the old release ignores it. A change that the old release would
+// misunderstand takes two releases: the first one reads the new shape, and the second one writes it.
 //
-// Commits are values under keys like any other, so a log moves by copying them, and documents follow (Export, and
-// package moving). Readers' cursors move along, or everything would be published and mailed again.
+// # Moving to another store
 //
-// # Finding one's way
+// Commits are values under keys like any other. A log is moved by copying them, and documents are made from them again:
+// see Partition.Export and the package haberdash/internal/transfer. The cursors of the publisher and of the consumers are
+// copied too; otherwise every event would be published, and every mail sent, a second time.
 //
-//	event.go partition.go command.go writer.go   the log, commands, the one goroutine that commits
-//	read.go history.go checkpoint.go             start, tail, an aggregate's history, documents
-//	publisher.go feed.go follow.go               the outbox, the feed, work that follows one's own log
-//	projection.go lists.go                       read models
-//	refold.go audit.go rebuild.go                the log folded anew: compared, or written
-//	version.go                                   events and documents of releases before
-//	export.go                                    what moves to another store
-//	consumer.go handler.go reader.go poll.go park.go  other apps' logs
-//	logapi/ logtest/                             operations over HTTP; the suite
+// # Files
+//
+//	event.go       events, commits and errors
+//	model.go       aggregates, and events of older shapes
+//	partition.go   opening and closing a log
+//	command.go     Do, and what a command sees
+//	writer.go      the goroutine that decides and commits
+//	read.go        reading the log into memory
+//	get.go         reading aggregates
+//	history.go     the events of one aggregate
+//	documents.go   documents: reading and preloading
+//	checkpoint.go  documents and checkpoints: writing
+//	rebuild.go     documents from the log again: Rebuild, Audit, a new version
+//	cursor.go      cursors of followers of the log
+//	follow.go      work inside the service that follows its own log
+//	publish.go     the outbox
+//	feed.go        published events by position
+//	export.go      the log as a part of a data export
+//
+//	projection       read models, and lists in pages
+//	logapi           feeds and audits over HTTP
+//	logtest          the conformance suite, and tests of models against the logs of earlier releases
+//	internal/refold  a log folded again, for audits and rebuilds
+//	internal/layout  the keys of the store
+//
+// The package is larger than others, about 1,850 lines. All of it works on the memory of one Partition (the head of the
+// log, the last commits, the aggregates), which one lock guards and one goroutine changes. Smaller packages would have
+// to export that memory to each other. What needs only exported methods has a package of its own.
 package commitlog

@@ -8,29 +8,30 @@ import (
 	"haberdash/internal/contract"
 )
 
-// A page of the feed ends at about so many bytes, and is read so many commits at a time.
 const (
+	// feedBytes is about the size at which a page of the feed ends.
 	feedBytes = 2 << 20
-	feedAhead = 16
+	// feedReadAhead is how many commits one read for the feed asks for.
+	feedReadAhead = 16
 )
 
-// Feed pages through the published events: those from position from on, at most limit. It looks into
-// the log itself, so it gives what any process has committed. A page whose Next is beyond its Head is the last.
+// Feed pages through the published events: those from position from on, at most limit. It reads the log itself, so it
+// includes what any process has committed. A page whose Next is greater than its Head is the last one.
 func (p *Partition[S]) Feed(ctx context.Context, from uint64, limit int) (contract.FeedPage, error) {
 	from = max(from, 1)
 	page := contract.FeedPage{Events: []contract.Event{}, Next: from, Head: p.Published()}
-	n, err := p.holder(ctx, from)
+	n, err := p.commitOfPosition(ctx, from)
 	if err != nil {
 		return page, err
 	}
-	defer func() { p.marks.set(page.Next, n) }()
+	defer func() { p.feedPages.remember(page.Next, n) }()
 	for size := 0; ; {
-		commits, err := p.beyond(ctx, n)
+		commits, err := p.readPastHead(ctx, n)
 		if err != nil || len(commits) == 0 {
 			return page, err
 		}
 		for _, c := range commits {
-			n, page.Head = c.N, max(page.Head, c.after())
+			n, page.Head = c.N, max(page.Head, c.publishedUpTo())
 			for _, e := range c.Published(p.service, p.name) {
 				switch {
 				case e.Position < from:
@@ -46,40 +47,41 @@ func (p *Partition[S]) Feed(ctx context.Context, from uint64, limit int) (contra
 	}
 }
 
-// beyond gives some commits from number n on; past the head it asks the store for one.
-func (p *Partition[S]) beyond(ctx context.Context, n uint64) ([]Commit, error) {
-	commits, err := p.tail(ctx, n, feedAhead)
+// readPastHead returns some commits from number n on. If n is after the head, it asks the store for one.
+func (p *Partition[S]) readPastHead(ctx context.Context, n uint64) ([]Commit, error) {
+	commits, err := p.readUpToHead(ctx, n, feedReadAhead)
 	if err != nil || len(commits) > 0 {
 		return commits, err
 	}
-	return p.read(ctx, n, 1)
+	return p.readCommits(ctx, n, 1)
 }
 
-// holder finds the commit to read on from for a position. The last commits are in memory, and who pages on
-// is expected; anything else is found by bisection, as each commit says how many events came before it.
-// So a consumer's cursor is one number, and an old one costs about twenty reads, once.
-func (p *Partition[S]) holder(ctx context.Context, position uint64) (uint64, error) {
+// commitOfPosition finds the commit from which to read for a position: the one that has the event, or an earlier one.
+// The last commits are in memory, and the ends of pages are remembered for the next page. Any other position is found
+// by bisection, because each commit says how many events were published before it. So a consumer need only store one
+// number, and an old one costs about twenty reads, once.
+func (p *Partition[S]) commitOfPosition(ctx context.Context, position uint64) (uint64, error) {
 	p.mu.RLock()
 	head, published, recent := p.head, p.published, p.recent
 	p.mu.RUnlock()
 	if position > published {
 		return head + 1, nil
 	}
-	low, high := uint64(1), head+1 // low is before the position, high is not
+	low, high := uint64(1), head+1 // low begins before the position, high does not
 	if len(recent) > 0 {
-		// The last of them that begins before the position.
+		// The last of the recent commits that begins before the position.
 		i := sort.Search(len(recent), func(i int) bool { return recent[i].Before >= position })
 		if i > 0 {
 			return recent[i-1].N, nil
 		}
 		high = recent[0].N
 	}
-	if n, ok := p.marks.get(position); ok {
+	if n, ok := p.feedPages.commit(position); ok {
 		return n, nil
 	}
 	for high-low > 1 {
 		middle := low + (high-low)/2
-		c, err := p.one(ctx, middle)
+		c, err := p.readCommit(ctx, middle)
 		if err != nil {
 			return 0, err
 		}
@@ -92,26 +94,27 @@ func (p *Partition[S]) holder(ctx context.Context, position uint64) (uint64, err
 	return low, nil
 }
 
-// marks remember where pages of the feed ended: position to commit.
-type marks struct {
-	mu sync.Mutex
-	at map[uint64]uint64
+// feedPages remembers where pages of the feed ended: the commit to read for the next position.
+type feedPages struct {
+	mu      sync.Mutex
+	commits map[uint64]uint64 // by position
 }
 
-const maxMarks = 1024
+// maxFeedPages bounds the memory. When it is reached, all pages are forgotten.
+const maxFeedPages = 1024
 
-func (m *marks) get(position uint64) (uint64, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	n, ok := m.at[position]
+func (f *feedPages) commit(position uint64) (n uint64, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n, ok = f.commits[position]
 	return n, ok
 }
 
-func (m *marks) set(position, n uint64) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.at == nil || len(m.at) >= maxMarks {
-		m.at = map[uint64]uint64{}
+func (f *feedPages) remember(position, commit uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.commits == nil || len(f.commits) >= maxFeedPages {
+		f.commits = map[uint64]uint64{}
 	}
-	m.at[position] = n
+	f.commits[position] = commit
 }

@@ -2,30 +2,28 @@ package commitlog
 
 import "context"
 
-// Mark is a place in an aggregate's history: what is before an event. The zero Mark is the history's end.
+// Mark is a place in the history of an aggregate, before one of its events. The zero Mark is the end of the history.
 type Mark struct {
-	Seq    uint64 `json:"s"`
+	Seq    uint64 `json:"s"` // of the event
 	Commit uint64 `json:"n"` // of the event
 }
 
-// Mark is the place before an event that History gave.
+// Mark is the place before an event that History has returned.
 func (e Event) Mark() Mark { return Mark{e.Seq, e.commit} }
 
-// History lists an aggregate's events, newest first: those before sequence number before (0: all), at most
-// limit. It follows each event's Prev, one read a commit, from the latest event on: see HistoryBefore.
+// History lists events of an aggregate, newest first: those before sequence number before (0: all), at most limit. It
+// starts at the last event and reads one commit for each commit of the aggregate; HistoryBefore starts further back.
 func (p *Partition[S]) History(ctx context.Context, id string, before uint64, limit int) ([]Event, error) {
 	return p.HistoryBefore(ctx, id, Mark{Seq: before}, limit)
 }
 
-// HistoryBefore is History from a place on, however deep: it reads a commit for each event of the page.
-func (p *Partition[S]) HistoryBefore(ctx context.Context, id string, at Mark, limit int) ([]Event, error) {
-	n := at.Commit
+// HistoryBefore lists the events before a place, newest first and at most limit. However far back the place is, it
+// reads only the commits of these events.
+func (p *Partition[S]) HistoryBefore(ctx context.Context, id string, place Mark, limit int) ([]Event, error) {
+	n := place.Commit
 	if n == 0 || n > p.Head() {
 		_, err := p.Do(ctx, []string{id}, func(tx *Tx[S]) error {
-			n = 0
-			if a := tx.look(id); a != nil {
-				n = a.commit
-			}
+			_, n = tx.Last(id)
 			return nil
 		})
 		if err != nil {
@@ -34,23 +32,23 @@ func (p *Partition[S]) HistoryBefore(ctx context.Context, id string, at Mark, li
 	}
 	var events []Event
 	for n > 0 && len(events) < limit {
-		c, err := p.one(ctx, n)
+		c, err := p.readCommit(ctx, n)
 		if err != nil {
 			return nil, err
 		}
-		prev := uint64(0)
+		previous := uint64(0) // the commit before c that has events of the aggregate
 		for i := len(c.Events) - 1; i >= 0; i-- {
 			e := c.Events[i]
 			if e.Aggregate != id {
 				continue
 			}
-			if (at.Seq == 0 || e.Seq < at.Seq) && len(events) < limit {
+			if (place.Seq == 0 || e.Seq < place.Seq) && len(events) < limit {
 				e.commit = n
 				events = append(events, e)
 			}
-			prev = e.Prev
+			previous = e.Prev
 		}
-		n = prev
+		n = previous
 	}
 	return events, nil
 }

@@ -18,48 +18,49 @@ import (
 	"haberdash/internal/sidecar/memory"
 )
 
-var interleavings = flag.Int("interleavings", 150, "how many schedules TestWritersUnderEverySchedule plays")
+var interleavings = flag.Int("interleavings", 150, "how many schedules TestWritersUnderManySchedules plays")
 
-// stage is a store whose operations wait for their turn. The test decides which comes next, and what its caller
-// is told: so it plays one interleaving of the writers after another.
-type stage struct {
-	store *memory.State
-	mu    sync.Mutex
-	wait  []*operation
-	late  []*operation // their callers were told that they failed, and they happen later
+// scheduler is a store whose operations wait until the test runs them. The test decides which operation is next and
+// whether its caller gets an error, and so plays one interleaving of the writers after another.
+type scheduler struct {
+	store   *memory.State
+	mu      sync.Mutex
+	waiting []*operation
+	late    []*operation // their callers have got an error, and they happen later
 }
 
 type operation struct {
-	actor *actor
-	write bool
-	do    func()
-	fail  error
-	done  chan struct{}
+	process *process
+	write   bool
+	do      func()
+	err     error         // for the caller
+	done    chan struct{} // closed when the operation has happened or failed
 }
 
-// actor is one process at the store.
-type actor struct {
-	stage *stage
-	dead  bool // what it asks for does not happen any more
+// process is the store as one process sees it.
+type process struct {
+	scheduler *scheduler
+	killed    bool // its operations fail and do not happen
 }
 
 var errNoAnswer = errors.New("no answer")
 
-func (a *actor) act(ctx context.Context, write bool, do func()) error {
-	op := &operation{actor: a, write: write, do: do, done: make(chan struct{})}
-	a.stage.mu.Lock()
-	a.stage.wait = append(a.stage.wait, op)
-	a.stage.mu.Unlock()
+func (p *process) run(ctx context.Context, write bool, do func()) error {
+	op := &operation{process: p, write: write, do: do, done: make(chan struct{})}
+	p.scheduler.mu.Lock()
+	p.scheduler.waiting = append(p.scheduler.waiting, op)
+	p.scheduler.mu.Unlock()
 	select {
 	case <-op.done:
-		return op.fail
+		return op.err
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-// step lets one operation happen, or fail, or both. It is called when all goroutines wait.
-func (s *stage) step(rnd *rand.Rand, trouble float64) {
+// runOne lets one operation happen, or fail, or both. failures is the share of operations that fail. It is called when
+// all goroutines wait.
+func (s *scheduler) runOne(rnd *rand.Rand, failures float64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.late) > 0 && rnd.IntN(4) == 0 {
@@ -68,50 +69,51 @@ func (s *stage) step(rnd *rand.Rand, trouble float64) {
 		s.late = append(s.late[:i], s.late[i+1:]...)
 		return
 	}
-	if len(s.wait) == 0 {
+	if len(s.waiting) == 0 {
 		return
 	}
-	i := rnd.IntN(len(s.wait))
-	op := s.wait[i]
-	s.wait = append(s.wait[:i], s.wait[i+1:]...)
-	fate := rnd.Float64()
+	i := rnd.IntN(len(s.waiting))
+	op := s.waiting[i]
+	s.waiting = append(s.waiting[:i], s.waiting[i+1:]...)
+	random := rnd.Float64()
 	switch {
-	case op.actor.dead:
-		op.fail = errNoAnswer
-	case fate >= trouble:
+	case op.process.killed:
+		op.err = errNoAnswer
+	case random >= failures:
 		op.do()
-	case !op.write || fate < trouble/3:
-		op.fail = errNoAnswer
-	case fate < trouble*2/3:
+	case !op.write || random < failures/3:
+		op.err = errNoAnswer
+	case random < failures*2/3:
 		op.do()
-		op.fail = errNoAnswer
+		op.err = errNoAnswer
 	default:
-		op.fail = errNoAnswer
+		op.err = errNoAnswer
 		s.late = append(s.late, op)
 	}
 	close(op.done)
 }
 
-// Get implements sidecar.State, as do the others.
-func (a *actor) Get(ctx context.Context, key string) (item sidecar.Item, err error) {
+// Get and the methods below implement sidecar.State.
+func (p *process) Get(ctx context.Context, key string) (item sidecar.Item, err error) {
 	var inner error
-	err = a.act(ctx, false, func() { item, inner = a.stage.store.Get(context.Background(), key) })
+	err = p.run(ctx, false, func() { item, inner = p.scheduler.store.Get(context.Background(), key) })
 	return item, errors.Join(err, inner)
 }
 
-func (a *actor) GetMany(ctx context.Context, keys []string) (items map[string]sidecar.Item, err error) {
+func (p *process) GetMany(ctx context.Context, keys []string) (items map[string]sidecar.Item, err error) {
 	var inner error
-	err = a.act(ctx, false, func() { items, inner = a.stage.store.GetMany(context.Background(), keys) })
+	err = p.run(ctx, false, func() { items, inner = p.scheduler.store.GetMany(context.Background(), keys) })
 	return items, errors.Join(err, inner)
 }
 
-func (a *actor) Create(ctx context.Context, key string, value []byte, opts ...sidecar.PutOption) error {
+func (p *process) Create(ctx context.Context, key string, value []byte, opts ...sidecar.PutOption) error {
 	var inner error
-	if err := a.act(ctx, true, func() { inner = a.stage.store.Create(context.Background(), key, value, opts...) }); err != nil {
+	create := func() { inner = p.scheduler.store.Create(context.Background(), key, value, opts...) }
+	if err := p.run(ctx, true, create); err != nil {
 		return err
 	}
-	if errors.Is(inner, sidecar.ErrExists) { // as the port promises: not ErrExists for one's own value
-		now, err := a.Get(ctx, key)
+	if errors.Is(inner, sidecar.ErrExists) { // as the port promises, the caller's own value is not ErrExists
+		now, err := p.Get(ctx, key)
 		if err != nil {
 			return err
 		}
@@ -122,59 +124,63 @@ func (a *actor) Create(ctx context.Context, key string, value []byte, opts ...si
 	return inner
 }
 
-func (a *actor) Put(ctx context.Context, key string, value []byte, etag string, opts ...sidecar.PutOption) error {
+func (p *process) Put(ctx context.Context, key string, value []byte, etag string, opts ...sidecar.PutOption) error {
 	var inner error
-	err := a.act(ctx, true, func() { inner = a.stage.store.Put(context.Background(), key, value, etag, opts...) })
+	err := p.run(ctx, true, func() { inner = p.scheduler.store.Put(context.Background(), key, value, etag, opts...) })
 	return errors.Join(err, inner)
 }
 
-func (a *actor) PutMany(ctx context.Context, items []sidecar.Item) error {
+func (p *process) PutMany(ctx context.Context, items []sidecar.Item) error {
 	var inner error
-	err := a.act(ctx, true, func() { inner = a.stage.store.PutMany(context.Background(), items) })
+	err := p.run(ctx, true, func() { inner = p.scheduler.store.PutMany(context.Background(), items) })
 	return errors.Join(err, inner)
 }
 
-func (a *actor) PutManyIf(ctx context.Context, items []sidecar.Item) error {
+func (p *process) PutManyIf(ctx context.Context, items []sidecar.Item) error {
 	var inner error
-	err := a.act(ctx, true, func() { inner = a.stage.store.PutManyIf(context.Background(), items) })
+	err := p.run(ctx, true, func() { inner = p.scheduler.store.PutManyIf(context.Background(), items) })
 	return errors.Join(err, inner)
 }
 
-func (a *actor) Delete(ctx context.Context, key, etag string) error {
+func (p *process) Delete(ctx context.Context, key, etag string) error {
 	var inner error
-	err := a.act(ctx, true, func() { inner = a.stage.store.Delete(context.Background(), key, etag) })
+	err := p.run(ctx, true, func() { inner = p.scheduler.store.Delete(context.Background(), key, etag) })
 	return errors.Join(err, inner)
 }
 
-// Writers in contention over a store that answers in any order, or not at all, or does late what it said had
-// failed, and that lose processes in between: nothing is sold twice, and what was acknowledged is in the log once.
-func TestWritersUnderEverySchedule(t *testing.T) {
+// Contending writers use a store that answers in any order or not at all, and that does some writes later although it
+// has answered with an error. Some processes are killed. Nothing is sold twice, and every acknowledged command is in
+// the log once.
+func TestWritersUnderManySchedules(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(*interleavings) {
-		synctest.Test(t, func(t *testing.T) { play(t, seed) })
+		synctest.Test(t, func(t *testing.T) { playSchedule(t, seed) })
 		if t.Failed() {
-			t.Fatalf("under schedule %d", seed)
+			t.Fatalf("schedule %d", seed)
 		}
 	}
 }
 
+// goods is how many pieces are for sale.
 const goods = 12
 
-func play(t *testing.T, seed uint64) {
+func playSchedule(t *testing.T, seed uint64) {
 	rnd := rand.New(rand.NewPCG(seed, 1))
-	s := &stage{store: memory.NewState()}
+	s := &scheduler{store: memory.NewState()}
 	ctx := context.Background()
-	o := commitlog.Options{CheckpointEvery: 7 * time.Millisecond, SyncEvery: 5 * time.Millisecond, Patience: 300 * time.Millisecond, Warm: 2}
-	open := func(a *actor) (*commitlog.Partition[ledger], error) {
-		return commitlog.Open(ctx, a, "test", "p", ledgerModel(), o)
+	o := commitlog.Options{
+		CheckpointEvery: 7 * time.Millisecond, SyncEvery: 5 * time.Millisecond, Patience: 300 * time.Millisecond, Warm: 2,
+	}
+	open := func(store *process) (*commitlog.Partition[ledger], error) {
+		return commitlog.Open(ctx, store, "test", "p", ledgerModel(), o)
 	}
 
 	var mu sync.Mutex
-	sold, rung := map[string]bool{}, map[string]bool{}
-	acknowledge := func(what map[string]bool, key string) {
+	sold, counted := map[string]bool{}, map[string]bool{} // the keys of acknowledged commands
+	acknowledge := func(keys map[string]bool, key string) {
 		mu.Lock()
 		defer mu.Unlock()
-		what[key] = true
+		keys[key] = true
 	}
 	sell := func(p *commitlog.Partition[ledger], key string) error {
 		mu.Lock()
@@ -201,31 +207,32 @@ func play(t *testing.T, seed uint64) {
 		}
 		return err
 	}
-	// ring counts up without asking whether it has done so: once for each answer, at most once without one.
-	ring := func(p *commitlog.Partition[ledger], key string) {
-		_, err := p.Do(ctx, []string{"till"}, func(tx *commitlog.Tx[ledger]) error {
-			tx.Note("till", "added", map[string]any{"K": key, "N": 1})
+	// count adds one without asking whether it has done so before: exactly once if it is acknowledged, else at most once.
+	count := func(p *commitlog.Partition[ledger], key string) {
+		_, err := p.Do(ctx, []string{"counter"}, func(tx *commitlog.Tx[ledger]) error {
+			tx.Note("counter", "added", map[string]any{"K": key, "N": 1})
 			return nil
 		})
 		if err == nil {
-			acknowledge(rung, key)
+			acknowledge(counted, key)
 		}
 	}
-	// Each seller sells more than its share, over processes that die, and repeats what it got no answer to.
+	// Together the sellers want to sell more than there is. Each repeats a sale until it is answered, and starts another
+	// process when its process is killed.
 	var sellers, closing sync.WaitGroup
 	for w := range 3 {
 		sellers.Go(func() {
 			var p *commitlog.Partition[ledger]
-			var a *actor
+			var own *process
 			for i, attempt := 0, 0; i < goods/2; attempt++ {
 				if p == nil {
-					a = &actor{stage: s}
+					own = &process{scheduler: s}
 					var err error
-					if p, err = open(a); err != nil {
+					if p, err = open(own); err != nil {
 						continue
 					}
 				}
-				ring(p, fmt.Sprint(w, "/", attempt))
+				count(p, fmt.Sprint(w, "/", attempt))
 				err := sell(p, fmt.Sprint(w, "/", i))
 				if err == nil || errors.Is(err, errSoldOut) {
 					i++
@@ -235,7 +242,7 @@ func play(t *testing.T, seed uint64) {
 				mu.Unlock()
 				if last := i == goods/2; crash || last {
 					s.mu.Lock()
-					a.dead = crash
+					own.killed = crash
 					s.mu.Unlock()
 					ending := p
 					closing.Go(func() { ending.Close(ctx) })
@@ -244,25 +251,29 @@ func play(t *testing.T, seed uint64) {
 			}
 		})
 	}
-	over := make(chan struct{})
-	go func() { sellers.Wait(); closing.Wait(); close(over) }()
+	finished := make(chan struct{})
+	go func() {
+		sellers.Wait()
+		closing.Wait()
+		close(finished)
+	}()
 	for n := 0; ; n++ {
 		synctest.Wait()
 		select {
-		case <-over:
-			settled(t, s, o, sold, rung)
+		case <-finished:
+			requireSoldOnce(t, s, o, sold, counted)
 			return
 		default:
 		}
-		trouble := 0.3
+		failures := 0.3
 		if n > 3000 {
-			trouble = 0 // it gets well
+			failures = 0 // so that the schedule ends
 		}
 		if n > 30_000 {
 			panic(fmt.Sprintf("schedule %d does not end", seed))
 		}
 		mu.Lock()
-		s.step(rnd, trouble)
+		s.runOne(rnd, failures)
 		mu.Unlock()
 		if n%3 == 0 {
 			time.Sleep(time.Millisecond)
@@ -272,8 +283,8 @@ func play(t *testing.T, seed uint64) {
 
 var errSoldOut = errors.New("sold out")
 
-// settled looks at the log when all have ended and what was late has happened.
-func settled(t *testing.T, s *stage, o commitlog.Options, sold, rung map[string]bool) {
+// requireSoldOnce checks the log after all processes have ended and all late writes have happened.
+func requireSoldOnce(t *testing.T, s *scheduler, o commitlog.Options, sold, counted map[string]bool) {
 	for _, op := range s.late {
 		op.do()
 	}
@@ -282,18 +293,18 @@ func settled(t *testing.T, s *stage, o commitlog.Options, sold, rung map[string]
 	require.NoError(t, err)
 	stock, _, err := p.Get(context.Background(), "stock")
 	require.NoError(t, err)
-	require.Equal(t, int64(goods), stock.N, "all is sold, and nothing twice")
+	require.Equal(t, int64(goods), stock.N, "everything is sold, and nothing twice")
 	require.Len(t, stock.Seen, goods)
 	for key := range sold {
-		require.Contains(t, stock.Seen, key, "an acknowledged sale")
+		require.Contains(t, stock.Seen, key, "an acknowledged sale is in the log")
 	}
-	require.Len(t, sold, goods, "each sale was acknowledged in the end")
+	require.Len(t, sold, goods, "every sale was acknowledged in the end")
 	require.Equal(t, uint64(goods), p.Published())
-	till, _, err := p.Get(context.Background(), "till")
+	counter, _, err := p.Get(context.Background(), "counter")
 	require.NoError(t, err)
-	require.Len(t, till.Seen, int(till.N), "nothing is rung up twice")
-	for key := range rung {
-		require.Contains(t, till.Seen, key, "an acknowledged ring")
+	require.Len(t, counter.Seen, int(counter.N), "nothing is counted twice")
+	for key := range counted {
+		require.Contains(t, counter.Seen, key, "an acknowledged count is in the log")
 	}
 	audit, err := p.Audit(context.Background())
 	require.NoError(t, err)

@@ -1,111 +1,87 @@
 package commitlog
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"haberdash/internal/commitlog/internal/layout"
 	"haberdash/internal/sidecar"
-	"haberdash/internal/telemetry"
 )
 
-// Model folds events into the state of an aggregate.
-type Model[S any] struct {
-	// Apply returns the state after the event. It is pure: no clock, no I/O, no rule that could refuse, and
-	// it does not change what s points to. The zero S is an aggregate without events. S must survive a
-	// round trip through JSON.
-	Apply func(id string, s S, e Event) (S, error)
-	// Version of S's shape, 1 if zero. Raise it when documents that an earlier release wrote do not serve any more:
-	// the new release makes its own from the log when it opens.
-	Version int
-	// Upcasters lift events of shapes that are over. Apply sees the latest only.
-	Upcasters Upcasters
-}
-
-// Options of a partition. The zero value serves.
+// Options of a partition. Zero values are replaced by defaults.
 type Options struct {
-	// Resident keeps every aggregate in memory and reads the whole log at Open: for small models that
-	// must be listed or searched.
+	// Resident keeps every aggregate in memory and reads the whole log in Open. It is meant for small models that are
+	// listed or searched.
 	Resident bool
-	// Rebuild has Open write all documents anew from the log first: see the function of that name.
+	// Rebuild makes Open call the function Rebuild first.
 	Rebuild bool
-	// Now is the clock that stamps events; time.Now if nil.
+	// Now is the clock for the times of events; time.Now if nil.
 	Now func() time.Time
-	// Patience is how long an unknown outcome is pursued before commands fail with ErrUnknown; 2 s if zero.
+	// Patience is how long the writer tries to learn the outcome of a write before commands fail with ErrUnknown;
+	// 2 s if zero.
 	Patience time.Duration
-	// SyncEvery is how often the log is asked for other writers' commits when nothing else asks; 1 s if zero.
+	// SyncEvery is how often an idle writer reads the commits of other writers; 1 s if zero.
 	SyncEvery time.Duration
 	// CheckpointEvery is how often documents are written; 1 s if zero.
 	CheckpointEvery time.Duration
-	// Warm is how many clean aggregates stay in memory; 10,000 if zero.
+	// Warm is how many aggregates stay in memory; 10,000 if zero. There are more while documents wait to be written.
 	Warm int
 	// MaxCommands and MaxBytes bound one commit; 512 and 256 KiB if zero.
 	MaxCommands, MaxBytes int
 }
 
-func (o *Options) defaults() {
+func (o Options) withDefaults() Options {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	for _, d := range []struct {
-		v   *time.Duration
-		def time.Duration
-	}{{&o.Patience, 2 * time.Second}, {&o.SyncEvery, time.Second}, {&o.CheckpointEvery, time.Second}} {
-		if *d.v == 0 {
-			*d.v = d.def
-		}
-	}
-	for _, d := range []struct {
-		v   *int
-		def int
-	}{{&o.Warm, 10_000}, {&o.MaxCommands, 512}, {&o.MaxBytes, 256 << 10}} {
-		if *d.v == 0 {
-			*d.v = d.def
-		}
-	}
+	o.Patience = cmp.Or(o.Patience, 2*time.Second)
+	o.SyncEvery = cmp.Or(o.SyncEvery, time.Second)
+	o.CheckpointEvery = cmp.Or(o.CheckpointEvery, time.Second)
+	o.Warm = cmp.Or(o.Warm, 10_000)
+	o.MaxCommands = cmp.Or(o.MaxCommands, 512)
+	o.MaxBytes = cmp.Or(o.MaxBytes, 256<<10)
+	return o
 }
 
-// aggregate is one aggregate in memory.
-type aggregate[S any] struct {
-	state  S
-	seq    uint64
-	commit uint64 // the last commit with an event of it
-	dirty  bool   // its document is behind
-}
-
-// Partition is one log, open for reading and writing. Its methods may be called at the same time.
+// Partition is one log, open for reading and writing. Its methods may be called concurrently.
 type Partition[S any] struct {
 	service, name string
 	store         sidecar.State
 	model         Model[S]
 	opts          Options
-	marks         marks
+	feedPages     feedPages
 
-	queue chan *command[S]
-	quit  chan struct{} // closed by Close
-	ended chan struct{} // closed when the writer has ended
-	done  sync.WaitGroup
+	queue  chan *command[S]
+	quit   chan struct{} // closed by Close
+	ended  chan struct{} // closed when the writer has ended
+	worker sync.WaitGroup
 
-	newer atomic.Bool // see Ready
+	newer atomic.Bool // the log has events of a newer release: see Ready
 
-	checkpointing sync.Mutex // one at a time: an older one must not come after a newer
+	checkpointing sync.Mutex // held while a checkpoint is written: an older one must not replace a newer one
 
-	mu          sync.RWMutex // guards what follows; head and the aggregates' states are changed by the writer alone
+	// mu guards the fields below. Only the writer changes head and the states of aggregates, so it alone may read them
+	// without the lock.
+	mu          sync.RWMutex
 	head        uint64
-	published   uint64 // events published up to head
+	published   uint64 // how many events are published up to head
 	warm        map[string]*aggregate[S]
-	evictions   uint64   // how many have left warm
-	recent      []Commit // the last commits, oldest first, for those who tail the log
+	evictions   uint64   // how many aggregates were removed from warm
+	recent      []Commit // the last commits, oldest first
 	subscribers []func(Commit)
 	changed     chan struct{} // closed and replaced at each commit
 }
 
-// Open reads checkpoint and tail (or, Resident, the whole log) and starts the partition's writer. service
-// and name are plain words; together with the store they identify the log.
-func Open[S any](ctx context.Context, store sidecar.State, service, name string, model Model[S], o Options) (*Partition[S], error) {
-	o.defaults()
+// Open reads the checkpoint and the commits after it (or, if Resident, the whole log) and starts the partition's
+// writer. service and name are plain words; together with the store they identify the log. Errors: ErrNewer, ErrCorrupt
+// and those of the store.
+func Open[S any](ctx context.Context, store sidecar.State, service, name string, model Model[S], o Options) (
+	*Partition[S], error) {
+	o = o.withDefaults()
 	if o.Rebuild && !o.Resident {
 		if err := Rebuild(ctx, store, name, model); err != nil {
 			return nil, err
@@ -116,54 +92,80 @@ func Open[S any](ctx context.Context, store sidecar.State, service, name string,
 		queue: make(chan *command[S], 4*o.MaxCommands), quit: make(chan struct{}), ended: make(chan struct{}),
 		warm: map[string]*aggregate[S]{}, changed: make(chan struct{}),
 	}
-	if err := p.renew(ctx); err != nil {
+	if err := p.writeDocumentsOfVersion(ctx); err != nil {
 		return nil, fmt.Errorf("documents of partition %s, version %d: %w", name, model.Version, err)
 	}
-	if err := p.recover(ctx); err != nil {
+	if err := p.readLog(ctx); err != nil {
 		return nil, fmt.Errorf("open partition %s: %w", name, err)
 	}
 	background := context.WithoutCancel(ctx)
-	p.done.Go(func() {
+	p.worker.Go(func() {
 		defer close(p.ended)
-		p.write(background)
+		p.runWriter(background)
 	})
 	if !o.Resident {
-		p.done.Go(func() { p.checkpoints(background) })
+		p.worker.Go(func() { p.runCheckpoints(background) })
 	}
 	return p, nil
+}
+
+// Close decides the commands in the queue, writes a last checkpoint, and ends the partition's goroutines.
+func (p *Partition[S]) Close(ctx context.Context) error {
+	close(p.quit)
+	p.worker.Wait()
+	if p.opts.Resident {
+		return nil
+	}
+	return p.checkpoint(ctx)
 }
 
 // Name of the partition.
 func (p *Partition[S]) Name() string { return p.name }
 
-// documentsName is what the partition's documents and checkpoint are kept under.
-func (p *Partition[S]) documentsName() string { return versioned(p.name, p.model.Version) }
+// Store is the state store that holds the log.
+func (p *Partition[S]) Store() sidecar.State { return p.store }
 
-func (p *Partition[S]) upcasters() Upcasters { return p.model.Upcasters }
+// documentsName is the name under which the documents and the checkpoint are stored.
+func (p *Partition[S]) documentsName() string { return layout.Versioned(p.name, p.model.Version) }
 
-// Head is the number of the last commit known here; 0 for an empty log.
+// Ready returns ErrNewer while the log has events that this process does not understand.
+func (p *Partition[S]) Ready(context.Context) error {
+	if p.newer.Load() {
+		return ErrNewer
+	}
+	return nil
+}
+
+// Head is the number of the last commit that this process knows; 0 if the log is empty.
 func (p *Partition[S]) Head() uint64 {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	return p.head
 }
 
-// Published is how many events the log has published up to its head: the position of the last one.
+// Published is the number of events that the log has published up to its head, which is the position of the last one.
 func (p *Partition[S]) Published() uint64 {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	return p.published
 }
 
-// Subscribe calls fn with every commit from the next on, in order and before the command that made it
-// returns. Of a Resident partition it first calls fn with all commits so far, from its log. fn must be
-// quick and must not call the partition.
+// Changed returns a channel that is closed at the next commit.
+func (p *Partition[S]) Changed() <-chan struct{} {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.changed
+}
+
+// Subscribe calls fn with each further commit, in order, and before the command that made it returns. If the partition
+// is Resident, Subscribe first calls fn with all commits of the log so far. fn must be quick and must not call the
+// partition.
 func (p *Partition[S]) Subscribe(ctx context.Context, fn func(Commit)) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.opts.Resident {
 		for n := uint64(1); n <= p.head; {
-			commits, err := p.read(ctx, n, readAhead)
+			commits, err := p.readCommits(ctx, n, layout.ReadAhead)
 			if err != nil {
 				return err
 			}
@@ -177,42 +179,4 @@ func (p *Partition[S]) Subscribe(ctx context.Context, fn func(Commit)) error {
 	}
 	p.subscribers = append(p.subscribers, fn)
 	return nil
-}
-
-// Close decides what is queued, writes a last checkpoint, and ends the partition's work.
-func (p *Partition[S]) Close(ctx context.Context) error {
-	close(p.quit)
-	p.done.Wait()
-	if p.opts.Resident {
-		return nil
-	}
-	return p.checkpointNow(ctx)
-}
-
-// checkpointNow writes a checkpoint. Another process that writes the same documents at the same moment makes
-// one fail, so it is tried a few times.
-func (p *Partition[S]) checkpointNow(ctx context.Context) (err error) {
-	for attempt := range 5 {
-		time.Sleep(time.Duration(attempt) * 5 * time.Millisecond)
-		if err = p.writeCheckpoint(ctx); err == nil {
-			break
-		}
-	}
-	return err
-}
-
-// checkpoints writes documents behind the log until the partition closes.
-func (p *Partition[S]) checkpoints(ctx context.Context) {
-	tick := time.NewTicker(p.opts.CheckpointEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-p.quit:
-			return
-		case <-tick.C:
-			if err := p.writeCheckpoint(ctx); err != nil {
-				telemetry.Log(ctx).Warn().Err(err).Str("partition", p.name).Msg("checkpoint failed, will try again")
-			}
-		}
-	}
 }

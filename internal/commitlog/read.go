@@ -5,31 +5,31 @@ import (
 	"errors"
 	"fmt"
 
+	"haberdash/internal/commitlog/internal/layout"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
 )
 
-// readAhead is how many commits one read of the tail asks for.
-const readAhead = 64
-
-// Read pages through the log: the commits from number from on, at most max (1–100), fewer at its end.
-func (p *Partition[S]) Read(ctx context.Context, from uint64, max int) ([]Commit, error) {
-	return p.read(ctx, from, min(max, 100))
+// Read pages through the log: the commits from number from on, at most limit (1–100), and fewer only at its end. It
+// includes commits of other processes that this one has not applied yet.
+func (p *Partition[S]) Read(ctx context.Context, from uint64, limit int) ([]Commit, error) {
+	return p.readCommits(ctx, from, min(limit, 100))
 }
 
-func (p *Partition[S]) read(ctx context.Context, from uint64, max int) ([]Commit, error) {
-	commits, err := readLog(ctx, p.store, p.name, p.model.Upcasters, from, max)
+func (p *Partition[S]) readCommits(ctx context.Context, from uint64, limit int) ([]Commit, error) {
+	commits, err := readCommits(ctx, p.store, p.name, p.model.Upcasters, from, limit)
 	if errors.Is(err, ErrNewer) && !p.newer.Swap(true) {
-		telemetry.Log(ctx).Error().Err(err).Str("partition", p.name).Msg("a newer version of this service writes the log: this one makes way")
+		telemetry.Log(ctx).Error().Err(err).Str("partition", p.name).
+			Msg("a newer release of this service writes the log; this process is not ready any more")
 	}
 	return commits, err
 }
 
-// one reads a commit that is known to be there.
-func (p *Partition[S]) one(ctx context.Context, n uint64) (Commit, error) {
-	commits, err := p.read(ctx, n, 1)
+// readCommit reads a commit that must exist.
+func (p *Partition[S]) readCommit(ctx context.Context, n uint64) (Commit, error) {
+	commits, err := p.readCommits(ctx, n, 1)
 	if err == nil && len(commits) == 0 {
-		err = fmt.Errorf("%w: %s is missing", ErrCorrupt, logKey(p.name, n))
+		err = fmt.Errorf("%w: %s is missing", ErrCorrupt, layout.CommitKey(p.name, n))
 	}
 	if err != nil {
 		return Commit{}, err
@@ -37,26 +37,27 @@ func (p *Partition[S]) one(ctx context.Context, n uint64) (Commit, error) {
 	return commits[0], nil
 }
 
-// tail gives commits from number from on, at most max and none beyond the head, from memory if it has them.
-func (p *Partition[S]) tail(ctx context.Context, from uint64, max int) ([]Commit, error) {
+// readUpToHead returns commits from number from on, at most limit and none after the head. Recent ones are in memory.
+func (p *Partition[S]) readUpToHead(ctx context.Context, from uint64, limit int) ([]Commit, error) {
 	p.mu.RLock()
 	head, recent := p.head, p.recent
 	p.mu.RUnlock()
 	if from > head {
 		return nil, nil
 	}
-	max = int(min(uint64(max), head-from+1))
+	limit = int(min(uint64(limit), head-from+1))
 	if len(recent) > 0 && recent[0].N <= from {
 		start := int(from - recent[0].N)
-		return recent[start : start+max], nil
+		return recent[start : start+limit], nil
 	}
-	return p.read(ctx, from, max)
+	return p.readCommits(ctx, from, limit)
 }
 
-func readLog(ctx context.Context, store sidecar.State, partition string, up Upcasters, from uint64, max int) ([]Commit, error) {
-	keys := make([]string, max)
+func readCommits(ctx context.Context, store sidecar.State, log string, up Upcasters, from uint64, limit int) (
+	[]Commit, error) {
+	keys := make([]string, limit)
 	for i := range keys {
-		keys[i] = logKey(partition, from+uint64(i))
+		keys[i] = layout.CommitKey(log, from+uint64(i))
 	}
 	items, err := store.GetMany(ctx, keys)
 	if err != nil {
@@ -77,94 +78,72 @@ func readLog(ctx context.Context, store sidecar.State, partition string, up Upca
 	return commits, nil
 }
 
-// recover brings memory from nothing to the end of the log.
-func (p *Partition[S]) recover(ctx context.Context) error {
+// readLog brings memory from the checkpoint, or from nothing if the partition is Resident, to the end of the log.
+func (p *Partition[S]) readLog(ctx context.Context) error {
 	if !p.opts.Resident {
 		var c checkpoint
-		if err := getJSON(ctx, p.store, checkpointKey(p.documentsName()), &c); err != nil {
+		if _, err := sidecar.ReadJSON(ctx, p.store, layout.CheckpointKey(p.documentsName()), &c); err != nil {
 			return err
 		}
 		p.head, p.published = c.Commit, c.Published
 	}
-	for {
-		more, err := p.catchUp(ctx, readAhead)
-		if err != nil || !more {
+	return p.catchUp(ctx, layout.ReadAhead)
+}
+
+// sync applies what other writers have committed. Usually there is nothing, so it first reads only one commit.
+func (p *Partition[S]) sync(ctx context.Context) error { return p.catchUp(ctx, 1) }
+
+// catchUp applies commits up to the end of the log. The first read is for as many as first says.
+func (p *Partition[S]) catchUp(ctx context.Context, first int) error {
+	for limit := first; ; limit = layout.ReadAhead {
+		n, err := p.applyNext(ctx, limit)
+		if err != nil || n < limit {
 			return err
 		}
 	}
 }
 
-// sync takes in what other writers have committed. Most often that is nothing, so it asks for one commit
-// first.
-func (p *Partition[S]) sync(ctx context.Context) error {
-	for ahead := 1; ; ahead = readAhead {
-		more, err := p.catchUp(ctx, ahead)
-		if err != nil || !more {
-			return err
-		}
-	}
-}
-
-// catchUp applies up to ahead further commits; more says whether there may be others.
-func (p *Partition[S]) catchUp(ctx context.Context, ahead int) (more bool, err error) {
-	commits, err := p.read(ctx, p.head+1, ahead)
+// applyNext applies the commits after the head, at most limit, and returns how many there were.
+func (p *Partition[S]) applyNext(ctx context.Context, limit int) (int, error) {
+	commits, err := p.readCommits(ctx, p.head+1, limit)
 	if err != nil || len(commits) == 0 {
-		return false, err
+		return 0, err
 	}
 	if !p.opts.Resident {
-		if err := p.load(ctx, p.cold(commits)); err != nil {
-			return false, err
+		if err := p.loadDocuments(ctx, changedBy(commits)); err != nil {
+			return 0, err
 		}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, c := range commits {
-		if err := p.apply(c); err != nil {
-			return false, err
+		if err := p.applyCommit(c); err != nil {
+			return 0, err
 		}
 	}
-	return len(commits) == ahead, nil
+	return len(commits), nil
 }
 
-// cold lists the aggregates of the commits that memory lacks.
-func (p *Partition[S]) cold(commits []Commit) []string {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	var ids []string
-	seen := map[string]bool{}
-	for _, c := range commits {
-		for _, e := range c.Events {
-			if p.warm[e.Aggregate] == nil && !seen[e.Aggregate] {
-				seen[e.Aggregate] = true
-				ids = append(ids, e.Aggregate)
-			}
-		}
-	}
-	return ids
-}
-
-// apply takes a commit of another writer, or of the past, into memory; p.mu is held.
-func (p *Partition[S]) apply(c Commit) error {
+// applyCommit applies a commit of another writer, or an old one, to memory. The caller has locked p.mu.
+func (p *Partition[S]) applyCommit(c Commit) error {
 	if c.Before != p.published {
-		return fmt.Errorf("%w: commit %d of %s follows %d published events, and counts %d", ErrCorrupt, c.N, p.name, p.published, c.Before)
+		return fmt.Errorf("%w: commit %d of %s counts %d published events before it, and there are %d",
+			ErrCorrupt, c.N, p.name, c.Before, p.published)
 	}
 	for _, e := range c.Events {
-		a := p.warm[e.Aggregate]
-		if a == nil {
-			a = &aggregate[S]{}
+		var a aggregate[S]
+		if warm := p.warm[e.Aggregate]; warm != nil {
+			a = *warm
 		}
 		if e.Seq <= a.seq {
-			continue // its document had it already
+			continue // its document includes the event
 		}
-		if e.Seq != a.seq+1 {
-			return fmt.Errorf("%w: commit %d of %s: event %d of %s follows %d", ErrCorrupt, c.N, p.name, e.Seq, e.Aggregate, a.seq)
-		}
-		state, err := p.model.Apply(e.Aggregate, a.state, e)
+		next, err := p.model.next(a, p.name, c.N, e)
 		if err != nil {
-			return fmt.Errorf("%w: commit %d of %s: apply %s: %w", ErrCorrupt, c.N, p.name, e.Type, err)
+			return err
 		}
-		p.warm[e.Aggregate] = &aggregate[S]{state: state, seq: e.Seq, commit: c.N, dirty: true}
+		p.warm[e.Aggregate] = &next
 	}
-	p.announce(c)
+	p.advanceHead(c)
 	return nil
 }

@@ -3,72 +3,125 @@ package commitlog
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"math"
+	"maps"
+	"slices"
 
+	"haberdash/internal/commitlog/internal/layout"
+	"haberdash/internal/commitlog/internal/refold"
+	"haberdash/internal/contract"
 	"haberdash/internal/sidecar"
 )
 
-// Rebuild writes all documents of a partition anew from the log, whatever there is of them. No process may have
-// the partition open. One that is interrupted does no harm: it has taken the checkpoint away first, and without
-// a checkpoint Open reads the whole log.
+// Rebuild makes all documents of a partition from its log again and replaces those in the store. No process may have
+// the partition open. If it is interrupted, no harm is done: it deletes the checkpoint first, and without a checkpoint
+// Open reads the whole log.
 func Rebuild[S any](ctx context.Context, store sidecar.State, name string, model Model[S]) error {
-	key := checkpointKey(versioned(name, model.Version))
+	key := layout.CheckpointKey(layout.Versioned(name, model.Version))
 	if err := store.Delete(ctx, key, ""); err != nil {
 		return fmt.Errorf("rebuild %s: %w", name, err)
 	}
-	end, err := rebuild(ctx, store, name, model.Upcasters, held, putAll, func() refold { return newAggregateFold(name, model) })
+	last, n, err := refoldSource(store, name, model, refold.Limits{}).Rebuild(ctx, refold.Overwrite)
 	if err != nil {
 		return fmt.Errorf("rebuild %s: %w", name, err)
 	}
-	return putJSON(ctx, store, key, checkpoint{end.N, end.after()})
+	return layout.PutJSON(ctx, store, key, checkpoint{n, last.publishedUpTo()})
 }
 
-// Rebuild writes all documents of the projection anew from the log. It may not be running, in any process.
-func (v *Projection) Rebuild(ctx context.Context) error {
-	key := cursorKey(v.log.Name(), v.follower())
-	if err := v.store.Delete(ctx, key, ""); err != nil {
-		return fmt.Errorf("rebuild projection %s: %w", v.name, err)
+// writeDocumentsOfVersion makes the documents of a new version of the model from the log, once. Other replicas may
+// write the same documents meanwhile.
+func (p *Partition[S]) writeDocumentsOfVersion(ctx context.Context) error {
+	if p.model.Version <= 1 || p.opts.Resident {
+		return nil
 	}
-	end, err := rebuild(ctx, v.store, v.log.Name(), v.log.upcasters(), held, putAll, func() refold { return &viewFold{v, map[string]*viewDoc{}} })
-	if err != nil {
-		return fmt.Errorf("rebuild projection %s: %w", v.name, err)
+	key := layout.CheckpointKey(p.documentsName())
+	if written, err := p.store.Get(ctx, key); err != nil || written.Found() {
+		return err
 	}
-	return putJSON(ctx, v.store, key, cursor{end.N})
+	last, n, err := refoldSource(p.store, p.name, p.model, refold.Limits{}).Rebuild(ctx, refold.KeepNewer)
+	if err != nil || n == 0 {
+		return err
+	}
+	value, err := json.Marshal(checkpoint{n, last.publishedUpTo()})
+	if err == nil {
+		err = p.store.Create(ctx, key, value)
+	}
+	if errors.Is(err, sidecar.ErrExists) {
+		return nil // another replica wrote a checkpoint, which is at least as new
+	}
+	return err
 }
 
-func putAll(ctx context.Context, store sidecar.State, items []sidecar.Item) error {
-	return store.PutMany(ctx, items)
+// Audit makes all documents from the log and compares them, byte for byte, with those in the store and with the
+// aggregates in memory. Commands may be committed meanwhile: a document that includes more of the log than the audit is
+// compared at the commit that it includes. An audit does not find documents of aggregates that are not in the log,
+// because a store cannot list its keys.
+func (p *Partition[S]) Audit(ctx context.Context) (contract.Audit, error) {
+	return p.AuditWith(ctx, refold.Limits{})
 }
 
-// rebuild puts what the log makes, up to its end, and returns its last commit.
-func rebuild(ctx context.Context, store sidecar.State, log string, up Upcasters, hold int,
-	put func(context.Context, sidecar.State, []sidecar.Item) error, begin func() refold) (end Commit, err error) {
-	to := uint64(math.MaxUint64)
-	err = inShares(func(s share) error {
-		r := begin()
-		last, _, err := refoldUpTo(ctx, store, log, up, to, s, hold, r)
+// AuditWith is Audit with limits other than the defaults, for tests.
+func (p *Partition[S]) AuditWith(ctx context.Context, limits refold.Limits) (contract.Audit, error) {
+	p.mu.RLock()
+	head, warm := p.head, maps.Clone(p.warm)
+	p.mu.RUnlock()
+	if !p.opts.Resident {
+		if err := p.checkpoint(ctx); err != nil {
+			return contract.Audit{}, err
+		}
+	}
+	inMemory := func(key string) ([]byte, error) {
+		if a := warm[key]; a != nil && a.seq > 0 {
+			return a.encode(key)
+		}
+		return nil, nil
+	}
+	return refoldSource(p.store, p.name, p.model, limits).Audit(ctx, contract.Audit{Log: p.name},
+		refold.Subject{Commit: head, Stored: !p.opts.Resident, InMemory: inMemory})
+}
+
+func refoldSource[S any](store sidecar.State, log string, model Model[S], limits refold.Limits) refold.Source[Commit] {
+	return refold.Source[Commit]{
+		Store: store, Limits: limits,
+		Read: func(ctx context.Context, from uint64, limit int) ([]Commit, error) {
+			return readCommits(ctx, store, log, model.Upcasters, from, limit)
+		},
+		Events: func(c Commit) int { return len(c.Events) },
+		New:    func() refold.Documents[Commit] { return &documents[S]{log, model, map[string]aggregate[S]{}} },
+	}
+}
+
+// documents are the documents of a partition, made from nothing but the log. They implement refold.Documents.
+type documents[S any] struct {
+	log        string
+	model      Model[S]
+	aggregates map[string]aggregate[S]
+}
+
+func (d *documents[S]) Fold(c Commit, included func(string) bool) error {
+	for _, e := range c.Events {
+		if !included(e.Aggregate) {
+			continue
+		}
+		next, err := d.model.next(d.aggregates[e.Aggregate], d.log, c.N, e)
 		if err != nil {
 			return err
 		}
-		to, end = last.N, last // all shares end where the first did
-		var items []sidecar.Item
-		for _, key := range r.keys() {
-			value, _, err := r.value(key)
-			if err != nil {
-				return err
-			}
-			items = append(items, sidecar.Item{Key: r.storedKey(key), Value: value})
-		}
-		return put(ctx, store, items)
-	})
-	return end, err
+		d.aggregates[e.Aggregate] = next
+	}
+	return nil
 }
 
-func putJSON(ctx context.Context, store sidecar.State, key string, v any) error {
-	value, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	return store.Put(ctx, key, value, "")
+func (d *documents[S]) Len() int       { return len(d.aggregates) }
+func (d *documents[S]) Keys() []string { return slices.Sorted(maps.Keys(d.aggregates)) }
+
+func (d *documents[S]) StoredKey(key string) string {
+	return layout.DocumentKey(layout.Versioned(d.log, d.model.Version), key)
+}
+
+func (d *documents[S]) Value(key string) ([]byte, uint64, error) {
+	a := d.aggregates[key]
+	value, err := a.encode(d.StoredKey(key))
+	return value, a.commit, err
 }

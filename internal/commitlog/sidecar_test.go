@@ -4,7 +4,7 @@ import (
 	"os"
 	"testing"
 
-	"haberdash/dapr/launch"
+	launchprocess "haberdash/dapr/launch/process"
 	"haberdash/internal/commitlog/logtest"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/daprdtest"
@@ -14,7 +14,7 @@ func startState(tb testing.TB) sidecar.State { return daprdtest.State(tb, "order
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	launch.Leave()
+	launchprocess.CloseGuard()
 	os.Exit(code)
 }
 

@@ -3,6 +3,7 @@ package commitlog_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -12,13 +13,14 @@ import (
 	"pgregory.net/rapid"
 
 	"haberdash/internal/commitlog"
+	"haberdash/internal/commitlog/projection"
 	"haberdash/internal/contract"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/memory"
 )
 
-// Three releases of one model. The first counts pieces; the second counts in hundredths, under another name; the third
-// has added a reason, which is optional.
+// Three releases of one model. The first counts pieces. The second counts hundredths, in a member of another name. The
+// third adds an optional reason.
 type (
 	pieces     struct{ N int }
 	hundredths struct {
@@ -43,8 +45,8 @@ func toHundredths(data json.RawMessage) (json.RawMessage, error) {
 	return json.Marshal(map[string]int{"Hundredths": 100 * old.Add})
 }
 
-// release2 is the second, or, with reasons, the third.
-func release2(version int) commitlog.Model[hundredths] {
+// laterRelease is the model of the second release or of the third, whose version is 2 or 3.
+func laterRelease(version int) commitlog.Model[hundredths] {
 	return commitlog.Model[hundredths]{
 		Version:   version,
 		Upcasters: commitlog.Upcasters{"added": {toHundredths}},
@@ -84,14 +86,14 @@ func openRelease[S any](t require.TestingT, store *memory.State, m commitlog.Mod
 	return p
 }
 
-func TestUpcasters(t *testing.T) {
+func TestReadersConvertEventsOfOlderVersions(t *testing.T) {
 	t.Parallel()
 	store := memory.NewState()
 	old := openRelease(t, store, release1())
 	defer old.Close(context.Background())
 	emit(t, old, "a", map[string]int{"Add": 3})
 	require.NoError(t, old.Ready(t.Context()))
-	p := openRelease(t, store, release2(2))
+	p := openRelease(t, store, laterRelease(2))
 	defer p.Close(context.Background())
 	emit(t, p, "a", map[string]int{"Hundredths": 50})
 	s, seq, err := p.Get(t.Context(), "a")
@@ -99,44 +101,48 @@ func TestUpcasters(t *testing.T) {
 	require.Equal(t, hundredths{N: 350}, s)
 	require.Equal(t, uint64(2), seq)
 
-	again := openRelease(t, store, release2(2)) // reads all from the store
-	defer again.Close(context.Background())
-	page, err := again.Feed(t.Context(), 1, 10)
+	restarted := openRelease(t, store, laterRelease(2)) // has nothing in memory
+	defer restarted.Close(context.Background())
+	page, err := restarted.Feed(t.Context(), 1, 10)
 	require.NoError(t, err)
-	require.JSONEq(t, `{"Hundredths":300}`, string(page.Events[0].Data), "consumers never see an old shape")
+	require.JSONEq(t, `{"Hundredths":300}`, string(page.Events[0].Data), "consumers see only the latest shape")
 	require.JSONEq(t, `{"Hundredths":50}`, string(page.Events[1].Data))
-	history, err := again.History(t.Context(), "a", 0, 10)
+	history, err := restarted.History(t.Context(), "a", 0, 10)
 	require.NoError(t, err)
 	require.JSONEq(t, `{"Hundredths":300}`, string(history[1].Data))
-	report, err := again.Audit(t.Context())
+	report, err := restarted.Audit(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, report.Wrong, report.Differences)
 
-	// The release before guesses nothing.
-	_, err = old.Do(t.Context(), []string{"a"}, func(tx *commitlog.Tx[pieces]) error { tx.Emit("a", "added", map[string]int{"Add": 1}); return nil })
+	// The release before does not write after events that it does not understand.
+	_, err = old.Do(t.Context(), []string{"a"}, func(tx *commitlog.Tx[pieces]) error {
+		tx.Emit("a", "added", map[string]int{"Add": 1})
+		return nil
+	})
 	require.ErrorIs(t, err, commitlog.ErrNewer)
-	require.NotErrorIs(t, err, commitlog.ErrUnknown, "it is sure that nothing was committed")
+	require.NotErrorIs(t, err, commitlog.ErrUnknown, "nothing was committed")
 	require.ErrorIs(t, old.Ready(t.Context()), commitlog.ErrNewer)
 	_, err = commitlog.Open(t.Context(), store, "test", "p", release1(), commitlog.Options{})
 	require.ErrorIs(t, err, commitlog.ErrNewer)
 }
 
-func TestBrokenUpcaster(t *testing.T) {
+func TestFailingUpcasterMakesTheLogUnreadable(t *testing.T) {
 	t.Parallel()
 	store := memory.NewState()
 	old := openRelease(t, store, release1())
 	defer old.Close(context.Background())
 	emit(t, old, "a", map[string]any{"Add": 3, "more": true})
-	m := release2(2)
-	m.Upcasters["added"] = append(m.Upcasters["added"], func(json.RawMessage) (json.RawMessage, error) { return nil, fmt.Errorf("no hundredths") })
+	m := laterRelease(2)
+	fail := func(json.RawMessage) (json.RawMessage, error) { return nil, errors.New("no hundredths") }
+	m.Upcasters["added"] = append(m.Upcasters["added"], fail)
 	_, err := commitlog.Open(t.Context(), store, "test", "p", m, commitlog.Options{})
 	require.ErrorIs(t, err, commitlog.ErrCorrupt)
 	require.ErrorContains(t, err, "from version 2: no hundredths")
 }
 
-// reasons is a projection of two versions: the second knows what the first passed over.
-func reasons(version int) commitlog.ProjectionModel {
-	return commitlog.ProjectionModel{
+// reasons is a projection of the hundredths by reason. Its first version ignores the reasons.
+func reasons(version int) projection.Model {
+	return projection.Model{
 		Version: version,
 		Keys:    func(e commitlog.Event) []string { return []string{"of/" + e.Aggregate} },
 		Apply: func(_ string, doc json.RawMessage, e commitlog.Event) (json.RawMessage, error) {
@@ -162,9 +168,9 @@ func reasons(version int) commitlog.ProjectionModel {
 	}
 }
 
-// A rollout, and perhaps a rollback: replicas of two releases write one log, start, end and evict while they do. Each
-// keeps what it knows of every event, whoever wrote it, and none spoils the other's documents.
-func TestOldAndNewSideBySide(t *testing.T) {
+// During a rollout, and perhaps a rollback, replicas of two releases write one log and start, end and evict aggregates
+// meanwhile. Each has the documents that its own model makes of all events.
+func TestTwoReleasesWriteOneLogAndKeepTheirOwnDocuments(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		ctx, cancel := context.WithCancel(context.Background())
@@ -180,9 +186,9 @@ func TestOldAndNewSideBySide(t *testing.T) {
 			var work sync.WaitGroup
 			for replica, version := range rapid.SliceOfN(rapid.SampledFrom([]int{2, 3}), 1, 4).Draw(t, "replicas") {
 				work.Go(func() {
-					p := openRelease(t, store, release2(version))
+					p := openRelease(t, store, laterRelease(version))
 					defer p.Close(ctx)
-					view := commitlog.NewProjection(p, "reasons", reasons(version-1))
+					view := projection.New(p, "reasons", reasons(version-1))
 					require.NoError(t, view.Open(ctx))
 					views.Go(func() { view.Run(ctx) })
 					for i := range 15 {
@@ -206,8 +212,8 @@ func TestOldAndNewSideBySide(t *testing.T) {
 			work.Wait()
 		}
 		for _, version := range []int{2, 3} {
-			p := openRelease(t, store, release2(version))
-			view := commitlog.NewProjection(p, "reasons", reasons(version-1))
+			p := openRelease(t, store, laterRelease(version))
+			view := projection.New(p, "reasons", reasons(version-1))
 			require.NoError(t, view.Open(ctx))
 			views.Go(func() { view.Run(ctx) })
 			for id, n := range want.n {
@@ -218,10 +224,12 @@ func TestOldAndNewSideBySide(t *testing.T) {
 					require.Equal(t, want.reasons[id], s.Reasons)
 				}
 			}
-			for what, audit := range map[string]func(context.Context) (contract.Audit, error){"aggregates": p.Audit, "view": view.Audit} {
+			for documents, audit := range map[string]func(context.Context) (contract.Audit, error){
+				"aggregates": p.Audit, "projection": view.Audit,
+			} {
 				report, err := audit(ctx)
 				require.NoError(t, err)
-				require.Zero(t, report.Wrong, "%s of version %d: %v", what, version, report.Differences)
+				require.Zero(t, report.Wrong, "%s of version %d: %v", documents, version, report.Differences)
 			}
 			require.NoError(t, p.Close(ctx))
 		}
@@ -230,53 +238,53 @@ func TestOldAndNewSideBySide(t *testing.T) {
 	})
 }
 
-// What a release finds is ready to be read once it has opened: not half of a long log.
-func TestANewVersionOpensWithItsDocuments(t *testing.T) {
+func TestANewVersionHasAllDocumentsAfterOpen(t *testing.T) {
 	t.Parallel()
 	store := memory.NewState()
-	before := openRelease(t, store, release2(2))
+	before := openRelease(t, store, laterRelease(2))
 	defer before.Close(context.Background())
 	for i := range 300 {
 		emit(t, before, fmt.Sprint("a", i%100), map[string]any{"Hundredths": 1, "Reason": "x"})
 	}
-	p := openRelease(t, store, release2(3))
+	p := openRelease(t, store, laterRelease(3))
 	defer p.Close(context.Background())
-	view := commitlog.NewProjection(p, "reasons", reasons(2))
+	view := projection.New(p, "reasons", reasons(2))
 	require.NoError(t, view.Open(t.Context()))
 	docs, err := view.Get(t.Context(), "of/a7", "of/a99") // it does not run yet
 	require.NoError(t, err)
-	require.Equal(t, map[string]json.RawMessage{"of/a7": json.RawMessage(`{"x":3}`), "of/a99": json.RawMessage(`{"x":3}`)}, docs)
+	three := json.RawMessage(`{"x":3}`)
+	require.Equal(t, map[string]json.RawMessage{"of/a7": three, "of/a99": three}, docs)
 	s, _, err := p.Get(t.Context(), "a7")
 	require.NoError(t, err)
 	require.Equal(t, map[string]int{"x": 3}, s.Reasons)
 }
 
-// interrupted lets something happen before its first write of documents.
-type interrupted struct {
+// interruptedStore calls before in front of its first write of documents.
+type interruptedStore struct {
 	*memory.State
 	once   sync.Once
 	before func()
 }
 
-func (s *interrupted) PutManyIf(ctx context.Context, items []sidecar.Item) error {
+func (s *interruptedStore) PutManyIf(ctx context.Context, items []sidecar.Item) error {
 	s.once.Do(s.before)
 	return s.State.PutManyIf(ctx, items)
 }
 
-func TestASlowerReplicaSpoilsNoNewerDocuments(t *testing.T) {
+func TestASlowReplicaDoesNotReplaceNewerDocuments(t *testing.T) {
 	t.Parallel()
 	store := memory.NewState()
-	before := openRelease(t, store, release2(2))
+	before := openRelease(t, store, laterRelease(2))
 	defer before.Close(context.Background())
 	for i := range 10 {
 		emit(t, before, fmt.Sprint("a", i), map[string]any{"Hundredths": 1, "Reason": "x"})
 	}
-	slow := &interrupted{State: store, before: func() {
-		quick := openRelease(t, store, release2(3))
+	slow := &interruptedStore{State: store, before: func() {
+		quick := openRelease(t, store, laterRelease(3))
 		emit(t, quick, "a3", map[string]any{"Hundredths": 2, "Reason": "y"})
 		require.NoError(t, quick.Close(t.Context()))
 	}}
-	p, err := commitlog.Open(t.Context(), slow, "test", "p", release2(3), commitlog.Options{})
+	p, err := commitlog.Open(t.Context(), slow, "test", "p", laterRelease(3), commitlog.Options{})
 	require.NoError(t, err)
 	defer p.Close(context.Background())
 	s, _, err := p.Get(t.Context(), "a3")

@@ -6,26 +6,29 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
+	"haberdash/internal/commitlog/internal/layout"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
 )
 
-// write is the partition's one writer goroutine: it alone changes what is in memory.
-func (p *Partition[S]) write(ctx context.Context) {
+// runWriter is the partition's one writer goroutine. Only it changes the aggregates in memory. It ends when the
+// partition is closed and the queue is empty.
+func (p *Partition[S]) runWriter(ctx context.Context) {
 	tick := time.NewTicker(p.opts.SyncEvery)
 	defer tick.Stop()
-	var left []*command[S]
+	var batch []*command[S]
 	for {
-		if len(left) == 0 {
+		if len(batch) == 0 {
 			select {
 			case c := <-p.queue:
-				left = append(left, c)
+				batch = append(batch, c)
 			case <-tick.C:
-				p.look(ctx)
-				p.evict()
+				p.syncIdle(ctx)
+				p.evictClean()
 				continue
 			case <-p.quit:
 				if len(p.queue) == 0 {
@@ -34,24 +37,23 @@ func (p *Partition[S]) write(ctx context.Context) {
 				continue
 			}
 		}
-		left = p.gather(left)
-		left = p.process(ctx, left)
+		batch = p.processBatch(ctx, p.fillBatch(batch))
 	}
 }
 
-// lookPatience bounds a look at the log that nobody has asked for: commands wait behind it.
-const lookPatience = 500 * time.Millisecond
+// idleSyncTimeout bounds a read of the log that no command has caused: commands would wait for it.
+const idleSyncTimeout = 500 * time.Millisecond
 
-func (p *Partition[S]) look(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, lookPatience)
+func (p *Partition[S]) syncIdle(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, idleSyncTimeout)
 	defer cancel()
 	if err := p.sync(ctx); err != nil {
 		telemetry.Log(ctx).Warn().Err(err).Str("partition", p.name).Msg("cannot read the log")
 	}
 }
 
-// gather adds what waits in the queue, up to a commit's worth.
-func (p *Partition[S]) gather(batch []*command[S]) []*command[S] {
+// fillBatch adds commands from the queue, at most as many as a commit may have.
+func (p *Partition[S]) fillBatch(batch []*command[S]) []*command[S] {
 	for len(batch) < p.opts.MaxCommands {
 		select {
 		case c := <-p.queue:
@@ -63,72 +65,74 @@ func (p *Partition[S]) gather(batch []*command[S]) []*command[S] {
 	return batch
 }
 
-// process decides and commits the batch and answers its commands; it returns those that did not fit.
-func (p *Partition[S]) process(ctx context.Context, batch []*command[S]) (left []*command[S]) {
-	batch = take(batch)
+// processBatch decides a batch, commits its events and answers its commands. It returns the commands that did not fit
+// into the commit.
+func (p *Partition[S]) processBatch(ctx context.Context, batch []*command[S]) (rest []*command[S]) {
+	batch = acceptCommands(batch)
 	for started := time.Now(); len(batch) > 0; {
-		d, err := p.decide(ctx, batch)
+		d, err := p.decideBatch(ctx, batch)
 		if err == nil {
-			var settled bool
-			if settled, err = p.settle(ctx, d); err == nil && !settled {
-				continue // another writer was faster: decide again on top of what it wrote
+			var final bool
+			if final, err = p.finalise(ctx, d); err == nil && !final {
+				continue // another writer has committed: decide again, after its commits
 			}
 		}
-		if err != nil {
-			if time.Since(started) < p.opts.Patience && !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrUnknown) && !errors.Is(err, ErrNewer) {
-				time.Sleep(20 * time.Millisecond)
-				continue
-			}
-			if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrNewer) {
-				err = fmt.Errorf("%w: %w", ErrUnknown, err)
-			}
-			// Those that wait behind have had their patience too: one after the other they would wait ever longer.
-			for _, c := range slices.Concat(d.batch, d.left, take(p.gather(nil))) {
-				c.finish(0, err)
-			}
-			return nil
+		if err == nil {
+			return d.rest
 		}
-		return d.left
+		definite := errors.Is(err, ErrCorrupt) || errors.Is(err, ErrNewer)
+		if time.Since(started) < p.opts.Patience && !definite && !errors.Is(err, ErrUnknown) {
+			time.Sleep(20 * time.Millisecond)
+			continue
+		}
+		if !definite {
+			err = fmt.Errorf("%w: %w", ErrUnknown, err)
+		}
+		// The commands in the queue have waited as long. If each of them waited for the store again, the last would
+		// wait many times as long.
+		for _, c := range slices.Concat(d.batch, d.rest, acceptCommands(p.fillBatch(nil))) {
+			c.answer(0, err)
+		}
+		return nil
 	}
 	return nil
 }
 
-// take leaves out the commands whose callers have gone; the others are now decided whatever happens.
-func take[S any](batch []*command[S]) []*command[S] {
-	kept := batch[:0]
+// acceptCommands removes the commands that their callers have abandoned.
+func acceptCommands[S any](batch []*command[S]) []*command[S] {
+	accepted := batch[:0]
 	for _, c := range batch {
-		if c.place.CompareAndSwap(waiting, taken) || c.place.Load() == taken {
-			kept = append(kept, c)
+		if c.accept() {
+			accepted = append(accepted, c)
 		}
 	}
-	return kept
+	return accepted
 }
 
-func (c *command[S]) finish(commit uint64, err error) {
-	c.commit, c.err = commit, err
-	close(c.done)
-}
-
-// decision is a batch decided on top of the commit head.
+// decision is the outcome of a batch if commit head+1 is its own.
 type decision[S any] struct {
-	head        uint64
-	batch, left []*command[S]
-	verdicts    []error
-	changed     map[string]*aggregate[S]
-	events      []Event
-	bytes       int
+	head    uint64
+	batch   []*command[S]
+	refused []error       // of each command, nil for one that is not refused
+	rest    []*command[S] // commands that do not fit into the commit
+	changed map[string]*aggregate[S]
+	events  []Event
+	bytes   int
 }
 
-func (p *Partition[S]) decide(ctx context.Context, batch []*command[S]) (*decision[S], error) {
+// decideBatch decides commands one after the other. Each sees the events of those before it.
+func (p *Partition[S]) decideBatch(ctx context.Context, batch []*command[S]) (*decision[S], error) {
 	d := &decision[S]{head: p.head, batch: batch, changed: map[string]*aggregate[S]{}}
-	if err := p.load(ctx, p.missing(batch)); err != nil {
-		return d, err
+	if !p.opts.Resident {
+		if err := p.loadDocuments(ctx, namedBy(batch)); err != nil {
+			return d, err
+		}
 	}
 	now := p.opts.Now().UTC().Truncate(time.Millisecond)
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	for i, c := range batch {
-		tx := &Tx[S]{p: p, base: d.changed, changed: map[string]*aggregate[S]{}, now: now}
+		tx := &Tx[S]{partition: p, earlier: d.changed, changed: map[string]*aggregate[S]{}, now: now}
 		err := c.decide(tx)
 		if err == nil {
 			err = tx.err
@@ -137,25 +141,23 @@ func (p *Partition[S]) decide(ctx context.Context, batch []*command[S]) (*decisi
 			err = fmt.Errorf("%w: %d bytes", ErrTooLarge, tx.bytes)
 		}
 		if err == nil && i > 0 && d.bytes+tx.bytes > p.opts.MaxBytes {
-			d.batch, d.left = batch[:i], batch[i:]
+			d.batch, d.rest = batch[:i], batch[i:]
 			break
 		}
-		d.verdicts = append(d.verdicts, err)
+		d.refused = append(d.refused, err)
 		if err != nil {
 			continue
 		}
-		for id, a := range tx.changed {
-			d.changed[id] = a
-		}
+		maps.Copy(d.changed, tx.changed)
 		d.events = append(d.events, tx.events...)
 		d.bytes += tx.bytes
 	}
 	return d, nil
 }
 
-// settle makes the decision final: by its commit or, when there is nothing to commit, by seeing that
-// the log still ends where it was made. It answers false when the log has grown meanwhile.
-func (p *Partition[S]) settle(ctx context.Context, d *decision[S]) (bool, error) {
+// finalise commits the events of a decision, or, if it has none, checks that the log still ends where it was made. Then
+// it answers the commands. It returns false if another writer has committed, so that the batch must be decided again.
+func (p *Partition[S]) finalise(ctx context.Context, d *decision[S]) (bool, error) {
 	if len(d.events) == 0 {
 		if err := p.sync(ctx); err != nil {
 			return false, err
@@ -165,29 +167,30 @@ func (p *Partition[S]) settle(ctx context.Context, d *decision[S]) (bool, error)
 		}
 	} else {
 		c := Commit{N: d.head + 1, Writer: rand.Text(), Before: p.published, Events: d.events}
-		won, err := p.put(ctx, c)
+		created, err := p.createCommit(ctx, c)
 		if err != nil {
 			return false, err
 		}
-		if !won {
+		if !created {
 			return false, p.sync(ctx)
 		}
-		p.advance(c, d.changed)
+		p.applyOwnCommit(c, d.changed)
 	}
 	for i, c := range d.batch {
-		c.finish(p.head, d.verdicts[i])
+		c.answer(p.head, d.refused[i])
 	}
 	return true, nil
 }
 
-// put creates the commit's key, pursuing an unknown outcome with the same bytes under the same key.
-func (p *Partition[S]) put(ctx context.Context, c Commit) (won bool, err error) {
+// createCommit creates the commit's key, which another writer may have created. While the outcome is unknown, it tries
+// again with the same bytes.
+func (p *Partition[S]) createCommit(ctx context.Context, c Commit) (created bool, err error) {
 	value, err := json.Marshal(c)
 	if err != nil {
 		return false, fmt.Errorf("encode commit: %w", err)
 	}
 	for started, wait := time.Now(), 5*time.Millisecond; ; wait = min(2*wait, 200*time.Millisecond) {
-		switch err = p.store.Create(ctx, logKey(p.name, c.N), value); {
+		switch err = p.store.Create(ctx, layout.CommitKey(p.name, c.N), value); {
 		case err == nil:
 			return true, nil
 		case errors.Is(err, sidecar.ErrExists):
@@ -199,24 +202,24 @@ func (p *Partition[S]) put(ctx context.Context, c Commit) (won bool, err error) 
 	}
 }
 
-// advance takes a commit of this process into memory.
-func (p *Partition[S]) advance(c Commit, changed map[string]*aggregate[S]) {
+// applyOwnCommit applies a commit of this process to memory.
+func (p *Partition[S]) applyOwnCommit(c Commit, changed map[string]*aggregate[S]) {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	for id, a := range changed {
 		a.commit = c.N
 		p.warm[id] = a
 	}
-	p.announce(c)
-	p.mu.Unlock()
+	p.advanceHead(c)
 }
 
-// recentCommits is how many commits at least stay in memory for who tails the log: a tail that keeps up
-// reads nothing from the store.
+// recentCommits is how many commits at least stay in memory, so that a follower of the log that keeps up reads nothing
+// from the store.
 const recentCommits = 32
 
-// announce moves the head and tells the subscribers; p.mu is held.
-func (p *Partition[S]) announce(c Commit) {
-	p.head, p.published = c.N, c.after()
+// advanceHead makes c the last commit and tells subscribers and followers. The caller has locked p.mu.
+func (p *Partition[S]) advanceHead(c Commit) {
+	p.head, p.published = c.N, c.publishedUpTo()
 	if len(p.recent) >= 2*recentCommits {
 		p.recent = append([]Commit(nil), p.recent[recentCommits:]...)
 	}

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// Event is the envelope of every event on a topic and in a feed. Events of one aggregate have ascending
-// sequence numbers; those of one source and partition have the positions 1, 2, 3 … without a gap, so that
-// a consumer sees what it has missed. Of a source without a log Partition, Commit and Position are empty:
-// there an event is known by its id alone.
+// Event is the envelope of every event on a topic and in a feed. Events of one aggregate have ascending sequence
+// numbers. Events of one source and partition have the positions 1, 2, 3 … without a gap, so that a consumer notices
+// missing ones. A source without a log leaves Partition, Commit and Position empty. Its events are identified by their
+// ids only.
 type Event struct {
 	ID        string          `json:"id"`        // service/partition/commit/index
 	Type      string          `json:"type"`      // such as "order.confirmed"
@@ -24,7 +24,7 @@ type Event struct {
 	Data      json.RawMessage `json:"data"`
 }
 
-// EventID derives an event's id from its place in the log.
+// EventID returns the id of an event at a place in a log.
 func EventID(source, partition string, commit uint64, index int) string {
 	return fmt.Sprintf("%s/%s/%d/%d", source, partition, commit, index)
 }

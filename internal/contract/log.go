@@ -1,48 +1,51 @@
 package contract
 
-// FeedPage is a part of a log's published events: GET /feed/{partition}?from=&max= of the source. Next is the
-// position to go on from, Head that of the last event published.
+// MaxFeedPage is how many events one page of a feed may have.
+const MaxFeedPage = 1000
+
+// FeedPage is a page of a log's published events: GET /feed/{partition}?from=&max= of the source.
 type FeedPage struct {
 	Events []Event `json:"events" nullable:"false"`
-	Next   uint64  `json:"next"`
-	Head   uint64  `json:"head"`
+	Next   uint64  `json:"next"` // position at which the next page begins
+	Head   uint64  `json:"head"` // position of the last published event
 }
 
-// Cursors tell how far an app has come in other apps' logs: GET /internal/consumers.
+// Cursors lists an app's positions in the logs of other apps: GET /internal/consumers.
 type Cursors struct {
 	Cursors []Cursor `json:"cursors" nullable:"false"`
 }
 
-// Cursor is how far an app has come in one log. What was not applied up to the position was parked, among the
-// app's dead letters.
+// Cursor is an app's position in one log. Each event up to the position was applied or became a dead letter.
 type Cursor struct {
 	Source    string `json:"source"`
 	Partition string `json:"partition"`
 	Position  uint64 `json:"position"`
-	Applied   uint64 `json:"applied"` // events handled or passed over, each counted once
-	Parked    uint64 `json:"parked"`  // events parked so far, whatever became of them since
-	Head      uint64 `json:"head"`    // of the log, when it was asked last; 0 if it was not
+	Applied   uint64 `json:"applied"` // events that were handled, or ignored for their type, each counted once
+	Parked    uint64 `json:"parked"`  // events that became dead letters so far, also those replayed or discarded since
+	Head      uint64 `json:"head"`    // of the log, when it was polled last; 0 if it was not
 }
 
-// Audits compare what a service derives from its logs with the logs: POST /internal/audit.
+// Audits compares the stored documents of a service with its logs: POST /internal/audit.
 type Audits struct {
 	Audits []Audit `json:"audits" nullable:"false"`
 }
 
-// Audit compares one log's documents, or one projection's, with what the log makes of its events.
+// Audit compares the snapshots of one log, or the documents of one projection, with documents that are computed from
+// the log.
 type Audit struct {
-	Log         string       `json:"log"`
-	Projection  string       `json:"projection,omitempty"`
-	Commit      uint64       `json:"commit"`                       // up to which the log was folded
-	Events      uint64       `json:"events"`                       // in it, index events included
-	Documents   uint64       `json:"documents"`                    // that the log makes
-	Digest      string       `json:"digest"`                       // of all of them, in hexadecimal: equal logs have equal digests
-	Wrong       uint64       `json:"wrong"`                        // how many of them differ
+	Log        string `json:"log"`
+	Projection string `json:"projection,omitempty"`
+	Commit     uint64 `json:"commit"`    // the last commit that was read
+	Events     uint64 `json:"events"`    // up to that commit, index events included
+	Documents  uint64 `json:"documents"` // computed from the log
+	Digest     string `json:"digest"`    // of these documents, hexadecimal; equal logs have equal digests
+	Wrong      uint64 `json:"wrong"`     // documents that differ
+
 	Differences []Difference `json:"differences" nullable:"false"` // the first hundred
 }
 
-// Difference is a document that is not as the log makes it: missing, behind, ahead, different, unreadable; or
-// memory, where the one that a process works with is wrong.
+// Difference is a document that differs from the one computed from the log. Kind is missing, behind, ahead, different
+// or unreadable for a stored document, and memory for one in the memory of a process.
 type Difference struct {
 	Key  string `json:"key"`
 	Kind string `json:"kind"`

@@ -1,21 +1,26 @@
 package contract
 
-import "haberdash/internal/money"
+import (
+	"encoding/json"
+	"errors"
 
-// Types of the events on TopicOrders that others may rely on. The aggregate is "order/<id>". The data of a
-// placed and of a confirmed order is an OrderFact, of the others an object with at least "orderId".
+	"haberdash/internal/money"
+)
+
+// Types of the events on TopicOrders that other services may use. The aggregate is "order/<id>". The data of a placed
+// and of a confirmed order is an OrderFact, of the others an object with at least "orderId".
 const (
 	OrderPlaced    = "order.placed"
 	OrderConfirmed = "order.confirmed"
 	OrderRejected  = "order.rejected"
 	OrderCancelled = "order.cancelled"
 
-	// FulfilmentShipped: a parcel has left. Its data is a ShipmentFact.
+	// FulfilmentShipped means that a parcel was shipped. Its data is a ShipmentFact.
 	FulfilmentShipped = "fulfilment.shipped"
 )
 
-// OrderFact is what other services learn of an order from its confirmation. Brokers and logs keep what they are given,
-// so nothing of the person goes there but the id: see Contact.
+// OrderFact is the data of an order in events. Brokers and logs cannot erase data, so it has no personal data but the
+// user id. Contact has the rest.
 type OrderFact struct {
 	OrderID     string      `json:"orderId"`
 	Number      string      `json:"number"`
@@ -30,7 +35,15 @@ type OrderFact struct {
 	Total       money.Money `json:"total"`
 }
 
-// OrderLine is a line of an order: total = quantity × unitPrice; the buyer pays total − discount + tax for it.
+// DecodeOrderFact decodes the data of a placed or confirmed order. The error does not quote the data.
+func DecodeOrderFact(e Event) (fact OrderFact, err error) {
+	if json.Unmarshal(e.Data, &fact) != nil || fact.OrderID == "" {
+		return fact, errors.New("the event's data is not that of an order")
+	}
+	return fact, nil
+}
+
+// OrderLine is a line of an order. Total is quantity × unitPrice; the buyer pays total − discount + tax.
 type OrderLine struct {
 	SKU       string      `json:"sku"`
 	Title     string      `json:"title"`
@@ -43,7 +56,7 @@ type OrderLine struct {
 	Tax       money.Money `json:"tax"`
 }
 
-// ShipmentFact is what other services learn of a parcel.
+// ShipmentFact is the data of a shipped parcel in events.
 type ShipmentFact struct {
 	OrderID        string `json:"orderId"`
 	Number         string `json:"number"`
@@ -54,17 +67,17 @@ type ShipmentFact struct {
 	Lines          []Line `json:"lines"`
 }
 
-// Contacts are who orders are to be written to: POST orders/internal/contacts, one for each order asked for, in that
-// order. Problem: not-found (404), when one of them is not known there, or not yet.
+// Contacts are the recipients of mails about orders: POST orders/internal/contacts. The reply has one for each order of
+// the request, in the same sequence. Problem: not-found (404) if orders does not know one of them, or not yet.
 type (
 	ContactsRequest struct {
 		OrderIDs []string `json:"orderIds" minItems:"1" maxItems:"50" nullable:"false"`
 	}
 	Contact struct {
 		OrderID         string  `json:"orderId"`
-		Erased          bool    `json:"erased,omitempty"` // the customer's account is deleted: nobody is to be written to
+		Erased          bool    `json:"erased,omitempty"` // the customer's account was deleted: send no mail
 		Email           string  `json:"email"`
-		AccessToken     string  `json:"accessToken,omitempty"` // lets a guest read the order
+		AccessToken     string  `json:"accessToken,omitempty"` // gives a guest access to the order
 		ShippingAddress Address `json:"shippingAddress"`
 	}
 	ContactsReply struct {

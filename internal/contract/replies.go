@@ -13,8 +13,8 @@ type Line struct {
 	Quantity int64  `json:"quantity" minimum:"1" maximum:"1000000"`
 }
 
-// Variants of the catalogue by SKU: POST catalog/internal/variants. SKUs that are unknown or not for sale
-// are absent from the reply.
+// Variants of the catalogue by SKU: POST catalog/internal/variants. The reply omits SKUs that are unknown or not for
+// sale.
 type (
 	VariantsRequest struct {
 		SKUs []string `json:"skus" minItems:"1" maxItems:"200"`
@@ -23,7 +23,7 @@ type (
 		SKU          string      `json:"sku"`
 		ProductID    string      `json:"productId"`
 		Handle       string      `json:"handle"`
-		Title        string      `json:"title"` // product and options, as a line of an order shows it
+		Title        string      `json:"title"` // of the product with its options, as lines of orders show it
 		Image        string      `json:"image,omitempty"`
 		Price        money.Money `json:"price"`
 		Available    int64       `json:"available"`
@@ -47,11 +47,12 @@ type Address struct {
 	Country    string `json:"country" pattern:"^[A-Z]{2}$"`
 }
 
-// A quote is what an order of a cart costs by what its buyer was last shown: POST cart/internal/quotes. Whether the
-// catalogue still says so is found when the goods are reserved (see ReservationRequest); Renew has the cart take
-// over what it says now, and refuses where that changes something. The caller's token travels along: a customer's
-// cart is quoted to that customer only. Problems: not-found (404), empty-cart (422), unknown shipping option (422);
-// with Renew price-changed (409, lines) and cart-changed (409, skus).
+// A quote is the price of an order of a cart, at the prices that the buyer was last shown: POST cart/internal/quotes.
+// The catalogue compares these prices with its own when the goods are reserved (see ReservationRequest). With Renew,
+// the cart is first updated from the catalogue, and the request is refused if that changes a price. The request has the
+// access token of the caller, because a customer's cart is quoted to that customer only. Problems: not-found (404),
+// empty-cart (422), invalid-shipping-option (422); with Renew also price-changed (409, lines) and cart-changed (409,
+// skus).
 type (
 	QuoteRequest struct {
 		CartID          string  `json:"cartId" minLength:"1" maxLength:"128"`
@@ -85,18 +86,18 @@ type (
 	}
 )
 
-// Reservations hold stock for an order: PUT catalog/internal/reservations/{orderId} makes one, all lines or
-// none, repeated SKUs summed; a repetition answers with what is held. Problems: out-of-stock (409, lines),
-// unknown-sku (404), and where Shown is not what the catalogue says, price-changed (409, lines) or, of what is no
-// longer sold, cart-changed (409, skus). DELETE releases; POST …/commit keeps it for good; POST …/ship takes
-// shipped lines off the shelf; POST …/return puts returned lines back.
+// A reservation holds stock for an order: PUT catalog/internal/reservations/{orderId} reserves all lines or none, and
+// adds up repeated SKUs. A repetition returns the existing reservation. Problems: out-of-stock (409, lines),
+// unknown-sku (404); price-changed (409, lines) if Shown differs from the catalogue, and cart-changed (409, skus) if an
+// article is no longer sold. DELETE releases the stock, POST …/commit makes the reservation permanent, POST …/ship
+// removes shipped lines from stock, and POST …/return adds returned lines to stock.
 type (
 	ReservationRequest struct {
 		Lines     []Line    `json:"lines" minItems:"1" maxItems:"200"`
-		Shown     []Shown   `json:"shown,omitempty" maxItems:"200"` // to the buyer; what is left out is not compared
-		ExpiresAt time.Time `json:"expiresAt"`                      // when catalog may ask orders what became of it
+		Shown     []Shown   `json:"shown,omitempty" maxItems:"200"` // to the buyer; missing SKUs are not compared
+		ExpiresAt time.Time `json:"expiresAt"`                      // when catalog asks orders for its OrderDecision
 	}
-	// Shown is what an order was priced by.
+	// Shown is the offer that an order was priced with.
 	Shown struct {
 		SKU       string      `json:"sku" minLength:"1" maxLength:"128"`
 		UnitPrice money.Money `json:"unitPrice"`
@@ -121,26 +122,28 @@ type OutOfStockLine struct {
 	Available int64  `json:"available"`
 }
 
-// PriceChangedLine is a member of the price-changed problem. Was and Now are the same where only the tax or the
-// shipping of the line has changed.
+// PriceChangedLine is a member of the price-changed problem. Was and Now are equal if only the line's tax or shipping
+// has changed.
 type PriceChangedLine struct {
 	SKU string      `json:"sku"`
 	Was money.Money `json:"was"`
 	Now money.Money `json:"now"`
 }
 
-// PriceChanged refuses an order at prices that are not the catalogue's (409).
+// PriceChanged makes the problem for an order whose prices are not the catalogue's: price-changed (409).
 func PriceChanged(lines []PriceChangedLine) *fault.Error {
-	return fault.New(fault.Conflict, "price-changed", "Prices have changed since the cart was last looked at.").With("lines", lines)
+	return fault.New(fault.Conflict, "price-changed", "Prices have changed since the cart was last looked at.").
+		With("lines", lines)
 }
 
-// CartChanged refuses an order of what is no longer sold (409).
+// CartChanged makes the problem for an order of articles that are no longer sold: cart-changed (409).
 func CartChanged(skus []string) *fault.Error {
-	return fault.New(fault.Conflict, "cart-changed", "Something in the cart is no longer sold. Look at the cart again.").With("skus", skus)
+	return fault.New(fault.Conflict, "cart-changed", "Something in the cart is no longer sold. Look at the cart again.").
+		With("skus", skus)
 }
 
-// OrderDecision is what became of an order: GET orders/internal/orders/{id}/decision. An order that orders
-// does not know is "unknown": no such order was ever recorded.
+// OrderDecision is the result of an order: GET orders/internal/orders/{id}/decision. It is "unknown" if the orders
+// service has never recorded the order.
 type OrderDecision struct {
 	OrderID  string `json:"orderId"`
 	Decision string `json:"decision" enum:"unknown,placing,confirmed,rejected,cancelled"`

@@ -1,8 +1,8 @@
-// Package fault names the few kinds of failure that a client may see, and nothing else: each kind maps
-// to one HTTP status (see Status) and each error to one problem type of the public API (RFC 9457).
+// Package fault has the errors that clients may see. Each Error has a Kind, which is one HTTP status, and a type, which
+// is one problem type of the public API (RFC 9457).
 //
-// Domain code returns faults; the edge turns them into problems. Any other error is a bug or an outage:
-// its text goes to the log, never to the client.
+// Domain code returns faults, and internal/httpx turns them into problems. Any other error is answered with 500: its
+// text is logged and never sent to the client.
 package fault
 
 import (
@@ -10,27 +10,29 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"time"
 )
 
-// Kind classifies a failure by what the client can do about it.
+// Kind classifies a failure by the client's possible reaction. It is an HTTP status by another name, so that the domain
+// does not depend on HTTP.
 type Kind int
 
-// The kinds, in the order of their HTTP statuses.
+// The kinds and their HTTP statuses.
 const (
 	Internal         Kind = iota // 500: a bug
-	Malformed                    // 400: not understood
-	Unauthenticated              // 401: who are you?
+	Malformed                    // 400: the request cannot be read
+	Unauthenticated              // 401: the caller is not signed in
 	PaymentRequired              // 402: the payment was declined
-	Forbidden                    // 403: known, but not allowed
+	Forbidden                    // 403: the caller is signed in, but not allowed
 	NotFound                     // 404
-	Conflict                     // 409: impossible in the present state
+	Conflict                     // 409: impossible in the current state
 	Stale                        // 412: the resource has changed since it was read
-	TooLarge                     // 413
-	UnsupportedMedia             // 415
-	Invalid                      // 422: understood, but wrong
+	TooLarge                     // 413: the body is too large
+	UnsupportedMedia             // 415: the body has another media type
+	Invalid                      // 422: the request can be read, but a value is wrong
 	ConditionMissing             // 428: If-Match is required
-	TooMany                      // 429: slow down
+	TooMany                      // 429: too many requests
 	Unavailable                  // 503: try again later
 )
 
@@ -44,10 +46,10 @@ var statuses = map[Kind]int{
 	Unavailable: http.StatusServiceUnavailable,
 }
 
-// Status is the HTTP status of a kind.
+// Status returns the HTTP status of the kind.
 func (k Kind) Status() int { return statuses[k] }
 
-// KindOf is the inverse of Status; an unknown status is Internal (5xx) or Malformed (the rest).
+// KindOf returns the kind of an HTTP status: for an unknown one Internal if it is 5xx, otherwise Malformed.
 func KindOf(status int) Kind {
 	for k, s := range statuses {
 		if s == status {
@@ -60,25 +62,29 @@ func KindOf(status int) Kind {
 	return Malformed
 }
 
-// Field is one wrong input: where it stands (a JSON path such as "body.lines[0].quantity", a header or
-// query parameter) and what is wrong with it. The value itself is not echoed: it may be a password.
+// Field is one wrong input. It does not contain the value, which may be a password.
+//
+// The domain uses JSON paths within the request's body as locations, such as lines[0].quantity. The edge completes them
+// to body.lines[0].quantity (see httpx.NewProblem). Locations in other parts of a request begin with the part:
+// header.Idempotency-Key, query.limit, path.sku (see Relocate).
 type Field struct {
 	Location string `json:"location" doc:"Where the wrong value stands, for example body.quantity"`
 	Message  string `json:"message" doc:"What is wrong with it"`
 }
 
-// Error is a failure that the client is told of. Build it with New; the With methods return copies.
+// Error is an error that the client sees. Make it with New. The methods that add something return a changed copy.
 type Error struct {
 	Kind       Kind
 	Type       string         // the last segment of the problem's type URI, such as "out-of-stock"
 	Detail     string         // one sentence for a person
-	Fields     []Field        // the inputs to blame
-	Members    map[string]any // further members of the problem
-	RetryAfter time.Duration  // when a repetition may succeed; zero says nothing
-	cause      error
+	Fields     []Field        // the wrong inputs
+	Members    map[string]any // additional members of the problem
+	RetryAfter time.Duration  // when a repetition may succeed; zero if unknown
+	cause      error          // is logged, and not sent to the client
 }
 
-// New makes a fault. typ ends the problem's type URI; detail is one sentence shown to the client.
+// New makes an Error. typ is the last segment of the problem's type URI. detail is one sentence for the client, and a
+// format string if there are args.
 func New(kind Kind, typ, detail string, args ...any) *Error {
 	if len(args) > 0 {
 		detail = fmt.Sprintf(detail, args...)
@@ -86,17 +92,17 @@ func New(kind Kind, typ, detail string, args ...any) *Error {
 	return &Error{Kind: kind, Type: typ, Detail: detail}
 }
 
-// BadField is an Invalid fault of type "invalid-request" that blames one input.
+// BadField makes an error for one wrong input: invalid-request (422).
 func BadField(location, message string) *Error {
 	return New(Invalid, "invalid-request", "The request is not valid.").WithField(location, message)
 }
 
-// Missing is the NotFound fault of a noun: type "not-found".
+// Missing makes the error for a noun that does not exist: not-found (404).
 func Missing(noun string) *Error {
 	return New(NotFound, "not-found", "There is no such %s.", noun)
 }
 
-// Error implements error; the text is for logs.
+// Error implements error. The text is for logs.
 func (e *Error) Error() string {
 	s := e.Type + ": " + e.Detail
 	for _, f := range e.Fields {
@@ -108,17 +114,17 @@ func (e *Error) Error() string {
 	return s
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.cause }
 
-// WithField blames one more input.
+// WithField adds a wrong input.
 func (e *Error) WithField(location, message string) *Error {
 	c := *e
 	c.Fields = append(append([]Field(nil), e.Fields...), Field{Location: location, Message: message})
 	return &c
 }
 
-// With adds a machine-readable member to the problem.
+// With adds a member to the problem, for programs.
 func (e *Error) With(name string, value any) *Error {
 	c := *e
 	c.Members = maps.Clone(e.Members)
@@ -129,27 +135,44 @@ func (e *Error) With(name string, value any) *Error {
 	return &c
 }
 
-// After says when a repetition may succeed; it becomes the Retry-After header in whole seconds.
+// After sets when a repetition may succeed. It becomes the Retry-After header in whole seconds.
 func (e *Error) After(d time.Duration) *Error {
 	c := *e
 	c.RetryAfter = d
 	return &c
 }
 
-// Because records the cause for the log.
+// Because sets the cause, which is logged.
 func (e *Error) Because(err error) *Error {
 	c := *e
 	c.cause = err
 	return &c
 }
 
-// Is reports whether err is, or wraps, a fault of this problem type.
+// Is reports whether err is, or wraps, an Error of this problem type.
 func Is(err error, typ string) bool {
 	var f *Error
 	return errors.As(err, &f) && f.Type == typ
 }
 
-// Of gives the fault in err's chain, or an Internal one that hides err behind a general sentence.
+// Relocate returns err with another location for its wrong inputs at the location from. The edge uses it for a member
+// that is not in the body of its request: the domain says sku, the client sent path.sku.
+func Relocate(err error, from, to string) error {
+	var f *Error
+	if !errors.As(err, &f) {
+		return err
+	}
+	c := *f
+	c.Fields = slices.Clone(f.Fields)
+	for i := range c.Fields {
+		if c.Fields[i].Location == from {
+			c.Fields[i].Location = to
+		}
+	}
+	return &c
+}
+
+// Of returns the Error that err is or wraps. For any other error it makes an Internal one with err as the cause.
 func Of(err error) *Error {
 	var f *Error
 	if errors.As(err, &f) {

@@ -25,7 +25,7 @@ func TestWrappedFaultsAreFound(t *testing.T) {
 	require.Equal(t, "out-of-stock: Not enough of MUG.: unexpected EOF", f.Error())
 }
 
-func TestOtherErrorsAreInternalAndHidden(t *testing.T) {
+func TestTheTextOfOtherErrorsIsHidden(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("dial tcp 10.0.0.3: refused")
 	f := fault.Of(cause)
@@ -42,13 +42,13 @@ func TestWithMethodsReturnCopies(t *testing.T) {
 	require.Empty(t, base.Fields)
 	require.Nil(t, base.Members)
 	require.Zero(t, base.RetryAfter)
-	require.Equal(t, "50% wrong.", base.Detail) // no arguments, no formatting
+	require.Equal(t, "50% wrong.", base.Detail) // without args, detail is not a format string
 	require.Len(t, a.Fields, 1)
 	require.Equal(t, map[string]any{"code": 1}, a.Members)
 	require.Equal(t, []fault.Field{{Location: "body.a", Message: "x"}, {Location: "body.b", Message: "y"}}, b.Fields)
 }
 
-func TestEveryKindHasAStatusOfItsOwn(t *testing.T) {
+func TestEachKindHasADifferentStatus(t *testing.T) {
 	t.Parallel()
 	seen := map[int]bool{}
 	for k := fault.Internal; k <= fault.Unavailable; k++ {
@@ -60,4 +60,16 @@ func TestEveryKindHasAStatusOfItsOwn(t *testing.T) {
 	}
 	require.Equal(t, fault.Malformed, fault.KindOf(418))
 	require.Equal(t, fault.Internal, fault.KindOf(502))
+}
+
+func TestRelocateChangesTheLocationOfAField(t *testing.T) {
+	t.Parallel()
+	f := fault.BadField("sku", "is not sold").WithField("quantity", "is too large").Because(io.ErrUnexpectedEOF)
+	moved := fault.Relocate(fmt.Errorf("set item: %w", f), "sku", "path.sku")
+	require.Equal(t, []fault.Field{{Location: "path.sku", Message: "is not sold"},
+		{Location: "quantity", Message: "is too large"}}, fault.Of(moved).Fields)
+	require.ErrorIs(t, moved, io.ErrUnexpectedEOF)
+	require.Equal(t, "sku", f.Fields[0].Location, "the error itself does not change")
+	require.NoError(t, fault.Relocate(nil, "sku", "path.sku"))
+	require.Equal(t, io.EOF, fault.Relocate(io.EOF, "sku", "path.sku"))
 }

@@ -1,5 +1,21 @@
-// Package host is the shell that every service runs in: configuration from the environment, logger,
-// sidecar, verified callers, HTTP server with problems and metrics, signals and drain.
+// Package host runs a service. It reads the configuration, waits for the sidecar, serves HTTP, runs the background work
+// and ends all of it in order.
+//
+// A service is one function that wires it, and reads like a list:
+//
+//	func Run(ctx context.Context, h *host.Host) error {
+//		config, err := host.Configure[Config](h)           // from the environment, checked and logged
+//		log, err := host.OpenLog(ctx, h, roster.OrdersLog, …) // its log: feed, audit, export, publication, close
+//		s := New(Deps{…})
+//		h.Consume(s.consumer)                              // events of other apps
+//		h.Go("lifecycles", s.Lifecycles)                   // background work
+//		s.Mount(h.API)                                     // routes
+//		return nil
+//	}
+//
+// Nothing runs before that function has returned without an error. At SIGTERM the service drains its HTTP server, then
+// ends the background work, then runs what OnClose has registered, the last first, and closes the connection to the
+// sidecar at the very end.
 package host
 
 import (
@@ -15,35 +31,19 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/caarlos0/env/v11"
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"haberdash/internal/commitlog/logapi"
 	"haberdash/internal/httpx"
 	"haberdash/internal/identity"
-	"haberdash/internal/moving"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/daprd"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/transfer"
 )
-
-// Config is what every service reads from its environment. APP_PORT and the DAPR ports are set by
-// `dapr run` and by Dapr's injector.
-type Config struct {
-	Port         int    `env:"APP_PORT,required"`
-	Interface    string `env:"LISTEN_INTERFACE" envDefault:"127.0.0.1"`
-	DaprHTTPPort int    `env:"DAPR_HTTP_PORT" envDefault:"3500"`
-	DaprGRPCPort int    `env:"DAPR_GRPC_PORT" envDefault:"50001"`
-	AppAPIToken  string `env:"APP_API_TOKEN" json:"-"`
-	DaprAPIToken string `env:"DAPR_API_TOKEN" json:"-"`
-	LogLevel     string `env:"LOG_LEVEL" envDefault:"info"`
-	SecretBundle string `env:"SECRET_BUNDLE"`            // see daprd.Options
-	MoveIn       string `env:"MOVE_IN" envDefault:"off"` // on: see moveIn
-	// LeaveTime is httpx.Options' LeaveTime.
-	LeaveTime time.Duration `env:"LEAVE_TIME" envDefault:"0s"`
-}
 
 // Host is what a service is wired with.
 type Host struct {
@@ -53,75 +53,61 @@ type Host struct {
 	Registry *prometheus.Registry
 	Sidecar  *daprd.Client
 	Server   *httpx.Server
-	Routes   chi.Router // authenticated routes, with conditional reads
-	API      huma.API   // on Routes
-	Events   sidecar.Subscriber
+	API      huma.API // behind authentication, with conditional reads; nil for a public service
 	Verifier *identity.Verifier
-	stop     context.CancelCauseFunc
+
+	events    sidecar.Subscriber
+	lifecycle lifecycle
+	logs      []logapi.Log
+	audits    []logapi.Auditor
+	cursors   []transfer.Source // are exported first: see Consume
+	exports   []transfer.Source
 }
+
+// State is the state store of the service.
+func (h *Host) State() sidecar.State { return h.Sidecar.State(daprd.StateStore) }
+
+// Run wires a service: see the package comment.
+type Run func(ctx context.Context, h *Host) error
 
 // An Option changes how a service is hosted.
 type Option func(*options)
 
 type options struct{ public bool }
 
-// Public lets everyone in, not only the sidecar. The host then has no Routes and no API of its own.
+// Public makes a service that the world may call, not only its sidecar. Its host has no API.
 func Public(o *options) { o.public = true }
 
-// Facing are the options of a server that faces the world, whose clients may be slow, or mean to be.
-func Facing(o httpx.Options) httpx.Options {
-	o.AppToken, o.WriteTimeout, o.MaxWaiting = "", time.Minute, maxWaiting
-	return o
-}
-
-// maxWaiting is how many connections may wait for their clients, at some tens of KB each.
-const maxWaiting = 2000
-
-// BoundMemory has the garbage of a flood collected before it piles up, and that of common days seldom: what lives is
-// little, and would be looked through many times a second. GOMEMLIMIT and GOGC override it.
-func BoundMemory() {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryLimit)
-	}
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400)
-	}
-}
-
-const memoryLimit = 200 << 20 // bytes; soft
-
-// lastWords is how long a service that failed stays to be read: `dapr run` drops what an app wrote right
-// before it exited, because it waits for the process before it has emptied its pipes.
-const lastWords = 200 * time.Millisecond
-
-// Main runs a service until SIGTERM or SIGINT and exits the process: 0 after a clean end, 1 otherwise.
-// wire mounts routes and starts the service's own work, which ends with ctx; what it returns as closing,
-// if anything, runs after the drain.
-func Main(app string, wire func(ctx context.Context, h *Host) (closing func(context.Context) error, err error), opts ...Option) {
+// Main runs a service until SIGTERM or SIGINT and exits the process: with 0 after a clean end, with 1 otherwise.
+func Main(app string, run Run, opts ...Option) {
 	var o options
 	for _, option := range opts {
 		option(&o)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, app, o, wire); err != nil {
+	if err := serve(ctx, app, o, run); err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", app, err)
-		time.Sleep(lastWords)
+		time.Sleep(exitDelay)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, app string, o options, wire func(context.Context, *Host) (func(context.Context) error, error)) error {
-	config, err := env.ParseAs[Config]()
+// exitDelay is how long a failed service waits before it exits: `dapr run` loses what an app writes right before its
+// exit, because it waits for the process before it has read its output to the end.
+const exitDelay = 200 * time.Millisecond
+
+func serve(ctx context.Context, app string, o options, run Run) error {
+	config, err := parse[Config]()
 	if err != nil {
-		return fmt.Errorf("configuration: %w", err)
+		return err
 	}
 	if config.AppAPIToken == "" && !o.public {
-		return errors.New("configuration: APP_API_TOKEN is not set: without it whoever reaches the port passes for the sidecar, which is given the same")
+		return errors.New("configuration: APP_API_TOKEN is not set: it tells calls of the sidecar, which gets the same token, from calls of others")
 	}
 	log := telemetry.NewLogger(os.Stdout, app, config.LogLevel)
-	ctx, fail := context.WithCancelCause(log.WithContext(ctx))
-	defer fail(nil)
+	log.Info().Interface("config", describe(config)).Msg("starting")
+	ctx = log.WithContext(ctx)
 	client, err := daprd.New(daprd.Options{HTTPPort: config.DaprHTTPPort, GRPCPort: config.DaprGRPCPort, APIToken: config.DaprAPIToken,
 		SecretBundle: config.SecretBundle})
 	if err != nil {
@@ -132,55 +118,77 @@ func run(ctx context.Context, app string, o options, wire func(context.Context, 
 		return err
 	}
 	h := newHost(app, config, o, log, client)
-	h.stop = fail
-	switch config.MoveIn {
-	case "on":
-		wire = moveIn
-	case "off":
-		h.useStore(ctx)
-	default:
-		return fmt.Errorf("MOVE_IN=%s is unknown: the choices are on, off", config.MoveIn)
-	}
-	// Background work outlives the drain, so that requests under way can finish with it.
-	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopWork()
-	closing, err := wire(work, h)
-	if err != nil {
+	if err := errors.Join(h.serve(ctx, run), h.lifecycle.close()); err != nil {
 		return err
-	}
-	log.Info().Interface("config", config).Msg("starting")
-	if err := h.Server.Run(ctx); err != nil {
-		return err
-	}
-	if closing != nil {
-		last, cancel := context.WithTimeout(work, 10*time.Second)
-		defer cancel()
-		if err := closing(last); err != nil {
-			return fmt.Errorf("close: %w", err)
-		}
-	}
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) { // a signal is a kind of Canceled
-		return cause
 	}
 	log.Info().Msg("stopped")
 	return nil
 }
 
-// awaitSidecar gives the sidecar a minute. Who looks why nothing happens is told sooner.
+// serve wires the service and serves requests until ctx ends, or until background work fails.
+func (h *Host) serve(ctx context.Context, run Run) error {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	// The wiring and background work outlive ctx, so that open requests can finish with them.
+	h.lifecycle.init(context.WithoutCancel(ctx), fail)
+	if err := h.wire(run); err != nil {
+		return err
+	}
+	h.lifecycle.start()
+	if err := h.Server.Run(ctx); err != nil {
+		return err
+	}
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) { // a signal is a kind of Canceled
+		return cause
+	}
+	return nil
+}
+
+// wire calls run, or, with MOVE_IN=on, only mounts the import of data: the service's own work would change the store
+// during the import, publish events that were published before, and mail again.
+func (h *Host) wire(run Run) error {
+	if h.Config.MoveIn {
+		if h.API != nil {
+			transfer.MountImport(h.API, h.App, h.State())
+		}
+		h.Log.Info().Msg("imports data into its store, and does nothing else")
+		return nil
+	}
+	if h.API != nil {
+		h.markStoreUsed(h.lifecycle.ctx)
+	}
+	if err := run(h.lifecycle.ctx, h); err != nil {
+		return err
+	}
+	if h.API != nil {
+		h.mountOperations()
+	}
+	return nil
+}
+
+// markStoreUsed keeps imports away from a store that the service has worked on. The service starts although the mark
+// fails, because an import notices most such mistakes by itself.
+func (h *Host) markStoreUsed(ctx context.Context) {
+	if err := transfer.MarkUsed(ctx, h.State(), time.Now()); err != nil {
+		h.Log.Warn().Err(err).Msg("cannot mark the store as one that is in use")
+	}
+}
+
+// awaitSidecar waits a minute for the sidecar, and logs after three seconds what it waits for.
 func awaitSidecar(ctx context.Context, client *daprd.Client, log zerolog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	late := time.AfterFunc(late, func() {
+	late := time.AfterFunc(sidecarLate, func() {
 		if err := client.Healthy(ctx); err != nil {
-			log.Warn().Err(err).Msg("waiting for the sidecar: is there one, and does it reach its components? Its own log says")
+			log.Warn().Err(err).Msg("waiting for the sidecar: does it run, and does it reach its components? Its own log says")
 		}
 	})
 	defer late.Stop()
 	return client.Wait(ctx)
 }
 
-// late is when a sidecar should have been there.
-const late = 3 * time.Second
+// sidecarLate is when a sidecar should have answered.
+const sidecarLate = 3 * time.Second
 
 func newHost(app string, config Config, o options, log zerolog.Logger, client *daprd.Client) *Host {
 	registry := telemetry.NewRegistry()
@@ -197,41 +205,44 @@ func newHost(app string, config Config, o options, log zerolog.Logger, client *d
 	verifier := identity.NewVerifier(identity.NewCached(FetchKeys(client), time.Now), time.Now)
 	h := &Host{App: app, Config: config, Log: log, Registry: registry, Sidecar: client, Server: server, Verifier: verifier}
 	if !o.public {
-		h.Routes = server.Router.With(httpx.Authenticate(verifier), httpx.Conditional)
-		h.API = httpx.NewAPI(h.Routes, "Haberdash "+app)
-		h.Events = daprd.NewDeliveries(server.Router)
+		h.API = h.NewAPI(verifier)
+		h.events = daprd.NewDeliveries(server.Router)
 	}
 	return h
 }
 
-// moveIn is the wiring of a service that does nothing but take what another state store had. Its own work would
-// change the store under the import: publish what was published, mail what was mailed, make keys of its own.
-func moveIn(_ context.Context, h *Host) (func(context.Context) error, error) {
-	if h.API != nil {
-		moving.MountImport(h.API, h.App, h.Sidecar.State(daprd.StateStore))
-	}
-	h.Log.Info().Msg("waits for what is moved into its store, and does nothing else")
-	return nil, nil
+// NewAPI makes an API that verifies access tokens with verifier, behind further middleware. Most services use Host.API.
+func (h *Host) NewAPI(verifier *identity.Verifier, middleware ...func(http.Handler) http.Handler) huma.API {
+	routes := h.Server.Router.With(append(chi.Chain(middleware...), httpx.Authenticate(verifier), httpx.Conditional)...)
+	return httpx.NewAPI(routes, "Haberdash "+h.App)
 }
 
-// useStore keeps imports away from a store that the service has worked on. Who is public keeps nothing that is moved.
-// That it fails is no reason not to start: it spares a mistake, of which an import notices most by itself.
-func (h *Host) useStore(ctx context.Context) {
-	if h.API == nil {
-		return
-	}
-	if err := moving.Use(ctx, h.Sidecar.State(daprd.StateStore), time.Now()); err != nil {
-		h.Log.Warn().Err(err).Msg("cannot mark the store as one that is in use")
-	}
-}
-
-// Fail ends the service with an error, for work in the background that cannot go on.
-func (h *Host) Fail(err error) { h.stop(err) }
-
-// FetchKeys reads the JWK set of the users service.
+// FetchKeys reads the public keys of access tokens from users.
 func FetchKeys(inv sidecar.Invoker) func(context.Context) (identity.JWKS, error) {
 	return func(ctx context.Context) (set identity.JWKS, err error) {
 		err = sidecar.Call(ctx, inv, "users", http.MethodGet, "/.well-known/jwks.json", nil, nil, &set)
 		return set, err
 	}
 }
+
+// Facing adapts the options of a server that the world may call: its clients may be slow, or hostile.
+func Facing(o httpx.Options) httpx.Options {
+	o.AppToken, o.WriteTimeout, o.MaxWaiting = "", time.Minute, maxIdleConnections
+	return o
+}
+
+// maxIdleConnections is how many connections may wait for their clients; each takes some tens of KB.
+const maxIdleConnections = 2000
+
+// BoundMemory has the garbage collector run early when memory grows during a flood of requests, and seldom otherwise:
+// little memory is live, and the default would collect many times a second. GOMEMLIMIT and GOGC override it.
+func BoundMemory() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
+	}
+}
+
+const memoryLimit = 200 << 20 // bytes; a soft limit

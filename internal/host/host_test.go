@@ -37,13 +37,13 @@ func (l lines) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestAMissingSidecarIsSaidBeforeItIsGivenUp(t *testing.T) {
+func TestAMissingSidecarIsLoggedBeforeTheServiceGivesUp(t *testing.T) {
 	t.Parallel()
 	nobody, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	address := nobody.Addr().String()
 	nobody.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), late+time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), sidecarLate+time.Second)
 	defer cancel()
 	log := make(lines, 10)
 	err = awaitSidecar(ctx, clientOf(t, address), zerolog.New(log))
@@ -54,7 +54,7 @@ func TestAMissingSidecarIsSaidBeforeItIsGivenUp(t *testing.T) {
 	require.Contains(t, said, "connection refused")
 }
 
-func TestASidecarThatIsThereIsNotTalkedAbout(t *testing.T) {
+func TestNothingIsLoggedOfASidecarThatAnswers(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Value
 	there := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -37,7 +39,7 @@ func NewProblem(err error) *Problem {
 	f := fault.Of(err)
 	p := &Problem{
 		Type: ProblemBase + f.Type, Title: http.StatusText(f.Kind.Status()), Status: f.Kind.Status(),
-		Detail: f.Detail, Errors: f.Fields, Members: f.Members, cause: err,
+		Detail: f.Detail, Errors: locate(f.Fields), Members: f.Members, cause: err,
 	}
 	if f.RetryAfter > 0 {
 		p.retryAfter = int(math.Ceil(f.RetryAfter.Seconds()))
@@ -129,7 +131,7 @@ func problemOf(status int, msg string, errs ...error) huma.StatusError {
 		var d huma.ErrorDetailer
 		if errors.As(err, &d) {
 			detail := d.ErrorDetail()
-			f = f.WithField(locate(detail), detail.Message)
+			f = f.WithField(locationOf(detail), detail.Message)
 		} else if err != nil {
 			f = f.WithField("body", err.Error())
 		}
@@ -142,9 +144,23 @@ func problemOf(status int, msg string, errs ...error) huma.StatusError {
 	return p
 }
 
-// locate blames a missing member itself: huma blames the object that lacks it and names the member in the
-// message only.
-func locate(d *huma.ErrorDetail) string {
+// locate completes locations within the body: see fault.Field.
+func locate(fields []fault.Field) []fault.Field {
+	located := slices.Clone(fields)
+	for i, f := range located {
+		if !complete.MatchString(f.Location) {
+			located[i].Location = "body." + f.Location
+		}
+	}
+	return located
+}
+
+// complete matches a location that says in which part of the request it is.
+var complete = regexp.MustCompile(`^(body|header|query|path)($|[.\[])`)
+
+// locationOf is the location of a missing member itself: huma gives that of the object that lacks it, and names the
+// member in the message only.
+func locationOf(d *huma.ErrorDetail) string {
 	name, ok := strings.CutPrefix(d.Message, missingBefore)
 	if name, after := strings.CutSuffix(name, missingAfter); ok && after {
 		return d.Location + "." + name

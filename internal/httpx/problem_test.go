@@ -152,3 +152,16 @@ func TestTheDeadlineIsAnOutageNotABug(t *testing.T) {
 	})
 	require.Equal(t, http.StatusServiceUnavailable, post(r, "/wait", "").Code)
 }
+
+func TestLocationsWithinTheBodyAreCompleted(t *testing.T) {
+	t.Parallel()
+	for location, want := range map[string]string{
+		"lines[2].quantity": "body.lines[2].quantity", "email": "body.email", "pathology": "body.pathology",
+		"body": "body", "body.email": "body.email", "body[0]": "body[0]",
+		"header.Idempotency-Key": "header.Idempotency-Key", "query.limit": "query.limit", "path.sku": "path.sku", "path": "path",
+	} {
+		f := fault.BadField(location, "is wrong")
+		require.Equal(t, want, httpx.NewProblem(f).Errors[0].Location)
+		require.Equal(t, location, f.Fields[0].Location, "the fault is not changed")
+	}
+}

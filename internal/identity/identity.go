@@ -1,7 +1,7 @@
-// Package identity verifies access tokens offline and tells a handler who is calling.
+// Package identity verifies access tokens and gives handlers the caller of a request.
 //
-// Tokens are JWTs signed with Ed25519 (RFC 8037, alg EdDSA) by the users service, whose public keys are a
-// JWK set. Every service verifies for itself: the gateway's word is not enough.
+// Tokens are JWTs that the users service signs with Ed25519 (RFC 8037, alg EdDSA). Its public keys are a JWK set. Each
+// service verifies tokens itself with these keys and does not rely on the gateway.
 package identity
 
 import (
@@ -22,14 +22,14 @@ import (
 // Issuer is the iss claim of every access token.
 const Issuer = "haberdash"
 
-// Roles.
+// Roles of a caller.
 const (
 	Customer = "customer"
 	Staff    = "staff"
 	Admin    = "admin"
 )
 
-// Claims of an access token. Subject is the user's id.
+// Claims are the claims of an access token. Subject is the user's id.
 type Claims struct {
 	jwt.RegisteredClaims
 	Email   string   `json:"email,omitempty"`
@@ -38,7 +38,7 @@ type Claims struct {
 	Session string   `json:"sid,omitempty"`
 }
 
-// Caller is who a request comes from. The zero value is nobody.
+// Caller is the user that a request comes from. The zero value is an anonymous caller.
 type Caller struct {
 	UserID  string
 	Email   string
@@ -47,108 +47,111 @@ type Caller struct {
 	Session string
 }
 
-// Known reports whether the caller has proved who they are.
+// Known reports whether the caller is signed in.
 func (c Caller) Known() bool { return c.UserID != "" }
 
-// Has reports whether the caller holds the role; an administrator holds the staff role too.
+// Has reports whether the caller has the role. An administrator has the staff role too.
 func (c Caller) Has(role string) bool {
 	return slices.Contains(c.Roles, role) || (role == Staff && slices.Contains(c.Roles, Admin))
 }
 
-// Keys finds the public key of a key id. It answers false for a key it does not know after having looked
-// afresh, and an error when it could not look.
+// Keys finds public keys.
 type Keys interface {
+	// Key returns the public key of a key id, and false if there is none. An error means that the keys are unavailable.
 	Key(ctx context.Context, kid string) (ed25519.PublicKey, bool, error)
 }
 
-// Verifier checks access tokens against the keys. A signature is checked once: what it proved is kept, and holds
-// until the token expires or its key is withdrawn.
+// Verifier verifies access tokens. It checks the signature of a token once and caches the claims, which are valid until
+// the token expires or its key is withdrawn. It is safe for concurrent use.
 type Verifier struct {
-	keys   Keys
-	parser *jwt.Parser
-	times  *jwt.Validator
-	proved *otter.Cache[[sha256.Size]byte, proof]
+	keys     Keys
+	parser   *jwt.Parser
+	times    *jwt.Validator
+	verified *otter.Cache[[sha256.Size]byte, verifiedToken] // by the hash of the token
 }
 
-// proof is what the signature of a token was found to prove.
-type proof struct {
+// verifiedToken is a token whose signature was valid.
+type verifiedToken struct {
 	claims Claims
 	kid    string
-	key    ed25519.PublicKey
+	key    ed25519.PublicKey // that the signature was checked with
 }
 
-// maxProofs bounds the memory: about 1 KiB each.
-const maxProofs = 10_000
+// maxVerified bounds the cache. A token takes about 1 KiB.
+const maxVerified = 10_000
 
-// NewVerifier makes a verifier. Expiry is judged by now, with 5 s of leeway for clocks that differ.
+// NewVerifier makes a verifier. now is the clock for expiry, with a leeway of 5 s for clocks that differ.
 func NewVerifier(keys Keys, now func() time.Time) *Verifier {
 	options := []jwt.ParserOption{
-		jwt.WithValidMethods([]string{jwt.SigningMethodEdDSA.Alg()}), // alg:none and HMAC with a public key die here
+		jwt.WithValidMethods([]string{jwt.SigningMethodEdDSA.Alg()}), // refuses alg:none, and HMAC with a public key
 		jwt.WithIssuer(Issuer), jwt.WithExpirationRequired(), jwt.WithLeeway(5 * time.Second), jwt.WithTimeFunc(now),
 	}
 	return &Verifier{
 		keys: keys, parser: jwt.NewParser(options...), times: jwt.NewValidator(options...),
-		proved: otter.Must(&otter.Options[[sha256.Size]byte, proof]{MaximumSize: maxProofs}),
+		verified: otter.Must(&otter.Options[[sha256.Size]byte, verifiedToken]{MaximumSize: maxVerified}),
 	}
 }
 
 var errInvalid = fault.New(fault.Unauthenticated, "invalid-token", "The access token is not valid or has expired.")
 
-// Verify gives the caller that a token proves. It fails with invalid-token (401), or unavailable (503)
-// when the keys cannot be had.
-func (v *Verifier) Verify(ctx context.Context, token string) (Caller, error) {
-	hash := sha256.Sum256([]byte(token))
-	p, known := v.proved.GetIfPresent(hash)
-	var outage error
-	key := func(kid string) (ed25519.PublicKey, error) {
+// Verify returns the caller of an access token. Errors: invalid-token (401), or unavailable (503) if the keys are
+// unavailable.
+func (v *Verifier) Verify(ctx context.Context, accessToken string) (Caller, error) {
+	hash := sha256.Sum256([]byte(accessToken))
+	token, cached := v.verified.GetIfPresent(hash)
+	var keysErr error
+	findKey := func(kid string) (ed25519.PublicKey, error) {
 		key, ok, err := v.keys.Key(ctx, kid)
 		if err != nil {
-			outage = err
+			keysErr = err
 		} else if !ok {
 			err = errors.New("unknown key")
 		}
 		return key, err
 	}
 	var err error
-	if known {
-		err = v.holds(p, key)
+	if cached {
+		err = v.checkAgain(token, findKey)
 	} else {
-		p, err = v.prove(token, key)
+		token, err = v.check(accessToken, findKey)
 	}
 	switch {
-	case outage != nil:
-		return Caller{}, fault.New(fault.Unavailable, "unavailable", "Sign-in cannot be checked just now.").After(time.Second).Because(outage)
-	case err != nil || p.claims.Subject == "":
-		v.proved.Invalidate(hash)
+	case keysErr != nil:
+		return Caller{}, fault.New(fault.Unavailable, "unavailable", "Sign-in cannot be checked just now.").
+			After(time.Second).Because(keysErr)
+	case err != nil || token.claims.Subject == "":
+		v.verified.Invalidate(hash)
 		return Caller{}, errInvalid.Because(err)
-	case !known:
-		v.proved.Set(hash, p)
+	case !cached:
+		v.verified.Set(hash, token)
 	}
-	c := p.claims
+	c := token.claims
 	return Caller{UserID: c.Subject, Email: c.Email, Name: c.Name, Roles: slices.Clone(c.Roles), Session: c.Session}, nil
 }
 
-// prove checks a token, signature and all.
-func (v *Verifier) prove(token string, find func(kid string) (ed25519.PublicKey, error)) (p proof, err error) {
-	_, err = v.parser.ParseWithClaims(token, &p.claims, func(t *jwt.Token) (any, error) {
-		p.kid, _ = t.Header["kid"].(string)
+type keyFinder func(kid string) (ed25519.PublicKey, error)
+
+// check checks the signature and the claims of a token.
+func (v *Verifier) check(accessToken string, findKey keyFinder) (token verifiedToken, err error) {
+	_, err = v.parser.ParseWithClaims(accessToken, &token.claims, func(t *jwt.Token) (any, error) {
+		token.kid, _ = t.Header["kid"].(string)
 		var err error
-		p.key, err = find(p.kid)
-		return p.key, err
+		token.key, err = findKey(token.kid)
+		return token.key, err
 	})
-	return p, err
+	return token, err
 }
 
-// holds tells whether what was proved once still is.
-func (v *Verifier) holds(p proof, find func(kid string) (ed25519.PublicKey, error)) error {
-	key, err := find(p.kid)
-	if err == nil && !key.Equal(p.key) {
-		err = errors.New("another key")
+// checkAgain checks the key and the claims of a token whose signature was valid.
+func (v *Verifier) checkAgain(token verifiedToken, findKey keyFinder) error {
+	key, err := findKey(token.kid)
+	if err == nil && !key.Equal(token.key) {
+		err = errors.New("the key id has another key now")
 	}
 	if err != nil {
 		return err
 	}
-	return v.times.Validate(&p.claims)
+	return v.times.Validate(&token.claims)
 }
 
 type callerKey struct{}
@@ -158,25 +161,25 @@ type credentials struct {
 	token  string
 }
 
-// With puts the caller, and the token that proved it, into ctx; the token travels on with every hop.
+// With puts the caller and their token into ctx. internal/sidecar sends the token with every call.
 func With(ctx context.Context, c Caller, token string) context.Context {
 	return context.WithValue(ctx, callerKey{}, credentials{c, token})
 }
 
-// Of gives the caller of ctx.
+// Of returns the caller of ctx, the zero Caller if there is none.
 func Of(ctx context.Context) Caller {
 	c, _ := ctx.Value(callerKey{}).(credentials)
 	return c.caller
 }
 
-// TokenOf gives the access token of ctx, empty for nobody.
+// TokenOf returns the access token of ctx, empty if there is none.
 func TokenOf(ctx context.Context) string {
 	c, _ := ctx.Value(callerKey{}).(credentials)
 	return c.token
 }
 
-// Require refuses a caller who is nobody (401) or lacks the role (403). An empty role asks only for
-// somebody.
+// Require returns the caller of ctx. Errors: unauthenticated (401) if they are not signed in, and forbidden (403) if
+// they do not have the role. With an empty role any signed-in caller will do.
 func Require(ctx context.Context, role string) (Caller, error) {
 	c := Of(ctx)
 	if !c.Known() {
@@ -188,7 +191,7 @@ func Require(ctx context.Context, role string) (Caller, error) {
 	return c, nil
 }
 
-// Bearer reads the token of an Authorization header (RFC 6750, section 2.1).
+// Bearer returns the token of an Authorization header (RFC 6750, section 2.1).
 func Bearer(header string) (token string, ok bool) {
 	scheme, token, found := strings.Cut(header, " ")
 	return strings.TrimSpace(token), found && strings.EqualFold(scheme, "Bearer") && strings.TrimSpace(token) != ""

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -19,7 +20,7 @@ import (
 
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
-// issuer signs tokens and serves its keys, counting how often it is asked.
+// issuer signs tokens and serves its keys, and counts how often it is asked for them.
 type issuer struct {
 	mu      sync.Mutex
 	private ed25519.PrivateKey
@@ -34,7 +35,8 @@ func newIssuer(t testing.TB) *issuer {
 	public, private, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)
 	return &issuer{private: private, now: noon, set: identity.JWKS{Keys: []identity.JWK{
-		{KeyType: "RSA", ID: "other"}, {KeyType: "OKP", Curve: "Ed25519", ID: "short", X: "AAAA"}, identity.PublicJWK("k1", public),
+		{KeyType: "RSA", ID: "other"}, {KeyType: "OKP", Curve: "Ed25519", ID: "short", X: "AAAA"},
+		identity.PublicJWK("k1", public),
 	}}}
 }
 
@@ -63,8 +65,9 @@ func (i *issuer) verifier() *identity.Verifier {
 
 func claims() identity.Claims {
 	return identity.Claims{
-		RegisteredClaims: jwt.RegisteredClaims{Issuer: identity.Issuer, Subject: "u1", ExpiresAt: jwt.NewNumericDate(noon.Add(time.Minute))},
-		Email:            "ada@example.test", Name: "Ada", Roles: []string{identity.Customer}, Session: "s1",
+		RegisteredClaims: jwt.RegisteredClaims{Issuer: identity.Issuer, Subject: "u1",
+			ExpiresAt: jwt.NewNumericDate(noon.Add(time.Minute))},
+		Email: "ada@example.test", Name: "Ada", Roles: []string{identity.Customer}, Session: "s1",
 	}
 }
 
@@ -77,12 +80,13 @@ func sign(t testing.TB, method jwt.SigningMethod, kid string, c jwt.Claims, key 
 	return text
 }
 
-func TestAGoodTokenNamesItsCaller(t *testing.T) {
+func TestAValidTokenHasACaller(t *testing.T) {
 	t.Parallel()
 	i := newIssuer(t)
 	caller, err := i.verifier().Verify(t.Context(), sign(t, jwt.SigningMethodEdDSA, "k1", claims(), i.private))
 	require.NoError(t, err)
-	require.Equal(t, identity.Caller{UserID: "u1", Email: "ada@example.test", Name: "Ada", Roles: []string{"customer"}, Session: "s1"}, caller)
+	require.Equal(t, identity.Caller{UserID: "u1", Email: "ada@example.test", Name: "Ada", Roles: []string{"customer"},
+		Session: "s1"}, caller)
 }
 
 func TestForgeriesAreRefused(t *testing.T) {
@@ -91,33 +95,31 @@ func TestForgeriesAreRefused(t *testing.T) {
 	public := i.private.Public().(ed25519.PublicKey)
 	_, other, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)
-	with := func(change func(*identity.Claims)) identity.Claims {
+	changed := func(change func(*identity.Claims)) identity.Claims {
 		c := claims()
 		change(&c)
 		return c
 	}
-	good := sign(t, jwt.SigningMethodEdDSA, "k1", claims(), i.private)
-	admin, _ := json.Marshal(with(func(c *identity.Claims) { c.Roles = []string{"admin"} }))
-	parts := [3]string{}
-	for n, from := 0, 0; n < 3; n++ {
-		to := len(good)
-		for k := from; k < len(good); k++ {
-			if good[k] == '.' {
-				to = k
-				break
-			}
-		}
-		parts[n], from = good[from:to], to+1
+	signed := func(change func(*identity.Claims)) string {
+		return sign(t, jwt.SigningMethodEdDSA, "k1", changed(change), i.private)
 	}
-	warm := i.verifier() // has seen the good one
-	_, err = warm.Verify(t.Context(), good)
+	expires := func(at time.Time) func(*identity.Claims) {
+		return func(c *identity.Claims) { c.ExpiresAt = jwt.NewNumericDate(at) }
+	}
+	valid := sign(t, jwt.SigningMethodEdDSA, "k1", claims(), i.private)
+	admin, _ := json.Marshal(changed(func(c *identity.Claims) { c.Roles = []string{"admin"} }))
+	parts := strings.Split(valid, ".")
+	require.Len(t, parts, 3)
+	warm := i.verifier() // has the valid token in its cache
+	_, err = warm.Verify(t.Context(), valid)
 	require.NoError(t, err)
+	soon := jwt.NewNumericDate(noon.Add(time.Minute))
 	for name, token := range map[string]string{
-		"expired":          sign(t, jwt.SigningMethodEdDSA, "k1", with(func(c *identity.Claims) { c.ExpiresAt = jwt.NewNumericDate(noon.Add(-6 * time.Second)) }), i.private),
-		"never expires":    sign(t, jwt.SigningMethodEdDSA, "k1", with(func(c *identity.Claims) { c.ExpiresAt = nil }), i.private),
-		"not yet":          sign(t, jwt.SigningMethodEdDSA, "k1", with(func(c *identity.Claims) { c.NotBefore = jwt.NewNumericDate(noon.Add(time.Minute)) }), i.private),
-		"other issuer":     sign(t, jwt.SigningMethodEdDSA, "k1", with(func(c *identity.Claims) { c.Issuer = "evil" }), i.private),
-		"nobody":           sign(t, jwt.SigningMethodEdDSA, "k1", with(func(c *identity.Claims) { c.Subject = "" }), i.private),
+		"expired":          signed(expires(noon.Add(-6 * time.Second))),
+		"never expires":    signed(func(c *identity.Claims) { c.ExpiresAt = nil }),
+		"not yet valid":    signed(func(c *identity.Claims) { c.NotBefore = soon }),
+		"other issuer":     signed(func(c *identity.Claims) { c.Issuer = "evil" }),
+		"no subject":       signed(func(c *identity.Claims) { c.Subject = "" }),
 		"other key":        sign(t, jwt.SigningMethodEdDSA, "k1", claims(), other),
 		"unknown kid":      sign(t, jwt.SigningMethodEdDSA, "k2", claims(), i.private),
 		"kid of no key":    sign(t, jwt.SigningMethodEdDSA, "short", claims(), i.private),
@@ -134,11 +136,11 @@ func TestForgeriesAreRefused(t *testing.T) {
 			require.Equal(t, fault.Unauthenticated, fault.Of(err).Kind)
 		}
 	}
-	_, err = i.verifier().Verify(t.Context(), sign(t, jwt.SigningMethodEdDSA, "k1", with(func(c *identity.Claims) { c.ExpiresAt = jwt.NewNumericDate(noon.Add(-4 * time.Second)) }), i.private))
+	_, err = i.verifier().Verify(t.Context(), signed(expires(noon.Add(-4*time.Second))))
 	require.NoError(t, err, "clocks differ a little")
 }
 
-func TestAKnownTokenStillExpires(t *testing.T) {
+func TestACachedTokenExpires(t *testing.T) {
 	t.Parallel()
 	i := newIssuer(t)
 	v, token := i.verifier(), sign(t, jwt.SigningMethodEdDSA, "k1", claims(), i.private)
@@ -146,7 +148,7 @@ func TestAKnownTokenStillExpires(t *testing.T) {
 		caller, err := v.Verify(t.Context(), token)
 		require.NoError(t, err)
 		require.Equal(t, []string{identity.Customer}, caller.Roles)
-		caller.Roles[0] = identity.Admin // one's own copy
+		caller.Roles[0] = identity.Admin // must not change the cache
 	}
 	i.wait(time.Minute + 4*time.Second)
 	_, err := v.Verify(t.Context(), token)
@@ -174,7 +176,7 @@ func TestMadeUpKeyIDsDoNotFloodTheIssuer(t *testing.T) {
 	require.Equal(t, 1, i.fetches)
 }
 
-func TestANewKeyIsFoundAndAnOldOneForgotten(t *testing.T) {
+func TestAWithdrawnKeyIsReplacedByANewOne(t *testing.T) {
 	t.Parallel()
 	i := newIssuer(t)
 	v := i.verifier()
@@ -191,7 +193,7 @@ func TestANewKeyIsFoundAndAnOldOneForgotten(t *testing.T) {
 	require.True(t, fault.Is(err, "invalid-token"))
 }
 
-func TestWithoutKeysItIsAnOutage(t *testing.T) {
+func TestWithoutKeysTheVerifierIsUnavailable(t *testing.T) {
 	t.Parallel()
 	i := newIssuer(t)
 	i.err = errors.New("users is down")
@@ -206,7 +208,7 @@ func TestWithoutKeysItIsAnOutage(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestAnOutageIsNotRepeatedForEachToken(t *testing.T) {
+func TestAFailedFetchIsNotRepeatedForEachToken(t *testing.T) {
 	t.Parallel()
 	i := newIssuer(t)
 	i.err = errors.New("users is down")
@@ -218,18 +220,19 @@ func TestAnOutageIsNotRepeatedForEachToken(t *testing.T) {
 	require.Equal(t, 1, i.fetches)
 }
 
-func TestRolesAndRequire(t *testing.T) {
+func TestRequireChecksSignInAndRole(t *testing.T) {
 	t.Parallel()
-	nobody := context.Background()
-	staff := identity.With(nobody, identity.Caller{UserID: "s", Roles: []string{identity.Staff}}, "t")
-	admin := identity.With(nobody, identity.Caller{UserID: "a", Roles: []string{identity.Admin}}, "t")
+	anonymous := context.Background()
+	staff := identity.With(anonymous, identity.Caller{UserID: "s", Roles: []string{identity.Staff}}, "t")
+	admin := identity.With(anonymous, identity.Caller{UserID: "a", Roles: []string{identity.Admin}}, "t")
 	for _, c := range []struct {
 		ctx  context.Context
 		role string
 		want fault.Kind
 	}{
-		{nobody, "", fault.Unauthenticated}, {nobody, identity.Staff, fault.Unauthenticated}, {staff, "", -1}, {staff, identity.Staff, -1},
-		{staff, identity.Admin, fault.Forbidden}, {admin, identity.Staff, -1}, {admin, identity.Admin, -1}, {admin, identity.Customer, fault.Forbidden},
+		{anonymous, "", fault.Unauthenticated}, {anonymous, identity.Staff, fault.Unauthenticated},
+		{staff, "", -1}, {staff, identity.Staff, -1}, {staff, identity.Admin, fault.Forbidden},
+		{admin, identity.Staff, -1}, {admin, identity.Admin, -1}, {admin, identity.Customer, fault.Forbidden},
 	} {
 		_, err := identity.Require(c.ctx, c.role)
 		if c.want == -1 {
@@ -239,10 +242,10 @@ func TestRolesAndRequire(t *testing.T) {
 		}
 	}
 	require.Equal(t, "t", identity.TokenOf(staff))
-	require.Empty(t, identity.TokenOf(nobody))
+	require.Empty(t, identity.TokenOf(anonymous))
 }
 
-func TestBearer(t *testing.T) {
+func TestBearerReadsTheAuthorizationHeader(t *testing.T) {
 	t.Parallel()
 	for header, want := range map[string]string{"Bearer abc": "abc", "bearer abc": "abc", "BEARER  abc ": "abc"} {
 		got, ok := identity.Bearer(header)

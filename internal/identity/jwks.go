@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// JWK is one public key of a set (RFC 7517; OKP keys: RFC 8037).
+// JWK is a public key (RFC 7517; OKP keys: RFC 8037).
 type JWK struct {
 	KeyType   string `json:"kty" enum:"OKP"`
 	Curve     string `json:"crv" enum:"Ed25519"`
@@ -25,25 +25,27 @@ type JWKS struct {
 	Keys []JWK `json:"keys"`
 }
 
-// PublicJWK describes an Ed25519 public key.
+// PublicJWK makes the JWK of an Ed25519 public key.
 func PublicJWK(kid string, key ed25519.PublicKey) JWK {
-	return JWK{KeyType: "OKP", Curve: "Ed25519", ID: kid, Use: "sig", Algorithm: "EdDSA", X: base64.RawURLEncoding.EncodeToString(key)}
+	return JWK{KeyType: "OKP", Curve: "Ed25519", ID: kid, Use: "sig", Algorithm: "EdDSA",
+		X: base64.RawURLEncoding.EncodeToString(key)}
 }
 
-// Cached is a Keys over a way to fetch the set. It fetches when it meets a key id it does not know, at
-// most once a second, failures included, so that tokens with made-up key ids cannot flood the users service.
+// Cached implements Keys with a cache of a JWKS. It fetches the set for a key id that it does not know, at most once a
+// second, failures included: so tokens with made-up key ids cannot flood the users service. It is safe for concurrent
+// use.
 type Cached struct {
 	fetch func(context.Context) (JWKS, error)
 	now   func() time.Time
 
 	mu      sync.RWMutex
 	keys    map[string]ed25519.PublicKey
-	fetched time.Time // or tried, when err is not nil
-	err     error
+	fetched time.Time // when the set was fetched last, successfully or not
+	err     error     // of that fetch
 	flight  singleflight.Group
 }
 
-// NewCached makes the cache; nothing is fetched before the first use.
+// NewCached makes the cache. It fetches nothing before the first use.
 func NewCached(fetch func(context.Context) (JWKS, error), now func() time.Time) *Cached {
 	return &Cached{fetch: fetch, now: now}
 }
@@ -60,7 +62,8 @@ func (c *Cached) Key(ctx context.Context, kid string) (ed25519.PublicKey, bool, 
 	if fresh {
 		return nil, false, err
 	}
-	if _, err, _ := c.flight.Do("jwks", func() (any, error) { return nil, c.refresh(context.WithoutCancel(ctx)) }); err != nil {
+	_, err, _ = c.flight.Do("jwks", func() (any, error) { return nil, c.refresh(context.WithoutCancel(ctx)) })
+	if err != nil {
 		return nil, false, err
 	}
 	c.mu.RLock()
@@ -81,7 +84,8 @@ func (c *Cached) refresh(ctx context.Context) error {
 	}
 	keys := make(map[string]ed25519.PublicKey, len(set.Keys))
 	for _, k := range set.Keys {
-		if x, err := base64.RawURLEncoding.DecodeString(k.X); err == nil && len(x) == ed25519.PublicKeySize && k.KeyType == "OKP" && k.Curve == "Ed25519" {
+		x, err := base64.RawURLEncoding.DecodeString(k.X)
+		if err == nil && len(x) == ed25519.PublicKeySize && k.KeyType == "OKP" && k.Curve == "Ed25519" {
 			keys[k.ID] = x
 		}
 	}

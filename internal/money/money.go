@@ -1,5 +1,5 @@
-// Package money holds amounts as integer minor units with an ISO 4217 currency. It never uses floating
-// point; what cannot be exact is rounded where the function's name or comment says so.
+// Package money is for amounts of money: an integer number of minor units and an ISO 4217 currency. It does not use
+// floating point. Only functions whose comment says so round.
 package money
 
 import (
@@ -24,7 +24,7 @@ var (
 	ErrSyntax   = errors.New("money: not a decimal amount")
 )
 
-// exponents gives the minor units of the supported currencies (ISO 4217, table A.1).
+// exponents has the number of decimals of each supported currency (ISO 4217, table A.1).
 var exponents = map[string]int{
 	"EUR": 2, "USD": 2, "GBP": 2, "CHF": 2, "SEK": 2, "NOK": 2, "DKK": 2, "PLN": 2, "CZK": 2,
 	"CAD": 2, "AUD": 2, "NZD": 2, "HUF": 2, "RON": 2, "BGN": 2, "JPY": 0, "KRW": 0, "KWD": 3, "BHD": 3,
@@ -33,10 +33,10 @@ var exponents = map[string]int{
 // Known reports whether the currency is supported.
 func Known(currency string) bool { _, ok := exponents[currency]; return ok }
 
-// New makes an amount of minor units.
+// New makes an amount of minor units. It does not check the currency.
 func New(amount int64, currency string) Money { return Money{Amount: amount, Currency: currency} }
 
-// Add sums two amounts of one currency; an empty currency with amount zero is neutral.
+// Add adds an amount of the same currency. The zero Money can be added to any amount. Errors: ErrCurrency, ErrOverflow.
 func (m Money) Add(o Money) (Money, error) {
 	if o.Currency == "" && o.Amount == 0 {
 		return m, nil
@@ -54,9 +54,9 @@ func (m Money) Add(o Money) (Money, error) {
 	return Money{s, m.Currency}, nil
 }
 
-// Sub subtracts an amount of the same currency; empty ones are as in Add.
+// Sub subtracts an amount of the same currency. The zero Money is as in Add. Errors: ErrCurrency, ErrOverflow.
 func (m Money) Sub(o Money) (Money, error) {
-	// Not Add of the opposite: the smallest amount has none.
+	// m.Add(-o) would overflow for the smallest amount, which has no opposite.
 	sum, err := m.Add(Money{0, o.Currency})
 	if err != nil {
 		return Money{}, err
@@ -68,7 +68,7 @@ func (m Money) Sub(o Money) (Money, error) {
 	return Money{d, sum.Currency}, nil
 }
 
-// Times multiplies by a quantity.
+// Times multiplies the amount. Error: ErrOverflow.
 func (m Money) Times(n int64) (Money, error) {
 	if n != 0 && m.Amount != 0 {
 		p := m.Amount * n
@@ -79,9 +79,9 @@ func (m Money) Times(n int64) (Money, error) {
 	return Money{m.Amount * n, m.Currency}, nil
 }
 
-// Split divides the amount in proportion to the weights, to the last minor unit: the parts always sum
-// to the whole. Remainders go to the largest fractions first, the earliest on a tie (largest
-// remainder method). Weights are not negative; when all are zero the first part takes everything.
+// Split divides the amount in proportion to the weights, to the last minor unit: the parts add up to the amount. The
+// largest fractions are rounded up, of equal ones the first (largest remainder method). Weights are not negative. If
+// all weights are zero, the first part is the whole amount.
 func (m Money) Split(weights []int64) []Money {
 	parts := make([]Money, len(weights))
 	if len(weights) == 0 {
@@ -96,20 +96,20 @@ func (m Money) Split(weights []int64) []Money {
 		parts[0].Amount = m.Amount
 		return parts
 	}
-	shareOut(m.Amount, weights, sum, parts)
+	divide(m.Amount, weights, sum, parts)
 	return parts
 }
 
-// Percent takes basis points (1/100 of a percent) of the amount, rounded half away from zero.
+// Percent returns basis points (1/100 of a percent) of the amount, rounded half away from zero.
 func (m Money) Percent(basisPoints int64) Money {
 	return Money{mulDivRound(m.Amount, basisPoints, 10_000), m.Currency}
 }
 
-// String formats the amount with the currency's decimals, such as "19.99 EUR".
+// String returns the amount with the currency's decimals, such as "19.99 EUR".
 func (m Money) String() string {
 	exp, sign, a := exponents[m.Currency], "", uint64(m.Amount)
 	if m.Amount < 0 {
-		sign, a = "-", -a // as unsigned, so that the smallest amount has an opposite
+		sign, a = "-", -a // unsigned, because the smallest amount has no opposite
 	}
 	if exp == 0 {
 		return fmt.Sprintf("%s%d %s", sign, a, m.Currency)
@@ -118,8 +118,8 @@ func (m Money) String() string {
 	return fmt.Sprintf("%s%d.%0*d %s", sign, a/unit, exp, a%unit, m.Currency)
 }
 
-// Parse reads a plain decimal such as "19.99" or "-5" exactly; more decimals than the currency has,
-// exponents, signs in odd places and separators are refused with ErrSyntax.
+// Parse reads a decimal such as "19.99" or "-5", without rounding. Errors: ErrCurrency; ErrOverflow; ErrSyntax for
+// exponents, separators, misplaced signs and more decimals than the currency has.
 func Parse(s, currency string) (Money, error) {
 	exp, ok := exponents[currency]
 	if !ok {

@@ -2,16 +2,16 @@ package money
 
 import (
 	"math/big"
-	"sort"
+	"slices"
 )
 
-// shareOut fills parts with the largest-remainder shares of total.
-func shareOut(total int64, weights []int64, sum *big.Int, parts []Money) {
-	type rest struct {
-		i int
-		r *big.Int
+// divide sets parts to the shares of total by the largest remainder method. sum is the sum of the weights.
+func divide(total int64, weights []int64, sum *big.Int, parts []Money) {
+	type remainder struct {
+		part  int
+		value *big.Int
 	}
-	rests := make([]rest, len(weights))
+	remainders := make([]remainder, len(weights))
 	left := total
 	amount, negative := big.NewInt(total), total < 0
 	if negative {
@@ -22,11 +22,11 @@ func shareOut(total int64, weights []int64, sum *big.Int, parts []Money) {
 		q, r := new(big.Int).QuoRem(new(big.Int).Mul(amount, big.NewInt(w)), sum, new(big.Int))
 		parts[i].Amount = q.Int64()
 		left -= parts[i].Amount
-		rests[i] = rest{i, r}
+		remainders[i] = remainder{i, r}
 	}
-	sort.SliceStable(rests, func(a, b int) bool { return rests[a].r.Cmp(rests[b].r) > 0 })
+	slices.SortStableFunc(remainders, func(a, b remainder) int { return b.value.Cmp(a.value) })
 	for i := int64(0); i < left; i++ {
-		parts[rests[i].i].Amount++
+		parts[remainders[i].part].Amount++
 	}
 	if negative {
 		for i := range parts {
@@ -35,7 +35,7 @@ func shareOut(total int64, weights []int64, sum *big.Int, parts []Money) {
 	}
 }
 
-// mulDivRound is a*b/c, rounded half away from zero; c is positive.
+// mulDivRound returns a*b/c, rounded half away from zero; c is positive.
 func mulDivRound(a, b, c int64) int64 {
 	p := new(big.Int).Mul(big.NewInt(a), big.NewInt(b))
 	neg := p.Sign() < 0

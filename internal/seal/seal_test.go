@@ -9,7 +9,7 @@ import (
 	"haberdash/internal/seal"
 )
 
-// What was sealed opens with its key and under its name, and in no other way.
+// A sealed value opens only with its key, under its name and unaltered.
 func TestOnlyTheKeyOpens(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -18,12 +18,12 @@ func TestOnlyTheKeyOpens(t *testing.T) {
 		box, err := seal.New(key)
 		require.NoError(t, err)
 		sealed := box.Seal(plain, name)
-		again, err := seal.New(key)
+		same, err := seal.New(key)
 		require.NoError(t, err)
-		opened, err := again.Open(sealed, name)
+		opened, err := same.Open(sealed, name)
 		require.NoError(t, err)
 		require.Equal(t, string(plain), string(opened))
-		require.NotEqual(t, sealed, box.Seal(plain, name), "equal values do not look equal")
+		require.NotEqual(t, sealed, box.Seal(plain, name), "equal values have different ciphertexts")
 
 		other, err := seal.New(seal.NewKey())
 		require.NoError(t, err)
@@ -43,7 +43,7 @@ func TestOnlyTheKeyOpens(t *testing.T) {
 	})
 }
 
-func TestPurposesHaveNothingInCommon(t *testing.T) {
+func TestPurposesHaveIndependentKeys(t *testing.T) {
 	t.Parallel()
 	one, err := seal.FromSecret("secret", "one")
 	require.NoError(t, err)

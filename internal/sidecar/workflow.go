@@ -11,89 +11,94 @@ import (
 // ErrGone means that no running workflow has the id.
 var ErrGone = errors.New("sidecar: no running workflow has this id")
 
-// WorkflowStatus is how far an instance has come.
+// WorkflowStatus is the status of an instance of a workflow.
 type WorkflowStatus string
 
 // The statuses.
 const (
-	Absent    WorkflowStatus = "absent"  // never started, or purged since
-	Running   WorkflowStatus = "running" // started, whether or not it has taken its first step
+	Absent    WorkflowStatus = "absent"  // never started, or purged
+	Running   WorkflowStatus = "running" // started, even if its function has not run yet
 	Completed WorkflowStatus = "completed"
-	Failed    WorkflowStatus = "failed" // its function returned an error or panicked, or somebody terminated it
+	Failed    WorkflowStatus = "failed" // its function returned an error or panicked, or an operator terminated it
 )
 
-// Workflows starts durable workflows and speaks to them. Ids are of letters, digits, "-" and "_"; events
-// are named in lower case.
+// Workflows starts durable workflows and sends them events. Ids consist of letters, digits, "-" and "_"; the names of
+// events are in lower case. It is safe for concurrent use.
 type Workflows interface {
-	// Start begins the workflow of this name under id; nil means that it will run, whatever is killed.
-	// ErrExists if an instance of that id runs, or has ended and was not purged. (Between the end of an
-	// instance and its purge, two Starts at the same moment, on two replicas, may both find it absent if it
-	// was begun and completed between their looks: what a workflow does must stand being done again.)
+	// Start starts an instance of the workflow of this name. After nil it will run, even if processes crash. It
+	// returns ErrExists if an instance with this id runs, or has ended and was not purged. There is one gap: if two
+	// replicas start the same id at the same moment, and the run of the first ends between the check and the start of
+	// the second, the workflow runs a second time. Each action of a workflow must therefore be safe to repeat.
 	Start(ctx context.Context, name, id string, input any) error
-	// Raise hands an event to a running instance, which keeps it until it waits for it; each is taken by one
-	// Wait. ErrGone if no instance of that id runs. After another error it may arrive, and again when the
-	// caller raises it again. What an instance has not taken when it ends is lost.
+	// Raise sends an event to a running instance. The instance stores it until its function receives it; each event
+	// is received by one Wait. Raise returns ErrGone if no instance with this id runs. After another error the event
+	// may arrive all the same, and twice if the caller repeats the call. Events that an instance has not received
+	// when it ends are lost.
 	Raise(ctx context.Context, id, event string) error
-	// Status tells how far the instance has come. It may lag behind by the step that is being taken.
+	// Status returns the status of an instance. It may lag behind by one step.
 	Status(ctx context.Context, id string) (WorkflowStatus, error)
-	// Purge forgets an instance that has ended; its id can be started again. One that runs stays: ErrExists.
-	// One that is not there is no error.
+	// Purge deletes an instance that has ended, so that its id can be started again. It returns ErrExists if the
+	// instance runs, and nil if there is no such instance.
 	Purge(ctx context.Context, id string) error
 }
 
-// Workflow is the function of a workflow. It is run again from its start whenever there is news, with what
-// it was told before, until it gets further: so it must do the same each time. It asks w alone for the time
-// and for everything from outside, starts no goroutines, defers and recovers nothing around w's methods
-// (those that have to wait leave it with a panic), and changes nothing but its own variables.
+// Workflow is the function of a workflow. The engine calls it from its start for every step, with the outcomes of
+// earlier steps, until it waits for an outcome that is not known yet. It must therefore be deterministic: it takes
+// the time and everything from outside from w, starts no goroutines, and changes nothing but its own variables.
+// Methods of w that wait leave the function with a panic, so it must not use defer or recover around them.
 //
-// An error ends the instance as failed, and so does a panic. A function that goes another way than before
-// (its code has changed while the instance ran, or it is not deterministic) starts over with the input that
-// it had and the events that it was raised, taken or not. So each step must stand being done again.
+// An error or a panic fails the instance. If the function requests other actions than before, because its code has
+// changed while the instance ran or because it is not deterministic, the instance starts over with its input and with
+// all events that were raised, received or not. Each action must therefore be safe to repeat.
 type Workflow func(w WorkflowContext) error
 
-// WorkflowContext is what a workflow sees.
+// WorkflowContext is the only access of a workflow's function to the world. It must not be used by several goroutines.
 type WorkflowContext interface {
+	// ID returns the id that the instance was started with.
 	ID() string
-	// Input decodes what Start, or the last Again, was given.
+	// Input decodes the input that Start, or the last Again, was given.
 	Input(v any) error
-	// Now is when the news came that the workflow is run for. It stands still between two waits.
+	// Now returns the time of the last outcome that the function has received. It is the same in each replay.
 	Now() time.Time
-	// Call runs an activity and waits for its result, which is decoded into out if that is not nil. An
-	// activity that failed is tried again as the policy says, after restarts too; the error is the last
-	// attempt's. It runs at least once, and again if a process dies before its result is stored.
+	// Call runs an activity and waits for its result, which it decodes into out unless out is nil. An activity that
+	// fails is tried again as the policy says, across restarts too; the error is that of the last attempt. The
+	// activity runs at least once, and again if a process crashes before the result is stored.
 	Call(activity string, in, out any, retry RetryPolicy) error
-	// Wait waits for an event, at most d, and tells whether it came. One that was raised before is taken at
-	// once; with a d of zero or less only such a one.
+	// Wait waits for an event, at most d, and returns whether it came. An event that was raised before is received at
+	// once. If d is zero or negative, Wait receives only such an event.
 	Wait(event string, d time.Duration) (got bool, err error)
-	// Again starts the workflow over when its function returns nil: with this input and no history, but with
-	// the events that it has not taken. A workflow that goes round and round has to, for each round makes
-	// every later step dearer, and a history of 4 MB stops it.
+	// Again makes the instance start over when its function returns nil: with this input and an empty history, but
+	// with the events that it has not received. A workflow with a loop must call it now and then: each round makes
+	// later steps slower, and a history of 4 MB stops the instance.
 	Again(input any)
 }
 
-// Activity does a workflow's work; in is the JSON of what Call was given. What it returns is stored as
-// JSON. An error means "try again": a refusal that the workflow has to know of is a result.
+// Activity performs an action of a workflow. in is the JSON of the input that Call was given; the result is stored as
+// JSON. An error means that the engine must try again. A refusal that the workflow must know of is a result, not an
+// error.
 type Activity func(ctx context.Context, in json.RawMessage) (out any, err error)
 
-// WorkflowHost runs workflows and activities. Register all before Run. A running instance needs the
-// function of its name for as long as it lives: without it, it fails.
+// WorkflowHost runs workflows and activities. Register all of them before Run. An instance needs the function of its
+// name as long as it runs: without it, it fails.
 type WorkflowHost interface {
+	// Workflow registers the function of a workflow.
 	Workflow(name string, fn Workflow)
+	// Activity registers an activity.
 	Activity(name string, fn Activity)
-	// Run works until ctx ends, whatever happens to the sidecar meanwhile. Then it takes no new work, lets
-	// the activities under way finish within a bound, and returns nil.
+	// Run works until ctx ends, even if the sidecar restarts meanwhile. Then it accepts no new work, waits a limited
+	// time for the activities under way, and returns nil.
 	Run(ctx context.Context) error
 }
 
-// RetryPolicy says when a failed activity is tried again.
+// RetryPolicy determines when a failed activity is tried again. Stored histories contain the names of its fields.
 type RetryPolicy struct {
-	First    time.Duration // wait after the first failure; 1 s if zero
-	Backoff  float64       // each further wait is so many times the one before; 2 if zero
-	Max      time.Duration // no wait is longer; 1 min if zero
-	Attempts int           // how often to try, the first time included; for ever if zero
+	First    time.Duration // the wait after the first failure; 1 s if zero
+	Backoff  float64       // the factor between one wait and the next; 2 if zero
+	Max      time.Duration // the longest wait; 1 min if zero
+	Attempts int           // the number of attempts, the first one included; unlimited if zero
 }
 
-// After tells how long to wait after the failure of an attempt, counted from 1; no more if it was the last.
+// After returns the wait after a failed attempt; attempts are counted from 1. more is false after the last attempt.
 func (p RetryPolicy) After(attempt int) (wait time.Duration, more bool) {
 	if p.Attempts > 0 && attempt >= p.Attempts {
 		return 0, false

@@ -1,7 +1,7 @@
-// Package telemetry gives each service its logger, its trace context and its metrics registry.
+// Package telemetry provides a service's logger, trace context and metrics registry.
 //
-// Trace context follows W3C Trace Context: it enters with a request or a delivered event, every log
-// line names it, and internal/sidecar sends it on with every hop.
+// The trace context follows W3C Trace Context. It arrives with a request or a delivered event, is part of every log
+// line, and internal/sidecar sends it with every call.
 package telemetry
 
 import (
@@ -17,18 +17,18 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// Trace is what travels with a request through every hop.
+// Trace is the trace context of a request, which every call on its behalf continues.
 type Trace struct {
 	ID        string // 32 hex digits
-	Span      string // 16 hex digits: this service's part
+	Span      string // 16 hex digits: the part of this service
 	Flags     string // 2 hex digits
-	RequestID string // names the request to the client; one per request of the outside world
+	RequestID string // identifies a request of a client, across all services
 }
 
 type traceKey struct{}
 
-// NewTrace continues a traceparent header (W3C Trace Context, section 3.2), or starts a trace when it is
-// absent or malformed.
+// NewTrace continues the trace of a traceparent header (W3C Trace Context, section 3.2). It starts a new trace if the
+// header is missing or malformed. Without a request id, the trace id is used.
 func NewTrace(traceparent, requestID string) Trace {
 	t := Trace{ID: randomHex(16), Flags: "01", RequestID: requestID}
 	if id, flags, ok := parse(traceparent); ok {
@@ -41,35 +41,36 @@ func NewTrace(traceparent, requestID string) Trace {
 	return t
 }
 
-// parse reads a traceparent header. Versions after 00 may have more fields, and ff is none.
+// parse reads a traceparent header. Versions after 00 may have more fields; ff is not a version.
 func parse(traceparent string) (id, flags string, ok bool) {
 	p := strings.Split(traceparent, "-")
 	if len(p) < 4 || !isHex(p[0], 2) || p[0] == "ff" || (p[0] == "00" && len(p) > 4) {
 		return "", "", false
 	}
-	ok = isHex(p[1], 32) && isHex(p[2], 16) && isHex(p[3], 2) && strings.Trim(p[1], "0") != "" && strings.Trim(p[2], "0") != ""
+	ok = isHex(p[1], 32) && isHex(p[2], 16) && isHex(p[3], 2) &&
+		strings.Trim(p[1], "0") != "" && strings.Trim(p[2], "0") != ""
 	return p[1], p[3], ok
 }
 
-// Parent is the traceparent header of a call made on behalf of this trace.
+// Parent returns the traceparent header of a call on behalf of this trace.
 func (t Trace) Parent() string { return "00-" + t.ID + "-" + t.Span + "-" + t.Flags }
 
-// WithTrace puts the trace and a logger that names it into ctx.
+// WithTrace puts the trace, and a logger that adds it to each line, into ctx.
 func WithTrace(ctx context.Context, t Trace) context.Context {
 	logger := zerolog.Ctx(ctx).With().Str("trace", t.ID).Str("request", t.RequestID).Logger()
 	return logger.WithContext(context.WithValue(ctx, traceKey{}, t))
 }
 
-// TraceOf gives the trace of ctx; ok is false outside of any request.
+// TraceOf returns the trace of ctx; ok is false outside of a request or delivery.
 func TraceOf(ctx context.Context) (Trace, bool) {
 	t, ok := ctx.Value(traceKey{}).(Trace)
 	return t, ok
 }
 
-// Log is the logger of ctx: the request's, else the one put there by the service's main.
+// Log returns the logger of ctx: that of the request or delivery, otherwise that of the service.
 func Log(ctx context.Context) *zerolog.Logger { return zerolog.Ctx(ctx) }
 
-// NewLogger writes JSON lines with the app's name and UTC times. An unknown level is info.
+// NewLogger makes a logger that writes JSON lines with the app's name and UTC times. An unknown level is info.
 func NewLogger(w io.Writer, app, level string) zerolog.Logger {
 	zerolog.TimeFieldFormat = time.RFC3339Nano
 	zerolog.TimestampFunc = func() time.Time { return time.Now().UTC() }
@@ -80,7 +81,7 @@ func NewLogger(w io.Writer, app, level string) zerolog.Logger {
 	return zerolog.New(w).Level(l).With().Timestamp().Str("app", app).Logger()
 }
 
-// NewRegistry is a metrics registry with the Go runtime's and the process's own figures.
+// NewRegistry makes a metrics registry with the metrics of the Go runtime and of the process.
 func NewRegistry() *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

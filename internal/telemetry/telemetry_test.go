@@ -14,7 +14,7 @@ import (
 
 const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
 
-func TestTraceIsContinued(t *testing.T) {
+func TestATraceparentHeaderIsContinued(t *testing.T) {
 	t.Parallel()
 	tr := telemetry.NewTrace(parent, "r1")
 	require.Equal(t, "0af7651916cd43dd8448eb211c80319c", tr.ID)
@@ -24,11 +24,13 @@ func TestTraceIsContinued(t *testing.T) {
 	require.Equal(t, tr.ID, telemetry.NewTrace(tr.Parent(), "").RequestID)
 }
 
-func TestMalformedTracesStartANewOne(t *testing.T) {
+func TestAMalformedHeaderStartsANewTrace(t *testing.T) {
 	t.Parallel()
 	for _, header := range []string{
-		"", "x", "00", strings.ToUpper(parent), strings.Replace(parent, "0af7", "0ag7", 1), "00-" + strings.Repeat("0", 32) + "-b7ad6b7169203331-01",
-		"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331", "00-0af7-b7ad6b7169203331-01", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-\n1",
+		"", "x", "00", strings.ToUpper(parent), strings.Replace(parent, "0af7", "0ag7", 1),
+		"00-" + strings.Repeat("0", 32) + "-b7ad6b7169203331-01", "00-0af7-b7ad6b7169203331-01",
+		"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
+		"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-\n1",
 		"ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
 		"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-extra",
 	} {
@@ -38,7 +40,7 @@ func TestMalformedTracesStartANewOne(t *testing.T) {
 	}
 }
 
-func TestLogLinesNameTraceAndRequest(t *testing.T) {
+func TestLogLinesHaveTheTraceAndTheRequest(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	log := telemetry.NewLogger(&out, "orders", "nonsense")
@@ -60,7 +62,7 @@ func TestLogLinesNameTraceAndRequest(t *testing.T) {
 	telemetry.Log(context.Background()).Info().Msg("no logger, no panic")
 }
 
-func TestRegistriesAreSeparate(t *testing.T) {
+func TestEachRegistryIsIndependent(t *testing.T) {
 	t.Parallel()
 	for range 2 {
 		families, err := telemetry.NewRegistry().Gather()

@@ -15,17 +15,18 @@ import (
 	"haberdash/dapr/launch"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/daprd"
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
+	"haberdash/tests/bench/measure"
 )
 
 const rawInvoke = "raw sidecar: invoke"
 
-// prepare fills the shelves and lists what is measured: the raw sidecar first, then the shop. A case that is judged by
-// another comes after it. done ends what prepare started.
-func prepare(ctx context.Context, s *launch.Shop) (cases []benchCase, done func(), err error) {
-	guest := shop.New(s.GatewayURL())
+// prepareCases adds stock and returns the cases: first the raw sidecar, then the shop. A case comes after its baseline.
+// stop ends the processes that it has started.
+func prepareCases(ctx context.Context, s *launch.Shop) (cases []measure.Case, stop func(), err error) {
+	guest := api.New(s.GatewayURL())
 	guest.HTTP.Transport.(*http.Transport).MaxIdleConnsPerHost = 256
-	skus, handle, err := stockUp(ctx, guest)
+	skus, handle, err := addStock(ctx, guest)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -36,45 +37,49 @@ func prepare(ctx context.Context, s *launch.Shop) (cases []benchCase, done func(
 	var n atomic.Int64
 	orders := &orderCase{guest: guest, skus: skus}
 	value := []byte(strings.Repeat("x", 400))
-	gateway, done, err := gatewayCases(ctx, s, raw, guest.HTTP, handle)
+	gateway, stop, err := gatewayCases(ctx, s, raw, guest.HTTP, handle)
 	if err != nil {
 		return nil, nil, err
 	}
-	cases = []benchCase{
-		{name: "raw sidecar: put", op: func(ctx context.Context) error {
+	cases = []measure.Case{
+		{Name: "raw sidecar: put", Op: func(ctx context.Context) error {
 			return raw.State(daprd.StateStore).Put(ctx, "bench/"+strconv.FormatInt(n.Add(1), 10), value, "")
 		}},
-		{name: "raw sidecar: get", op: func(ctx context.Context) error {
+		{Name: "raw sidecar: get", Op: func(ctx context.Context) error {
 			_, err := raw.State(daprd.StateStore).Get(ctx, "bench/1")
 			return err
 		}},
-		{name: rawInvoke, op: func(ctx context.Context) error {
+		{Name: rawInvoke, Op: func(ctx context.Context) error {
 			res, err := raw.Invoke(ctx, sidecar.Request{App: "catalog", Method: http.MethodGet, Path: "/healthz"})
 			if err != nil {
 				return err
 			}
-			if res.Status != http.StatusOK { // no figure rather than that of a refusal
+			if res.Status != http.StatusOK { // a refusal is faster and would spoil the figure
 				err = fmt.Errorf("answered %d", res.Status)
 			}
 			return errors.Join(err, res.Body.Close())
 		}},
-		{name: "read one product", op: func(ctx context.Context) error {
+		{Name: "read one product", Op: func(ctx context.Context) error {
 			_, err := guest.Product(ctx, handle)
 			return err
 		}},
-		{name: "new cart with one item", op: func(ctx context.Context) error {
-			_, err := guest.NewCart(ctx, shop.Item{SKU: skus[int(n.Add(1))%len(skus)], Quantity: 1})
+		{Name: "new cart with one item", Op: func(ctx context.Context) error {
+			_, err := guest.NewCart(ctx, api.Item{SKU: skus[int(n.Add(1))%len(skus)], Quantity: 1})
 			return err
 		}},
-		{name: quiet, setup: orders.setup, op: orders.place},
-		{name: "place an order, alone", setup: orders.setup, op: orders.place, rest: 150 * time.Millisecond},
-		{name: "place an order, 200 wrong logins a second beside", setup: orders.setup, op: orders.place, beside: guessing(s.GatewayURL()), against: quiet, atMost: 1.5},
+		{Name: placeOrder, Setup: orders.setup, Op: orders.place},
+		{Name: "place an order, alone", Setup: orders.setup, Op: orders.place, Pause: 150 * time.Millisecond},
+		{
+			Name: "place an order, 200 wrong logins a second beside", Setup: orders.setup, Op: orders.place,
+			Background: wrongLogins(s.GatewayURL()), Baseline: placeOrder, AtMost: 1.5,
+		},
 	}
-	return append(gateway, cases...), done, nil
+	return append(gateway, cases...), stop, nil
 }
 
-// stockUp gives some demo products enough stock for any run.
-func stockUp(ctx context.Context, guest *shop.Client) (skus []string, handle string, err error) {
+// addStock gives the products of the first page of the demo catalogue enough stock for any run. It returns their SKUs
+// and the handle of one of them.
+func addStock(ctx context.Context, guest *api.Client) (skus []string, handle string, err error) {
 	admin, err := guest.AsAdmin(ctx)
 	if err != nil {
 		return nil, "", err
@@ -88,8 +93,11 @@ func stockUp(ctx context.Context, guest *shop.Client) (skus []string, handle str
 		if err != nil {
 			return nil, "", err
 		}
-		a, err := admin.Do(ctx, shop.Request{Method: http.MethodPost, Path: "/api/v1/stock/" + p.Variants[0].SKU + "/adjustments",
-			Header: map[string]string{"Idempotency-Key": shop.NewKey()}, Body: map[string]any{"delta": 1_000_000, "reason": "benchmark"}})
+		a, err := admin.Do(ctx, api.Request{
+			Method: http.MethodPost, Path: "/api/v1/stock/" + p.Variants[0].SKU + "/adjustments",
+			Header: map[string]string{"Idempotency-Key": api.NewKey()},
+			Body:   map[string]any{"delta": 1_000_000, "reason": "benchmark"},
+		})
 		if err != nil {
 			return nil, "", err
 		}
@@ -104,7 +112,7 @@ func stockUp(ctx context.Context, guest *shop.Client) (skus []string, handle str
 	return skus, handle, nil
 }
 
-// rawSidecar is a client of the gateway's own sidecar, as the gateway uses it.
+// rawSidecar returns a client of the gateway's sidecar, like the one that the gateway uses.
 func rawSidecar(s *launch.Shop) (*daprd.Client, error) {
 	_, httpPort, _ := strings.Cut(strings.TrimPrefix(s.SidecarHTTP("gateway"), "http://"), ":")
 	_, grpcPort, _ := strings.Cut(s.SidecarGRPC("gateway"), ":")
@@ -119,26 +127,27 @@ func rawSidecar(s *launch.Shop) (*daprd.Client, error) {
 	return daprd.New(daprd.Options{HTTPPort: h, GRPCPort: g})
 }
 
-// orderCase places orders of carts that were made before the clock starts.
+// orderCase places orders of carts that were made before the measurement.
 type orderCase struct {
-	guest *shop.Client
+	guest *api.Client
 	skus  []string
-	carts []shop.Cart
+	carts []api.Cart
 	next  atomic.Int64
 }
 
-// expectedRate bounds how many carts are made ahead: orders a second that nobody reaches on this path.
+// expectedRate limits the number of carts that are made before the measurement. It is a number of orders a second that
+// no shop reaches.
 const expectedRate = 400
 
 func (o *orderCase) setup(ctx context.Context, clients int, d time.Duration) error {
 	n := int(d.Seconds() * float64(min(expectedRate, 120*clients)))
-	o.carts = make([]shop.Cart, n)
+	o.carts = make([]api.Cart, n)
 	o.next.Store(0)
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(16)
 	for i := range o.carts {
 		g.Go(func() (err error) {
-			o.carts[i], err = o.guest.NewCart(ctx, shop.Item{SKU: o.skus[i%len(o.skus)], Quantity: 1})
+			o.carts[i], err = o.guest.NewCart(ctx, api.Item{SKU: o.skus[i%len(o.skus)], Quantity: 1})
 			return err
 		})
 	}
@@ -148,9 +157,9 @@ func (o *orderCase) setup(ctx context.Context, clients int, d time.Duration) err
 func (o *orderCase) place(ctx context.Context) error {
 	i := o.next.Add(1) - 1
 	if int(i) >= len(o.carts) {
-		return errDone
+		return measure.ErrDone
 	}
-	order, err := o.guest.Checkout(ctx, o.carts[i], "tok_visa", shop.NewKey())
+	order, err := o.guest.Checkout(ctx, o.carts[i], api.Visa, api.NewKey())
 	if err == nil && order.Status != "confirmed" {
 		err = fmt.Errorf("order is %s", order.Status)
 	}

@@ -1,11 +1,15 @@
-// Command bench measures a shop through real sidecars: it starts one of its own on free ports (STATE= and
-// PUBSUB= choose the infrastructure), buys from it with 1, 16 and 64 clients, and prints a table beside the
-// raw figures of the sidecar and of a bare handler in the same run. What the gateway is held to are ratios of them. The load generator runs on the same cores.
+// Command bench measures a shop with real sidecars. It starts a shop on free ports, runs each case with 1, 16 and 64
+// clients, prints a table, and writes .run/bench.json. The table also has the raw figures of the sidecar and of a bare
+// HTTP handler in the same run; the aims for the gateway are ratios to them. The load generator runs on the same cores
+// as the shop.
+//
+// Settings, from the environment: STATE and PUBSUB choose the infrastructure, CASES is a regular expression of cases,
+// CLIENTS is one number of clients, and DURATION is that of each measurement; default: 5s.
 package main
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/signal"
@@ -14,17 +18,20 @@ import (
 	"slices"
 	"strconv"
 	"syscall"
-	"text/tabwriter"
 	"time"
 
-	"github.com/shirou/gopsutil/v4/process"
+	gopsutil "github.com/shirou/gopsutil/v4/process"
 
 	"haberdash/dapr/launch"
+	"haberdash/dapr/launch/config"
+	"haberdash/dapr/launch/process"
+	"haberdash/tests/bench/lag"
+	"haberdash/tests/bench/measure"
 )
 
 func main() {
-	if os.Getenv(bareVariable) != "" {
-		if err := serveBare(); err != nil {
+	if os.Getenv(bareHandlerVariable) != "" {
+		if err := serveBareHandler(); err != nil {
 			fmt.Fprintln(os.Stderr, "bare handler:", err)
 			os.Exit(1)
 		}
@@ -33,7 +40,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := run(ctx)
-	launch.Leave()
+	process.CloseGuard()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -41,29 +48,25 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	duration := 5 * time.Second
-	if text := os.Getenv("DURATION"); text != "" {
-		d, err := time.ParseDuration(text)
-		if err != nil {
-			return fmt.Errorf("DURATION: %w", err)
-		}
-		duration = d
+	set, err := readSettings()
+	if err != nil {
+		return err
 	}
 	dir, err := os.MkdirTemp("", "haberdash-bench-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	o, err := launch.OptionsFromEnv()
+	o, err := config.FromEnv()
 	if err != nil {
 		return err
 	}
-	out := o.RunDir
-	if out == "" {
-		out = ".run"
-	}
+	out := filepath.Join(cmp.Or(o.RunDir, ".run"), "bench.json")
 	o.RunDir, o.FreePorts, o.GatewayPort, o.Log = dir, true, 0, os.Stderr
-	o.Env = map[string]string{"RATE_LIMIT": "off", "LOG_LEVEL": "warn", "TRUSTED_PROXIES": "127.0.0.0/8"} // see guessing
+	o.Env = map[string]string{
+		"RATE_LIMIT": "off", "LOG_LEVEL": "warn",
+		"TRUSTED_PROXIES": "127.0.0.0/8", // so that wrongLogins can choose its addresses
+	}
 	o, _, stop, err := o.WithServers(ctx)
 	if err != nil {
 		return err
@@ -74,126 +77,99 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer s.Stop(context.WithoutCancel(ctx))
-
-	cases, done, err := prepare(ctx, s)
+	results, err := measureAll(ctx, s, set)
 	if err != nil {
 		return err
 	}
-	defer done()
-	// Each case runs with these numbers of clients, for the duration each time.
-	clients := []int{1, 16, 64}
+	compareWithRawInvoke(results)
+	printResults(results)
+	return writeResults(out, results)
+}
+
+// settings say what is measured.
+type settings struct {
+	duration time.Duration  // of each measurement
+	clients  []int          // each case runs with each of these numbers
+	cases    *regexp.Regexp // of the names of cases
+}
+
+func readSettings() (set settings, err error) {
+	set = settings{duration: 5 * time.Second, clients: []int{1, 16, 64}}
+	if text := os.Getenv("DURATION"); text != "" {
+		if set.duration, err = time.ParseDuration(text); err != nil {
+			return set, fmt.Errorf("DURATION: %w", err)
+		}
+	}
 	if text := os.Getenv("CLIENTS"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 {
-			return fmt.Errorf("CLIENTS: %q is no number of clients", text)
+			return set, fmt.Errorf("CLIENTS: %q is not a number of clients", text)
 		}
-		clients = []int{n}
+		set.clients = []int{n}
 	}
-	var results []result
-	only, err := regexp.Compile(os.Getenv("CASES"))
+	if set.cases, err = regexp.Compile(os.Getenv("CASES")); err != nil {
+		return set, fmt.Errorf("CASES: %w", err)
+	}
+	return set, nil
+}
+
+// measureAll measures the selected cases.
+func measureAll(ctx context.Context, s *launch.Shop, set settings) (results []measure.Result, err error) {
+	cases, stop, err := prepareCases(ctx, s)
 	if err != nil {
-		return fmt.Errorf("CASES: %w", err)
+		return nil, err
 	}
+	defer stop()
 	for _, c := range cases {
-		if !only.MatchString(c.name) {
+		if !set.cases.MatchString(c.Name) {
 			continue
 		}
-		if c.name == rawInvoke && os.Getenv("SECURE") == "1" {
-			fmt.Fprintf(os.Stderr, "%s: not with SECURE=1, nobody may ask for it\n", c.name)
+		if c.Name == rawInvoke && os.Getenv("SECURE") == "1" {
+			fmt.Fprintf(os.Stderr, "%s: skipped, because with SECURE=1 the access rules deny this call\n", c.Name)
 			continue
 		}
-		for _, n := range clients {
-			if c.rest > 0 && n > 1 {
+		for _, n := range set.clients {
+			if c.Pause > 0 && n > 1 {
 				continue
 			}
-			before, err := lags(s)
+			before, err := lag.Read(s)
 			if err != nil {
-				return err
+				return nil, err
 			}
-			r, err := measure(ctx, c, judgeOf(c, cases), n, duration, func() map[string]time.Duration { return cpuOf(s) })
+			cpu := func() map[string]time.Duration { return cpuByProcess(s) }
+			r, err := measure.Measure(ctx, c, baselineOf(c, cases), n, set.duration, cpu)
 			if err != nil {
-				return err
+				return nil, err
 			}
-			fmt.Fprintf(os.Stderr, "%s, %d clients: %.0f/s; CPU ms each: %s\n", r.Case, r.Clients, r.PerSecond, r.shares())
-			if r.Lag95, err = since(ctx, s, before); err != nil {
-				return err
+			fmt.Fprintf(os.Stderr, "%s, %d clients: %.0f/s; CPU ms each: %s\n",
+				r.Case, r.Clients, r.PerSecond, r.CPUByProcess())
+			if r.Lag95, err = lag.Since(ctx, s, before); err != nil {
+				return nil, err
 			}
 			results = append(results, r)
 		}
 	}
-	compare(results)
-	print(results)
-	return write(filepath.Join(out, "bench.json"), results)
+	return results, nil
 }
 
-// judgeOf is the case that another is judged by, nil if by none.
-func judgeOf(c benchCase, cases []benchCase) *benchCase {
-	if i := slices.IndexFunc(cases, func(other benchCase) bool { return other.name == c.against }); i >= 0 {
+// baselineOf returns the baseline of a case, or nil if it has none.
+func baselineOf(c measure.Case, cases []measure.Case) *measure.Case {
+	if i := slices.IndexFunc(cases, func(other measure.Case) bool { return other.Name == c.Baseline }); i >= 0 {
 		return &cases[i]
 	}
 	return nil
 }
 
-// cpuOf is the processor time that each of a shop's processes has used: it tells less of a busy machine than the clock.
-func cpuOf(s *launch.Shop) map[string]time.Duration {
+// cpuByProcess returns the processor time that each process of the shop has used. On a busy machine it varies less than
+// the elapsed time.
+func cpuByProcess(s *launch.Shop) map[string]time.Duration {
 	used := map[string]time.Duration{}
 	for _, p := range s.State().Processes {
-		if ps, err := process.NewProcess(int32(p.PID)); err == nil {
+		if ps, err := gopsutil.NewProcess(int32(p.PID)); err == nil {
 			if t, err := ps.Times(); err == nil {
 				used[p.Name] = time.Duration((t.User + t.System) * float64(time.Second))
 			}
 		}
 	}
 	return used
-}
-
-// compare puts every case beside the raw invocation of the same run with as many clients.
-func compare(results []result) {
-	raw := map[int]float64{}
-	for _, r := range results {
-		if r.Case == rawInvoke {
-			raw[r.Clients] = r.PerSecond
-		}
-	}
-	for i, r := range results {
-		if raw[r.Clients] > 0 {
-			results[i].OfRaw = r.PerSecond / raw[r.Clients]
-		}
-	}
-}
-
-func print(results []result) {
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "case\tclients\tper second\tof raw invoke\tCPU ms\tp50 ms\tp99 ms\terrors\t")
-	for _, r := range results {
-		fmt.Fprintf(w, "%s\t%d\t%.0f\t%.2f\t%.1f\t%.1f\t%.1f\t%d\t\n", r.Case, r.Clients, r.PerSecond, r.OfRaw, r.CPU, r.P50, r.P99, r.Errors)
-	}
-	w.Flush()
-	for _, r := range results {
-		if v := r.Judged; v != nil {
-			verdict := "met"
-			if !v.Met {
-				verdict = "NOT met"
-			}
-			fmt.Printf("%s, %d clients: %.2f of the %s of %q (aim: %s, %s)\n", r.Case, r.Clients, v.Ratio, v.What, v.Against, v.Aim, verdict)
-		}
-	}
-	for _, r := range results {
-		for _, app := range consumers {
-			if r.Lag95[app] > 0 {
-				fmt.Printf("%s, %d clients: %s has handled 95%% of the events within %.0f ms\n", r.Case, r.Clients, app, r.Lag95[app])
-			}
-		}
-	}
-}
-
-func write(path string, results []result) error {
-	b, err := json.MarshalIndent(results, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(path, append(b, '\n'), 0o644)
 }

@@ -9,47 +9,55 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
+	"haberdash/tests/chaos/buyers"
+	"haberdash/tests/chaos/plan"
+	"haberdash/tests/chaos/record"
+	"haberdash/tests/chaos/shop"
 )
 
-// Fifty copies of one request are one order, one charge and one answer, whoever dies meanwhile.
+// TestFiftyCopies sends fifty copies of one placement at the same moment. They must make one order and one charge and
+// get one answer, whichever process dies in the meantime.
 func TestFiftyCopies(t *testing.T) {
-	w := world(t)
+	h := harness(t)
 	const copies = 50
-	for name, blows := range map[string][]Blow{
-		"in peace":           nil,
+	for name, kills := range map[string][]plan.Kill{
+		"without kills":      nil,
 		"while orders dies":  {{Step: "orders-authorised"}, {Step: "orders-decided"}},
 		"while catalog dies": {{Step: "catalog-reserved"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
 			key := fmt.Sprintf("copies-%d-%s", *seed, strings.ReplaceAll(name, " ", "-"))
-			require.NoError(t, w.Stock(ctx, []Good{{SKU: key, Price: "19.99", Quantity: 3}}))
-			p := &person{w: w, name: key}
-			want := Purchase{Key: key, Email: key + "@example.test", Items: []shop.Item{{SKU: key, Quantity: 2}}, Token: shop.Visa, Country: "DE"}
-			cart, err := p.fill(ctx, want)
+			require.NoError(t, h.Buyers.Import(ctx, []plan.Product{{SKU: key, Price: "19.99", Quantity: 3}}))
+			buyer := h.Buyers.Guest(key)
+			p := plan.Purchase{
+				Key: key, Email: key + "@example.test", Items: []api.Item{{SKU: key, Quantity: 2}},
+				Token: api.Visa, Country: "DE",
+			}
+			cart, err := buyer.FillCart(ctx, p)
 			require.NoError(t, err)
-			var placed *Placement
-			diary, err := newMonkey(w).during(ctx, blows, func(ctx context.Context) error {
-				answers, err := p.insist(ctx, placing(want, cart), copies, false)
+			var placement *record.Placement
+			log, err := shop.NewKiller(h.Shop, 0).During(ctx, kills, func(ctx context.Context) error {
+				answers, err := buyer.DoCopies(ctx, buyers.PlacementRequest(p, cart), copies, false)
 				if err != nil {
 					return err
 				}
-				placed, err = w.placed(p, want, cart, answers)
+				placement, err = buyer.RecordPlacement(p, cart, answers)
 				return err
 			})
-			require.NoError(t, err, "seed %d:\n%s", *seed, strings.Join(diary, "\n"))
-			require.Len(t, placed.Answers, copies)
-			for _, a := range placed.Answers {
+			require.NoError(t, err, killLog(log))
+			require.Len(t, placement.Answers, copies)
+			for _, a := range placement.Answers {
 				require.Equal(t, http.StatusCreated, a.Status, "%s", a.Body)
-				require.Equal(t, string(placed.Answers[0].Body), string(a.Body))
+				require.Equal(t, string(placement.Answers[0].Body), string(a.Body))
 			}
-			books := judge(t, w, diary)
-			account := books.accounts()[placed.Order.ID]
-			require.Equal(t, 1, account.authorised, "charges")
-			require.Equal(t, placed.Order.Total.Amount, account.reserved)
-			require.Len(t, books.byEmail()[want.Email], 1)
-			require.Equal(t, []int64{3, 2}, books.sums(key), "on hand and reserved")
+			s := requireNoViolation(t, h, log)
+			account := s.Accounts()[placement.Order.ID]
+			require.Equal(t, 1, account.Authorisations, "charges")
+			require.Equal(t, placement.Order.Total.Amount, account.Reserved)
+			require.Len(t, s.IDsByEmail()[p.Email], 1)
+			requireLevels(t, s, key, 3, 2)
 		})
 	}
 }

@@ -12,20 +12,25 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"haberdash/dapr/launch"
+	"haberdash/dapr/launch/process"
+	"haberdash/dapr/launch/toolchain"
+	"haberdash/tests/chaos/checker"
+	"haberdash/tests/chaos/plan"
+	"haberdash/tests/chaos/shop"
+	"haberdash/tests/chaos/snapshot"
 )
 
-// What `make chaos` sets. Without -long a run takes about a minute, with it some.
+// The flags of `make chaos`. Without -long a run takes about a minute, with it a quarter of an hour.
 var (
-	long   = flag.Bool("long", false, "the long run: every step, hundreds of buyers, a death every other second")
-	seed   = flag.Uint64("seed", 1, "decides what happens")
-	buyers = flag.Int("buyers", 0, "how many buy while processes die; 0 for the usual number")
+	long       = flag.Bool("long", false, "the long run: every step, hundreds of buyers, a kill every two seconds")
+	seed       = flag.Uint64("seed", 1, "seed from which everything that happens is drawn")
+	buyerCount = flag.Int("buyers", 0, "number of buyers during the kills; 0 for the usual number")
 )
 
-// One world serves all tests, one after the other: what is killed, is killed for all.
-var theWorld struct {
+// shared is the harness of all tests. They run one after another, because a killed process is dead for all of them.
+var shared struct {
 	once sync.Once
-	*World
+	*Harness
 	dir string
 	err error
 }
@@ -33,56 +38,61 @@ var theWorld struct {
 func TestMain(m *testing.M) {
 	flag.Parse()
 	code := m.Run()
-	if w := theWorld.World; w != nil {
-		if err := w.Stop(); err != nil {
+	if h := shared.Harness; h != nil {
+		if err := h.Shop.Close(); err != nil {
 			fmt.Println(err)
 			code = 1
 		}
 	}
-	launch.Leave()
-	if code != 0 && theWorld.dir != "" {
-		fmt.Println("logs and data of the shop:", theWorld.dir)
+	process.CloseGuard()
+	if code != 0 && shared.dir != "" {
+		fmt.Println("logs and data of the shop:", shared.dir)
 	} else {
-		_ = os.RemoveAll(theWorld.dir)
+		_ = os.RemoveAll(shared.dir)
 	}
 	os.Exit(code)
 }
 
-// world gives the world to a test, and starts it for the first.
-func world(t *testing.T) *World {
+// harness returns the shared harness, and starts it for the first test.
+func harness(t *testing.T) *Harness {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("starts real sidecars")
 	}
-	theWorld.once.Do(func() {
-		if theWorld.dir, theWorld.err = os.MkdirTemp("", "haberdash-chaos-"); theWorld.err == nil {
-			theWorld.World, theWorld.err = Start(context.Background(), Options{Dir: theWorld.dir, Seed: *seed, Faults: 0.05, Log: os.Stdout})
+	shared.once.Do(func() {
+		if shared.dir, shared.err = os.MkdirTemp("", "haberdash-chaos-"); shared.err == nil {
+			o := shop.Options{Dir: shared.dir, Seed: *seed, Faults: 0.05, Log: os.Stdout}
+			shared.Harness, shared.err = Start(context.Background(), o)
 		}
 	})
-	require.NoError(t, theWorld.err)
-	return theWorld.World
+	require.NoError(t, shared.err)
+	return shared.Harness
 }
 
-// steps are all steps at which a process may be killed.
+// steps returns all steps at which a process may be killed.
 func steps(t *testing.T) []string {
 	t.Helper()
-	root, err := launch.FindRoot()
+	root, err := toolchain.FindRoot()
 	require.NoError(t, err)
-	names, err := Steps(root)
+	names, err := plan.Steps(root)
 	require.NoError(t, err)
 	return names
 }
 
-// judge waits until the shop is at rest and holds it against all invariants.
-func judge(t *testing.T, w *World, diary []string) *Books {
+// requireNoViolation waits until the shop is idle and requires that no invariant is broken.
+func requireNoViolation(t *testing.T, h *Harness, log []string) *snapshot.Snapshot {
 	t.Helper()
-	schedule := fmt.Sprintf("seed %d; the schedule:\n%s", *seed, strings.Join(diary, "\n"))
-	began := time.Now()
-	books, last, err := w.Quiet(t.Context())
-	require.NoError(t, err, schedule)
-	t.Logf("at rest after %s; last under way: %v", time.Since(began).Round(time.Millisecond), last)
-	found := Check(books, w.Witness)
-	w.Witness.forget()
-	require.Empty(t, found, "%s\n%s", schedule, Report(books, found))
-	return books
+	start := time.Now()
+	s, last, err := h.WaitUntilIdle(t.Context())
+	require.NoError(t, err, killLog(log))
+	t.Logf("idle after %s; finished last: %v", time.Since(start).Round(time.Millisecond), last)
+	found := checker.Check(s, h.Record)
+	h.Record.ClearViolations()
+	require.Empty(t, found, "%s\n%s", killLog(log), checker.Report(s, found))
+	return s
+}
+
+// killLog describes the seed and the kills, for the message of a failed test.
+func killLog(log []string) string {
+	return fmt.Sprintf("seed %d; kills:\n%s", *seed, strings.Join(log, "\n"))
 }

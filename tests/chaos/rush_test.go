@@ -4,57 +4,64 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
+	"haberdash/tests/chaos/buyers"
+	"haberdash/tests/chaos/parallel"
+	"haberdash/tests/chaos/plan"
+	"haberdash/tests/chaos/record"
+	"haberdash/tests/chaos/shop"
+	"haberdash/tests/chaos/snapshot"
 )
 
-// Of a hundred units a thousand buyers get exactly a hundred, though two services die in the middle of it: nobody is
-// refused as long as there is one, and nobody is promised one that is not there.
+// TestRush has ten buyers for each unit in stock place an order at the same moment, while two services die. All units
+// must be sold, and no more: no buyer is refused while a unit is left, and no unit is sold twice.
 func TestRush(t *testing.T) {
-	w := world(t)
-	const share = 10 // buyers for each unit
+	h := harness(t)
+	const buyersPerUnit = 10
 	units := 20
 	if *long {
 		units = 100
 	}
-	n := share * units
-	name := fmt.Sprintf("rush-%d", *seed)
+	n := buyersPerUnit * units
+	sku := fmt.Sprintf("rush-%d", *seed)
 	ctx := t.Context()
-	require.NoError(t, w.Stock(ctx, []Good{{SKU: name, Price: "19.99", Quantity: int64(units)}}))
-	people, carts, wants := make([]*person, n), make([]string, n), make([]Purchase, n)
+	require.NoError(t, h.Buyers.Import(ctx, []plan.Product{{SKU: sku, Price: "19.99", Quantity: int64(units)}}))
+	guests, carts, purchases := make([]*buyers.Client, n), make([]string, n), make([]plan.Purchase, n)
 	indexes := make([]int, n)
 	for i := range indexes {
 		indexes[i] = i
-		buyer := fmt.Sprintf("%s-%d", name, i)
-		people[i] = &person{w: w, name: buyer}
-		wants[i] = Purchase{Key: buyer, Email: buyer + "@example.test", Items: []shop.Item{{SKU: name, Quantity: 1}}, Token: shop.Visa, Country: "DE"}
+		name := fmt.Sprintf("%s-%d", sku, i)
+		guests[i] = h.Buyers.Guest(name)
+		purchases[i] = plan.Purchase{
+			Key: name, Email: name + "@example.test", Items: []api.Item{{SKU: sku, Quantity: 1}},
+			Token: api.Visa, Country: "DE",
+		}
 	}
-	require.NoError(t, parallel(indexes, atOnce, func(i int) (err error) {
-		carts[i], err = people[i].fill(ctx, wants[i])
+	require.NoError(t, parallel.Each(indexes, concurrentBuyers, func(i int) (err error) {
+		carts[i], err = guests[i].FillCart(ctx, purchases[i])
 		return err
 	}))
 
-	blows := []Blow{
-		{After: n / 20, Target: "orders", Down: revival},
-		{After: n / 4, Target: "catalog", Down: revival},
+	kills := []plan.Kill{
+		{After: n / 20, Process: "orders", Downtime: shop.StepDowntime},
+		{After: n / 4, Process: "catalog", Downtime: shop.StepDowntime},
 	}
-	placements := make([]*Placement, n)
-	diary, err := newMonkey(w).during(ctx, blows, func(ctx context.Context) error {
-		return together(n, func(i int) error {
-			a, err := people[i].once(ctx, placing(wants[i], carts[i]))
+	placements := make([]*record.Placement, n)
+	log, err := shop.NewKiller(h.Shop, 0).During(ctx, kills, func(ctx context.Context) error {
+		return parallel.Together(n, func(i int) error {
+			a, err := guests[i].Do(ctx, buyers.PlacementRequest(purchases[i], carts[i]))
 			if err != nil {
 				return err
 			}
-			placements[i], err = w.placed(people[i], wants[i], carts[i], []*shop.Answer{a})
+			placements[i], err = guests[i].RecordPlacement(purchases[i], carts[i], []*api.Answer{a})
 			return err
 		})
 	})
-	require.NoError(t, err, "seed %d; the schedule:\n%s", *seed, strings.Join(diary, "\n"))
+	require.NoError(t, err, killLog(log))
 	sold := 0
 	for _, p := range placements {
 		if p.Status() == http.StatusCreated {
@@ -62,33 +69,17 @@ func TestRush(t *testing.T) {
 			continue
 		}
 		require.Equal(t, http.StatusConflict, p.Status(), "%s", p.Answers[0].Body)
-		var short []shop.OutOfStockLine
-		require.NoError(t, p.Answers[0].Problem().Member("lines", &short))
-		require.Equal(t, []shop.OutOfStockLine{{SKU: name, Requested: 1, Available: 0}}, short)
+		var lines []api.OutOfStockLine
+		require.NoError(t, p.Answers[0].Problem().Member("lines", &lines))
+		require.Equal(t, []api.OutOfStockLine{{SKU: sku, Requested: 1, Available: 0}}, lines)
 	}
 	require.Equal(t, units, sold)
-	books := judge(t, w, diary)
-	require.Equal(t, []int64{int64(units), int64(units)}, books.sums(name), "on hand and reserved")
+	requireLevels(t, requireNoViolation(t, h, log), sku, int64(units), int64(units))
 }
 
-// sums are what is on hand and what is reserved of a SKU, everywhere.
-func (b *Books) sums(sku string) []int64 {
-	sums := []int64{0, 0}
-	for _, l := range b.Stock[sku].Levels {
-		sums[0], sums[1] = sums[0]+l.OnHand, sums[1]+l.Reserved
-	}
-	return sums
-}
-
-// together does something n times at the same moment.
-func together(n int, do func(i int) error) error {
-	var all sync.WaitGroup
-	var failed failures
-	gate := make(chan struct{})
-	for i := range n {
-		all.Go(func() { <-gate; failed.add(do(i)) })
-	}
-	close(gate)
-	all.Wait()
-	return failed.all()
+// requireLevels requires the stock of a SKU, summed over all locations.
+func requireLevels(t *testing.T, s *snapshot.Snapshot, sku string, wantOnHand, wantReserved int64) {
+	t.Helper()
+	onHand, reserved := s.Levels(sku)
+	require.Equal(t, []int64{wantOnHand, wantReserved}, []int64{onHand, reserved}, "on hand and reserved")
 }

@@ -10,8 +10,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Sidecars are configured on a cluster as on a laptop, but for how they find each other.
-func TestConfigurationsAreTheCommonOneWithTheAppsRules(t *testing.T) {
+// On a cluster the sidecars have the same configuration as on a laptop, except for name resolution.
+func TestEachConfigurationIsTheCommonOneWithTheAccessRulesOfTheApp(t *testing.T) {
 	c := newCheckout(t)
 	common, err := readMap(c, "/dapr/config.yaml")
 	require.NoError(t, err)
@@ -19,7 +19,7 @@ func TestConfigurationsAreTheCommonOneWithTheAppsRules(t *testing.T) {
 	delete(want, "nameResolution")
 	all, err := c.render("/deploy/overlays/redis-redis")
 	require.NoError(t, err)
-	require.Nil(t, config(all, "haberdash"), "it is in each app's")
+	require.Nil(t, config(all, "haberdash"), "the Configuration of each app contains it")
 	for _, d := range objects[*apps.Deployment](all) {
 		file, err := readMap(c, "/dapr/secure/"+d.Name+".yaml")
 		require.NoError(t, err)
@@ -30,8 +30,8 @@ func TestConfigurationsAreTheCommonOneWithTheAppsRules(t *testing.T) {
 		maps.Copy(spec, want)
 		b, err := yaml.Marshal(file)
 		require.NoError(t, err)
-		wanted, err := decode(b)
+		decoded, err := decode(b)
 		require.NoError(t, err)
-		require.Equal(t, wanted.(*configuration.Configuration).Spec, config(all, d.Name).Spec, d.Name)
+		require.Equal(t, decoded.(*configuration.Configuration).Spec, config(all, d.Name).Spec, d.Name)
 	}
 }

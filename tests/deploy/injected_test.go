@@ -19,19 +19,20 @@ import (
 	"k8s.io/pod-security-admission/policy"
 )
 
-// inject is what the injector of a Dapr makes of a pod, as its chart installs it (pkg/injector/service/pod_patch.go).
-// Capabilities it drops only if told to: sidecarDropALLCapabilities.
-func inject(t *testing.T, namespace string, template core.PodTemplateSpec, drops bool) *core.Pod {
+// inject adds the sidecar to a pod as Dapr's injector does when its chart is installed with the default values
+// (pkg/injector/service/pod_patch.go). dropCapabilities is the value sidecarDropALLCapabilities of the chart.
+func inject(t *testing.T, namespace string, template core.PodTemplateSpec, dropCapabilities bool) *core.Pod {
 	t.Helper()
 	pod := &core.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}
 	c := patcher.NewSidecarConfig(pod)
 	c.Namespace, c.Identity, c.MTLSEnabled = namespace, namespace+":"+pod.Spec.ServiceAccountName, true
-	c.ControlPlaneNamespace, c.ControlPlaneTrustDomain, c.KubeClusterDomain = "dapr-system", "cluster.local", "cluster.local"
+	c.ControlPlaneNamespace, c.ControlPlaneTrustDomain = "dapr-system", "cluster.local"
+	c.KubeClusterDomain = "cluster.local"
 	c.OperatorAddress = patcher.ServiceAPI.Address("dapr-system", "cluster.local")
 	c.SentryAddress = patcher.ServiceSentry.Address("dapr-system", "cluster.local")
 	c.PlacementAddress = patcher.ServicePlacement.Address("dapr-system", "cluster.local")
 	c.SchedulerEnabled, c.RunAsNonRoot, c.ReadOnlyRootFilesystem = true, true, true
-	c.SidecarDropALLCapabilities = drops
+	c.SidecarDropALLCapabilities = dropCapabilities
 	c.SidecarImage, c.CurrentTrustAnchors = "ghcr.io/dapr/daprd:1.18.1", []byte("anchors")
 	c.SetFromPodAnnotations()
 	patch, err := c.GetPatch()
@@ -45,8 +46,8 @@ func inject(t *testing.T, namespace string, template core.PodTemplateSpec, drops
 	return &out
 }
 
-func TestTheInjectorMakesTheSidecarsThatAreMeant(t *testing.T) {
-	each(t, func(t *testing.T, c checkout, all []runtime.Object) {
+func TestInjectedSidecarsHaveTheirSettings(t *testing.T) {
+	forEachOverlay(t, func(t *testing.T, c checkout, all []runtime.Object) {
 		namespace := objects[*core.Namespace](all)[0].Name
 		for _, d := range objects[*apps.Deployment](all) {
 			pod := inject(t, namespace, d.Spec.Template, true)
@@ -54,47 +55,52 @@ func TestTheInjectorMakesTheSidecarsThatAreMeant(t *testing.T) {
 			require.Len(t, pod.Spec.InitContainers, 1)
 			daprd, app := pod.Spec.InitContainers[0], pod.Spec.Containers[0]
 			require.Equal(t, "daprd", daprd.Name)
-			require.Equal(t, core.ContainerRestartPolicyAlways, *daprd.RestartPolicy, "starts before the app and ends after it")
+			require.Equal(t, core.ContainerRestartPolicyAlways, *daprd.RestartPolicy,
+				"the sidecar starts before the app and ends after it")
 
 			args := strings.Join(daprd.Args, " ") + " "
-			for _, want := range []string{"--app-id " + d.Name, "--config " + d.Name, "--app-port " + port(app), "--app-protocol http",
-				"--enable-app-health-check", "--app-health-check-path /healthz", "--app-health-probe-interval 3", "--app-health-probe-timeout 2500",
-				"--read-buffer-size 16Ki", "--log-as-json", "--log-level warn", "--enable-mtls", "--disable-builtin-k8s-secret-store",
-				"--dapr-graceful-shutdown-seconds 10", "--mode kubernetes", "--dapr-internal-grpc-port 50002", "--enable-metrics"} {
+			for _, want := range []string{"--app-id " + d.Name, "--config " + d.Name, "--app-port " + port(app),
+				"--app-protocol http", "--enable-app-health-check", "--app-health-check-path /healthz",
+				"--app-health-probe-interval 3", "--app-health-probe-timeout 2500", "--read-buffer-size 16Ki",
+				"--log-as-json", "--log-level warn", "--enable-mtls", "--disable-builtin-k8s-secret-store",
+				"--dapr-graceful-shutdown-seconds 10", "--mode kubernetes", "--dapr-internal-grpc-port 50002",
+				"--enable-metrics"} {
 				require.Contains(t, args, want+" ", d.Name)
 			}
 			require.Contains(t, app.Env, core.EnvVar{Name: "DAPR_HTTP_PORT", Value: "3500"})
 			require.Contains(t, app.Env, core.EnvVar{Name: "DAPR_GRPC_PORT", Value: "50001"})
 			for _, token := range []string{"APP_API_TOKEN", "DAPR_API_TOKEN"} {
-				require.NotEmpty(t, from(app, token), "%s: %s", d.Name, token)
-				require.Equal(t, from(app, token), from(daprd, token), "%s: both have the same %s", d.Name, token)
+				require.NotEmpty(t, valueOf(app, token), "%s: %s", d.Name, token)
+				require.Equal(t, valueOf(app, token), valueOf(daprd, token), "%s: both have the same %s", d.Name, token)
 			}
-			require.True(t, slices.ContainsFunc(daprd.VolumeMounts, func(m core.VolumeMount) bool { return strings.HasPrefix(m.MountPath, "/var/run/secrets/dapr.io") }),
-				"the token for sentry is mounted")
+			require.True(t, slices.ContainsFunc(daprd.VolumeMounts, func(m core.VolumeMount) bool {
+				return strings.HasPrefix(m.MountPath, "/var/run/secrets/dapr.io")
+			}), "the token for Sentry is mounted")
 			require.False(t, *pod.Spec.AutomountServiceAccountToken)
 			require.False(t, daprd.Resources.Requests.Cpu().IsZero() || daprd.Resources.Limits.Memory().IsZero())
 			require.False(t, app.Resources.Requests.Cpu().IsZero() || app.Resources.Limits.Memory().IsZero())
 			require.Greater(t, *pod.Spec.TerminationGracePeriodSeconds, app.Lifecycle.PreStop.Sleep.Seconds+10+10+10,
-				"waiting to be forgotten, the app's drain and its end (internal/host), the sidecar's")
+				"the pause before the drain, the drain and the end of the app (internal/host), the end of the sidecar")
 			require.NotNil(t, config(all, d.Name), "%s: no Configuration", d.Name)
 		}
 	})
 }
 
-// Each sidecar has the secrets that its components refer to, and those that its app asks for; no others.
+// A sidecar has the secrets that its components refer to and those that its app reads, and no others.
 func TestSidecarsHaveTheirSecretsAndNoOthers(t *testing.T) {
-	asked := map[string][]string{"orders": {"ID_KEY"}, "users": {"KEY_ENCRYPTION_KEY"}}
-	each(t, func(t *testing.T, _ checkout, all []runtime.Object) {
+	readByApp := map[string][]string{"orders": {"ID_KEY"}, "users": {"KEY_ENCRYPTION_KEY"}}
+	forEachOverlay(t, func(t *testing.T, _ checkout, all []runtime.Object) {
 		for _, d := range objects[*apps.Deployment](all) {
-			want := slices.Clone(asked[d.Name])
+			want := slices.Clone(readByApp[d.Name])
 			for _, c := range objects[*components.Component](all) {
 				for _, m := range c.Spec.Metadata {
-					if name := m.SecretKeyRef.Name; name != "" && slices.Contains(c.Scopes, d.Name) && !slices.Contains(want, name) {
+					name := m.SecretKeyRef.Name
+					if name != "" && slices.Contains(c.Scopes, d.Name) && !slices.Contains(want, name) {
 						want = append(want, name)
 					}
 				}
 			}
-			if from(d.Spec.Template.Spec.Containers[0], "PAYMENT_PROVIDER") == "stripe" {
+			if valueOf(d.Spec.Template.Spec.Containers[0], "PAYMENT_PROVIDER") == "stripe" {
 				want = append(want, "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET")
 			}
 			var got []string
@@ -109,19 +115,19 @@ func TestSidecarsHaveTheirSecretsAndNoOthers(t *testing.T) {
 	})
 }
 
-// The overlays that bring secrets along bring all of them.
-func TestGeneratedSecretsAreThoseThatAreWanted(t *testing.T) {
-	each(t, func(t *testing.T, _ checkout, all []runtime.Object) {
+// An overlay that generates secrets generates all that its pods refer to.
+func TestGeneratedSecretsAreThoseThatPodsReferTo(t *testing.T) {
+	forEachOverlay(t, func(t *testing.T, _ checkout, all []runtime.Object) {
 		jobs := objects[*batch.Job](all)
 		if len(jobs) == 0 {
 			return
 		}
-		made := map[string]bool{}
+		generated := map[string]bool{}
 		for _, a := range jobs[0].Spec.Template.Spec.Containers[0].Args {
 			a, _, _ = strings.Cut(a, "=")
-			made[a] = true
+			generated[a] = true
 		}
-		wanted := map[string]bool{}
+		referredTo := map[string]bool{}
 		var templates []core.PodTemplateSpec
 		for _, d := range objects[*apps.Deployment](all) {
 			templates = append(templates, d.Spec.Template)
@@ -137,64 +143,67 @@ func TestGeneratedSecretsAreThoseThatAreWanted(t *testing.T) {
 			for _, c := range slices.Concat(pod.Spec.Containers, pod.Spec.InitContainers) {
 				for _, e := range c.Env {
 					if e.ValueFrom != nil && e.ValueFrom.SecretKeyRef != nil {
-						wanted[e.ValueFrom.SecretKeyRef.Name+":"+e.ValueFrom.SecretKeyRef.Key] = true
+						referredTo[e.ValueFrom.SecretKeyRef.Name+":"+e.ValueFrom.SecretKeyRef.Key] = true
 					}
 				}
 			}
 		}
-		require.Equal(t, wanted, made)
+		require.Equal(t, referredTo, generated)
 	})
 }
 
-// Dapr's default leaves the sidecar's capabilities: that, and nothing else, keeps its pods from the restricted standard.
-func TestPodsAreRestricted(t *testing.T) {
+// By default Dapr does not drop the capabilities of the sidecar. Pods meet the restricted standard except for that.
+func TestPodsMeetTheRestrictedStandard(t *testing.T) {
 	checks, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
 	require.NoError(t, err)
 	evaluate := func(pod *core.Pod, level api.Level) []string {
 		var forbidden []string
-		for _, r := range checks.EvaluatePod(api.LevelVersion{Level: level, Version: api.LatestVersion()}, &pod.ObjectMeta, &pod.Spec) {
+		version := api.LevelVersion{Level: level, Version: api.LatestVersion()}
+		for _, r := range checks.EvaluatePod(version, &pod.ObjectMeta, &pod.Spec) {
 			if !r.Allowed {
 				forbidden = append(forbidden, r.ForbiddenReason+": "+r.ForbiddenDetail)
 			}
 		}
 		return forbidden
 	}
-	each(t, func(t *testing.T, _ checkout, all []runtime.Object) {
-		var plain []core.PodTemplateSpec
+	forEachOverlay(t, func(t *testing.T, _ checkout, all []runtime.Object) {
+		var withoutSidecar []core.PodTemplateSpec
 		for _, s := range objects[*apps.StatefulSet](all) {
-			plain = append(plain, s.Spec.Template)
+			withoutSidecar = append(withoutSidecar, s.Spec.Template)
 		}
 		for _, j := range objects[*batch.Job](all) {
-			plain = append(plain, j.Spec.Template)
+			withoutSidecar = append(withoutSidecar, j.Spec.Template)
 		}
-		for _, template := range plain {
-			require.Empty(t, evaluate(&core.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}, api.LevelRestricted))
-			readOnly(t, template.Spec.Containers[0])
+		for _, template := range withoutSidecar {
+			pod := &core.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}
+			require.Empty(t, evaluate(pod, api.LevelRestricted))
+			requireReadOnly(t, template.Spec.Containers[0])
 		}
 		for _, d := range objects[*apps.Deployment](all) {
 			require.Empty(t, evaluate(inject(t, "x", d.Spec.Template, true), api.LevelRestricted), d.Name)
 			pod := inject(t, "x", d.Spec.Template, false)
 			require.Empty(t, evaluate(pod, api.LevelBaseline), d.Name)
-			require.Equal(t, []string{`unrestricted capabilities: container "daprd" must set securityContext.capabilities.drop=["ALL"]`},
-				evaluate(pod, api.LevelRestricted))
-			readOnly(t, pod.Spec.Containers[0])
-			readOnly(t, pod.Spec.InitContainers[0])
+			capabilities := `container "daprd" must set securityContext.capabilities.drop=["ALL"]`
+			require.Equal(t, []string{"unrestricted capabilities: " + capabilities}, evaluate(pod, api.LevelRestricted))
+			requireReadOnly(t, pod.Spec.Containers[0])
+			requireReadOnly(t, pod.Spec.InitContainers[0])
 			privileged := d.Spec.Template.DeepCopy()
 			privileged.Spec.Containers[0].SecurityContext.AllowPrivilegeEscalation = new(true)
-			require.NotEmpty(t, evaluate(inject(t, "x", *privileged, true), api.LevelRestricted), "the checks check")
+			require.NotEmpty(t, evaluate(inject(t, "x", *privileged, true), api.LevelRestricted),
+				"the evaluator finds a violation")
 		}
 	})
 }
 
-func readOnly(t *testing.T, c core.Container) {
+func requireReadOnly(t *testing.T, c core.Container) {
 	t.Helper()
 	require.True(t, *c.SecurityContext.ReadOnlyRootFilesystem, c.Name)
 }
 
 func port(app core.Container) string { return strconv.Itoa(int(app.Ports[0].ContainerPort)) }
 
-// from is where a container has a variable from.
-func from(c core.Container, name string) string {
+// valueOf describes the value of a container's variable: the value itself, or the secret or field that it comes from.
+func valueOf(c core.Container, name string) string {
 	for _, e := range c.Env {
 		if e.Name != name {
 			continue
@@ -212,6 +221,7 @@ func from(c core.Container, name string) string {
 	return ""
 }
 
+// config finds a Configuration by name.
 func config(all []runtime.Object, name string) *configuration.Configuration {
 	for _, c := range objects[*configuration.Configuration](all) {
 		if c.Name == name {

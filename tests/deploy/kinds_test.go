@@ -1,6 +1,8 @@
 package deploy
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -18,37 +20,46 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
+// appCount is how many apps there are.
+func appCount(t *testing.T) int {
+	t.Helper()
+	folders, err := os.ReadDir(filepath.Join("..", "..", "apps"))
+	require.NoError(t, err)
+	return len(folders)
+}
+
 func TestOverlaysRenderAndDecodeStrictly(t *testing.T) {
-	each(t, func(t *testing.T, _ checkout, all []runtime.Object) {
-		require.Len(t, objects[*apps.Deployment](all), 6)
+	forEachOverlay(t, func(t *testing.T, _ checkout, all []runtime.Object) {
+		require.Len(t, objects[*apps.Deployment](all), appCount(t))
 		seen := map[string]bool{}
 		for _, o := range all {
 			m, err := object.Accessor(o)
 			require.NoError(t, err)
 			what := o.GetObjectKind().GroupVersionKind().Kind + " " + m.GetName()
-			require.False(t, seen[what], "%s is there twice", what)
+			require.False(t, seen[what], "%s is defined twice", what)
 			seen[what] = true
 		}
 	})
 }
 
-// The decoder is no friend who overlooks things.
-func TestDecodingIsStrict(t *testing.T) {
-	for bad, want := range map[string]string{
-		"apiVersion: v1\nkind: Service\nmetadata: {name: x}\nspec: {port: 80}":                                               `unknown field "spec.port"`,
-		"apiVersion: v1\nkind: Service\nmetadata: {name: one, name: two}":                                                    `already set`,
-		"apiVersion: apps/v2\nkind: Deployment\nmetadata: {name: x}":                                                         "no kind",
-		"apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {name: x}\nspec: {type: t, version: v1, metdata: []}":      `unknown field "spec.metdata"`,
-		"apiVersion: dapr.io/v1alpha1\nkind: Configuration\nmetadata: {name: x}\nspec: {accessControl: {defaultActions: x}}": `unknown field "spec.accessControl.defaultActions"`,
+func TestDecodingRefusesUnknownAndRepeatedFields(t *testing.T) {
+	for _, test := range []struct{ version, resource, want string }{
+		{"v1", "kind: Service\nmetadata: {name: x}\nspec: {port: 80}", `unknown field "spec.port"`},
+		{"v1", "kind: Service\nmetadata: {name: one, name: two}", `already set`},
+		{"apps/v2", "kind: Deployment\nmetadata: {name: x}", "no kind"},
+		{"dapr.io/v1alpha1", "kind: Component\nmetadata: {name: x}\nspec: {type: t, version: v1, metdata: []}",
+			`unknown field "spec.metdata"`},
+		{"dapr.io/v1alpha1", "kind: Configuration\nmetadata: {name: x}\nspec: {accessControl: {defaultActions: x}}",
+			`unknown field "spec.accessControl.defaultActions"`},
 	} {
-		_, err := decode([]byte(bad))
-		require.ErrorContains(t, err, want)
+		_, err := decode([]byte("apiVersion: " + test.version + "\n" + test.resource))
+		require.ErrorContains(t, err, test.want)
 	}
 }
 
-// A sidecar that starts before its Configuration is there does not come up, and one that starts before a component does
-// without it for ever.
-func TestSidecarsFindWhatIsTheirs(t *testing.T) {
+// A sidecar that starts before its Configuration exists fails, and a sidecar that starts before a component exists
+// never loads that component.
+func TestDaprResourcesAreAppliedBeforeThePods(t *testing.T) {
 	c := newCheckout(t)
 	names, err := c.ReadDir("/deploy/overlays")
 	require.NoError(t, err)
@@ -64,47 +75,48 @@ func TestSidecarsFindWhatIsTheirs(t *testing.T) {
 				workloads = true
 			default:
 				if strings.HasPrefix(o.GetObjectKind().GroupVersionKind().Group, "dapr.io") {
-					require.False(t, workloads, "%s: %s comes after the pods", name, o.GetObjectKind().GroupVersionKind().Kind)
+					kind := o.GetObjectKind().GroupVersionKind().Kind
+					require.False(t, workloads, "%s: %s comes after the pods", name, kind)
 				}
 			}
 		}
 	}
 }
 
-// Pods have one master: an autoscaler of KEDA's is beside none of Kubernetes's.
-func TestOneAutoscalerADeployment(t *testing.T) {
-	scaled := 0
-	each(t, func(t *testing.T, _ checkout, all []runtime.Object) {
-		by := map[string]int{}
+// A Deployment has an autoscaler of KEDA or of Kubernetes, but not both, because they would work against each other.
+func TestEachDeploymentHasOneAutoscaler(t *testing.T) {
+	scaledByKEDA := 0
+	forEachOverlay(t, func(t *testing.T, _ checkout, all []runtime.Object) {
+		autoscalers := map[string]int{} // by Deployment
 		for _, h := range objects[*autoscaling.HorizontalPodAutoscaler](all) {
-			by[h.Spec.ScaleTargetRef.Name]++
+			autoscalers[h.Spec.ScaleTargetRef.Name]++
 		}
 		for _, k := range objects[*keda.ScaledObject](all) {
-			by[k.Spec.ScaleTargetRef.Name]++
+			autoscalers[k.Spec.ScaleTargetRef.Name]++
 			for _, trigger := range k.Spec.Triggers {
 				if group := trigger.Metadata["consumerGroup"]; group != "" {
 					require.Equal(t, k.Name, group)
 					require.Equal(t, "orders", trigger.Metadata["topic"])
 				}
 			}
-			scaled++
+			scaledByKEDA++
 		}
 		for _, d := range objects[*apps.Deployment](all) {
-			require.Equal(t, 1, by[d.Name], d.Name)
+			require.Equal(t, 1, autoscalers[d.Name], d.Name)
 		}
 	})
-	require.Positive(t, scaled)
+	require.Positive(t, scaledByKEDA)
 }
 
-// What selects pods by labels selects the pods that it is about.
-func TestSelectorsSelect(t *testing.T) {
-	each(t, func(t *testing.T, _ checkout, all []runtime.Object) {
+func TestSelectorsSelectTheirPods(t *testing.T) {
+	forEachOverlay(t, func(t *testing.T, _ checkout, all []runtime.Object) {
 		pods := map[string]core.PodTemplateSpec{}
 		for _, d := range objects[*apps.Deployment](all) {
 			pods[d.Name] = d.Spec.Template
 			selector, err := meta.LabelSelectorAsSelector(d.Spec.Selector)
 			require.NoError(t, err)
-			require.Equal(t, []string{d.Name}, selected(selector, map[string]core.PodTemplateSpec{d.Name: d.Spec.Template}))
+			own := map[string]core.PodTemplateSpec{d.Name: d.Spec.Template}
+			require.Equal(t, []string{d.Name}, selected(selector, own))
 		}
 		for _, s := range objects[*apps.StatefulSet](all) {
 			pods[s.Name] = s.Spec.Template
@@ -112,7 +124,8 @@ func TestSelectorsSelect(t *testing.T) {
 		for _, s := range objects[*core.Service](all) {
 			require.Equal(t, []string{s.Name}, selected(labels.SelectorFromSet(s.Spec.Selector), pods))
 			for _, p := range s.Spec.Ports {
-				require.True(t, hasPort(pods[s.Name], p.TargetPort.StrVal), "service %s: no port %s", s.Name, p.TargetPort.StrVal)
+				port := p.TargetPort.StrVal
+				require.True(t, hasPort(pods[s.Name], port), "service %s: its pods have no port %s", s.Name, port)
 			}
 		}
 		scaled := map[string]bool{}
@@ -131,20 +144,22 @@ func TestSelectorsSelect(t *testing.T) {
 			require.True(t, scaled[p.Name])
 			delete(scaled, p.Name)
 		}
-		require.Empty(t, scaled, "each app has its budget")
+		require.Empty(t, scaled, "these apps have no PodDisruptionBudget")
 		denied := false
 		for _, p := range objects[*network.NetworkPolicy](all) {
 			selector, err := meta.LabelSelectorAsSelector(&p.Spec.PodSelector)
 			require.NoError(t, err)
-			if p.Name != "secrets" { // a Job's
-				require.NotEmpty(t, selected(selector, pods), "policy %s is about no pod", p.Name)
+			if p.Name != "secrets" { // it selects the pod of a Job
+				require.NotEmpty(t, selected(selector, pods), "policy %s selects no pod", p.Name)
 			}
-			denied = denied || selector.Empty() && len(p.Spec.PolicyTypes) == 2 && len(p.Spec.Ingress)+len(p.Spec.Egress) == 0
+			allowsNothing := len(p.Spec.Ingress)+len(p.Spec.Egress) == 0
+			denied = denied || selector.Empty() && len(p.Spec.PolicyTypes) == 2 && allowsNothing
 		}
-		require.True(t, denied, "what no policy allows must be denied")
+		require.True(t, denied, "one policy denies everything that no other policy allows")
 	})
 }
 
+// selected lists the pods that a selector selects.
 func selected(s labels.Selector, pods map[string]core.PodTemplateSpec) (names []string) {
 	for name, pod := range pods {
 		if s.Matches(labels.Set(pod.Labels)) {
@@ -165,16 +180,18 @@ func hasPort(pod core.PodTemplateSpec, name string) bool {
 	return false
 }
 
-// The namespace of an overlay is that of callers in the access rules, too: in another one, nobody could call.
-func TestAccessRulesKnowTheNamespace(t *testing.T) {
-	each(t, func(t *testing.T, _ checkout, all []runtime.Object) {
+// The access rules name the namespace of the callers. With another namespace than that of the overlay, they would
+// refuse every call.
+func TestAccessRulesNameTheNamespaceOfTheOverlay(t *testing.T) {
+	forEachOverlay(t, func(t *testing.T, _ checkout, all []runtime.Object) {
 		namespace := objects[*core.Namespace](all)[0].Name
 		rules := 0
 		for _, o := range all {
 			m, err := object.Accessor(o)
 			require.NoError(t, err)
 			if _, is := o.(*core.Namespace); !is {
-				require.Equal(t, namespace, m.GetNamespace(), "%s %s", o.GetObjectKind().GroupVersionKind().Kind, m.GetName())
+				kind := o.GetObjectKind().GroupVersionKind().Kind
+				require.Equal(t, namespace, m.GetNamespace(), "%s %s", kind, m.GetName())
 			}
 		}
 		for _, c := range objects[*configuration.Configuration](all) {

@@ -1,5 +1,5 @@
-// Package deploy holds deploy/ to what Kubernetes, Dapr's injector and the rest of the repository make of it. It needs no
-// cluster.
+// Package deploy tests the manifests in deploy/ without a cluster: against the APIs of Kubernetes, Dapr, the Gateway
+// API and KEDA, against Dapr's injector, and against the rest of the repository.
 package deploy
 
 import (
@@ -26,7 +26,8 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 )
 
-// A checkout is the part of the repository that says how the shop is put together, in memory: tests change it.
+// A checkout is an in-memory copy of the YAML files in deploy/, components/ and dapr/, and of tye.yaml. Tests may
+// change it.
 type checkout struct{ filesys.FileSystem }
 
 func newCheckout(t *testing.T) checkout {
@@ -34,7 +35,8 @@ func newCheckout(t *testing.T) checkout {
 	root := filepath.Join("..", "..")
 	c := checkout{filesys.MakeFsInMemory()}
 	for _, dir := range []string{"deploy", "components", "dapr", "tye.yaml"} {
-		require.NoError(t, filepath.WalkDir(filepath.Join(root, dir), func(path string, d fs.DirEntry, err error) error {
+		from := filepath.Join(root, dir)
+		require.NoError(t, filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() || filepath.Ext(path) != ".yaml" && d.Name() != "Kustomization" {
 				return err
 			}
@@ -52,7 +54,7 @@ func newCheckout(t *testing.T) checkout {
 	return c
 }
 
-// render is what `kubectl apply -k` applies: it follows no path out of a folder, either.
+// render returns what `kubectl apply -k` applies. Like kubectl, it refuses files outside the folder of a kustomization.
 func (c checkout) render(dir string) ([]runtime.Object, error) {
 	o := krusty.MakeDefaultOptions()
 	o.Reorder, o.LoadRestrictions = krusty.ReorderOptionUnspecified, types.LoadRestrictionsRootOnly
@@ -75,11 +77,12 @@ func (c checkout) render(dir string) ([]runtime.Object, error) {
 	return list, nil
 }
 
-// known are all kinds that deploy/ has: Kubernetes's, Dapr's, the Gateway API's, KEDA's.
-var known = func() *runtime.Scheme {
+// knownKinds are the kinds that deploy/ may use: those of Kubernetes, Dapr, the Gateway API and KEDA.
+var knownKinds = func() *runtime.Scheme {
 	s := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, components.AddToScheme, configuration.AddToScheme,
-		resiliency.AddToScheme, subscriptions.AddToScheme, gateway.Install, keda.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{
+		scheme.AddToScheme, components.AddToScheme, configuration.AddToScheme, resiliency.AddToScheme,
+		subscriptions.AddToScheme, gateway.Install, keda.AddToScheme} {
 		if err := add(s); err != nil {
 			panic(err)
 		}
@@ -87,14 +90,15 @@ var known = func() *runtime.Scheme {
 	return s
 }()
 
-// decode refuses what the API has no field for, and fields that are there twice.
+// decode decodes a resource. It refuses fields that the API does not have, and repeated fields.
 func decode(text []byte) (runtime.Object, error) {
-	strict := json.NewSerializerWithOptions(json.DefaultMetaFactory, known, known, json.SerializerOptions{Yaml: true, Strict: true})
+	strict := json.NewSerializerWithOptions(json.DefaultMetaFactory, knownKinds, knownKinds,
+		json.SerializerOptions{Yaml: true, Strict: true})
 	object, _, err := strict.Decode(text, nil, nil)
 	return object, err
 }
 
-// objects are those of a kind.
+// objects returns the resources of one kind.
 func objects[T runtime.Object](all []runtime.Object) (list []T) {
 	for _, o := range all {
 		if o, ok := o.(T); ok {
@@ -104,8 +108,8 @@ func objects[T runtime.Object](all []runtime.Object) (list []T) {
 	return list
 }
 
-// overlays are the folders of deploy/overlays, and every other choice of state and broker, put together as
-// docs/kubernetes.md says.
+// overlays returns the folders in deploy/overlays. It adds an overlay for every other choice of state store and broker,
+// written as docs/kubernetes.md describes.
 func (c checkout) overlays(t *testing.T) (dirs []string) {
 	t.Helper()
 	names, err := c.ReadDir("/deploy/overlays")
@@ -120,8 +124,9 @@ func (c checkout) overlays(t *testing.T) (dirs []string) {
 			if slices.Contains(names, name) {
 				continue
 			}
-			text := "namespace: elsewhere\nresources: [../../base, ../../../components/state/" + state + ", ../../../components/pubsub/" + pubsub +
-				", ../../../components/mail/files]\ncomponents: [../../components/mail-files, ../../components/stripe, ../../components/ingress, " +
+			text := "namespace: elsewhere\nresources: [../../base, ../../../components/state/" + state +
+				", ../../../components/pubsub/" + pubsub + ", ../../../components/mail/files]\n" +
+				"components: [../../components/mail-files, ../../components/stripe, ../../components/ingress, " +
 				"../../components/gateway-api, ../../components/restricted, ../../components/" + state
 			if state != pubsub {
 				text += ", ../../components/" + servers[pubsub]
@@ -138,8 +143,8 @@ func (c checkout) overlays(t *testing.T) (dirs []string) {
 	return dirs
 }
 
-// each renders all overlays.
-func each(t *testing.T, test func(t *testing.T, c checkout, all []runtime.Object)) {
+// forEachOverlay renders every overlay and runs a test with it.
+func forEachOverlay(t *testing.T, test func(t *testing.T, c checkout, all []runtime.Object)) {
 	c := newCheckout(t)
 	dirs := c.overlays(t)
 	require.Greater(t, len(dirs), 6)

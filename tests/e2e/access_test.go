@@ -11,21 +11,23 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
-// access says what every operation answers to every caller. A name in braces is an object of the world: the owner's,
-// or a guest's where it says so. The owner of a guest's object is that guest. The callers:
+// access has the status that each caller gets from each operation. A name in braces is an object of the fixture: it
+// belongs to the owner, or to a guest if its name begins with guest. The owner of a guest's object is that guest. The
+// callers:
 //
 //	nobody    sends no credentials
-//	stranger  a guest with a cart and an order of their own, whose token they send
-//	owner     the customer, or the guest, whose objects these are
+//	stranger  a guest with another cart and order, who sends the token of that order
+//	owner     the customer or the guest to whom the object belongs
 //	other     another customer
 //	staff, admin
-//	forged    three in turn: with the owner's token that has expired, one signed with a key of their own, and one with
-//	          alg: none (RFC 8725, sections 2.1 and 3.1)
+//	forged    three callers: with an expired token of the owner, with a token signed with another key, and with a
+//	          token with alg: none (RFC 8725, sections 2.1 and 3.1)
 //
-// Who may not know that an object is there gets 404, never 403. A - is a call that would do away with the caller.
+// A caller who may not know that an object exists gets 404, never 403. A - stands for a request that is not sent,
+// because it would end the session or the account of the caller.
 const access = `
                                                             nobody stranger owner other staff admin forged
 GET    /.well-known/jwks.json                               200    200      200   200   200   200   401
@@ -111,18 +113,20 @@ GET    /api/v1/read-only                                    401    401      403 
 PUT    /api/v1/read-only                                    401    401      403   403   403   200   401
 `
 
-// rule is a line of the table: an operation, and the status that each caller gets, 0 where they are not to call.
+// rule is a line of the access table: an operation, and the status that each caller gets. A caller without a status
+// does not send the request.
 type rule struct {
 	method, path string
 	want         map[string]int
 }
 
-// operation is how operations() calls it.
+// operation returns the name that the operation has in operations.
 func (r rule) operation() string {
 	path, _, _ := strings.Cut(r.path, "?")
 	return r.method + " " + parameter.ReplaceAllString(path, "{}")
 }
 
+// rules reads the access table.
 func rules(t *testing.T) (list []rule) {
 	t.Helper()
 	var callers []string
@@ -149,80 +153,82 @@ func rules(t *testing.T) (list []rule) {
 	return list
 }
 
-// refusal tells whether a caller is shut out by who they are: such a call changes nothing.
+// refusal reports whether the status refuses a caller without access. Such a request must not change anything.
 func refusal(status int) bool {
 	return status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusNotFound
 }
 
-func TestEveryRouteHasItsAccessWrittenDown(t *testing.T) {
+func TestEveryRouteIsInTheAccessTable(t *testing.T) {
 	guest(t)
 	written := map[string]bool{}
 	for _, r := range rules(t) {
 		written[r.operation()] = true
 	}
 	for operation := range operations(t) {
-		assert.True(t, written[operation], "%s has no line in the table of who may call it", operation)
+		assert.True(t, written[operation], "%s is not in the access table", operation)
 		delete(written, operation)
 	}
-	assert.Empty(t, written, "these are in the table and not in the API")
+	assert.Empty(t, written, "these operations are in the access table, but not in the API")
 }
 
-// First come all who are refused: afterwards everything is as it was. Then those who are let in, one after another,
-// each with an object that nobody has used up.
+// The test first sends all requests that must be refused: they must not change anything. Then it sends the requests
+// that are allowed, each with a new object.
 func TestAccess(t *testing.T) {
 	guest(t)
-	w := newWorld(t)
-	before := w.snapshot(t)
-	calls := 0
+	f := newFixture(t)
+	before := f.snapshot(t)
+	refused := 0
 	for _, r := range rules(t) {
 		for caller, want := range r.want {
-			for _, c := range w.callers[caller] {
+			for _, c := range f.callers[caller] {
 				if refusal(want) {
-					calls++
-					w.expect(t, r, caller, c, want)
+					refused++
+					f.expect(t, r, caller, c, want)
 				}
 			}
 		}
 	}
-	require.Greater(t, calls, 300)
-	after := w.snapshot(t)
+	require.Greater(t, refused, 300)
+	after := f.snapshot(t)
 	for path := range maps.Keys(before) {
-		require.True(t, bytes.Equal(before[path], after[path]), "%s was\n%s\nand is, after calls that were refused,\n%s", path, before[path], after[path])
+		require.True(t, bytes.Equal(before[path], after[path]), "%s was\n%s\nand after the refused requests is\n%s",
+			path, before[path], after[path])
 	}
 	for _, r := range rules(t) {
 		for caller, want := range r.want {
-			for _, c := range w.callers[caller] {
+			for _, c := range f.callers[caller] {
 				if want != 0 && !refusal(want) {
-					w.renew(t, r)
-					w.expect(t, r, caller, c, want)
+					f.renew(t, r)
+					f.expect(t, r, caller, c, want)
 				}
 			}
 		}
 	}
 }
 
-// expect makes the call of a rule.
-func (w *world) expect(t *testing.T, r rule, caller string, c *shop.Client, want int) {
+// expect sends the request of a rule and checks the status of the answer.
+func (f *fixture) expect(t *testing.T, r rule, caller string, c *api.Client, want int) {
 	t.Helper()
-	request := w.request(r)
+	request := f.request(r)
 	switch {
 	case caller == "stranger":
-		request.Header["X-Order-Token"] = w.strangersToken
+		request.Header["X-Order-Token"] = f.strangerToken
 	case caller == "owner" && strings.Contains(r.path, "{guest-"):
-		c, request.Header["X-Order-Token"] = theClient, w.values["guest-token"]
-	case caller == "owner" && r.want["other"] == 0: // somebody else in their place, for they are still needed
+		c, request.Header["X-Order-Token"] = sharedClient, f.values["guest-token"]
+	case caller == "owner" && r.want["other"] == 0: // the request would end the owner's session or account
 		c, _ = customer(t)
 	}
-	a := ask(t, c, request)
+	a := sendRequest(t, c, request)
 	assert.Equal(t, want, a.Status, "%s %s by %s: %.200s", r.method, r.path, caller, a.Body)
-	if want != http.StatusUnauthorized && want != http.StatusForbidden || strings.Contains(r.path, "?") || r.path == "/api/v1/auth/refresh" {
+	denied := want == http.StatusUnauthorized || want == http.StatusForbidden
+	if !denied || strings.Contains(r.path, "?") || r.path == "/api/v1/auth/refresh" {
 		return
 	}
-	// Who may not call is told so before the input is looked at, and learns nothing of what it should be.
+	// The shop must refuse the caller before it validates the input, so that the caller learns nothing about it.
 	request.Path += "?surprise=1"
 	if request.Body != nil {
 		request.Body = "nonsense"
 	}
-	a = ask(t, c, request)
-	assert.Equal(t, want, a.Status, "%s %s by %s, with nonsense: %.200s", r.method, r.path, caller, a.Body)
+	a = sendRequest(t, c, request)
+	assert.Equal(t, want, a.Status, "%s %s by %s, with invalid input: %.200s", r.method, r.path, caller, a.Body)
 }

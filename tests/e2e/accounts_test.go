@@ -8,64 +8,71 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
-// tokenInMail finds it in plain text, and in HTML, which is all that the SMTP binding sends.
+// tokenInMail finds the token in a mail in plain text, or in HTML, the only format of the SMTP binding.
 var tokenInMail = regexp.MustCompile(`token, it is:(?:\s|<br>|<code>)+([A-Z0-9]+)`)
 
-func TestMailProvesTheMailbox(t *testing.T) {
+func TestMailedTokenVerifiesTheAddress(t *testing.T) {
 	c, ctx := guest(t), t.Context()
-	email := shop.NewEmail()
-	_, err := c.Register(ctx, email, shop.NewKey(), "Ada Byron")
+	email := api.NewEmail()
+	_, err := c.Register(ctx, email, api.NewKey(), "Ada Byron")
 	require.NoError(t, err)
-	var mail letter
+	var mail message
 	require.EventuallyWithT(t, func(collect *assert.CollectT) {
-		all := letters(collect, theShop.MailDir(), email)
+		all := readMails(collect, sharedShop.MailDir(), email)
 		require.Len(collect, all, 1)
 		mail = all[0]
-	}, soon, tick)
+	}, timeout, interval)
 	found := tokenInMail.FindStringSubmatch(mail.text)
 	require.NotNil(t, found, mail.text)
-	verify := shop.Request{Method: http.MethodPost, Path: "/api/v1/auth/verify-email", Body: map[string]string{"token": found[1]}}
+	verify := api.Request{
+		Method: http.MethodPost, Path: "/api/v1/auth/verify-email", Body: map[string]string{"token": found[1]},
+	}
 	a, err := c.Do(ctx, verify)
 	require.NoError(t, err)
 	require.NoError(t, a.Decode(nil))
-	refused(t, c, verify, "") // a token serves once
+	assertRefused(t, c, verify, "") // the token is used
 
-	_, err = c.Register(ctx, email, shop.NewKey(), "Somebody Else")
-	problem(t, err, http.StatusConflict, "email-taken")
+	_, err = c.Register(ctx, email, api.NewKey(), "Somebody Else")
+	requireProblem(t, err, http.StatusConflict, "email-taken")
 }
 
-func TestRefreshTokensServeOnce(t *testing.T) {
+func TestRefreshTokensAreSingleUse(t *testing.T) {
 	c, ctx := guest(t), t.Context()
-	email, password := shop.NewEmail(), shop.NewKey()
+	email, password := api.NewEmail(), api.NewKey()
 	_, err := c.Register(ctx, email, password, "Ada Byron")
 	require.NoError(t, err)
 	first, err := c.Login(ctx, email, password)
 	require.NoError(t, err)
-	refresh := func(token string) *shop.Answer {
-		a, err := c.Do(ctx, shop.Request{Method: http.MethodPost, Path: "/api/v1/auth/refresh", Body: map[string]string{"refreshToken": token}})
+	refresh := func(token string) *api.Answer {
+		a, err := c.Do(ctx, api.Request{
+			Method: http.MethodPost, Path: "/api/v1/auth/refresh", Body: map[string]string{"refreshToken": token},
+		})
 		require.NoError(t, err)
 		return a
 	}
-	var second shop.Session
+	var second api.Session
 	require.NoError(t, refresh(first.RefreshToken).Decode(&second))
 	require.NotEqual(t, first.RefreshToken, second.RefreshToken)
-	problem(t, refresh(first.RefreshToken).Problem(), http.StatusUnauthorized, "token-reused")
-	require.Equal(t, http.StatusUnauthorized, refresh(second.RefreshToken).Status, "the whole family is revoked")
+	requireProblem(t, refresh(first.RefreshToken).Problem(), http.StatusUnauthorized, "token-reused")
+	require.Equal(t, http.StatusUnauthorized, refresh(second.RefreshToken).Status, "the whole token family is revoked")
 }
 
 func TestGuestCartIsClaimed(t *testing.T) {
 	c, ctx := guest(t), t.Context()
-	sku := stocked(t, 5)
-	cart := cartOf(t, c, sku)
+	sku := importProduct(t, 5)
+	cart := cartWith(t, c, sku)
 	somebody, _ := customer(t)
-	claim := shop.Request{Method: http.MethodPost, Path: "/api/v1/carts/" + cart.ID + "/claim", Header: map[string]string{"If-Match": cart.ETag}}
-	require.Equal(t, http.StatusUnauthorized, refused(t, c, claim, "").Status)
+	claim := api.Request{
+		Method: http.MethodPost, Path: "/api/v1/carts/" + cart.ID + "/claim",
+		Header: map[string]string{"If-Match": cart.ETag},
+	}
+	require.Equal(t, http.StatusUnauthorized, assertRefused(t, c, claim, "").Status)
 	a, err := somebody.Do(ctx, claim)
 	require.NoError(t, err)
-	var claimed shop.Cart
+	var claimed api.Cart
 	require.NoError(t, a.Decode(&claimed))
 	mine, err := somebody.Cart(ctx, "mine")
 	require.NoError(t, err)
@@ -73,56 +80,61 @@ func TestGuestCartIsClaimed(t *testing.T) {
 	require.Len(t, mine.Items, 1)
 	require.Equal(t, sku, mine.Items[0].SKU)
 	_, err = c.SetItem(ctx, cart, sku, 2)
-	problem(t, err, http.StatusNotFound, "not-found")
+	requireProblem(t, err, http.StatusNotFound, "not-found")
 }
 
-// mailedToken waits for the n-th mail to an address and gives the token in it.
+// mailedToken waits for the n-th mail to an address and returns the token in it.
 func mailedToken(t *testing.T, to string, n int) string {
 	t.Helper()
-	var all []letter
+	var all []message
 	require.EventuallyWithT(t, func(collect *assert.CollectT) {
-		all = letters(collect, theShop.MailDir(), to)
+		all = readMails(collect, sharedShop.MailDir(), to)
 		require.Len(collect, all, n)
-	}, soon, tick)
+	}, timeout, interval)
 	found := tokenInMail.FindStringSubmatch(all[n-1].text)
 	require.NotNil(t, found, all[n-1].text)
 	return found[1]
 }
 
-// A customer moves to another mailbox and then goes: the cart goes too, though their access token is still valid,
-// and what was done is on record.
-func TestAnAccountMovesAndGoes(t *testing.T) {
+// A customer changes the e-mail address and then deletes the account. The cart is deleted too, although the access
+// token is still valid, and both changes are in the history of the account.
+func TestAddressIsChangedAndAccountIsDeleted(t *testing.T) {
 	c, ctx := guest(t), t.Context()
-	former, email, password := shop.NewEmail(), shop.NewEmail(), shop.NewKey()
-	user, err := c.Register(ctx, former, password, "Ada Byron")
+	oldEmail, email, password := api.NewEmail(), api.NewEmail(), api.NewKey()
+	user, err := c.Register(ctx, oldEmail, password, "Ada Byron")
 	require.NoError(t, err)
-	mailedToken(t, former, 1)
-	session, err := c.Login(ctx, former, password)
+	mailedToken(t, oldEmail, 1)
+	session, err := c.Login(ctx, oldEmail, password)
 	require.NoError(t, err)
 	mine := c.As(session.AccessToken)
-	do := func(by *shop.Client, method, path string, body any) *shop.Answer {
-		a, err := by.Do(ctx, shop.Request{Method: method, Path: path, Body: body})
+	do := func(by *api.Client, method, path string, body any) *api.Answer {
+		a, err := by.Do(ctx, api.Request{Method: method, Path: path, Body: body})
 		require.NoError(t, err)
 		return a
 	}
-	require.Equal(t, http.StatusAccepted, do(mine, http.MethodPost, "/api/v1/me/email", map[string]string{"email": email, "currentPassword": password}).Status)
-	token := mailedToken(t, email, 1)
-	require.Equal(t, http.StatusNoContent, do(c, http.MethodPost, "/api/v1/auth/verify-email", map[string]string{"token": token}).Status)
-	_, err = c.Login(ctx, former, password)
-	problem(t, err, http.StatusUnauthorized, "invalid-credentials")
+	change := map[string]string{"email": email, "currentPassword": password}
+	require.Equal(t, http.StatusAccepted, do(mine, http.MethodPost, "/api/v1/me/email", change).Status)
+	verify := map[string]string{"token": mailedToken(t, email, 1)}
+	require.Equal(t, http.StatusNoContent, do(c, http.MethodPost, "/api/v1/auth/verify-email", verify).Status)
+	_, err = c.Login(ctx, oldEmail, password)
+	requireProblem(t, err, http.StatusUnauthorized, "invalid-credentials")
 	_, err = c.Login(ctx, email, password)
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return len(letters(t, theShop.MailDir(), former)) == 2 }, soon, tick, "the former mailbox is told")
+	require.Eventually(t, func() bool {
+		return len(readMails(t, sharedShop.MailDir(), oldEmail)) == 2
+	}, timeout, interval, "the old address is notified")
 
 	_, err = mine.Cart(ctx, "mine")
 	require.NoError(t, err)
 	require.Equal(t, http.StatusNoContent, do(mine, http.MethodDelete, "/api/v1/me", nil).Status)
 	require.Equal(t, http.StatusUnauthorized, do(mine, http.MethodGet, "/api/v1/me", nil).Status)
-	require.Eventually(t, func() bool { return do(mine, http.MethodGet, "/api/v1/carts/mine", nil).Status == http.StatusNotFound }, soon, tick)
+	require.Eventually(t, func() bool {
+		return do(mine, http.MethodGet, "/api/v1/carts/mine", nil).Status == http.StatusNotFound
+	}, timeout, interval)
 	_, err = c.Login(ctx, email, password)
-	problem(t, err, http.StatusUnauthorized, "invalid-credentials")
+	requireProblem(t, err, http.StatusUnauthorized, "invalid-credentials")
 
-	var events shop.List[struct{ Type, By string }]
+	var events api.List[struct{ Type, By string }]
 	require.NoError(t, do(staff(t), http.MethodGet, "/api/v1/users/"+user.ID+"/events", nil).Decode(&events))
 	require.Equal(t, "user.deleted", events.Items[0].Type)
 	require.Equal(t, user.ID, events.Items[0].By)

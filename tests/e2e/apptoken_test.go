@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// call sends a request as it stands, dots and all, and gives status and body.
-func call(t *testing.T, method, url string, header ...string) (int, string) {
+// rawCall sends a request with the URL unchanged, also if its path has dots. It returns the status and the body.
+func rawCall(t *testing.T, method, url string, header ...string) (int, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, nil)
 	require.NoError(t, err)
@@ -24,11 +24,10 @@ func call(t *testing.T, method, url string, header ...string) (int, string) {
 	return res.StatusCode, string(body)
 }
 
-// Whoever finds an app's port gets nothing there without the app's token, which the sidecar has. The gateway is for
-// everyone.
-func TestOnlyItsSidecarReachesAnApp(t *testing.T) {
+// An app refuses requests to its own port without the token that its sidecar sends. Only the gateway is public.
+func TestAppsRefuseCallsWithoutTheSidecarsToken(t *testing.T) {
 	t.Parallel()
-	for _, app := range theShop.Apps() {
+	for _, app := range sharedShop.Apps() {
 		if app == "gateway" {
 			continue
 		}
@@ -36,11 +35,14 @@ func TestOnlyItsSidecarReachesAnApp(t *testing.T) {
 			"/", "/openapi.json", "/dapr/config", "/feed/orders", "/internal/export", "/internal/consumers", "/nothing/there",
 			"/api/v1/products", "/api/v1/orders", "/api/v1/users", "/.well-known/jwks.json",
 		} {
-			status, body := call(t, http.MethodGet, theShop.AppURL(app)+path)
+			status, body := rawCall(t, http.MethodGet, sharedShop.AppURL(app)+path)
 			require.Equal(t, http.StatusUnauthorized, status, "%s%s: %.300s", app, path, body)
 		}
-		for _, path := range []string{"/events/orders", "/events/users", "/events/" + app + "-dead", "/internal/audit", "/internal/quotes"} {
-			status, body := call(t, http.MethodPost, theShop.AppURL(app)+path, "dapr-api-token", "a guess", "Dapr-Caller-App-Id", "gateway")
+		for _, path := range []string{
+			"/events/orders", "/events/users", "/events/" + app + "-dead", "/internal/audit", "/internal/quotes",
+		} {
+			status, body := rawCall(t, http.MethodPost, sharedShop.AppURL(app)+path,
+				"dapr-api-token", "a guess", "Dapr-Caller-App-Id", "gateway")
 			require.Equal(t, http.StatusUnauthorized, status, "%s%s: %.300s", app, path, body)
 		}
 	}

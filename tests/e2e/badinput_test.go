@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -11,86 +12,94 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
-// refused demands an answer that blames the client: 4xx as a problem (the client's Check sees to that),
-// which names the wrong input where one is given. It goes on after a failure, so that a table tells of all.
-func refused(t *testing.T, c *shop.Client, r shop.Request, location string) *shop.Problem {
+// assertRefused asserts that the answer has a status of 4xx and is a problem, which the client checks. If location is
+// not empty, the problem must name it as the wrong input. The test goes on after a failure, so that it reports all
+// cases.
+func assertRefused(t *testing.T, c *api.Client, r api.Request, location string) *api.Problem {
 	t.Helper()
 	a, err := c.Do(t.Context(), r)
 	if !assert.NoError(t, err) {
-		return &shop.Problem{}
+		return &api.Problem{}
 	}
 	assert.True(t, a.Status >= 400 && a.Status < 500, "%s %.120s answered %d: %.300s", r.Method, r.Path, a.Status, a.Body)
 	p := a.Problem()
 	if location != "" {
-		assert.True(t, names(p, location), "%s %.120s with %.200v should blame %s: %v", r.Method, r.Path, r.Body, location, p)
+		assert.True(t, hasError(p, location), "%s %.120s with %.200v: the problem should name %s: %v",
+			r.Method, r.Path, r.Body, location, p)
 	}
 	return p
 }
 
-func names(p *shop.Problem, location string) bool {
-	return slices.ContainsFunc(p.Errors, func(e struct{ Location, Message string }) bool { return e.Location == location })
+// hasError reports whether the problem names the location of a wrong input.
+func hasError(p *api.Problem, location string) bool {
+	return slices.ContainsFunc(p.Errors, func(e struct{ Location, Message string }) bool {
+		return e.Location == location
+	})
 }
 
-func TestQuantities(t *testing.T) {
+func TestInvalidQuantitiesAreRefused(t *testing.T) {
 	c := guest(t)
-	sku := stocked(t, 3)
-	cart := cartOf(t, c, sku)
+	sku := importProduct(t, 3)
+	cart := cartWith(t, c, sku)
 	path := "/api/v1/carts/" + cart.ID + "/items/" + sku
+	set := func(body string) api.Request {
+		return api.Request{Method: http.MethodPut, Path: path, Header: map[string]string{"If-Match": cart.ETag}, Body: body}
+	}
 	for _, quantity := range []string{
 		"-1", "1000000000000000000", "1e18", "9223372036854775808", "1e400", "1.5", `"2"`, "null", "true", "[]", "{}",
 	} {
-		r := shop.Request{Method: http.MethodPut, Path: path, Header: map[string]string{"If-Match": cart.ETag}, Body: `{"quantity":` + quantity + `}`}
-		p := refused(t, c, r, "")
-		assert.True(t, names(p, "body.quantity") || names(p, "body") && quantity == "1e400", "quantity %s: %v", quantity, p)
+		p := assertRefused(t, c, set(`{"quantity":`+quantity+`}`), "")
+		named := hasError(p, "body.quantity") || hasError(p, "body") && quantity == "1e400"
+		assert.True(t, named, "quantity %s: %v", quantity, p)
 	}
-	refused(t, c, shop.Request{Method: http.MethodPut, Path: path, Header: map[string]string{"If-Match": cart.ETag}, Body: `{}`}, "body.quantity")
+	assertRefused(t, c, set(`{}`), "body.quantity")
 	after, err := c.Cart(t.Context(), cart.ID)
 	require.NoError(t, err)
-	require.Equal(t, cart, after, "what is refused changes nothing")
+	require.Equal(t, cart, after, "a refused request changes nothing")
 
 	emptied, err := c.SetItem(t.Context(), cart, sku, 0)
 	require.NoError(t, err)
 	require.Empty(t, emptied.Items)
 	_, err = c.SetItem(t.Context(), emptied, "no-such-sku", 1)
-	problem(t, err, http.StatusNotFound, "unknown-sku")
+	requireProblem(t, err, http.StatusNotFound, "unknown-sku")
 	_, err = c.SetItem(t.Context(), emptied, sku, 1_000_000)
-	problem(t, err, http.StatusUnprocessableEntity, "invalid-quantity")
+	requireProblem(t, err, http.StatusUnprocessableEntity, "invalid-quantity")
 }
 
 func TestStockAdjustments(t *testing.T) {
 	guest(t)
-	sku := stocked(t, 3)
-	adjust := func(sku, body string) shop.Request {
-		return shop.Request{
+	sku := importProduct(t, 3)
+	adjust := func(sku, body string) api.Request {
+		return api.Request{
 			Method: http.MethodPost, Path: "/api/v1/stock/" + sku + "/adjustments",
-			Header: map[string]string{"Idempotency-Key": shop.NewKey()}, Body: body,
+			Header: map[string]string{"Idempotency-Key": api.NewKey()}, Body: body,
 		}
 	}
 	for _, delta := range []string{"0", "1000000000000000000", "-1000000000000000000", "1.5", `"2"`, "null"} {
-		refused(t, staff(t), adjust(sku, `{"reason":"count","delta":`+delta+`}`), "body.delta")
+		assertRefused(t, staff(t), adjust(sku, `{"reason":"count","delta":`+delta+`}`), "body.delta")
 	}
-	refused(t, staff(t), adjust(sku, `{"reason":"count","delta":-4}`), "")
-	refused(t, staff(t), adjust("no-such-sku", `{"reason":"count","delta":1}`), "")
-	refused(t, theClient, adjust(sku, `{"reason":"count","delta":1}`), "")
+	assertRefused(t, staff(t), adjust(sku, `{"reason":"count","delta":-4}`), "")
+	assertRefused(t, staff(t), adjust("no-such-sku", `{"reason":"count","delta":1}`), "")
+	assertRefused(t, sharedClient, adjust(sku, `{"reason":"count","delta":1}`), "")
 	r := adjust(sku, `{"reason":"count","delta":1}`)
-	for range 2 { // the second is a repetition
+	for range 2 { // a repetition has no effect
 		a, err := staff(t).Do(t.Context(), r)
 		require.NoError(t, err)
-		var stock shop.Stock
+		var stock api.Stock
 		require.NoError(t, a.Decode(&stock))
-		require.Equal(t, shop.Stock{SKU: sku, OnHand: 4, Available: 4}, stock)
+		require.Equal(t, api.Stock{SKU: sku, OnHand: 4, Available: 4}, stock)
 	}
 	r.Header = nil
-	refused(t, staff(t), r, "")
+	assertRefused(t, staff(t), r, "")
 }
 
-func TestBadPlacements(t *testing.T) {
+func TestInvalidPlacementsAreRefused(t *testing.T) {
 	c := guest(t)
-	cart := cartOf(t, c, stocked(t, 1))
-	const good = `{"cartId":"CART","email":"ada@example.test","shippingAddress":{"name":"Ada","line1":"Street 1",` +
+	cart := cartWith(t, c, importProduct(t, 1))
+	const valid = `{"cartId":"CART","email":"ada@example.test","shippingAddress":{"name":"Ada","line1":"Street 1",` +
 		`"city":"Berlin","postalCode":"10117","country":"DE"},"payment":{"method":"card","token":"tok_visa"}}`
 	for _, bad := range []struct{ old, new, location string }{
 		{`"ada@example.test"`, `"not an address"`, "body.email"},
@@ -113,31 +122,35 @@ func TestBadPlacements(t *testing.T) {
 		{`"CART"`, `""`, "body.cartId"},
 		{`"CART"`, `"../../internal"`, ""},
 	} {
-		require.Contains(t, good, bad.old)
-		body := strings.Replace(strings.Replace(good, bad.old, bad.new, 1), "CART", cart.ID, 1)
-		refused(t, c, shop.Request{
-			Method: http.MethodPost, Path: "/api/v1/orders", Header: map[string]string{"Idempotency-Key": shop.NewKey()}, Body: body,
+		require.Contains(t, valid, bad.old)
+		body := strings.Replace(strings.Replace(valid, bad.old, bad.new, 1), "CART", cart.ID, 1)
+		assertRefused(t, c, api.Request{
+			Method: http.MethodPost, Path: "/api/v1/orders",
+			Header: map[string]string{"Idempotency-Key": api.NewKey()}, Body: body,
 		}, bad.location)
 	}
-	refused(t, c, shop.Request{
-		Method: http.MethodPost, Path: "/api/v1/orders", Header: map[string]string{"Idempotency-Key": strings.Repeat("k", 5000)},
-		Body: strings.Replace(good, "CART", cart.ID, 1),
+	assertRefused(t, c, api.Request{
+		Method: http.MethodPost, Path: "/api/v1/orders",
+		Header: map[string]string{"Idempotency-Key": strings.Repeat("k", 5000)},
+		Body:   strings.Replace(valid, "CART", cart.ID, 1),
 	}, "header.Idempotency-Key")
-	// None of them has taken the last piece.
-	order, err := c.Checkout(t.Context(), cart, shop.Visa, shop.NewKey())
+	// No refused placement has reserved the last piece.
+	order, err := c.Checkout(t.Context(), cart, api.Visa, api.NewKey())
 	require.NoError(t, err)
 	require.Equal(t, "confirmed", order.Status)
 }
 
-func TestBadQueries(t *testing.T) {
+func TestInvalidQueriesAreRefused(t *testing.T) {
 	c := guest(t)
 	for _, list := range []struct {
-		as   *shop.Client
+		as   *api.Client
 		path string
 	}{{c, "/api/v1/products"}, {staff(t), "/api/v1/orders"}} {
-		for _, bad := range []string{"limit=0", "limit=101", "limit=-1", "limit=many", "limit=1e2", "cursor=%40%40", "cursor=AAAA", "surprise=1"} {
+		for _, bad := range []string{
+			"limit=0", "limit=101", "limit=-1", "limit=many", "limit=1e2", "cursor=%40%40", "cursor=AAAA", "surprise=1",
+		} {
 			name, _, _ := strings.Cut(bad, "=")
-			refused(t, list.as, shop.Request{Method: http.MethodGet, Path: list.path + "?" + bad}, "query."+name)
+			assertRefused(t, list.as, api.Request{Method: http.MethodGet, Path: list.path + "?" + bad}, "query."+name)
 		}
 	}
 	for _, bad := range []string{
@@ -145,18 +158,19 @@ func TestBadQueries(t *testing.T) {
 		"q=%FF%FE", "q=" + strings.Repeat("long", 1000),
 	} {
 		name, _, _ := strings.Cut(bad, "=")
-		refused(t, c, shop.Request{Method: http.MethodGet, Path: "/api/v1/products?" + bad}, "query."+name)
+		assertRefused(t, c, api.Request{Method: http.MethodGet, Path: "/api/v1/products?" + bad}, "query."+name)
 	}
-	refused(t, staff(t), shop.Request{Method: http.MethodGet, Path: "/api/v1/orders?status=lost"}, "query.status")
+	assertRefused(t, staff(t), api.Request{Method: http.MethodGet, Path: "/api/v1/orders?status=lost"}, "query.status")
 }
 
-// Ids that nobody gave out, some of them meant to leave their place in the path.
-func TestPathTricks(t *testing.T) {
+// The ids do not exist, and some of them try to address another path.
+func TestHostilePathsAreRefused(t *testing.T) {
 	c := guest(t)
 	ids := []string{
 		"unknown", "..", ".", "%2e%2e", "..%2f..%2finternal%2fvariants", "../../internal/variants", "..%5c..%5cinternal",
 		"%00", "a%00b", "%FF", "%F0%9F%A7%B5", "%20", "a%0d%0aX-Evil:%201", "a||b", "*", "0", "-1",
-		url.PathEscape(`{"$ne":1}`), "a%23b", "a%3Fb", "x/../../orders", strings.Repeat("x", 2_000), strings.Repeat("x", 20_000),
+		url.PathEscape(`{"$ne":1}`), "a%23b", "a%3Fb", "x/../../orders",
+		strings.Repeat("x", 2_000), strings.Repeat("x", 20_000),
 	}
 	for _, path := range []string{
 		"/api/v1/products/{}", "/api/v1/carts/{}", "/api/v1/carts/{}/shipping-options", "/api/v1/orders/{}",
@@ -164,46 +178,56 @@ func TestPathTricks(t *testing.T) {
 	} {
 		for _, id := range ids {
 			if path == "/{}" && (id == "." || id == "..") {
-				continue // the root itself
+				continue // the root, which exists
 			}
-			refused(t, staff(t), shop.Request{Method: http.MethodGet, Path: strings.Replace(path, "{}", id, 1)}, "")
+			assertRefused(t, staff(t), api.Request{Method: http.MethodGet, Path: strings.Replace(path, "{}", id, 1)}, "")
 		}
 	}
-	// What the services say among themselves, and what their sidecars say, is not to be had from outside.
+	// The routes between services and the API of the sidecars are not public.
 	for _, path := range []string{
-		"/internal/variants", "/internal/quotes", "/internal/orders/x/decision", "/api/v1/internal/variants", "/catalog/internal/variants",
-		"/feed/orders", "/dapr/subscribe", "/dapr/config", "/v1.0/metadata", "/v1.0/state/state/x", "/v1.0/invoke/orders/method/healthz",
+		"/internal/variants", "/internal/quotes", "/internal/orders/x/decision", "/api/v1/internal/variants",
+		"/catalog/internal/variants", "/feed/orders", "/dapr/subscribe", "/dapr/config", "/v1.0/metadata",
+		"/v1.0/state/state/x", "/v1.0/invoke/orders/method/healthz",
 		"//internal/variants", "/api/v1//internal/variants", "/api/v2/products",
 	} {
 		for _, method := range []string{http.MethodGet, http.MethodPost} {
-			refused(t, c, shop.Request{Method: method, Path: path}, "")
-			refused(t, c, shop.Request{Method: method, Path: path, Header: map[string]string{"dapr-app-id": "orders", "dapr-api-token": "x"}}, "")
+			assertRefused(t, c, api.Request{Method: method, Path: path}, "")
+			header := map[string]string{"dapr-app-id": "orders", "dapr-api-token": "x"}
+			assertRefused(t, c, api.Request{Method: method, Path: path, Header: header}, "")
 		}
 	}
 }
 
-func TestBadTokens(t *testing.T) {
+func TestInvalidTokensAreRefused(t *testing.T) {
 	c := guest(t)
 	_, user := customer(t)
-	for _, header := range []string{"Bearer", "Bearer ", "Bearer x", "Basic YTpi", "bearer a.b.c", "Bearer " + forged(user.ID)} {
-		a, err := c.Do(t.Context(), shop.Request{Method: http.MethodGet, Path: "/api/v1/me", Header: map[string]string{"Authorization": header}})
+	for _, header := range []string{
+		"Bearer", "Bearer ", "Bearer x", "Basic YTpi", "bearer a.b.c", "Bearer " + unsignedToken(user.ID),
+	} {
+		a, err := c.Do(t.Context(), api.Request{
+			Method: http.MethodGet, Path: "/api/v1/me", Header: map[string]string{"Authorization": header},
+		})
 		require.NoError(t, err)
 		require.Equal(t, http.StatusUnauthorized, a.Status, header)
 		require.NotEmpty(t, a.Header.Get("WWW-Authenticate"))
 	}
-	_, err := c.Register(t.Context(), shop.NewEmail(), "short", "Ada")
+	_, err := c.Register(t.Context(), api.NewEmail(), "short", "Ada")
 	require.Error(t, err)
-	require.True(t, names(problem(t, err, http.StatusUnprocessableEntity, "invalid-request"), "body.password"))
-	// Text that some store or mailer could stumble over is either taken or refused.
-	for _, name := range []string{"a\x00b", "\u202eevil", "<b>", strings.Repeat("é", 5000), "a\r\nBcc: eve@example.test", "'; drop table users; --"} {
-		if _, err := c.Register(t.Context(), shop.NewEmail(), shop.NewKey(), name); err != nil {
-			require.True(t, names(problem(t, err, http.StatusUnprocessableEntity, "invalid-request"), "body.name"), "%q: %v", name, err)
+	require.True(t, hasError(requireProblem(t, err, http.StatusUnprocessableEntity, "invalid-request"), "body.password"))
+	// Hostile names are accepted or refused, but never cause another error.
+	for _, name := range []string{
+		"a\x00b", "\u202eevil", "<b>", strings.Repeat("é", 5000), "a\r\nBcc: eve@example.test", "'; drop table users; --",
+	} {
+		if _, err := c.Register(t.Context(), api.NewEmail(), api.NewKey(), name); err != nil {
+			p := requireProblem(t, err, http.StatusUnprocessableEntity, "invalid-request")
+			require.True(t, hasError(p, "body.name"), "%q: %v", name, err)
 		}
 	}
 }
 
-// forged is a token that says who it is for and is signed with nothing (RFC 8725, section 2.1).
-func forged(user string) string {
-	part := func(s string) string { return strings.TrimRight(base64URL.EncodeToString([]byte(s)), "=") }
-	return part(`{"alg":"none","typ":"JWT"}`) + "." + part(fmt.Sprintf(`{"iss":"haberdash","sub":%q,"exp":4102444800,"roles":["admin"]}`, user)) + "."
+// unsignedToken returns an access token of the user with alg: none and without a signature (RFC 8725, section 2.1).
+func unsignedToken(user string) string {
+	part := func(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
+	claims := fmt.Sprintf(`{"iss":"haberdash","sub":%q,"exp":4102444800,"roles":["admin"]}`, user)
+	return part(`{"alg":"none","typ":"JWT"}`) + "." + part(claims) + "."
 }

@@ -8,17 +8,17 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
-// Whatever the gateway keeps: who writes and then reads sees what they wrote, and so does everybody else.
-func TestReadersSeeWhatWasWritten(t *testing.T) {
-	c, ctx, sku := guest(t), t.Context(), stocked(t, 10)
+// The cache of the gateway must not hide a change: after a write, the writer and all other callers read the new value.
+func TestReadsAfterAWriteAreNotStale(t *testing.T) {
+	c, ctx, sku := guest(t), t.Context(), importProduct(t, 10)
 	path := "/api/v1/products/" + strings.ToLower(sku)
-	seen := func(path string) (p shop.Product) {
+	read := func(path string) (p api.Product) {
 		t.Helper()
-		for range 2 { // the second, if not the first, comes from memory where it may
-			a, err := c.Do(ctx, shop.Request{Method: http.MethodGet, Path: path})
+		for range 2 { // the second answer may come from the cache
+			a, err := c.Do(ctx, api.Request{Method: http.MethodGet, Path: path})
 			require.NoError(t, err)
 			require.NoError(t, a.Decode(&p))
 			p.ETag = a.Header.Get("ETag")
@@ -26,55 +26,56 @@ func TestReadersSeeWhatWasWritten(t *testing.T) {
 		return p
 	}
 	for range 5 {
-		require.EqualValues(t, 10, seen(path).Variants[0].Available)
-		a, err := staff(t).Do(ctx, shop.Request{
-			Method: http.MethodPost, Path: "/api/v1/stock/" + sku + "/adjustments", Header: map[string]string{"Idempotency-Key": shop.NewKey()},
-			Body: `{"delta":-3,"reason":"count"}`,
+		require.EqualValues(t, 10, read(path).Variants[0].Available)
+		a, err := staff(t).Do(ctx, api.Request{
+			Method: http.MethodPost, Path: "/api/v1/stock/" + sku + "/adjustments",
+			Header: map[string]string{"Idempotency-Key": api.NewKey()}, Body: `{"delta":-3,"reason":"count"}`,
 		})
 		require.NoError(t, err)
 		require.NoError(t, a.Decode(nil))
-		require.EqualValues(t, 7, seen(path).Variants[0].Available)
+		require.EqualValues(t, 7, read(path).Variants[0].Available)
 		for range 3 {
-			left := seen(path).Variants[0].Available
-			_, err = c.Checkout(ctx, cartOf(t, c, sku), shop.Visa, shop.NewKey())
+			left := read(path).Variants[0].Available
+			_, err = c.Checkout(ctx, cartWith(t, c, sku), api.Visa, api.NewKey())
 			require.NoError(t, err)
-			require.Equal(t, left-1, seen(path).Variants[0].Available)
+			require.Equal(t, left-1, read(path).Variants[0].Available)
 		}
 		for _, title := range []string{"One", "Other"} {
-			before := seen(path)
-			a, err := staff(t).Do(ctx, shop.Request{
-				Method: http.MethodPut, Path: "/api/v1/products/" + before.ID, Header: map[string]string{"If-Match": before.ETag},
-				Body: `{"title":"` + title + `","variants":[{"sku":"` + sku + `","price":{"amount":1999,"currency":"EUR"}}]}`,
+			before := read(path)
+			a, err := staff(t).Do(ctx, api.Request{
+				Method: http.MethodPut, Path: "/api/v1/products/" + before.ID,
+				Header: map[string]string{"If-Match": before.ETag},
+				Body:   `{"title":"` + title + `","variants":[{"sku":"` + sku + `","price":{"amount":1999,"currency":"EUR"}}]}`,
 			})
 			require.NoError(t, err)
 			require.NoError(t, a.Decode(nil))
-			require.Equal(t, title, seen(path).Title)
-			require.Equal(t, title, seen("/api/v1/products/"+before.ID).Title)
+			require.Equal(t, title, read(path).Title)
+			require.Equal(t, title, read("/api/v1/products/"+before.ID).Title)
 		}
-		a, err = staff(t).Do(ctx, shop.Request{
-			Method: http.MethodPost, Path: "/api/v1/stock/" + sku + "/adjustments", Header: map[string]string{"Idempotency-Key": shop.NewKey()},
-			Body: `{"delta":6,"reason":"count"}`,
+		a, err = staff(t).Do(ctx, api.Request{
+			Method: http.MethodPost, Path: "/api/v1/stock/" + sku + "/adjustments",
+			Header: map[string]string{"Idempotency-Key": api.NewKey()}, Body: `{"delta":6,"reason":"count"}`,
 		})
 		require.NoError(t, err)
 		require.NoError(t, a.Decode(nil))
 	}
 }
 
-// Guests share; who has a token is answered by the catalogue.
-func TestPublicReadsComeFromMemory(t *testing.T) {
+// Guests share cached answers. A request with a token goes to the catalogue.
+func TestReadsOfGuestsAreCached(t *testing.T) {
 	c := guest(t)
-	path := "/api/v1/products?q=" + strings.ToLower(stocked(t, 1))
+	path := "/api/v1/products?q=" + strings.ToLower(importProduct(t, 1))
 	var hits atomic.Int64
 	require.Eventually(t, func() bool { // other tests write meanwhile
 		together(8, func(int) {
-			a, err := c.Do(t.Context(), shop.Request{Method: http.MethodGet, Path: path})
+			a, err := c.Do(t.Context(), api.Request{Method: http.MethodGet, Path: path})
 			if err == nil && strings.HasPrefix(a.Header.Get("Cache-Status"), "haberdash; hit") && a.Header.Get("Age") != "" {
 				hits.Add(1)
 			}
 		})
 		return hits.Load() > 0
-	}, soon, tick)
-	a, err := staff(t).Do(t.Context(), shop.Request{Method: http.MethodGet, Path: path})
+	}, timeout, interval)
+	a, err := staff(t).Do(t.Context(), api.Request{Method: http.MethodGet, Path: path})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, a.Status)
 	require.Empty(t, a.Header.Get("Age"))

@@ -17,11 +17,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/internal/identity"
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
-// ask makes a call. It does not wait for the end of a stream, and goes on after a failure.
-func ask(t *testing.T, c *shop.Client, r shop.Request) *shop.Answer {
+// sendRequest sends a request. It does not wait for the end of a stream. If there is no answer, the test fails but goes
+// on.
+func sendRequest(t *testing.T, c *api.Client, r api.Request) *api.Answer {
 	t.Helper()
 	if strings.HasSuffix(r.Path, "/stream") {
 		c = c.As(c.Token)
@@ -29,12 +30,12 @@ func ask(t *testing.T, c *shop.Client, r shop.Request) *shop.Answer {
 	}
 	a, err := c.Do(t.Context(), r)
 	if !assert.NoError(t, err) {
-		return &shop.Answer{}
+		return &api.Answer{}
 	}
 	return a
 }
 
-// headOnly gives answers without their body, where they are good.
+// headOnly drops the bodies of answers with status 200.
 type headOnly struct{ http.RoundTripper }
 
 func (h headOnly) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -46,52 +47,54 @@ func (h headOnly) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, err
 }
 
-// employee is somebody with that role and no other. The first administrator, whom all tests share, is not to get a
-// password wrong.
-func employee(t *testing.T, role string) *shop.Client {
+// employee returns a new user with one role. Tests that send wrong passwords need it: after those, the shared
+// administrator could not sign in for a while.
+func employee(t *testing.T, role string) *api.Client {
 	t.Helper()
-	email, password := shop.NewEmail(), shop.NewKey()
-	user, err := theClient.Register(t.Context(), email, password, "Grace Hopper")
+	email, password := api.NewEmail(), api.NewKey()
+	user, err := sharedClient.Register(t.Context(), email, password, "Grace Hopper")
 	require.NoError(t, err)
-	put(t, staff(t), http.MethodPut, "/api/v1/users/"+user.ID+"/roles", `{"roles":["`+role+`"]}`)
-	session, err := theClient.Login(t.Context(), email, password)
+	mustCall(t, staff(t), http.MethodPut, "/api/v1/users/"+user.ID+"/roles", `{"roles":["`+role+`"]}`)
+	session, err := sharedClient.Login(t.Context(), email, password)
 	require.NoError(t, err)
-	return theClient.As(session.AccessToken)
+	return sharedClient.As(session.AccessToken)
 }
 
-// forgeries are callers with what looks like a good access token: one that the shop's own key signed and that has
-// expired, the same signed with another key under the shop's key id, and one with no signature at all.
-func forgeries(t *testing.T, good string) []*shop.Client {
+// forgeries returns callers with invalid access tokens that look valid: an expired one that the shop's own key signed,
+// one signed with another key under the id of the shop's key, and one without a signature.
+func forgeries(t *testing.T, valid string) []*api.Client {
 	t.Helper()
 	kid, key := signingKey(t)
-	sign := func(method jwt.SigningMethod, by any, expires time.Time) *shop.Client {
+	sign := func(method jwt.SigningMethod, by any, expires time.Time) *api.Client {
 		var claims identity.Claims
-		_, _, err := jwt.NewParser().ParseUnverified(good, &claims)
+		_, _, err := jwt.NewParser().ParseUnverified(valid, &claims)
 		require.NoError(t, err)
-		claims.ExpiresAt, claims.Roles = jwt.NewNumericDate(expires), []string{identity.Customer, identity.Staff, identity.Admin}
+		claims.ExpiresAt = jwt.NewNumericDate(expires)
+		claims.Roles = []string{identity.Customer, identity.Staff, identity.Admin}
 		token := jwt.NewWithClaims(method, claims)
 		token.Header["kid"] = kid
 		text, err := token.SignedString(by)
 		require.NoError(t, err)
-		return theClient.As(text)
+		return sharedClient.As(text)
 	}
 	_, foreign, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)
 	later := time.Now().Add(time.Hour)
-	// All that is wrong with the expired one is its time.
-	require.Equal(t, http.StatusOK, ask(t, sign(jwt.SigningMethodEdDSA, key, later), shop.Request{Method: http.MethodGet, Path: "/api/v1/stock/" + stocked(t, 1)}).Status)
-	return []*shop.Client{
+	// The expired token is valid but for its time.
+	read := api.Request{Method: http.MethodGet, Path: "/api/v1/stock/" + importProduct(t, 1)}
+	require.Equal(t, http.StatusOK, sendRequest(t, sign(jwt.SigningMethodEdDSA, key, later), read).Status)
+	return []*api.Client{
 		sign(jwt.SigningMethodEdDSA, key, time.Now().Add(-time.Minute)),
 		sign(jwt.SigningMethodEdDSA, foreign, later),
 		sign(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, later),
 	}
 }
 
-// signingKey opens the shop's own key as only the users service can: from its store, through its sidecar, with the
-// secret that seals it.
+// signingKey reads the private key that signs access tokens, as only the users service can: from its store, through its
+// sidecar, and decrypted with its secret.
 func signingKey(t *testing.T) (kid string, key ed25519.PrivateKey) {
 	t.Helper()
-	res, err := http.Get(theShop.SidecarHTTP("users") + "/v1.0/state/state/signing-keys")
+	res, err := http.Get(sharedShop.SidecarHTTP("users") + "/v1.0/state/state/signing-keys")
 	require.NoError(t, err)
 	defer res.Body.Close()
 	var ring struct {
@@ -102,7 +105,7 @@ func signingKey(t *testing.T) (kid string, key ed25519.PrivateKey) {
 	}
 	require.NoError(t, json.NewDecoder(res.Body).Decode(&ring))
 	require.NotEmpty(t, ring.Keys)
-	secret, err := theShop.Secret("KEY_ENCRYPTION_KEY")
+	secret, err := sharedShop.Secret("KEY_ENCRYPTION_KEY")
 	require.NoError(t, err)
 	seal, err := hkdf.Key(sha256.New, []byte(secret), nil, "haberdash users signing keys 1", 32)
 	require.NoError(t, err)

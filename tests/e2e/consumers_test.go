@@ -10,45 +10,51 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/internal/contract"
-	"haberdash/tests/shop"
+	"haberdash/internal/roster"
+	"haberdash/tests/api"
 )
 
-// inside asks an app what it tells the mesh alone, through its own sidecar: access rules let few others ask.
-func inside[T any](t *testing.T, s place, method, app, path string) (v T, err error) {
-	a, err := shop.New(s.SidecarHTTP(app)).Do(t.Context(), shop.Request{Method: method, Path: "/v1.0/invoke/" + app + "/method" + path})
+// callInternal calls a route of an app that is not public. It goes through the app's own sidecar, because the access
+// rules allow few other callers.
+func callInternal[T any](t *testing.T, s shop, method, app, path string) (v T, err error) {
+	request := api.Request{Method: method, Path: "/v1.0/invoke/" + app + "/method" + path}
+	a, err := api.New(s.SidecarHTTP(app)).Do(t.Context(), request)
 	if err != nil {
 		return v, err
 	}
 	return v, a.Decode(&v)
 }
 
-// keepUp demands that every consumer comes to where the orders log ends now, and has applied all of it.
-func keepUp(t *testing.T, s place) {
+// assertConsumersCaughtUp asserts that every consumer reaches the present end of the log of the orders, and has applied
+// all of its events.
+func assertConsumersCaughtUp(t *testing.T, s shop) {
 	t.Helper()
-	feed, err := inside[contract.FeedPage](t, s, http.MethodGet, "orders", "/feed/orders?max=1")
+	feed, err := callInternal[contract.FeedPage](t, s, http.MethodGet, "orders", "/feed/orders?max=1")
 	require.NoError(t, err)
 	require.Positive(t, feed.Head)
-	for _, app := range contract.Consumers() {
+	for _, app := range roster.Following() {
 		if app == "orders" {
-			continue // its own
+			continue // does not consume its own log
 		}
 		assert.EventuallyWithT(t, func(collect *assert.CollectT) {
-			seen, err := inside[contract.Cursors](t, s, http.MethodGet, app, "/internal/consumers")
+			consumers, err := callInternal[contract.Cursors](t, s, http.MethodGet, app, "/internal/consumers")
 			require.NoError(collect, err)
-			cursors := seen.Cursors
-			i := slices.IndexFunc(cursors, func(c contract.Cursor) bool { return c.Source == "orders" && c.Partition == "orders" })
+			cursors := consumers.Cursors
+			i := slices.IndexFunc(cursors, func(c contract.Cursor) bool {
+				return c.Source == "orders" && c.Partition == "orders"
+			})
 			require.GreaterOrEqual(collect, i, 0, app)
 			require.GreaterOrEqual(collect, cursors[i].Position, feed.Head, app)
-			require.Equal(collect, cursors[i].Position, cursors[i].Applied, "%s has parked events", app)
-		}, soon, tick)
+			require.Equal(collect, cursors[i].Position, cursors[i].Applied, "%s has dead letters", app)
+		}, timeout, interval)
 	}
 }
 
-// audited demands that every document is, byte for byte, what its log makes.
-func audited(t *testing.T, s place) {
+// requireDocumentsMatchLogs requires that every document is, byte for byte, what its log produces.
+func requireDocumentsMatchLogs(t *testing.T, s shop) {
 	t.Helper()
 	for app, audits := range map[string]int{"catalog": 2, "orders": 2, "users": 1} {
-		found, err := inside[contract.Audits](t, s, http.MethodPost, app, "/internal/audit")
+		found, err := callInternal[contract.Audits](t, s, http.MethodPost, app, "/internal/audit")
 		require.NoError(t, err)
 		require.Len(t, found.Audits, audits, app)
 		for _, a := range found.Audits {
@@ -58,37 +64,40 @@ func audited(t *testing.T, s place) {
 	}
 }
 
-// While the other tests buy and ship, consumers keep up and documents are what the logs make.
-func TestConsumersAndDocumentsFollowTheLogs(t *testing.T) {
+// Other tests buy and ship meanwhile.
+func TestConsumersAndDocumentsMatchTheLogs(t *testing.T) {
 	c := guest(t)
 	for range 3 {
-		_, err := c.Checkout(t.Context(), cartOf(t, c, stocked(t, 1)), shop.Visa, shop.NewKey())
+		_, err := c.Checkout(t.Context(), cartWith(t, c, importProduct(t, 1)), api.Visa, api.NewKey())
 		require.NoError(t, err)
-		keepUp(t, theShop)
-		audited(t, theShop)
+		assertConsumersCaughtUp(t, sharedShop)
+		requireDocumentsMatchLogs(t, sharedShop)
 	}
 }
 
-// A message that is no event stands in nobody's way: each consumer puts it aside for an administrator.
-func TestWhatIsNoEventBecomesADeadLetter(t *testing.T) {
+// A message that is not an event does not block a consumer: it becomes a dead letter, which an administrator can
+// discard.
+func TestInvalidMessageBecomesADeadLetter(t *testing.T) {
 	c := guest(t)
-	published, err := shop.New(theShop.SidecarHTTP("users")).Do(t.Context(), shop.Request{Method: http.MethodPost, Path: "/v1.0/publish/pubsub/users", Body: `{"not":"an event"}`})
+	published, err := api.New(sharedShop.SidecarHTTP("users")).Do(t.Context(), api.Request{
+		Method: http.MethodPost, Path: "/v1.0/publish/pubsub/users", Body: `{"not":"an event"}`,
+	})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusNoContent, published.Status, "%s", published.Body)
-	admin := staff(t) // the administrator
-	type letter struct{ ID, Reason, Source string }
-	for _, app := range contract.Consumers() {
+	admin := staff(t)
+	type deadLetter struct{ ID, Reason, Source string }
+	for _, app := range roster.Following() {
 		path := "/api/v1/dead-letters/" + app
-		var letters shop.List[letter]
+		var letters api.List[deadLetter]
 		require.Eventually(t, func() bool {
-			a, err := admin.Do(t.Context(), shop.Request{Method: http.MethodGet, Path: path})
+			a, err := admin.Do(t.Context(), api.Request{Method: http.MethodGet, Path: path})
 			return err == nil && a.Decode(&letters) == nil && len(letters.Items) > 0
-		}, soon, tick, app)
-		require.Equal(t, letter{"unknown::1", "the delivery is not an event", "unknown"}, letters.Items[0])
+		}, timeout, interval, app)
+		require.Equal(t, deadLetter{"unknown::1", "the delivery is not an event", "unknown"}, letters.Items[0])
 		path += "/" + url.PathEscape(letters.Items[0].ID)
 		for _, step := range []struct {
 			method, path string
-			by           *shop.Client
+			by           *api.Client
 			status       int
 		}{
 			{http.MethodPost, path + "/replay", c, http.StatusUnauthorized},
@@ -96,7 +105,7 @@ func TestWhatIsNoEventBecomesADeadLetter(t *testing.T) {
 			{http.MethodDelete, path, admin, http.StatusNoContent},
 			{http.MethodDelete, path, admin, http.StatusNotFound},
 		} {
-			a, err := step.by.Do(t.Context(), shop.Request{Method: step.method, Path: step.path})
+			a, err := step.by.Do(t.Context(), api.Request{Method: step.method, Path: step.path})
 			require.NoError(t, err)
 			require.Equal(t, step.status, a.Status, "%s %s: %s", step.method, step.path, a.Body)
 		}

@@ -17,10 +17,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var update = flag.Bool("update", false, "write api/openapi.json: only when the public API is meant to change")
+var update = flag.Bool("update", false, "write api/openapi.json, if a change of the public API is intended")
 
-// The description of the public API stands in the repository, so that a change of it is seen by whoever reviews one.
-func TestOpenAPIIsTheOneThatWasReviewed(t *testing.T) {
+// The description of the public API is a file in the repository, so that a review shows every change of the API.
+func TestOpenAPIMatchesTheReviewedFile(t *testing.T) {
 	guest(t)
 	golden := filepath.Join("..", "..", "api", "openapi.json")
 	var served bytes.Buffer
@@ -42,12 +42,14 @@ func TestOpenAPIIsTheOneThatWasReviewed(t *testing.T) {
 	excerpt := func(lines []string) string {
 		return strings.Join(lines[max(0, min(at-6, len(lines))):min(at+6, len(lines))], "\n")
 	}
-	t.Errorf("the API is not as %s says, first in line %d. It was\n%s\nand is\n%s\nIf that is meant: go test ./tests/e2e -run TestOpenAPI -update",
+	t.Errorf("the API differs from %s in line %d. The file has\n%s\nand the shop has\n%s\n"+
+		"If the change is intended: go test ./tests/e2e -run TestOpenAPI -update",
 		golden, at+1, excerpt(was), excerpt(is))
 }
 
-// What OpenAPI 3.1 asks of a document (sections 4.8.8 to 4.8.12) and Huma does not see to, or the merging could spoil.
-func TestOpenAPIIsSound(t *testing.T) {
+// The test checks requirements of OpenAPI 3.1 (sections 4.8.8 to 4.8.12) that Huma does not check, or that the gateway
+// could break when it merges the documents of the services.
+func TestOpenAPIIsConsistent(t *testing.T) {
 	guest(t)
 	text := document(t)
 	var d struct {
@@ -61,16 +63,16 @@ func TestOpenAPIIsSound(t *testing.T) {
 	shapes := map[string]string{}
 	for path := range d.Paths {
 		shape := parameter.ReplaceAllString(path, "{}")
-		assert.Empty(t, shapes[shape], "%s is the same address", path)
+		assert.Empty(t, shapes[shape], "%s and another path are the same route", path)
 		shapes[shape] = path
 	}
 	for _, ref := range regexp.MustCompile(`"\$ref":"#/components/([^/"]+)/([^"]+)"`).FindAllSubmatch(text, -1) {
-		assert.Contains(t, d.Components[string(ref[1])], string(ref[2]), "%s leads nowhere", ref[0])
+		assert.Contains(t, d.Components[string(ref[1])], string(ref[2]), "%s refers to nothing", ref[0])
 	}
 	ids := map[string]string{}
 	for name, o := range operations(t) {
 		assert.NotEmpty(t, o.OperationID, name)
-		assert.Empty(t, ids[o.OperationID], "%s has another's operationId", name)
+		assert.Empty(t, ids[o.OperationID], "%s has the operationId of another operation", name)
 		ids[o.OperationID] = name
 		assert.NotEmpty(t, o.Summary, name)
 		assert.Len(t, o.Tags, 1, name)
@@ -85,45 +87,49 @@ func TestOpenAPIIsSound(t *testing.T) {
 		assert.ElementsMatch(t, parameter.FindAllString(o.path, -1), declared, "%s: the parameters in the path", name)
 
 		for status, answer := range o.Responses {
-			assert.Regexp(t, `^\d{3}$`, status, "%s: each status is described by itself", name)
+			assert.Regexp(t, `^\d{3}$`, status, "%s: each response has one status", name)
 			if status >= "4" {
 				assert.Contains(t, answer.Content, "application/problem+json", "%s: %s", name, status)
 			}
 		}
 		for _, status := range []string{"400", "401", "422", "429", "500", "503"} {
-			assert.Contains(t, o.Responses, status, "%s can answer so", name)
+			assert.Contains(t, o.Responses, status, "%s does not describe this answer", name)
 		}
 	}
 }
 
-// The document says who needs a token and what they are answered, as the table of who may call what has it.
-func TestOpenAPISaysWhoMayCall(t *testing.T) {
+// The document agrees with the access table: which operations need a token, and what they answer to each caller.
+func TestOpenAPIDescribesAccess(t *testing.T) {
 	guest(t)
 	described := operations(t)
-	matters := map[string]bool{} // whether a token makes a difference in any of an operation's rules
+	usesToken := map[string]bool{} // operations whose answer depends on the token
 	for _, r := range rules(t) {
 		name := r.operation()
 		o, ok := described[name]
 		if !ok {
-			continue // TestEveryRouteHasItsAccessWrittenDown says so
+			continue // TestEveryRouteIsInTheAccessTable fails
 		}
 		for caller, status := range r.want {
-			_, said := o.Responses[strconv.Itoa(status)]
-			assert.True(t, status == 0 || said, "%s answers %d to %s, which is not described", name, status, caller)
+			_, described := o.Responses[strconv.Itoa(status)]
+			assert.True(t, status == 0 || described, "%s answers %d to %s, which is not described", name, status, caller)
 			if caller != "forged" && status != r.want["nobody"] {
-				matters[name] = true
+				usesToken[name] = true
 			}
 		}
 		optional := slices.ContainsFunc(o.Security, func(needs map[string][]string) bool { return len(needs) == 0 })
-		if r.want["nobody"] == http.StatusUnauthorized && !strings.Contains(r.path, "?") && r.path != "/api/v1/auth/refresh" {
-			assert.False(t, optional, "%s refuses who has no token, and is described as if it did not", name)
+		needsToken := r.want["nobody"] == http.StatusUnauthorized
+		if needsToken && !strings.Contains(r.path, "?") && r.path != "/api/v1/auth/refresh" {
+			assert.False(t, optional, "%s needs a token, but the document says that it is optional", name)
 		}
 		if !refusal(r.want["nobody"]) {
-			assert.True(t, optional, "%s lets everybody in, and is described as if it did not", name)
+			assert.True(t, optional, "%s needs no token, but the document says that it does", name)
 		}
 	}
 	for name, o := range described {
-		bearer := slices.ContainsFunc(o.Security, func(needs map[string][]string) bool { _, ok := needs["bearer"]; return ok })
-		assert.True(t, bearer || !matters[name], "%s heeds the token, and the description is silent about it", name)
+		bearer := slices.ContainsFunc(o.Security, func(needs map[string][]string) bool {
+			_, ok := needs["bearer"]
+			return ok
+		})
+		assert.True(t, bearer || !usesToken[name], "%s uses the token, but the document does not mention it", name)
 	}
 }

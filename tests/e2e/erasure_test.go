@@ -18,100 +18,105 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/dapr/launch"
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
-// told is an order with the words that tell of its buyer.
-type told struct {
-	shop.Order
+// personalOrder is an order with the personal data of its buyer: e-mail address, street, and reason of a return.
+type personalOrder struct {
+	api.Order
 	words []string
 }
 
-// tellAll has a buyer say much about themselves: address, reasons. The order is shipped and partly on its way back.
-func tellAll(t *testing.T, buyer, boss *shop.Client, sku string) (b told) {
+// orderWithPersonalData places and ships an order, and requests its return.
+func orderWithPersonalData(t *testing.T, buyer, admin *api.Client, sku string) (o personalOrder) {
 	t.Helper()
 	ctx := t.Context()
-	cart, err := buyer.NewCart(ctx, shop.Item{SKU: sku, Quantity: 1})
+	cart, err := buyer.NewCart(ctx, api.Item{SKU: sku, Quantity: 1})
 	require.NoError(t, err)
-	p := shop.NewPlacement(cart, shop.Visa)
-	p.ShippingAddress.Line1 = shop.NewKey() + " Street"
-	a, err := buyer.Place(ctx, shop.NewKey(), p)
+	p := api.NewPlacement(cart, api.Visa)
+	p.ShippingAddress.Line1 = api.NewKey() + " Street"
+	a, err := buyer.Place(ctx, api.NewKey(), p)
 	require.NoError(t, err)
-	require.NoError(t, a.Decode(&b.Order))
-	reason := "I am " + shop.NewKey()
-	_, err = boss.Fulfil(ctx, b.ID, shop.NewKey(), shop.Item{SKU: sku, Quantity: 1})
+	require.NoError(t, a.Decode(&o.Order))
+	reason := "I am " + api.NewKey()
+	_, err = admin.Fulfil(ctx, o.ID, api.NewKey(), api.Item{SKU: sku, Quantity: 1})
 	require.NoError(t, err)
-	back, err := buyer.Do(ctx, shop.Request{Method: http.MethodPost, Path: "/api/v1/orders/" + b.ID + "/returns", Header: map[string]string{"X-Order-Token": b.AccessToken},
-		Body: map[string]any{"lines": []shop.Item{{SKU: sku, Quantity: 1}}, "reason": reason}})
+	returned, err := buyer.Do(ctx, api.Request{
+		Method: http.MethodPost, Path: "/api/v1/orders/" + o.ID + "/returns",
+		Header: map[string]string{"X-Order-Token": o.AccessToken},
+		Body:   map[string]any{"lines": []api.Item{{SKU: sku, Quantity: 1}}, "reason": reason},
+	})
 	require.NoError(t, err)
-	require.Equal(t, http.StatusCreated, back.Status, "%s", back.Body)
-	require.Contains(t, string(back.Body), reason)
-	b.words = []string{p.Email, p.ShippingAddress.Line1, reason}
-	return b
+	require.Equal(t, http.StatusCreated, returned.Status, "%s", returned.Body)
+	require.Contains(t, string(returned.Body), reason)
+	o.words = []string{p.Email, p.ShippingAddress.Line1, reason}
+	return o
 }
 
-// Of a customer whose account is deleted, orders keep what the law wants. Where the shop keeps things, neither their
-// nor a guest's address was ever to be read; and a guest and another customer get their mails.
-func TestADeletedCustomersOrders(t *testing.T) {
+// After a customer has deleted the account, the orders have only the data that the law requires. An operator can erase
+// a guest's order too. The files of the shop never have personal data in plain text, whether it is erased or not.
+func TestPersonalDataOfADeletedCustomerIsErased(t *testing.T) {
 	c, ctx := guest(t), t.Context()
-	boss, sku := staff(t), stocked(t, 5)
-	email, password := shop.NewEmail(), shop.NewKey()
+	admin, sku := staff(t), importProduct(t, 5)
+	email, password := api.NewEmail(), api.NewKey()
 	_, err := c.Register(ctx, email, password, "Ada Byron")
 	require.NoError(t, err)
 	session, err := c.Login(ctx, email, password)
 	require.NoError(t, err)
 	ada := c.As(session.AccessToken)
-	gone, stays := tellAll(t, ada, boss, sku), tellAll(t, c, boss, sku)
+	deleted, guests := orderWithPersonalData(t, ada, admin, sku), orderWithPersonalData(t, c, admin, sku)
 	other, _ := customer(t)
-	others := tellAll(t, other, boss, sku)
-	for _, b := range []told{gone, stays, others} {
-		letter := confirmation(t, theShop.MailDir(), b.Email, b.Number)
-		require.Contains(t, letter.text, b.words[1])
-		require.Equal(t, b.AccessToken != "", strings.Contains(letter.text, "#token="+b.AccessToken) && b.AccessToken != "")
+	others := orderWithPersonalData(t, other, admin, sku)
+	for _, o := range []personalOrder{deleted, guests, others} {
+		mail := confirmation(t, sharedShop.MailDir(), o.Email, o.Number)
+		require.Contains(t, mail.text, o.words[1])
+		hasToken := o.AccessToken != "" && strings.Contains(mail.text, "#token="+o.AccessToken)
+		require.Equal(t, o.AccessToken != "", hasToken)
 	}
-	read := func(t require.TestingT, id string) (o shop.Order, reasons int) {
-		a, err := boss.Do(ctx, shop.Request{Method: http.MethodGet, Path: "/api/v1/orders/" + id})
+	read := func(t require.TestingT, id string) (o api.Order, reasons int) {
+		a, err := admin.Do(ctx, api.Request{Method: http.MethodGet, Path: "/api/v1/orders/" + id})
 		require.NoError(t, err)
 		require.NoError(t, a.Decode(&o))
-		events, err := boss.Do(ctx, shop.Request{Method: http.MethodGet, Path: "/api/v1/orders/" + id + "/events"})
+		events, err := admin.Do(ctx, api.Request{Method: http.MethodGet, Path: "/api/v1/orders/" + id + "/events"})
 		require.NoError(t, err)
 		require.Equal(t, http.StatusOK, events.Status)
-		require.NotContains(t, string(events.Body), gone.Email)
-		return o, strings.Count(string(a.Body)+string(events.Body), gone.words[2])
+		require.NotContains(t, string(events.Body), deleted.Email)
+		return o, strings.Count(string(a.Body)+string(events.Body), deleted.words[2])
 	}
-	o, reasons := read(t, gone.ID)
-	require.Equal(t, gone.Email, o.Email)
+	o, reasons := read(t, deleted.ID)
+	require.Equal(t, deleted.Email, o.Email)
 	require.Equal(t, 2, reasons, "in the order and in its history")
 
-	a, err := ada.Do(ctx, shop.Request{Method: http.MethodDelete, Path: "/api/v1/me"})
+	a, err := ada.Do(ctx, api.Request{Method: http.MethodDelete, Path: "/api/v1/me"})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusNoContent, a.Status)
 	require.EventuallyWithT(t, func(collect *assert.CollectT) {
-		o, reasons = read(collect, gone.ID)
+		o, reasons = read(collect, deleted.ID)
 		require.Empty(collect, o.Email)
-	}, soon, tick)
+	}, timeout, interval)
 	require.Zero(t, reasons)
-	require.Equal(t, gone.words[1], o.ShippingAddress.Line1, "the law wants it kept")
-	require.Equal(t, gone.Total, o.Total)
-	o, _ = read(t, stays.ID)
-	require.Equal(t, stays.Email, o.Email)
-	_, err = inside[struct{}](t, theShop, http.MethodPost, "orders", "/internal/erasures/orders/"+stays.ID) // as an operator
+	require.Equal(t, deleted.words[1], o.ShippingAddress.Line1, "the law requires it")
+	require.Equal(t, deleted.Total, o.Total)
+	o, _ = read(t, guests.ID)
+	require.Equal(t, guests.Email, o.Email)
+	erasure := "/internal/erasures/orders/" + guests.ID // make erase
+	_, err = callInternal[struct{}](t, sharedShop, http.MethodPost, "orders", erasure)
 	require.NoError(t, err)
 	require.EventuallyWithT(t, func(collect *assert.CollectT) {
-		o, _ = read(collect, stays.ID)
+		o, _ = read(collect, guests.ID)
 		require.Empty(collect, o.Email)
-	}, soon, tick)
-	audited(t, theShop)
+	}, timeout, interval)
+	requireDocumentsMatchLogs(t, sharedShop)
 
-	words := slices.Concat(gone.words, stays.words, others.words)
-	if s, local := theShop.(here); local { // another machine's files are its own
-		keepsNone(t, s, gone.Number, words...)
+	words := slices.Concat(deleted.words, guests.words, others.words)
+	if s, local := sharedShop.(localShop); local { // the files of a remote shop are on another machine
+		requireNotStored(t, s, deleted.Number, words...)
 	}
 }
 
-// keepsNone demands that nothing that the shop has written has any of the words, but for the mails that it has sent;
-// but that it has a word of which it is known, so that the search would find one.
-func keepsNone(t *testing.T, s here, known string, words ...string) {
+// requireNotStored requires that no file of the shop has one of the words, except the mails. A file must have the word
+// known, which shows that the search finds words.
+func requireNotStored(t *testing.T, s localShop, known string, words ...string) {
 	t.Helper()
 	found := 0
 	err := filepath.WalkDir(s.RunDir(), func(path string, d fs.DirEntry, err error) error {
@@ -127,24 +132,24 @@ func keepsNone(t *testing.T, s here, known string, words ...string) {
 		if err != nil {
 			return err
 		}
-		if has(content, known) {
+		if containsWord(content, known) {
 			found++
 		}
 		for _, word := range words {
-			assert.False(t, has(content, word), "%s is in %s", word, path)
+			assert.False(t, containsWord(content, word), "%s is in %s", word, path)
 		}
 		return nil
 	})
 	require.NoError(t, err)
-	require.Positive(t, found, "%s is not found either", known)
+	require.Positive(t, found, "the search does not find %s, which is stored", known)
 }
 
-// has looks for a word as it is, and as a part of something in base64, which is how Dapr has SQLite keep a value.
-func has(content []byte, word string) bool {
+// containsWord finds a word in plain text and as a part of a text in base64, in which Dapr stores values in SQLite.
+func containsWord(content []byte, word string) bool {
 	if bytes.Contains(content, []byte(word)) {
 		return true
 	}
-	for before := range 3 { // so many bytes of the same group of three come before the word
+	for before := range 3 { // base64 encodes groups of three bytes: so many come before the word in its first group
 		encoded := base64.StdEncoding.EncodeToString(append(make([]byte, before), word...))
 		whole := encoded[(before*8+5)/6 : (before+len(word))*8/6]
 		if bytes.Contains(content, []byte(whole)) {
@@ -154,8 +159,9 @@ func has(content []byte, word string) bool {
 	return false
 }
 
-// A deletion while orders is away is carried out when it is back, and again when it has lost its place.
-func TestADeletionIsCarriedOutLater(t *testing.T) {
+// An account that is deleted while orders is dead is erased from orders after its restart, and stays erased after more
+// restarts.
+func TestDeletionIsCompletedAfterAnOutage(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	o, _, stop, err := options(ctx, t.TempDir())
@@ -165,16 +171,16 @@ func TestADeletionIsCarriedOutLater(t *testing.T) {
 	s, err := launch.Start(ctx, o)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = s.Stop(context.Background()) })
-	c := newClient(here{s})
-	boss, err := c.AsAdmin(ctx)
+	c := newClient(localShop{s})
+	admin, err := c.AsAdmin(ctx)
 	require.NoError(t, err)
-	sku := importStock(t, boss, 5)
+	sku := importProductAs(t, admin, 5)
 	ada, user, err := c.AsNewCustomer(ctx)
 	require.NoError(t, err)
-	gone := tellAll(t, ada, boss, sku)
-	confirmation(t, s.MailDir(), gone.Email, gone.Number)
+	deleted := orderWithPersonalData(t, ada, admin, sku)
+	confirmation(t, s.MailDir(), deleted.Email, deleted.Number)
 	email := func() string {
-		o, err := boss.Order(ctx, gone.ID, "")
+		o, err := admin.Order(ctx, deleted.ID, "")
 		require.NoError(t, err)
 		return o.Email
 	}
@@ -184,25 +190,25 @@ func TestADeletionIsCarriedOutLater(t *testing.T) {
 		defer cancel()
 		require.NoError(t, s.Ready(wait))
 	}
-	require.Equal(t, gone.Email, email())
+	require.Equal(t, deleted.Email, email())
 	require.NoError(t, s.Kill("orders"))
-	a, err := ada.Do(ctx, shop.Request{Method: http.MethodDelete, Path: "/api/v1/me"})
+	a, err := ada.Do(ctx, api.Request{Method: http.MethodDelete, Path: "/api/v1/me"})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusNoContent, a.Status)
 	require.NoError(t, s.Restart("orders"))
 	ready()
-	require.Eventually(t, func() bool { return email() == "" }, soon, tick)
+	require.Eventually(t, func() bool { return email() == "" }, timeout, interval)
 	for _, victim := range []string{"orders", "users"} {
 		require.NoError(t, s.Kill(victim))
 		require.NoError(t, s.Restart(victim))
 		ready()
 		require.Empty(t, email(), fmt.Sprintf("after %s was killed", victim))
 	}
-	audited(t, here{s})
+	requireDocumentsMatchLogs(t, localShop{s})
 	require.NoError(t, s.Stop(ctx))
-	words := gone.words
-	if o.State == "sqlite" { // which, once stopped, has no log of its own left; those of servers fade by themselves
+	words := deleted.words
+	if o.State == "sqlite" { // a stopped SQLite has no write-ahead log; the servers keep theirs for some time
 		words = append(words, user.Email)
 	}
-	keepsNone(t, here{s}, gone.Number, words...)
+	requireNotStored(t, localShop{s}, deleted.Number, words...)
 }

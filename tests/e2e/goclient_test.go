@@ -7,24 +7,27 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"haberdash/clients/go"
-	"haberdash/tests/shop"
+	client "haberdash/clients/go"
+	"haberdash/tests/api"
 )
 
+// placementOf returns the order of a cart.
 func placementOf(cart string) client.Placement {
 	return client.Placement{
-		CartID: cart, Email: shop.NewEmail(), Payment: client.PaymentMethod{Method: "card", Token: shop.Visa},
-		ShippingAddress: client.Address{Name: "Ada Byron", Line1: "Unter den Linden 1", City: "Berlin", PostalCode: "10117", Country: "DE"},
+		CartID: cart, Email: api.NewEmail(), Payment: client.PaymentMethod{Method: "card", Token: api.Visa},
+		ShippingAddress: client.Address{
+			Name: "Ada Byron", Line1: "Unter den Linden 1", City: "Berlin", PostalCode: "10117", Country: "DE",
+		},
 	}
 }
 
-// A purchase from registration to the return, by the client that is handed out.
+// The test uses the Go client of clients/go, from the registration to the cancellation.
 func TestGoClientBuys(t *testing.T) {
 	guest(t)
-	sku, ctx := stocked(t, 10), t.Context()
-	c := client.New(theShop.GatewayURL(), nil)
+	sku, ctx := importProduct(t, 10), t.Context()
+	c := client.New(sharedShop.GatewayURL(), nil)
 
-	email, password := shop.NewEmail(), rand.Text()
+	email, password := api.NewEmail(), rand.Text()
 	registered, err := c.Register(ctx, client.RegisterRequest{Email: email, Password: password, Name: "Ada Byron"})
 	require.NoError(t, err)
 	_, err = c.SignIn(ctx, email, "wrong"+password)
@@ -44,11 +47,13 @@ func TestGoClientBuys(t *testing.T) {
 
 	cart, err := ada.CreateCart(ctx, client.CreateCartRequest{})
 	require.NoError(t, err)
-	_, err = ada.SetCartItem(ctx, cart.Value.ID, sku, client.SetItemRequest{Quantity: 2}, client.SetCartItemParams{})
+	two, three := client.SetItemRequest{Quantity: 2}, client.SetItemRequest{Quantity: 3}
+	ifMatch := client.SetCartItemParams{IfMatch: cart.ETag()}
+	_, err = ada.SetCartItem(ctx, cart.Value.ID, sku, two, client.SetCartItemParams{})
 	require.True(t, client.IsProblem(err, "precondition-required"), "%v", err)
-	full, err := ada.SetCartItem(ctx, cart.Value.ID, sku, client.SetItemRequest{Quantity: 2}, client.SetCartItemParams{IfMatch: cart.ETag()})
+	full, err := ada.SetCartItem(ctx, cart.Value.ID, sku, two, ifMatch)
 	require.NoError(t, err)
-	_, err = ada.SetCartItem(ctx, cart.Value.ID, sku, client.SetItemRequest{Quantity: 3}, client.SetCartItemParams{IfMatch: cart.ETag()})
+	_, err = ada.SetCartItem(ctx, cart.Value.ID, sku, three, ifMatch)
 	require.True(t, client.IsProblem(err, "precondition-failed"), "%v", err)
 
 	key := client.PlaceOrderParams{IdempotencyKey: rand.Text()}
@@ -67,7 +72,8 @@ func TestGoClientBuys(t *testing.T) {
 	require.Equal(t, order.Value.Number, read.Value.Number)
 	_, err = c.GetOrder(ctx, order.Value.ID, client.GetOrderParams{})
 	require.True(t, client.IsProblem(err, "not-found"), "%v", err)
-	cancelled, err := ada.CancelOrder(ctx, order.Value.ID, client.CancelOrderRequest{Reason: "changed my mind"}, client.CancelOrderParams{})
+	reason := client.CancelOrderRequest{Reason: "changed my mind"}
+	cancelled, err := ada.CancelOrder(ctx, order.Value.ID, reason, client.CancelOrderParams{})
 	require.NoError(t, err)
 	require.Equal(t, client.OrderStatusCancelled, cancelled.Value.Status)
 	for followed, err := range ada.FollowOrder(ctx, order.Value.ID, "") {
@@ -85,12 +91,13 @@ func TestGoClientBuys(t *testing.T) {
 
 func TestGoClientIsRefused(t *testing.T) {
 	guest(t)
-	sku, ctx := stocked(t, 1), t.Context()
-	c := client.New(theShop.GatewayURL(), nil)
+	sku, ctx := importProduct(t, 1), t.Context()
+	c := client.New(sharedShop.GatewayURL(), nil)
 	fill := func(quantity int) string {
 		cart, err := c.CreateCart(ctx, client.CreateCartRequest{})
 		require.NoError(t, err)
-		_, err = c.SetCartItem(ctx, cart.Value.ID, sku, client.SetItemRequest{Quantity: quantity}, client.SetCartItemParams{IfMatch: "*"})
+		item := client.SetItemRequest{Quantity: quantity}
+		_, err = c.SetCartItem(ctx, cart.Value.ID, sku, item, client.SetCartItemParams{IfMatch: "*"})
 		require.NoError(t, err)
 		return cart.Value.ID
 	}
@@ -99,12 +106,12 @@ func TestGoClientIsRefused(t *testing.T) {
 	var p *client.Problem
 	require.ErrorAs(t, err, &p)
 	require.Equal(t, "out-of-stock", p.Name())
-	var lines []shop.OutOfStockLine
+	var lines []api.OutOfStockLine
 	require.NoError(t, p.Member("lines", &lines))
-	require.Equal(t, []shop.OutOfStockLine{{SKU: sku, Requested: 2, Available: 1}}, lines)
+	require.Equal(t, []api.OutOfStockLine{{SKU: sku, Requested: 2, Available: 1}}, lines)
 
 	placement := placementOf(fill(1))
-	placement.Payment.Token = shop.Declined
+	placement.Payment.Token = api.Declined
 	_, err = c.PlaceOrder(ctx, placement, client.PlaceOrderParams{})
 	require.True(t, client.IsProblem(err, "payment-declined"), "%v", err)
 
@@ -117,39 +124,44 @@ func TestGoClientIsRefused(t *testing.T) {
 	require.True(t, client.IsProblem(err, "unauthenticated"), "%v", err)
 }
 
-// The administrator's side: a file comes in, a parcel goes out, and some of it comes back.
-func TestGoClientRunsTheShop(t *testing.T) {
+// The administrator imports a product, ships an order and receives a return.
+func TestGoClientAdministersTheShop(t *testing.T) {
 	guest(t)
 	ctx := t.Context()
-	c := client.New(theShop.GatewayURL(), nil)
-	staff, err := c.SignIn(ctx, shop.AdminEmail, shop.AdminPassword)
+	c := client.New(sharedShop.GatewayURL(), nil)
+	staff, err := c.SignIn(ctx, api.AdminEmail, api.AdminPassword)
 	require.NoError(t, err)
 	sku := "GO-" + rand.Text()[:12]
-	file := "Handle,Title,Variant SKU,Variant Inventory Qty,Variant Price\n" + strings.ToLower(sku) + ",Hat," + sku + ",5,19.99\n"
+	file := "Handle,Title,Variant SKU,Variant Inventory Qty,Variant Price\n" +
+		strings.ToLower(sku) + ",Hat," + sku + ",5,19.99\n"
 	report, err := staff.ImportProducts(ctx, client.CSV, strings.NewReader(file), "EUR")
 	require.NoError(t, err)
 	require.EqualValues(t, 1, report.Value.Created, "%+v", report.Value)
 
 	cart, err := c.CreateCart(ctx, client.CreateCartRequest{})
 	require.NoError(t, err)
-	_, err = c.SetCartItem(ctx, cart.Value.ID, sku, client.SetItemRequest{Quantity: 2}, client.SetCartItemParams{IfMatch: "*"})
+	two := client.SetItemRequest{Quantity: 2}
+	_, err = c.SetCartItem(ctx, cart.Value.ID, sku, two, client.SetCartItemParams{IfMatch: "*"})
 	require.NoError(t, err)
 	order, err := c.PlaceOrder(ctx, placementOf(cart.Value.ID), client.PlaceOrderParams{})
 	require.NoError(t, err)
-	id, mine := order.Value.ID, order.Value.AccessToken
+	id, token := order.Value.ID, order.Value.AccessToken
 
-	parcel := client.CreateFulfilmentRequest{Lines: []client.LineInput{{SKU: sku, Quantity: 2}}, Carrier: "DHL", TrackingNumber: "1"}
+	parcel := client.CreateFulfilmentRequest{
+		Lines: []client.LineInput{{SKU: sku, Quantity: 2}}, Carrier: "DHL", TrackingNumber: "1",
+	}
 	_, err = c.CreateFulfilment(ctx, id, parcel, client.CreateFulfilmentParams{})
 	require.True(t, client.IsProblem(err, "unauthenticated"), "%v", err)
-	sent, err := staff.CreateFulfilment(ctx, id, parcel, client.CreateFulfilmentParams{})
+	shipped, err := staff.CreateFulfilment(ctx, id, parcel, client.CreateFulfilmentParams{})
 	require.NoError(t, err)
-	require.Equal(t, client.OrderStatusFulfilled, sent.Value.Status)
-	asked, err := c.RequestReturn(ctx, id, client.RequestReturnRequest{Lines: []client.LineInput{{SKU: sku, Quantity: 1}}, Reason: "too small"},
-		client.RequestReturnParams{XOrderToken: mine})
+	require.Equal(t, client.OrderStatusFulfilled, shipped.Value.Status)
+	lines := client.RequestReturnRequest{Lines: []client.LineInput{{SKU: sku, Quantity: 1}}, Reason: "too small"}
+	requested, err := c.RequestReturn(ctx, id, lines, client.RequestReturnParams{XOrderToken: token})
 	require.NoError(t, err)
-	back, err := staff.ReceiveReturn(ctx, id, asked.Value.Returns[0].ID, client.ReceiveReturnRequest{Restock: true})
+	restock := client.ReceiveReturnRequest{Restock: true}
+	received, err := staff.ReceiveReturn(ctx, id, requested.Value.Returns[0].ID, restock)
 	require.NoError(t, err)
-	require.NotNil(t, back.Value.Returns[0].Refunded)
+	require.NotNil(t, received.Value.Returns[0].Refunded)
 	stock, err := staff.GetStock(ctx, sku, client.GetStockParams{})
 	require.NoError(t, err)
 	require.EqualValues(t, 4, stock.Value.OnHand)

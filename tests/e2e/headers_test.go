@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
 func TestHeadersOfEveryAnswer(t *testing.T) {
@@ -17,7 +17,7 @@ func TestHeadersOfEveryAnswer(t *testing.T) {
 		"/healthz": 200, "/readyz": 200, "/openapi.json": 200, "/docs": 200, "/.well-known/jwks.json": 200,
 		"/api/v1/products": 200, "/api/v1/products/unknown": 404, "/nowhere": 404, "/api/v1/orders": 401,
 	} {
-		a, err := c.Do(ctx, shop.Request{Method: http.MethodGet, Path: path, Header: map[string]string{
+		a, err := c.Do(ctx, api.Request{Method: http.MethodGet, Path: path, Header: map[string]string{
 			"X-Request-Id": "request-7", "traceparent": "00-" + trace + "-00f067aa0ba902b7-01",
 		}})
 		require.NoError(t, err)
@@ -29,13 +29,14 @@ func TestHeadersOfEveryAnswer(t *testing.T) {
 			require.Contains(t, a.Header.Get("Content-Type"), "json", path)
 		}
 	}
-	one, err := c.Do(ctx, shop.Request{Method: http.MethodGet, Path: "/api/v1/products"})
+	one, err := c.Do(ctx, api.Request{Method: http.MethodGet, Path: "/api/v1/products"})
 	require.NoError(t, err)
-	other, err := c.Do(ctx, shop.Request{Method: http.MethodGet, Path: "/api/v1/products"})
+	other, err := c.Do(ctx, api.Request{Method: http.MethodGet, Path: "/api/v1/products"})
 	require.NoError(t, err)
-	require.NotEqual(t, one.Header.Get("X-Request-Id"), other.Header.Get("X-Request-Id"), "a cached answer has a request id of its own")
+	require.NotEqual(t, one.Header.Get("X-Request-Id"), other.Header.Get("X-Request-Id"),
+		"a cached answer has a new request id")
 
-	a, err := c.Do(ctx, shop.Request{Method: http.MethodDelete, Path: "/api/v1/orders"})
+	a, err := c.Do(ctx, api.Request{Method: http.MethodDelete, Path: "/api/v1/orders"})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusMethodNotAllowed, a.Status)
 	require.Contains(t, strings.Join(a.Header.Values("Allow"), ", "), "GET")
@@ -43,18 +44,18 @@ func TestHeadersOfEveryAnswer(t *testing.T) {
 
 func TestConditionalReads(t *testing.T) {
 	c, ctx := guest(t), t.Context()
-	sku := stocked(t, 5)
-	cart := cartOf(t, c, sku)
-	order, err := c.Checkout(ctx, cart, shop.Visa, shop.NewKey())
+	sku := importProduct(t, 5)
+	cart := cartWith(t, c, sku)
+	order, err := c.Checkout(ctx, cart, api.Visa, api.NewKey())
 	require.NoError(t, err)
 	found, err := c.Products(ctx, nil)
 	require.NoError(t, err)
 	for path, header := range map[string]map[string]string{
-		"/api/v1/products/" + found.Items[0].ID: {},
-		"/api/v1/carts/" + cartOf(t, c, sku).ID: {},
-		"/api/v1/orders/" + order.ID:            {"X-Order-Token": order.AccessToken},
+		"/api/v1/products/" + found.Items[0].ID:   {},
+		"/api/v1/carts/" + cartWith(t, c, sku).ID: {},
+		"/api/v1/orders/" + order.ID:              {"X-Order-Token": order.AccessToken},
 	} {
-		first, err := c.Do(ctx, shop.Request{Method: http.MethodGet, Path: path, Header: header})
+		first, err := c.Do(ctx, api.Request{Method: http.MethodGet, Path: path, Header: header})
 		require.NoError(t, err)
 		require.Equal(t, http.StatusOK, first.Status)
 		etag := first.Header.Get("ETag")
@@ -63,7 +64,7 @@ func TestConditionalReads(t *testing.T) {
 			etag: 304, `"other", ` + etag: 304, "W/" + etag: 304, "*": 304, `"other"`: 200,
 		} {
 			header["If-None-Match"] = match
-			a, err := c.Do(ctx, shop.Request{Method: http.MethodGet, Path: path, Header: header})
+			a, err := c.Do(ctx, api.Request{Method: http.MethodGet, Path: path, Header: header})
 			require.NoError(t, err)
 			require.Equal(t, status, a.Status, "%s with If-None-Match %s", path, match)
 			require.Equal(t, etag, a.Header.Get("ETag"))
@@ -78,23 +79,23 @@ func TestConditionalReads(t *testing.T) {
 
 func TestConditionalChanges(t *testing.T) {
 	c, ctx := guest(t), t.Context()
-	sku := stocked(t, 5)
+	sku := importProduct(t, 5)
 	old, err := c.NewCart(ctx)
 	require.NoError(t, err)
 	cart, err := c.SetItem(ctx, old, sku, 1)
 	require.NoError(t, err)
 	require.NotEqual(t, old.ETag, cart.ETag)
 
-	for path, r := range map[string]shop.Request{
+	for path, r := range map[string]api.Request{
 		"item":     {Method: http.MethodPut, Path: "/items/" + sku, Body: `{"quantity":2}`},
 		"removal":  {Method: http.MethodDelete, Path: "/items/" + sku},
 		"shipping": {Method: http.MethodPut, Path: "/shipping", Body: `{"address":` + addressBody + `}`},
 		"coupon":   {Method: http.MethodPost, Path: "/coupons", Body: `{"code":"WELCOME10"}`},
 	} {
 		r.Path = "/api/v1/carts/" + cart.ID + r.Path
-		require.Equal(t, http.StatusPreconditionRequired, refused(t, c, r, "header.If-Match").Status, path)
+		require.Equal(t, http.StatusPreconditionRequired, assertRefused(t, c, r, "header.If-Match").Status, path)
 		r.Header = map[string]string{"If-Match": old.ETag}
-		require.Equal(t, http.StatusPreconditionFailed, refused(t, c, r, "").Status, path)
+		require.Equal(t, http.StatusPreconditionFailed, assertRefused(t, c, r, "").Status, path)
 	}
 	after, err := c.Cart(ctx, cart.ID)
 	require.NoError(t, err)
@@ -103,25 +104,25 @@ func TestConditionalChanges(t *testing.T) {
 	page, err := c.Product(ctx, strings.ToLower(sku))
 	require.NoError(t, err)
 	for _, method := range []string{http.MethodPut, http.MethodDelete} {
-		r := shop.Request{Method: method, Path: "/api/v1/products/" + page.ID}
+		r := api.Request{Method: method, Path: "/api/v1/products/" + page.ID}
 		if method == http.MethodPut {
 			r.Body = productBody
 		}
-		require.Equal(t, http.StatusPreconditionRequired, refused(t, staff(t), r, "header.If-Match").Status, method)
+		require.Equal(t, http.StatusPreconditionRequired, assertRefused(t, staff(t), r, "header.If-Match").Status, method)
 		r.Header = map[string]string{"If-Match": `"stale"`}
-		require.Equal(t, http.StatusPreconditionFailed, refused(t, staff(t), r, "").Status, method)
+		require.Equal(t, http.StatusPreconditionFailed, assertRefused(t, staff(t), r, "").Status, method)
 	}
 
-	// Of two who change the same version, one loses.
+	// Of several changes of the same version, one succeeds.
 	errs := make([]error, 8)
 	together(len(errs), func(i int) { _, errs[i] = c.SetItem(ctx, cart, sku, int64(i+2)) })
-	won := 0
+	succeeded := 0
 	for _, err := range errs {
 		if err == nil {
-			won++
+			succeeded++
 			continue
 		}
-		problem(t, err, http.StatusPreconditionFailed, "precondition-failed")
+		requireProblem(t, err, http.StatusPreconditionFailed, "precondition-failed")
 	}
-	require.Equal(t, 1, won)
+	require.Equal(t, 1, succeeded)
 }

@@ -12,10 +12,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
-// row is a product of one variant in Shopify's product export.
+// row is a product with one variant in a product export of Shopify.
 type row struct{ handle, title, description, sku, quantity, price string }
 
 var header = []string{
@@ -24,11 +24,11 @@ var header = []string{
 	"Variant Fulfillment Service", "Variant Price", "Variant Requires Shipping", "Variant Taxable",
 }
 
-// file writes rows as Shopify's product export does.
+// file returns a product export of Shopify with the rows.
 func file(rows ...row) []byte {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
-	_ = w.Write(header) // a buffer takes everything
+	_ = w.Write(header) // writing to a buffer cannot fail
 	for _, r := range rows {
 		if r.title == "" {
 			r.title = "Title of " + r.handle
@@ -46,10 +46,10 @@ var handleColumn = regexp.MustCompile(`(?m)^[a-z0-9-]+,`)
 
 func TestImportOfRealExports(t *testing.T) {
 	guest(t)
-	prefix := strings.ToLower(rand.Text()[:8]) + "-" // so that the test can run again on the same shop
+	prefix := strings.ToLower(rand.Text()[:8]) + "-" // so that the test can be repeated on the same shop
 	for name, sample := range map[string]struct {
 		handle    string
-		available []int64 // of its variants, in order
+		available []int64 // of its variants, in their order
 	}{
 		"shopify-apparel.csv":         {"classic-varsity-top", []int64{1, 1, 1}},
 		"shopify-home-and-garden.csv": {"clay-plant-pot", []int64{1, 3}},
@@ -60,12 +60,12 @@ func TestImportOfRealExports(t *testing.T) {
 			export, err := os.ReadFile("testdata/" + name)
 			require.NoError(t, err)
 			export = handleColumn.ReplaceAll(export, []byte(prefix+"$0"))
-			did, err := staff(t).Import(ctx, "text/csv", export)
+			imported, err := staff(t).Import(ctx, "text/csv", export)
 			require.NoError(t, err)
-			require.Equal(t, shop.Imported{Created: 20, Errors: did.Errors}, did)
-			require.Empty(t, did.Errors)
+			require.Equal(t, api.Imported{Created: 20, Errors: imported.Errors}, imported)
+			require.Empty(t, imported.Errors)
 
-			p, err := theClient.Product(ctx, prefix+sample.handle)
+			p, err := sharedClient.Product(ctx, prefix+sample.handle)
 			require.NoError(t, err)
 			var available []int64
 			skus := map[string]bool{}
@@ -79,9 +79,9 @@ func TestImportOfRealExports(t *testing.T) {
 
 			again, err := staff(t).Import(ctx, "text/csv", export)
 			require.NoError(t, err)
-			require.Equal(t, shop.Imported{Unchanged: 20, Errors: again.Errors}, again)
+			require.Equal(t, api.Imported{Unchanged: 20, Errors: again.Errors}, again)
 			require.Empty(t, again.Errors)
-			after, err := theClient.Product(ctx, prefix+sample.handle)
+			after, err := sharedClient.Product(ctx, prefix+sample.handle)
 			require.NoError(t, err)
 			require.Equal(t, p, after)
 		})
@@ -99,12 +99,12 @@ func TestImportReportsBrokenRowsByLine(t *testing.T) {
 		row{handle: prefix + "-e", quantity: "1", price: "-5.00"},                                          // 8
 		row{handle: prefix + "-f", quantity: "1", price: "5.00"},                                           // 9
 	)
-	did, err := staff(t).Import(ctx, "text/csv", export)
+	imported, err := staff(t).Import(ctx, "text/csv", export)
 	require.NoError(t, err)
-	require.Equal(t, 3, did.Created, "%+v", did)
-	require.Equal(t, 3, did.Failed, "%+v", did)
+	require.Equal(t, 3, imported.Created, "%+v", imported)
+	require.Equal(t, 3, imported.Failed, "%+v", imported)
 	lines := map[int]string{}
-	for _, e := range did.Errors {
+	for _, e := range imported.Errors {
 		lines[e.Line] = e.Handle
 		require.NotEmpty(t, e.Reason)
 	}
@@ -114,32 +114,32 @@ func TestImportReportsBrokenRowsByLine(t *testing.T) {
 		require.NoError(t, err, handle)
 	}
 	_, err = c.Product(ctx, prefix+"-b")
-	problem(t, err, http.StatusNotFound, "not-found")
+	requireProblem(t, err, http.StatusNotFound, "not-found")
 }
 
-func TestImportLeavesSoldStockSold(t *testing.T) {
+func TestRepeatedImportKeepsReservedStock(t *testing.T) {
 	c, ctx := guest(t), t.Context()
 	sku := "E2E-" + rand.Text()[:12]
 	export := file(row{handle: strings.ToLower(sku), sku: sku, quantity: "3", price: "19.99"})
 	_, err := staff(t).Import(ctx, "text/csv", export)
 	require.NoError(t, err)
-	_, err = c.Checkout(ctx, cartOf(t, c, sku), shop.Visa, shop.NewKey())
+	_, err = c.Checkout(ctx, cartWith(t, c, sku), api.Visa, api.NewKey())
 	require.NoError(t, err)
-	did, err := staff(t).Import(ctx, "text/csv", export)
+	imported, err := staff(t).Import(ctx, "text/csv", export)
 	require.NoError(t, err)
-	require.Equal(t, 1, did.Unchanged, "%+v", did)
+	require.Equal(t, 1, imported.Unchanged, "%+v", imported)
 	stock, err := staff(t).Stock(ctx, sku)
 	require.NoError(t, err)
-	require.Equal(t, shop.Stock{SKU: sku, OnHand: 3, Reserved: 1, Available: 2}, stock)
+	require.Equal(t, api.Stock{SKU: sku, OnHand: 3, Reserved: 1, Available: 2}, stock)
 }
 
 func TestImportIsForStaff(t *testing.T) {
 	c, ctx := guest(t), t.Context()
 	_, err := c.Import(ctx, "text/csv", file())
-	problem(t, err, http.StatusUnauthorized, "unauthenticated")
+	requireProblem(t, err, http.StatusUnauthorized, "unauthenticated")
 	somebody, _ := customer(t)
 	_, err = somebody.Import(ctx, "text/csv", file())
-	problem(t, err, http.StatusForbidden, "forbidden")
+	requireProblem(t, err, http.StatusForbidden, "forbidden")
 	_, err = staff(t).Import(ctx, "image/png", file())
-	problem(t, err, http.StatusUnsupportedMediaType, "unsupported-media-type")
+	requireProblem(t, err, http.StatusUnsupportedMediaType, "unsupported-media-type")
 }

@@ -16,47 +16,48 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// letter is a mail with all its text parts decoded.
-type letter struct{ to, subject, text string }
+// message is a mail with all its text parts decoded.
+type message struct{ to, subject, text string }
 
-// letters reads the mails to an address.
-func letters(t require.TestingT, dir, to string) []letter {
+// readMails reads the mails to an address.
+func readMails(t require.TestingT, dir, to string) []message {
 	files, err := filepath.Glob(filepath.Join(dir, "*.eml"))
 	require.NoError(t, err)
-	var found []letter
+	var found []message
 	for _, path := range files {
 		f, err := os.Open(path)
 		require.NoError(t, err)
-		l, err := readLetter(f)
+		m, err := readMessage(f)
 		f.Close()
 		require.NoError(t, err, path)
-		if l.to == to {
-			found = append(found, l)
+		if m.to == to {
+			found = append(found, m)
 		}
 	}
 	return found
 }
 
-func readLetter(r io.Reader) (letter, error) {
+func readMessage(r io.Reader) (message, error) {
 	m, err := mail.ReadMessage(r)
 	if err != nil {
-		return letter{}, err
+		return message{}, err
 	}
 	to, err := m.Header.AddressList("To")
 	if err != nil {
-		return letter{}, err
+		return message{}, err
 	}
 	if _, err := m.Header.Date(); err != nil {
-		return letter{}, err
+		return message{}, err
 	}
 	subject, err := new(mime.WordDecoder).DecodeHeader(m.Header.Get("Subject"))
 	if err != nil {
-		return letter{}, err
+		return message{}, err
 	}
 	text, err := textOf(m.Header.Get("Content-Type"), m.Header.Get("Content-Transfer-Encoding"), m.Body)
-	return letter{to[0].Address, subject, text}, err
+	return message{to[0].Address, subject, text}, err
 }
 
+// textOf returns the text of a mail or of a part of one. If it has several parts, it returns all of them.
 func textOf(contentType, encoding string, body io.Reader) (string, error) {
 	kind, params, err := mime.ParseMediaType(contentType)
 	if err != nil {
@@ -89,15 +90,15 @@ func textOf(contentType, encoding string, body io.Reader) (string, error) {
 	return string(b), err
 }
 
-// confirmation waits for the mail that tells of an order.
-func confirmation(t *testing.T, dir, to, number string) letter {
+// confirmation waits for the mail that confirms an order.
+func confirmation(t *testing.T, dir, to, number string) message {
 	t.Helper()
-	var found letter
+	var found message
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
-		all := letters(c, dir, to)
+		all := readMails(c, dir, to)
 		require.Len(c, all, 1, "mails to %s", to)
 		found = all[0]
-	}, soon, tick)
+	}, timeout, interval)
 	require.Contains(t, found.subject+"\n"+found.text, number)
 	return found
 }

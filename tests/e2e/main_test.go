@@ -1,5 +1,5 @@
-// Package e2e buys from a whole shop over its public API: real sidecars, real files, real mail. One shop
-// serves all tests, which run side by side; what stops or kills something starts a shop of its own.
+// Package e2e tests a whole shop over its public API, with real sidecars, files and mails. The tests share one shop and
+// run in parallel. A test that stops or kills a process starts a shop of its own.
 package e2e
 
 import (
@@ -19,16 +19,19 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/dapr/launch"
-	"haberdash/tests/shop"
+	"haberdash/dapr/launch/config"
+	"haberdash/dapr/launch/infra"
+	"haberdash/dapr/launch/process"
+	"haberdash/tests/api"
 )
 
 var (
-	theShop   place
-	theClient *shop.Client
-	admin     struct {
+	sharedShop   shop
+	sharedClient *api.Client // of a guest
+	adminSession struct {
 		sync.Mutex
-		client *shop.Client
-		since  time.Time
+		client  *api.Client
+		started time.Time
 	}
 )
 
@@ -43,15 +46,15 @@ func TestMain(m *testing.M) {
 
 func run(m *testing.M) int {
 	if path := os.Getenv("E2E_SHOP"); path != "" {
-		there, err := readElsewhere(path)
+		remote, err := readRemoteShop(path)
 		if err != nil {
 			fmt.Println(err)
 			return 1
 		}
-		theShop, theClient = there, newClient(there)
+		sharedShop, sharedClient = remote, newClient(remote)
 		return m.Run()
 	}
-	defer launch.Leave()
+	defer process.CloseGuard()
 	dir, err := os.MkdirTemp("", "haberdash-e2e-")
 	if err != nil {
 		fmt.Println(err)
@@ -69,10 +72,10 @@ func run(m *testing.M) int {
 		fmt.Println(err)
 		return 1
 	}
-	theShop, theClient = here{s}, newClient(here{s})
+	sharedShop, sharedClient = localShop{s}, newClient(localShop{s})
 	code := m.Run()
 	if code != 0 {
-		quoteLogs(s)
+		printWarnings(s)
 	}
 	if err := s.Stop(context.Background()); err != nil {
 		fmt.Println(err)
@@ -81,27 +84,27 @@ func run(m *testing.M) int {
 	return code
 }
 
-// options are of a shop of its own in dir, with the components that STATE, PUBSUB and MAIL choose and servers of its
-// own for them, until stop.
-func options(ctx context.Context, dir string) (o launch.Options, servers *launch.Infra, stop func(), err error) {
-	o, err = launch.OptionsFromEnv()
+// options returns the options of a new shop in dir, with the components that STATE, PUBSUB and MAIL select. It starts
+// the servers that they need. The caller calls stop.
+func options(ctx context.Context, dir string) (o config.Options, servers *infra.Servers, stop func(), err error) {
+	o, err = config.FromEnv()
 	if err != nil {
 		return o, nil, nil, err
 	}
-	o.RunDir, o.FreePorts, o.GatewayPort, o.Env, o.Log = dir, true, 0, map[string]string{"RATE_LIMIT": "off"}, os.Stdout
+	o.RunDir, o.FreePorts, o.GatewayPort, o.Log = dir, true, 0, os.Stdout
+	o.Env = map[string]string{"RATE_LIMIT": "off"}
 	return o.WithServers(ctx)
 }
 
-// quoteLogs prints the last warnings and errors of each process, for whoever reads a failed run.
-func quoteLogs(s *launch.Shop) {
+// printWarnings prints the last warnings and errors of each process, to explain a failed run.
+func printWarnings(s *launch.Shop) {
 	for _, p := range s.State().Processes {
 		file, err := os.ReadFile(p.Log)
 		if err != nil {
 			continue
 		}
 		lines := slices.DeleteFunc(strings.Split(string(file), "\n"), func(line string) bool {
-			return !strings.Contains(line, `"level":"warn"`) && !strings.Contains(line, `"level":"error"`) &&
-				!strings.Contains(line, "level=warning") && !strings.Contains(line, "level=error") && !strings.Contains(line, "panic")
+			return !slices.ContainsFunc(warningMarks, func(mark string) bool { return strings.Contains(line, mark) })
 		})
 		if len(lines) > 12 {
 			lines = lines[len(lines)-12:]
@@ -112,17 +115,20 @@ func quoteLogs(s *launch.Shop) {
 	}
 }
 
-// newClient is a guest's client that holds every answer to what API.md promises of all of them.
-func newClient(s place) *shop.Client {
-	c := shop.New(s.GatewayURL())
-	c.Check = func(_ shop.Request, a *shop.Answer) error {
+// warningMarks are the texts in a line of a log by which a warning or an error is recognised.
+var warningMarks = []string{`"level":"warn"`, `"level":"error"`, "level=warning", "level=error", "panic"}
+
+// newClient returns the client of a guest. It checks every answer against the rules that the API has for all answers.
+func newClient(s shop) *api.Client {
+	c := api.New(s.GatewayURL())
+	c.Check = func(_ api.Request, a *api.Answer) error {
 		switch {
 		case a.Header.Get("X-Request-Id") == "":
 			return errors.New("the answer has no X-Request-Id")
 		case a.Header.Get("traceparent") == "":
 			return errors.New("the answer has no traceparent")
 		case a.Status >= 500:
-			return errors.New("the answer blames the server")
+			return errors.New("the answer is a server error")
 		case a.Status >= 400:
 			return checkProblem(a)
 		}
@@ -131,82 +137,84 @@ func newClient(s place) *shop.Client {
 	return c
 }
 
-func checkProblem(a *shop.Answer) error {
+func checkProblem(a *api.Answer) error {
 	p := a.Problem()
 	switch {
 	case a.Header.Get("Content-Type") != "application/problem+json":
-		return errors.New("an error that is not application/problem+json")
+		return errors.New("the error is not application/problem+json")
 	case p.Status != a.Status:
-		return fmt.Errorf("the problem's status is %d", p.Status)
+		return fmt.Errorf("the status in the problem is %d", p.Status)
 	case p.Name() == "" || p.Members["title"] == nil:
 		return errors.New("the problem has no type or title")
 	}
 	return nil
 }
 
-// guest runs the test beside the others and gives it a client that has not signed in.
-func guest(t *testing.T) *shop.Client {
+// guest makes the test parallel and returns a client that has not signed in.
+func guest(t *testing.T) *api.Client {
 	t.Helper()
 	t.Parallel()
-	return theClient
+	return sharedClient
 }
 
-// staff is the administrator, signed in for all tests together, and again before the token expires.
-func staff(t *testing.T) *shop.Client {
+// staff returns a client of the administrator, which all tests share. It signs in again before the token expires.
+func staff(t *testing.T) *api.Client {
 	t.Helper()
-	admin.Lock()
-	defer admin.Unlock()
-	if time.Since(admin.since) > 4*time.Minute {
-		c, err := theClient.AsAdmin(t.Context())
+	adminSession.Lock()
+	defer adminSession.Unlock()
+	if time.Since(adminSession.started) > 4*time.Minute {
+		c, err := sharedClient.AsAdmin(t.Context())
 		require.NoError(t, err)
-		admin.client, admin.since = c, time.Now()
+		adminSession.client, adminSession.started = c, time.Now()
 	}
-	return admin.client
+	return adminSession.client
 }
 
-// customer registers somebody new.
-func customer(t *testing.T) (*shop.Client, shop.User) {
+// customer registers a new customer.
+func customer(t *testing.T) (*api.Client, api.User) {
 	t.Helper()
-	c, u, err := theClient.AsNewCustomer(t.Context())
+	c, u, err := sharedClient.AsNewCustomer(t.Context())
 	require.NoError(t, err)
 	return c, u
 }
 
-// stocked imports a product of one variant, 19.99, of which there are so many, and gives its SKU.
-func stocked(t *testing.T, quantity int) string {
+// importProduct imports a product with one variant for 19.99 and so much stock. It returns the SKU.
+func importProduct(t *testing.T, quantity int) string {
 	t.Helper()
-	return importStock(t, staff(t), quantity)
+	return importProductAs(t, staff(t), quantity)
 }
 
-func importStock(t *testing.T, staff *shop.Client, quantity int) string {
+// importProductAs is importProduct for a shop of its own, with a client of its staff.
+func importProductAs(t *testing.T, staff *api.Client, quantity int) string {
 	t.Helper()
 	sku := "E2E-" + rand.Text()[:12]
-	did, err := staff.Import(t.Context(), "text/csv", file(row{handle: strings.ToLower(sku), sku: sku, quantity: fmt.Sprint(quantity), price: "19.99"}))
+	product := row{handle: strings.ToLower(sku), sku: sku, quantity: fmt.Sprint(quantity), price: "19.99"}
+	imported, err := staff.Import(t.Context(), "text/csv", file(product))
 	require.NoError(t, err)
-	require.Equal(t, 1, did.Created, "%+v", did)
+	require.Equal(t, 1, imported.Created, "%+v", imported)
 	return sku
 }
 
-// cartOf is a guest's cart with one of a SKU.
-func cartOf(t *testing.T, c *shop.Client, sku string) shop.Cart {
+// cartWith returns a new cart with one unit of a SKU.
+func cartWith(t *testing.T, c *api.Client, sku string) api.Cart {
 	t.Helper()
-	cart, err := c.NewCart(t.Context(), shop.Item{SKU: sku, Quantity: 1})
+	cart, err := c.NewCart(t.Context(), api.Item{SKU: sku, Quantity: 1})
 	require.NoError(t, err)
 	return cart
 }
 
-// problem demands a problem of this name and status.
-func problem(t *testing.T, err error, status int, name string) *shop.Problem {
+// requireProblem requires that err is a problem with this status and name.
+func requireProblem(t *testing.T, err error, status int, name string) *api.Problem {
 	t.Helper()
-	var p *shop.Problem
+	var p *api.Problem
 	require.ErrorAs(t, err, &p)
 	require.Equal(t, status, p.Status, "%v", p)
 	require.Equal(t, name, p.Name(), "%v", p)
 	return p
 }
 
-// soon is the patience of conditions that other processes bring about.
+// Tests wait so long for a condition that other processes bring about, and check it so often.
 const (
-	soon = time.Minute
-	tick = 50 * time.Millisecond
+	timeout  = time.Minute
+	interval = 50 * time.Millisecond
 )

@@ -3,6 +3,7 @@ package e2e
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -10,19 +11,25 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var purchaseBlock = regexp.MustCompile("(?s)<!-- tests/e2e runs this block -->\n```sh\n(.*?)```")
+var runBlock = regexp.MustCompile("(?s)<!-- tests/e2e runs this block -->\n```sh\n(.*?)```")
 
-// What the README has readers do works as it is printed, on any address: the first purchase and, in the same
-// shell, what comes after.
+// shellBlock returns the block of a page that readers paste into a shell.
+func shellBlock(t *testing.T, page string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", page))
+	require.NoError(t, err)
+	found := runBlock.FindAllStringSubmatch(string(text), -1)
+	require.Len(t, found, 1, "%s: the comment before the block is missing", page)
+	return found[0][1]
+}
+
+// The shell block of the README and that of the tour, which continues it, work unchanged but for the shop's address.
 func TestReadmePurchase(t *testing.T) {
 	c := guest(t)
-	readme, err := os.ReadFile("../../README.md")
-	require.NoError(t, err)
-	found := purchaseBlock.FindAllStringSubmatch(string(readme), -1)
-	require.Len(t, found, 2, "the README's blocks have lost their marks")
 	const address = "SHOP=http://localhost:8080\n"
-	require.True(t, strings.HasPrefix(found[0][1], address))
-	script := "SHOP=" + c.BaseURL + "\n" + strings.TrimPrefix(found[0][1], address) + "\necho\n" + found[1][1]
+	purchase, tour := shellBlock(t, "README.md"), shellBlock(t, filepath.Join("docs", "tour.md"))
+	require.True(t, strings.HasPrefix(purchase, address))
+	script := "SHOP=" + c.BaseURL + "\n" + strings.TrimPrefix(purchase, address) + "\necho\n" + tour
 
 	sh := exec.CommandContext(t.Context(), "sh", "-eu")
 	sh.Stdin = strings.NewReader(script)

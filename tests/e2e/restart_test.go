@@ -10,18 +10,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/dapr/launch"
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
-// purchase is an order that the shop has acknowledged.
+// purchase is an acknowledged order with the request that placed it.
 type purchase struct {
-	order shop.Order
+	order api.Order
 	key   string
-	body  shop.Placement
+	body  api.Placement
 }
 
-// What was acknowledged before a clean stop is known after the next start, and nobody is mailed twice.
-// What was acknowledged before, during and after a kill -9 is all there, once.
+// Orders that were acknowledged before a clean stop exist after the next start, and get no second mail. Orders that
+// were acknowledged before, during or after the kill of a process exist exactly once.
 func TestShopSurvivesRestartsAndKills(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -32,18 +32,18 @@ func TestShopSurvivesRestartsAndKills(t *testing.T) {
 	s, err := launch.Start(ctx, o)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = s.Stop(context.Background()) })
-	c := newClient(here{s})
-	boss, err := c.AsAdmin(ctx)
+	c := newClient(localShop{s})
+	admin, err := c.AsAdmin(ctx)
 	require.NoError(t, err)
-	const there = 50
-	sku := importStock(t, boss, there)
-	bought := []purchase{insist(t, c, sku)}
+	const units = 50
+	sku := importProductAs(t, admin, units)
+	bought := []purchase{buyWithRetries(t, c, sku)}
 	confirmation(t, s.MailDir(), bought[0].order.Email, bought[0].order.Number)
 
 	require.NoError(t, s.Stop(ctx))
 	s, err = launch.Start(ctx, o)
 	require.NoError(t, err)
-	c = newClient(here{s})
+	c = newClient(localShop{s})
 	again, err := c.Place(ctx, bought[0].key, bought[0].body)
 	require.NoError(t, err)
 	require.Equal(t, "true", again.Header.Get("Idempotent-Replayed"), "%s", again.Body)
@@ -54,34 +54,36 @@ func TestShopSurvivesRestartsAndKills(t *testing.T) {
 	}
 	for _, victim := range victims {
 		during := make(chan purchase)
-		go func() { during <- insist(t, c, sku) }()
+		go func() { during <- buyWithRetries(t, c, sku) }()
 		require.NoError(t, s.Kill(victim))
 		require.NoError(t, s.Restart(victim))
 		ready, cancel := context.WithTimeout(ctx, time.Minute)
 		require.NoError(t, s.Ready(ready), victim)
 		cancel()
-		bought = append(bought, <-during, insist(t, c, sku))
+		bought = append(bought, <-during, buyWithRetries(t, c, sku))
 		t.Logf("%s was killed: the shop sells again", victim)
 	}
 
 	for _, name := range servers.Names() {
-		away := absence{
-			begin: func() error { return servers.StopServer(name) },
-			end:   func() error { return servers.StartServer(ctx, name) },
+		stopped := outage{
+			begin: func() error { return servers.Terminate(name) },
+			end:   func() error { return servers.RestartServer(ctx, name) },
+			store: name == o.State,
 		}
-		bought = append(bought, away.outlive(t, c, name == o.State, sku, bought[0]))
-		t.Logf("%s was away: the shop sells again", name)
+		bought = append(bought, stopped.buyDuring(t, c, sku, bought[0]))
+		t.Logf("%s was stopped: the shop sells again", name)
 		if name == o.State {
-			hung := absence{
-				begin: func() error { return servers.PauseServer(name) },
-				end:   func() error { return servers.ResumeServer(name) },
+			paused := outage{
+				begin: func() error { return servers.Pause(name) },
+				end:   func() error { return servers.Resume(name) },
+				store: true,
 			}
-			bought = append(bought, hung.outlive(t, c, true, sku, bought[0]))
-			t.Logf("%s hung: the shop sells again", name)
+			bought = append(bought, paused.buyDuring(t, c, sku, bought[0]))
+			t.Logf("%s did not answer: the shop sells again", name)
 		}
 	}
 
-	boss, err = c.AsAdmin(ctx)
+	admin, err = c.AsAdmin(ctx)
 	require.NoError(t, err)
 	for _, b := range bought {
 		order, err := c.Order(ctx, b.order.ID, b.order.AccessToken)
@@ -90,73 +92,75 @@ func TestShopSurvivesRestartsAndKills(t *testing.T) {
 		require.Equal(t, order.Total, order.Payment.Authorized)
 		confirmation(t, s.MailDir(), b.body.Email, order.Number) // one mail each
 	}
-	stock, err := boss.Stock(ctx, sku)
+	stock, err := admin.Stock(ctx, sku)
 	require.NoError(t, err)
 	n := int64(len(bought))
-	require.Equal(t, shop.Stock{SKU: sku, OnHand: there, Reserved: n, Available: there - n}, stock)
-	keepUp(t, here{s})
-	audited(t, here{s})
+	require.Equal(t, api.Stock{SKU: sku, OnHand: units, Reserved: n, Available: units - n}, stock)
+	assertConsumersCaughtUp(t, localShop{s})
+	requireDocumentsMatchLogs(t, localShop{s})
 	require.NoError(t, s.Stop(ctx))
 }
 
-// absence is a time without a server.
-type absence struct{ begin, end func() error }
+// outage is a time in which a server is unavailable.
+type outage struct {
+	begin, end func() error
+	store      bool // the server is the state store
+}
 
-// outlive looks at what the shop does while a server is absent, and buys. What is in memory can be read without the
-// store, and nothing can be written; the broker alone is not missed.
-func (away absence) outlive(t *testing.T, c *shop.Client, store bool, sku string, known purchase) purchase {
+// buyDuring places an order during the outage and returns it. Without the state store, the shop answers reads from
+// memory and refuses the placement; without another server it works as usual. known is an earlier order.
+func (o outage) buyDuring(t *testing.T, c *api.Client, sku string, known purchase) purchase {
 	ctx := t.Context()
-	cart, err := c.NewCart(ctx, shop.Item{SKU: sku, Quantity: 1})
+	cart, err := c.NewCart(ctx, api.Item{SKU: sku, Quantity: 1})
 	require.NoError(t, err)
-	p := purchase{key: shop.NewKey(), body: shop.NewPlacement(cart, shop.Visa)}
-	without := *c
-	without.Check = nil
-	for _, when := range []string{"with", "without"} { // what was killed has nothing in memory before it is asked
-		_, err = without.Products(ctx, nil)
-		require.NoError(t, err, "products %s it", when)
-		_, err = without.Order(ctx, known.order.ID, known.order.AccessToken)
-		require.NoError(t, err, "an order %s it", when)
-		if when == "with" {
-			require.NoError(t, away.begin())
+	p := purchase{key: api.NewKey(), body: api.NewPlacement(cart, api.Visa)}
+	unchecked := *c
+	unchecked.Check = nil
+	for _, when := range []string{"before", "during"} { // the first reads fill the memory of the apps
+		_, err = unchecked.Products(ctx, nil)
+		require.NoError(t, err, "products %s the outage", when)
+		_, err = unchecked.Order(ctx, known.order.ID, known.order.AccessToken)
+		require.NoError(t, err, "an order %s the outage", when)
+		if when == "before" {
+			require.NoError(t, o.begin())
 		}
 	}
-	soon, cancel := context.WithTimeout(ctx, 3*time.Second) // what a buyer is promised to wait at most
-	a, err := without.Place(soon, p.key, p.body)
+	short, cancel := context.WithTimeout(ctx, 3*time.Second) // the shop promises an answer within this time
+	a, err := unchecked.Place(short, p.key, p.body)
 	cancel()
 	require.NoError(t, err, "placing")
-	if store {
+	if o.store {
 		require.Equal(t, http.StatusServiceUnavailable, a.Status, "%s", a.Body)
 		require.NotEmpty(t, a.Header.Get("Retry-After"))
 	} else {
 		require.Equal(t, http.StatusCreated, a.Status, "%s", a.Body)
 	}
 
-	require.NoError(t, away.end())
+	require.NoError(t, o.end())
 	require.EventuallyWithT(t, func(collect *assert.CollectT) {
-		a, err := without.Place(ctx, p.key, p.body)
+		a, err := unchecked.Place(ctx, p.key, p.body)
 		require.NoError(collect, err)
 		require.Equal(collect, http.StatusCreated, a.Status, "%s", a.Body)
 		require.NoError(collect, a.Decode(&p.order))
-	}, time.Minute, tick)
+	}, time.Minute, interval)
 	return p
 }
 
-// insist buys one of a SKU and repeats what is not answered well, as any client should, until it is: a
-// placement always with its first key.
-func insist(t *testing.T, c *shop.Client, sku string) (p purchase) {
-	anyAnswer := *c
-	anyAnswer.Check = nil
-	// assert, not require: this may run beside the test.
+// buyWithRetries places an order of one unit. It repeats failed requests, and the placement always with the same key.
+func buyWithRetries(t *testing.T, c *api.Client, sku string) (p purchase) {
+	unchecked := *c
+	unchecked.Check = nil
+	// assert and not require, because this may run in another goroutine than the test.
 	assert.EventuallyWithT(t, func(collect *assert.CollectT) {
 		if p.key == "" {
-			cart, err := anyAnswer.NewCart(t.Context(), shop.Item{SKU: sku, Quantity: 1})
+			cart, err := unchecked.NewCart(t.Context(), api.Item{SKU: sku, Quantity: 1})
 			require.NoError(collect, err)
-			p.key, p.body = shop.NewKey(), shop.NewPlacement(cart, shop.Visa)
+			p.key, p.body = api.NewKey(), api.NewPlacement(cart, api.Visa)
 		}
-		a, err := anyAnswer.Place(t.Context(), p.key, p.body)
+		a, err := unchecked.Place(t.Context(), p.key, p.body)
 		require.NoError(collect, err)
 		require.Equal(collect, http.StatusCreated, a.Status, "%s", a.Body)
 		require.NoError(collect, a.Decode(&p.order))
-	}, time.Minute, tick)
+	}, time.Minute, interval)
 	return p
 }

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -12,13 +11,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"haberdash/tests/shop"
+	"haberdash/tests/api"
 )
 
-var base64URL = base64.URLEncoding
-
-// bodies has a valid body for each operation that takes JSON. Every member of every one of them is
-// spoilt in turn.
+// bodies has a valid body for each operation that takes JSON. The tests make each member of them invalid in turn.
 var bodies = map[string]string{
 	"POST /api/v1/products":                     productBody,
 	"PUT /api/v1/products/{}":                   productBody,
@@ -29,10 +25,10 @@ var bodies = map[string]string{
 	"PUT /api/v1/carts/{}/items/{}":             `{"quantity":1}`,
 	"POST /api/v1/carts/{}/coupons":             `{"code":"WELCOME10"}`,
 	"PUT /api/v1/carts/{}/shipping":             `{"address":` + addressBody + `,"option":"standard"}`,
-	"POST /api/v1/orders":                       `{"cartId":"x","email":"ada@example.test","shippingAddress":` + addressBody + `,"payment":{"method":"card","token":"tok_visa"}}`,
+	"POST /api/v1/orders":                       placementBody,
 	"POST /api/v1/orders/{}/cancel":             `{"reason":"changed my mind"}`,
 	"POST /api/v1/orders/{}/returns":            `{"lines":[{"sku":"x","quantity":1}],"reason":"too small"}`,
-	"POST /api/v1/orders/{}/fulfilments":        `{"lines":[{"sku":"x","quantity":1}],"carrier":"DHL","trackingNumber":"1"}`,
+	"POST /api/v1/orders/{}/fulfilments":        fulfilmentBody,
 	"POST /api/v1/orders/{}/returns/{}/receive": `{"restock":true}`,
 	"POST /api/v1/orders/{}/refunds":            `{"amount":{"amount":1,"currency":"EUR"},"reason":"late"}`,
 	"POST /api/v1/auth/register":                `{"email":"x@example.test","password":"a long password","name":"X"}`,
@@ -48,17 +44,21 @@ var bodies = map[string]string{
 	"POST /api/v1/me/addresses":                 addressBody,
 	"PUT /api/v1/me/addresses/{}":               addressBody,
 	"PUT /api/v1/users/{}/roles":                `{"roles":["customer"]}`,
-	"PUT /api/v1/read-only":                     `{"readOnly":false}`, // anything else would be felt by all tests
+	"PUT /api/v1/read-only":                     `{"readOnly":false}`, // a read-only shop would break all tests
 }
 
 const (
 	addressBody = `{"name":"Ada","line1":"Street 1","city":"Berlin","postalCode":"10117","country":"DE"}`
 	productBody = `{"handle":"a-hat","title":"Hat","variants":[{"sku":"HAT","price":{"amount":100,"currency":"EUR"}}]}`
+
+	placementBody = `{"cartId":"x","email":"ada@example.test","shippingAddress":` + addressBody +
+		`,"payment":{"method":"card","token":"tok_visa"}}`
+	fulfilmentBody = `{"lines":[{"sku":"x","quantity":1}],"carrier":"DHL","trackingNumber":"1"}`
 )
 
 var parameter = regexp.MustCompile(`\{[^/]*\}`)
 
-// operation is what the OpenAPI document says of one.
+// operation is an operation in the OpenAPI document.
 type operation struct {
 	OperationID string
 	Summary     string
@@ -75,7 +75,7 @@ type operation struct {
 	Responses   map[string]response
 	Security    []map[string][]string
 
-	path string // with the names of its parameters
+	path string // with the names of the parameters
 }
 
 type response struct {
@@ -85,16 +85,16 @@ type response struct {
 
 func (o operation) takesJSON() bool { return o.RequestBody.Content["application/json"] != nil }
 
-// document is the shop's OpenAPI document as it is served.
+// document reads the shop's OpenAPI document.
 func document(t *testing.T) []byte {
 	t.Helper()
-	a, err := theClient.Do(t.Context(), shop.Request{Method: http.MethodGet, Path: "/openapi.json"})
+	a, err := sharedClient.Do(t.Context(), api.Request{Method: http.MethodGet, Path: "/openapi.json"})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, a.Status)
 	return a.Body
 }
 
-// operations lists the operations of the document as "PUT /api/v1/carts/{}/items/{}".
+// operations returns the operations of the document by names such as "PUT /api/v1/carts/{}/items/{}".
 func operations(t *testing.T) map[string]operation {
 	t.Helper()
 	var d struct {
@@ -143,83 +143,86 @@ func TestEveryRouteRefusesBadBodies(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			good, ok := bodies[name]
-			require.True(t, ok, "an example of a good body is missing")
-			refuseBadBodies(t, name, good)
+			valid, ok := bodies[name]
+			require.True(t, ok, "the test has no valid body for this operation")
+			assertBadBodiesRefused(t, name, valid)
 		})
 	}
 }
 
-func refuseBadBodies(t *testing.T, operation, good string) {
+// assertBadBodiesRefused sends malformed, oversized and invalid bodies to an operation.
+func assertBadBodiesRefused(t *testing.T, operation, valid string) {
 	method, path, _ := strings.Cut(operation, " ")
-	request := func(body string) shop.Request {
-		return shop.Request{
+	request := func(body string) api.Request {
+		return api.Request{
 			Method: method, Path: strings.ReplaceAll(path, "{}", "unknown"), Body: body,
-			Header: map[string]string{"If-Match": "*", "Idempotency-Key": shop.NewKey()},
+			Header: map[string]string{"If-Match": "*", "Idempotency-Key": api.NewKey()},
 		}
 	}
 	for _, body := range []string{
-		"{", `{"a":1`, "[]", `"text"`, "1", good + "}", good + good, "{\"\xff\":1}",
-		strings.Replace(good, `":"`, "\":\"\xc3\x28", 1) + "\xff", strings.Repeat("[", 50_000),
+		"{", `{"a":1`, "[]", `"text"`, "1", valid + "}", valid + valid, "{\"\xff\":1}",
+		strings.Replace(valid, `":"`, "\":\"\xc3\x28", 1) + "\xff", strings.Repeat("[", 50_000),
 	} {
-		refused(t, staff(t), request(body), "")
+		assertRefused(t, staff(t), request(body), "")
 	}
 	for _, size := range []int{1<<20 + 1, 6 << 20} {
-		p := refused(t, staff(t), request(`{"surprise":"`+strings.Repeat("x", size)+`"}`), "")
+		p := assertRefused(t, staff(t), request(`{"surprise":"`+strings.Repeat("x", size)+`"}`), "")
 		assert.Equal(t, http.StatusRequestEntityTooLarge, p.Status)
 	}
-	r := request(good)
+	r := request(valid)
 	r.Header["Content-Type"] = "text/plain"
-	assert.Equal(t, http.StatusUnsupportedMediaType, refused(t, staff(t), r, "").Status)
+	assert.Equal(t, http.StatusUnsupportedMediaType, assertRefused(t, staff(t), r, "").Status)
 
 	var example any
-	require.NoError(t, json.Unmarshal([]byte(good), &example))
-	for _, s := range spoilt(example, "body") {
-		body, err := json.Marshal(s.value)
+	require.NoError(t, json.Unmarshal([]byte(valid), &example))
+	for _, invalid := range invalidBodies(example, "body") {
+		body, err := json.Marshal(invalid.value)
 		require.NoError(t, err)
-		p := refused(t, staff(t), request(string(body)), s.location)
+		p := assertRefused(t, staff(t), request(string(body)), invalid.location)
 		assert.Contains(t, []int{http.StatusBadRequest, http.StatusUnprocessableEntity}, p.Status, "%s", body)
 	}
 }
 
-type spoiltBody struct {
+// invalidBody is a JSON value with one error.
+type invalidBody struct {
 	value    any
-	location string // of what is wrong
+	location string // of the error
 }
 
-// spoilt makes variants of a JSON value: each has one member of the wrong type or one too many.
-func spoilt(v any, at string) []spoiltBody {
-	var list []spoiltBody
+// invalidBodies returns variants of a JSON value: each has one member of the wrong type, or one unknown member.
+func invalidBodies(v any, at string) []invalidBody {
+	var list []invalidBody
 	switch v := v.(type) {
 	case map[string]any:
-		list = append(list, spoiltBody{with(v, "surprise", 1), at + ".surprise"})
+		list = append(list, invalidBody{with(v, "surprise", 1), at + ".surprise"})
 		if at != "body" {
-			list = append(list, spoiltBody{"text", at}, spoiltBody{[]any{}, at})
+			list = append(list, invalidBody{"text", at}, invalidBody{[]any{}, at})
 		}
 		for name, member := range v {
-			for _, s := range spoilt(member, at+"."+name) {
-				list = append(list, spoiltBody{with(v, name, s.value), s.location})
+			for _, s := range invalidBodies(member, at+"."+name) {
+				list = append(list, invalidBody{with(v, name, s.value), s.location})
 			}
 		}
 	case []any:
-		list = append(list, spoiltBody{"text", at}, spoiltBody{map[string]any{}, at})
+		list = append(list, invalidBody{"text", at}, invalidBody{map[string]any{}, at})
 		for i, member := range v {
-			for _, s := range spoilt(member, fmt.Sprintf("%s[%d]", at, i)) {
+			for _, s := range invalidBodies(member, fmt.Sprintf("%s[%d]", at, i)) {
 				changed := append([]any{}, v...)
 				changed[i] = s.value
-				list = append(list, spoiltBody{changed, s.location})
+				list = append(list, invalidBody{changed, s.location})
 			}
 		}
 	case string:
-		list = append(list, spoiltBody{12, at}, spoiltBody{map[string]any{}, at})
+		list = append(list, invalidBody{12, at}, invalidBody{map[string]any{}, at})
 	case float64:
-		list = append(list, spoiltBody{"12", at}, spoiltBody{1.5, at}, spoiltBody{[]any{1}, at})
+		list = append(list, invalidBody{"12", at}, invalidBody{1.5, at}, invalidBody{[]any{1}, at})
 	case bool:
-		list = append(list, spoiltBody{"true", at}, spoiltBody{1, at})
+		list = append(list, invalidBody{"true", at}, invalidBody{1, at})
 	}
 	return list
 }
 
+// with returns a copy of m with one more or another member.
 func with(m map[string]any, name string, value any) map[string]any {
 	changed := map[string]any{name: value}
 	for k, v := range m {

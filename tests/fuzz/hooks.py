@@ -1,4 +1,4 @@
-"""Who calls, as Schemathesis asks. FUZZ_AS is nobody, customer or admin."""
+"""Hooks of Schemathesis: they authenticate requests and count answers. FUZZ_AS is nobody, customer or admin."""
 
 import atexit
 import collections
@@ -12,11 +12,12 @@ SHOP = os.environ["FUZZ_SHOP"]
 AS = os.environ["FUZZ_AS"]
 EMAIL, PASSWORD = os.environ["FUZZ_EMAIL"], os.environ["FUZZ_PASSWORD"]
 
-# They end the session or the account that calls: each gets one of its own, and the others keep theirs.
-ENDS_ITSELF = {"logout", "delete-me", "end-session", "change-password", "reset-password"}
+# These operations end the session or the account of the caller. Each of them gets an account of its own, so that the
+# session of the other operations stays valid.
+ENDS_SESSION = {"logout", "delete-me", "end-session", "change-password", "reset-password"}
 
 
-# How often each operation answered with each status; the program that started this one asks whether it was enough.
+# How often each operation answered with each status. main.go reports the operations that never succeeded.
 tally = collections.defaultdict(collections.Counter)
 
 
@@ -36,7 +37,7 @@ def sign_in(email, password):
     return post("login", {"email": email, "password": password})["accessToken"]
 
 
-def throwaway():
+def sign_in_new_account():
     email = os.urandom(8).hex() + "@example.test"
     post("register", {"email": email, "password": PASSWORD, "name": "Throwaway"})
     return sign_in(email, PASSWORD)
@@ -48,7 +49,7 @@ def operation_id(case):
 
 def account(case, context):
     name = operation_id(case)
-    return name if name in ENDS_ITSELF else "main"
+    return name if name in ENDS_SESSION else "main"
 
 
 @schemathesis.serializer("application/x-ndjson", "text/csv")
@@ -58,13 +59,13 @@ def text(context, value):
 
 if AS != "nobody":
 
-    # Access tokens are good for ten minutes.
+    # Access tokens are valid for ten minutes.
     @schemathesis.auth(refresh_interval=300, cache_by_key=account, retry_on=[])
     class Bearer:
         def get(self, case, context):
             if account(case, context) == "main":
                 return sign_in(EMAIL, PASSWORD)
-            return throwaway()
+            return sign_in_new_account()
 
         def set(self, case, data, context):
             case.headers["Authorization"] = "Bearer " + data
@@ -72,7 +73,7 @@ if AS != "nobody":
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    # A read-only shop refuses whatever comes after with 503.
+    # A read-only shop would refuse all later writes with 503.
     if operation_id(case) == "set-read-only" and isinstance(case.body, dict) and case.body.get("readOnly") is True:
         case.body["readOnly"] = False
 

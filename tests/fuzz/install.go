@@ -12,16 +12,17 @@ import (
 
 	"github.com/gofrs/flock"
 
-	"haberdash/dapr/launch"
+	"haberdash/dapr/launch/toolchain"
 )
 
-// schemathesis is the program of the pinned version, installed once into the user's cache.
-func schemathesis(ctx context.Context, requirements string) (string, error) {
+// installSchemathesis returns the path of Schemathesis in the pinned version. It installs it once, into the user's
+// cache.
+func installSchemathesis(ctx context.Context, requirements string) (string, error) {
 	text, err := os.ReadFile(requirements)
 	if err != nil {
 		return "", err
 	}
-	cache, err := launch.CacheDir()
+	cache, err := toolchain.CacheDir()
 	if err != nil {
 		return "", err
 	}
@@ -40,17 +41,18 @@ func schemathesis(ctx context.Context, requirements string) (string, error) {
 	}
 	defer func() { _ = lock.Unlock() }()
 	if _, err := os.Stat(done); err == nil {
-		return program, nil // somebody else was first
+		return program, nil // another process has installed it meanwhile
 	}
 	python, err := exec.LookPath("python3")
 	if err != nil {
 		return "", fmt.Errorf("python3 is missing: install it with its venv module (Debian: python3-venv)")
 	}
 	fmt.Fprintf(os.Stderr, "installing Schemathesis into %s (once)\n", dir)
-	// The programs of a venv have its path inside: it cannot be made elsewhere and moved.
+	// The programs in a venv contain its path, so it cannot be created elsewhere and then moved here.
 	for _, args := range [][]string{
 		{python, "-m", "venv", "--clear", dir},
-		{filepath.Join(dir, "bin", "pip"), "install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r", requirements},
+		{filepath.Join(dir, "bin", "pip"),
+			"install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r", requirements},
 	} {
 		command := exec.CommandContext(ctx, args[0], args[1:]...)
 		if out, err := command.CombinedOutput(); err != nil {

@@ -1,7 +1,9 @@
-// Command fuzz lets Schemathesis make requests of all that the shop's OpenAPI document allows, and of what it does not,
-// against a shop of its own: as nobody, as a customer and as an administrator. Any answer of 5xx, and any that the
-// document does not describe, fails it. EXAMPLES= is how many requests each operation gets in each phase that draws
-// them, SEED= what they are drawn by, AS= one caller alone.
+// Command fuzz starts a shop and tests its API with Schemathesis, which generates requests that the OpenAPI document
+// allows and requests that it does not allow. It runs without authentication, as a customer and as an administrator. It
+// fails when an answer has a 5xx status, or one that the document does not describe.
+//
+// Environment variables: EXAMPLES is the number of generated requests for each operation in each phase (default 20),
+// SEED is the seed of the generator (default 1), AS runs for one kind of caller only (nobody, customer or admin).
 package main
 
 import (
@@ -19,14 +21,17 @@ import (
 	"time"
 
 	"haberdash/dapr/launch"
-	"haberdash/tests/shop"
+	"haberdash/dapr/launch/config"
+	"haberdash/dapr/launch/process"
+	"haberdash/dapr/launch/toolchain"
+	"haberdash/tests/api"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := run(ctx)
-	launch.Leave()
+	process.CloseGuard()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "fuzz:", err)
 		os.Exit(1)
@@ -34,12 +39,12 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	root, err := launch.FindRoot()
+	root, err := toolchain.FindRoot()
 	if err != nil {
 		return err
 	}
 	here := filepath.Join(root, "tests", "fuzz")
-	program, err := schemathesis(ctx, filepath.Join(here, "requirements.txt"))
+	program, err := installSchemathesis(ctx, filepath.Join(here, "requirements.txt"))
 	if err != nil {
 		return err
 	}
@@ -48,7 +53,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	o, err := launch.OptionsFromEnv()
+	o, err := config.FromEnv()
 	if err != nil {
 		return err
 	}
@@ -72,24 +77,27 @@ func run(ctx context.Context) error {
 			continue
 		}
 		began := time.Now()
-		world, err := furnish(ctx, shop.New(s.GatewayURL()), caller)
+		data, err := prepareData(ctx, api.New(s.GatewayURL()), caller)
 		if err != nil {
 			return fmt.Errorf("prepare the shop: %w", err)
 		}
-		if err := fuzz(ctx, program, here, s.GatewayURL(), caller, world, done); err != nil {
+		if err := fuzz(ctx, program, here, s.GatewayURL(), caller, data, done); err != nil {
 			failed = errors.Join(failed, fmt.Errorf("as %s: %w", caller, err))
 			continue
 		}
-		fmt.Printf("as %s: no answer of 5xx and none that is not described, after %s\n", caller, time.Since(began).Round(time.Second))
+		fmt.Printf("as %s: every answer is described, and none has a 5xx status, after %s\n",
+			caller, time.Since(began).Round(time.Second))
 	}
-	never := done.never()
-	fmt.Printf("%d of %d operations were done; only refused: %s\n", len(done)-len(never), len(done), strings.Join(never, ", "))
+	refused := done.onlyRefused()
+	fmt.Printf("%d of %d operations succeeded at least once; only refused: %s\n",
+		len(done)-len(refused), len(done), strings.Join(refused, ", "))
 	return failed
 }
 
-// fuzz runs Schemathesis in a directory with its settings and the world's dictionaries, and adds to what was done.
-func fuzz(ctx context.Context, program, here, url, caller string, w world, done tally) error {
-	dir, err := os.MkdirTemp("", "haberdash-fuzz-world-")
+// fuzz runs Schemathesis for one kind of caller, in a directory with its settings and the dictionaries. It adds the
+// answers to done.
+func fuzz(ctx context.Context, program, here, url, caller string, data testData, done tally) error {
+	dir, err := os.MkdirTemp("", "haberdash-fuzz-data-")
 	if err != nil {
 		return err
 	}
@@ -99,7 +107,7 @@ func fuzz(ctx context.Context, program, here, url, caller string, w world, done 
 		return err
 	}
 	files := map[string]string{"schemathesis.toml": string(text)}
-	for name, entries := range w.dictionaries {
+	for name, entries := range data.dictionaries {
 		for _, e := range entries {
 			files[name] += strconv.Quote(e) + "\n"
 		}
@@ -109,12 +117,14 @@ func fuzz(ctx context.Context, program, here, url, caller string, w world, done 
 			return err
 		}
 	}
-	command := exec.CommandContext(ctx, program, "--config-file", filepath.Join(dir, "schemathesis.toml"), "run", url+"/openapi.json", "--url", url,
+	command := exec.CommandContext(ctx, program, "--config-file", filepath.Join(dir, "schemathesis.toml"),
+		"run", url+"/openapi.json", "--url", url,
 		"--seed", cmp.Or(os.Getenv("SEED"), "1"), "--max-examples", cmp.Or(os.Getenv("EXAMPLES"), "20"),
 		"--warnings", "off", "--no-color")
 	command.Dir, command.Stdout, command.Stderr = dir, os.Stdout, os.Stderr
-	command.Env = append(os.Environ(), "SCHEMATHESIS_HOOKS="+filepath.Join(here, "hooks.py"), "PYTHONDONTWRITEBYTECODE=1",
-		"FUZZ_SHOP="+url, "FUZZ_AS="+caller, "FUZZ_EMAIL="+w.email, "FUZZ_PASSWORD="+w.password)
+	command.Env = append(os.Environ(),
+		"SCHEMATHESIS_HOOKS="+filepath.Join(here, "hooks.py"), "PYTHONDONTWRITEBYTECODE=1",
+		"FUZZ_SHOP="+url, "FUZZ_AS="+caller, "FUZZ_EMAIL="+data.email, "FUZZ_PASSWORD="+data.password)
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
 	command.WaitDelay = 5 * time.Second
 	failed := command.Run()

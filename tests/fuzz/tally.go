@@ -7,9 +7,10 @@ import (
 	"strings"
 )
 
-// tally counts the answers to each operation by their status.
+// A tally counts the answers to each operation by status.
 type tally map[string]map[string]int
 
+// add adds the counts of a run, which hooks.py has written as JSON.
 func (t tally) add(text []byte) error {
 	var more tally
 	if err := json.Unmarshal(text, &more); err != nil {
@@ -26,10 +27,11 @@ func (t tally) add(text []byte) error {
 	return nil
 }
 
-// never lists the operations that no request of a run got done: a run that only meets refusals has not tried much.
-func (t tally) never() (operations []string) {
+// onlyRefused lists the operations that never succeeded. A run with many of them has tested little.
+func (t tally) onlyRefused() (operations []string) {
 	for operation, answers := range t {
-		if !slices.ContainsFunc(slices.Collect(maps.Keys(answers)), func(s string) bool { return strings.HasPrefix(s, "2") }) {
+		success := func(status string) bool { return strings.HasPrefix(status, "2") }
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(answers)), success) {
 			operations = append(operations, operation)
 		}
 	}

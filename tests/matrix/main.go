@@ -128,7 +128,8 @@ func plan(wanted []combination) (runs []run) {
 	}
 	for _, s := range states {
 		runs = append(runs, run{combination: combination{state: s},
-			packages: []string{"./internal/sidecar/daprd", "./internal/commitlog"}, tests: "^(TestState|TestThroughSidecar|TestWorkflows)$"})
+			packages: []string{"./internal/sidecar/daprd", "./internal/sidecar/daprd/workflow", "./internal/commitlog"},
+			tests:    "^(TestState|TestThroughSidecar|TestWorkflows)$"})
 	}
 	for _, b := range brokers {
 		runs = append(runs, run{combination: combination{pubsub: b},

@@ -1,4 +1,5 @@
-// Package moving moves whole shops from one state store to another, and goes on buying there.
+// Package moving exports the data of a shop, imports it into another state store or directory, and continues to buy
+// there.
 package moving
 
 import (
@@ -12,9 +13,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"haberdash/dapr/archive"
 	"haberdash/dapr/launch"
-	"haberdash/dapr/move"
-	"haberdash/tests/shop"
+	"haberdash/dapr/launch/config"
+	"haberdash/dapr/launch/process"
+	"haberdash/dapr/launch/rundir"
+	"haberdash/dapr/launch/secrets"
+	"haberdash/tests/api"
 )
 
 func TestMain(m *testing.M) {
@@ -24,73 +29,76 @@ func TestMain(m *testing.M) {
 		return
 	}
 	code := m.Run()
-	launch.Leave()
+	process.CloseGuard()
 	os.Exit(code)
 }
 
-// start starts a shop. Its documents are made from its logs.
-func start(t *testing.T, o launch.Options, env map[string]string) *launch.Shop {
+// start starts a shop. env is added to the environment of its apps.
+func start(t *testing.T, o config.Options, env map[string]string) *launch.Shop {
 	t.Helper()
 	o.Env = maps.Clone(o.Env)
 	maps.Copy(o.Env, env)
 	s, err := launch.Start(t.Context(), o)
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		if s.State().Status != launch.Stopped {
+		if s.State().Status != rundir.Stopped {
 			_ = s.Stop(context.Background())
 		}
 	})
 	return s
 }
 
-// seenBy is a shop as who moves it sees it.
-func seenBy(s *launch.Shop) move.Shop {
-	return move.Shop{Gateway: s.GatewayURL(), Sidecar: s.SidecarHTTP, SignIn: func(ctx context.Context) (string, error) {
-		session, err := shop.New(s.GatewayURL()).Login(ctx, shop.AdminEmail, shop.AdminPassword)
+// archiveClient returns the client that exports and imports the data of a shop.
+func archiveClient(s *launch.Shop) archive.Client {
+	signIn := func(ctx context.Context) (string, error) {
+		session, err := api.New(s.GatewayURL()).Login(ctx, api.AdminEmail, api.AdminPassword)
 		return session.AccessToken, err
-	}}
+	}
+	return archive.Client{Gateway: s.GatewayURL(), Sidecar: s.SidecarHTTP, SignIn: signIn}
 }
 
-// moved exports a shop, which it stops, and gives the same shop as to says.
-func moved(t *testing.T, from *launch.Shop, to launch.Options) *launch.Shop {
+// exportAndImport exports the data of a shop, stops it, and starts a shop with that data and the options to.
+func exportAndImport(t *testing.T, from *launch.Shop, to config.Options) *launch.Shop {
 	t.Helper()
 	ctx, file := t.Context(), filepath.Join(t.TempDir(), "shop.ndjson.gz")
-	prints, err := launch.SecretPrints(from.RunDir())
+	prints, err := secrets.Fingerprints(from.RunDir())
 	require.NoError(t, err)
-	was, err := move.Export(ctx, seenBy(from), file, move.Options{State: "some store", Secrets: prints, Keep: true, Log: t.Output()})
+	exported, err := archive.Export(ctx, archiveClient(from), file, archive.ExportOptions{
+		State: "some store", Secrets: prints, StayReadOnly: true, Log: t.Output(),
+	})
 	require.NoError(t, err)
-	readOnly(t, from)
+	requireReadOnly(t, from)
 	require.NoError(t, from.Stop(ctx))
 
-	empty := start(t, to, move.MoveIn)
-	require.NoError(t, move.Import(ctx, seenBy(empty), file))
-	require.NoError(t, move.Import(ctx, seenBy(empty), file), "as after one that was interrupted")
+	empty := start(t, to, archive.ImportEnv)
+	require.NoError(t, archive.Import(ctx, archiveClient(empty), file))
+	require.NoError(t, archive.Import(ctx, archiveClient(empty), file), "an interrupted import can be repeated")
 	require.NoError(t, empty.Stop(ctx))
 
-	there := start(t, to, map[string]string{"REBUILD": "on"})
-	is, err := seenBy(there).Figures(ctx)
+	imported := start(t, to, map[string]string{"REBUILD": "on"})
+	summary, err := archiveClient(imported).Summarize(ctx)
 	require.NoError(t, err)
-	require.Empty(t, is.Differences(was.Figures))
-	return there
+	require.Empty(t, summary.Differences(exported.Summary))
+	return imported
 }
 
-// readOnly demands that the shop can be looked at and not changed.
-func readOnly(t *testing.T, s *launch.Shop) {
+// requireReadOnly requires that the shop can be read but not changed.
+func requireReadOnly(t *testing.T, s *launch.Shop) {
 	t.Helper()
-	c := shop.New(s.GatewayURL())
+	c := api.New(s.GatewayURL())
 	_, err := c.Products(t.Context(), nil)
 	require.NoError(t, err)
 	_, err = c.NewCart(t.Context())
-	var p *shop.Problem
+	var p *api.Problem
 	require.ErrorAs(t, err, &p)
 	require.Equal(t, 503, p.Status)
 	require.Equal(t, "read-only", p.Name())
 	require.NotEmpty(t, p.Header.Get("Retry-After"))
 }
 
-// options are of a shop in dir that nobody else's tests disturb.
-func options(t *testing.T, dir, state string, env map[string]string) launch.Options {
+// options returns the options of a shop in dir, on free ports.
+func options(t *testing.T, dir, state string, env map[string]string) config.Options {
 	all := map[string]string{"RATE_LIMIT": "off"}
 	maps.Copy(all, env)
-	return launch.Options{RunDir: dir, State: state, FreePorts: true, Env: all, Log: t.Output()}
+	return config.Options{RunDir: dir, State: state, FreePorts: true, Env: all, Log: t.Output()}
 }

@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// Error types of Stripe.
+// Types of Stripe's errors.
 const (
 	apiFailure     = "api_error"
 	cardError      = "card_error"
@@ -28,19 +28,22 @@ type errorBody struct {
 	Error apiError `json:"error"`
 }
 
-// refuse answers without having begun: the request's key stays unused.
+// refuse returns the answer to a request that is refused before it is executed. Its idempotency key stays unused.
 func refuse(status int, e apiError) result { return result{status: status, body: errorBody{e}} }
 
-// fail answers a request that began to execute: the answer belongs to its key.
+// fail returns the answer to a request that was executed and failed. Its idempotency key stores the answer.
 func fail(status int, e apiError) result {
-	return result{status: status, body: errorBody{e}, begun: true}
+	return result{status: status, body: errorBody{e}, executed: true}
 }
 
+// invalid refuses a parameter.
 func invalid(param, code, format string, args ...any) result {
-	return refuse(http.StatusBadRequest, apiError{Type: invalidRequest, Code: code, Param: param, Message: fmt.Sprintf(format, args...)})
+	return refuse(http.StatusBadRequest,
+		apiError{Type: invalidRequest, Code: code, Param: param, Message: fmt.Sprintf(format, args...)})
 }
 
-// missing answers 404 for an object of the path, 400 for one of a parameter.
+// missing returns the answer for an object that does not exist. The status is 404 if the path names the object, and 400
+// if a parameter does.
 func missing(status int, what, id, param string) result {
 	return fail(status, apiError{Type: invalidRequest, Code: "resource_missing", Param: param,
 		Message: fmt.Sprintf("No such %s: '%s'", what, id)})
@@ -50,7 +53,7 @@ func internalError() errorBody {
 	return errorBody{apiError{Type: apiFailure, Message: "An unknown error occurred."}}
 }
 
-// unexpectedState refuses what the intent's status does not allow.
+// unexpectedState returns the answer to an operation that the status of the intent does not allow.
 func unexpectedState(i *intent, verb string) result {
 	wire := i.wire(false)
 	return fail(http.StatusBadRequest, apiError{

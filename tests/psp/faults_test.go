@@ -12,9 +12,9 @@ import (
 	"haberdash/tests/psp"
 )
 
-// insist repeats a request until it is answered with something else than an internal error, under a new key
-// when the old one remembers such an answer.
-func (c client) insist(path, params, idempotency string) reply {
+// retry repeats a request until the answer is not an internal error. If the key stores an internal error, it continues
+// with a new key.
+func (c client) retry(path, params, idempotency string) reply {
 	for n := 0; ; {
 		r, err := c.try(http.MethodPost, path, params, fmt.Sprint(idempotency, n))
 		switch {
@@ -27,40 +27,42 @@ func (c client) insist(path, params, idempotency string) reply {
 	}
 }
 
-// Each kind of fault happens, and a client that knows Stripe's rules gets its money, once.
-func TestFaults(t *testing.T) {
+// Half of the calls fail. A client that follows Stripe's rules for retries still captures each amount exactly once.
+func TestRetriesCaptureOnceDespiteFaults(t *testing.T) {
 	t.Parallel()
 	server, c := start(t, psp.Options{Faults: psp.Faults{Rate: 0.5, Seed: 7, Delay: time.Millisecond}})
 	var wg sync.WaitGroup
 	for n := range 50 {
 		wg.Go(func() {
 			order := fmt.Sprint("o", n)
-			id := c.insist(intents, "amount=1000&currency=eur&capture_method=manual&metadata[order]="+order, order).body.ID
-			c.insist(intents+"/"+id+"/confirm", "payment_method=pm_card_visa", order+"confirm")
-			c.insist(intents+"/"+id+"/capture", "", order+"capture")
+			params := "amount=1000&currency=eur&capture_method=manual&metadata[order]=" + order
+			id := c.retry(intents, params, order).body.ID
+			c.retry(intents+"/"+id+"/confirm", "payment_method=pm_card_visa", order+"confirm")
+			c.retry(intents+"/"+id+"/capture", "", order+"capture")
 		})
 	}
 	wg.Wait()
-	taken := map[string]int64{}
+	captured := map[string]int64{} // by order
 	orphans := 0
 	for _, a := range server.Ledger().Intents {
-		taken[a.Order] += a.Captured
+		captured[a.Order] += a.Captured
 		if len(a.Movements) == 1 {
-			orphans++ // created, but the client was told that it was not
+			orphans++ // created, although the answer was an error
 		}
 	}
-	assert.Len(t, taken, 50)
-	for order, amount := range taken {
+	assert.Len(t, captured, 50)
+	for order, amount := range captured {
 		assert.EqualValues(t, 1000, amount, order)
 	}
 	assert.NotZero(t, orphans)
 }
 
-func TestTheSeedDecides(t *testing.T) {
+func TestSameSeedGivesTheSameFaults(t *testing.T) {
 	t.Parallel()
 	history := func(seed uint64) (h []string) {
 		_, c := start(t, psp.Options{Faults: psp.Faults{Rate: 0.5, Seed: seed, Delay: time.Nanosecond}})
-		// On a connection of its own a request with an idempotency key is not repeated by net/http.
+		// Each request has its own connection, because net/http repeats requests with an idempotency key on a reused
+		// one.
 		c.via.Transport = &http.Transport{DisableKeepAlives: true}
 		for n := range 40 {
 			r, err := c.try(http.MethodPost, intents, "amount=1&currency=eur", fmt.Sprint(n))

@@ -13,15 +13,16 @@ import (
 
 const maxForm = 64 << 10
 
-// form is a request's parameters. It remembers which were asked for: others are unknown.
+// form is the parameters of a request. It records which parameters the endpoint reads, because all others are unknown
+// parameters.
 type form struct {
 	values      url.Values
 	known       map[string]bool
-	bad         *result // the first parameter that is wrong
-	fingerprint string  // of endpoint and parameters
+	bad         *result // the refusal of the first wrong parameter; nil if there is none
+	fingerprint string  // hash of the endpoint and the parameters
 }
 
-// readForm reads the parameters of the query and of the body, whichever has them.
+// readForm reads the parameters of a request: from the query of a GET request, and from the body of others.
 func readForm(r *http.Request) (*form, *apiError) {
 	raw, err := io.ReadAll(io.LimitReader(r.Body, maxForm+1))
 	if err != nil || len(raw) > maxForm {
@@ -40,12 +41,13 @@ func readForm(r *http.Request) (*form, *apiError) {
 
 func emptyForm() *form { return &form{known: map[string]bool{}} }
 
+// text reads a parameter; empty if it is missing.
 func (f *form) text(name string) string {
 	f.known[name] = true
 	return f.values.Get(name)
 }
 
-// required is text that must not be missing.
+// required reads a parameter that must not be missing.
 func (f *form) required(name string) string {
 	v := f.text(name)
 	if v == "" {
@@ -54,7 +56,7 @@ func (f *form) required(name string) string {
 	return v
 }
 
-// choice is text of a few values; the first is the default.
+// choice reads a parameter that has one of the given values. The first is the default.
 func (f *form) choice(name string, values ...string) string {
 	v := f.text(name)
 	if v == "" {
@@ -66,7 +68,7 @@ func (f *form) choice(name string, values ...string) string {
 	return v
 }
 
-// integer is a number that is not negative.
+// integer reads a number that is not negative. missing is the value of a missing parameter.
 func (f *form) integer(name string, missing int64) int64 {
 	v := f.text(name)
 	if v == "" {
@@ -103,7 +105,7 @@ func cutSuffixIf(s, suffix string, ok bool) (string, bool) {
 	return strings.CutSuffix(s, suffix)
 }
 
-// list reads name[]=… and name[0]=….
+// list reads a list, whose items are parameters such as name[]=… or name[0]=….
 func (f *form) list(name string) []string {
 	var all []string
 	for key, values := range f.values {
@@ -115,19 +117,20 @@ func (f *form) list(name string) []string {
 	return all
 }
 
-// expanded reports whether expand asks for path; data.path asks for it in a list.
+// expanded reports whether the parameter expand contains path. For the items of a list, it contains data.path.
 func (f *form) expanded(path string) bool {
 	all := f.list("expand")
 	return slices.Contains(all, path) || slices.Contains(all, "data."+path)
 }
 
+// fail records the refusal of a parameter. The first one counts.
 func (f *form) fail(res result) {
 	if f.bad == nil {
 		f.bad = &res
 	}
 }
 
-// checked gives res, unless a parameter was wrong or nothing asked for it.
+// checked returns res, or a refusal if a parameter is wrong or unknown.
 func (f *form) checked(res result) result {
 	f.list("expand")
 	for name := range f.values {

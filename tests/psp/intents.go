@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// maxAmount is Stripe's for most currencies: eight digits.
+// maxAmount is Stripe's limit for most currencies: eight digits.
 const maxAmount = 99_999_999
 
-// maxMetadata is how many names an object may have.
+// maxMetadata is how many names the metadata of an object may have.
 const maxMetadata = 50
 
-// created marks an intent in the ledger before any money is held.
+// created is the first movement of an intent in the ledger. It moves no money.
 const created = "created"
 
-// create makes an intent without a payment method: confirming is a call of its own here.
+// create creates an intent without a payment method. The provider does not support confirming in the same call.
 func (t *tx) create() result {
 	f := t.form
 	i := &intent{
@@ -54,12 +54,13 @@ func (t *tx) retrieve() result {
 	if i == nil {
 		return missing(http.StatusNotFound, "payment_intent", t.id, "intent")
 	}
-	return t.changed(i).reading()
+	return t.changed(i).withoutChange()
 }
 
 var byMetadata = regexp.MustCompile(`^metadata\["([^"\\]+)"\]:"((?:[^"\\]|\\.)*)"$`)
 
-// search finds intents by one metadata value, newest first. Stripe's takes up to a minute to see a new one.
+// search finds intents by one metadata value, newest first. It finds a new intent at once, while Stripe's search may
+// take a minute.
 func (t *tx) search() result {
 	query, limit := t.form.required("query"), t.form.integer("limit", 10)
 	match := byMetadata.FindStringSubmatch(query)
@@ -80,10 +81,10 @@ func (t *tx) search() result {
 	return result{status: http.StatusOK, body: list{"search_result", "/v1/payment_intents/search", more, found}}
 }
 
-// changed answers with an intent, which is the change, and tells the webhook of it.
+// changed returns the result of a change: the intent after the change, and events of the given types.
 func (t *tx) changed(i *intent, events ...string) result {
 	res := result{
-		status: http.StatusOK, begun: true,
+		status: http.StatusOK, executed: true,
 		body: i.wire(t.form.expanded("latest_charge")), entry: entry{Intent: i},
 	}
 	for _, kind := range events {
@@ -92,7 +93,7 @@ func (t *tx) changed(i *intent, events ...string) result {
 	return res
 }
 
-func (r result) reading() result {
+func (r result) withoutChange() result {
 	r.entry = entry{}
 	return r
 }

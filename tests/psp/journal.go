@@ -12,21 +12,22 @@ import (
 	"sync"
 )
 
-// journal is an append-only file of entries, one JSON object a line. Entries that come while one batch is
-// being synced make the next batch.
+// journal is an append-only file of entries, with one JSON object on each line. Entries that arrive while a batch is
+// written to disk form the next batch.
 type journal struct {
 	file *os.File
 
-	mu     sync.Mutex
-	ready  sync.Cond
-	batch  bytes.Buffer
-	taken  int64 // entries appended
-	synced int64 // entries on disk
-	busy   bool  // somebody syncs
-	err    error // of the first write that failed; nothing is acknowledged after it
+	mu       sync.Mutex
+	ready    sync.Cond
+	batch    bytes.Buffer
+	appended int64 // number of appended entries
+	synced   int64 // number of entries on disk
+	syncing  bool  // whether a batch is being written
+	err      error // the error of the first failed write; later entries are not acknowledged
 }
 
-// openJournal reads what there is into apply. A last line without an end was never acknowledged, and goes.
+// openJournal opens the journal and passes its entries to apply. It removes an incomplete last line, which was never
+// acknowledged.
 func openJournal(dir string, apply func(entry)) (*journal, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -35,12 +36,12 @@ func openJournal(dir string, apply func(entry)) (*journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	good, err := replay(file, apply)
+	length, err := replay(file, apply)
 	if err == nil {
-		err = file.Truncate(good)
+		err = file.Truncate(length)
 	}
 	if err == nil {
-		_, err = file.Seek(good, io.SeekStart)
+		_, err = file.Seek(length, io.SeekStart)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("journal %s: %w", file.Name(), err), file.Close())
@@ -50,41 +51,41 @@ func openJournal(dir string, apply func(entry)) (*journal, error) {
 	return j, nil
 }
 
-// replay gives the length of the whole lines.
-func replay(file io.Reader, apply func(entry)) (good int64, err error) {
+// replay passes the entries of a journal to apply, and returns the length of its complete lines in bytes.
+func replay(file io.Reader, apply func(entry)) (length int64, err error) {
 	r := bufio.NewReader(file)
 	for {
 		line, err := r.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
-			return good, nil
+			return length, nil
 		} else if err != nil {
-			return good, err
+			return length, err
 		}
 		var e entry
 		if err := json.Unmarshal(line, &e); err != nil {
-			return good, fmt.Errorf("at byte %d: %w", good, err)
+			return length, fmt.Errorf("at byte %d: %w", length, err)
 		}
 		apply(e)
-		good += int64(len(line))
+		length += int64(len(line))
 	}
 }
 
 func (j *journal) append(e entry) {
 	line, err := json.Marshal(e)
 	if err != nil {
-		panic(err) // of our own types
+		panic(err) // our own types can always be encoded
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.batch.Write(append(line, '\n'))
-	j.taken++
+	j.appended++
 }
 
-// barrier gives a wait until all that was appended so far is on disk.
+// barrier returns a function that waits until all entries appended so far are on disk.
 func (j *journal) barrier() func() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	upTo := j.taken
+	upTo := j.appended
 	return func() error { return j.wait(upTo) }
 }
 
@@ -92,7 +93,7 @@ func (j *journal) wait(upTo int64) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for j.synced < upTo && j.err == nil {
-		if j.busy {
+		if j.syncing {
 			j.ready.Wait()
 			continue
 		}
@@ -101,23 +102,23 @@ func (j *journal) wait(upTo int64) error {
 	return j.err
 }
 
-// sync writes the batch with the lock released meanwhile. The caller holds it.
+// sync writes the batch to disk. The caller holds the lock; sync releases it while it writes.
 func (j *journal) sync() {
-	batch, taken := bytes.Clone(j.batch.Bytes()), j.taken
+	batch, appended := bytes.Clone(j.batch.Bytes()), j.appended
 	j.batch.Reset()
-	j.busy = true
+	j.syncing = true
 	j.mu.Unlock()
 	_, err := j.file.Write(batch)
 	if err == nil {
 		err = j.file.Sync()
 	}
 	j.mu.Lock()
-	j.busy = false
+	j.syncing = false
 	if j.err == nil {
 		j.err = err
 	}
 	if err == nil {
-		j.synced = taken
+		j.synced = appended
 	}
 	j.ready.Broadcast()
 }

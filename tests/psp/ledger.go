@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Ledger is where the money is, as GET /ledger tells it. Whoever checks a shop believes this.
+// Ledger says where the money is. GET /ledger returns it, for tests that compare orders with it.
 type Ledger struct {
 	Intents []Account `json:"intents"` // oldest first
 }
@@ -19,13 +19,13 @@ type Account struct {
 	Amount    int64      `json:"amount"`
 	Currency  string     `json:"currency"` // upper case, as in ISO 4217
 	Status    string     `json:"status"`   // Stripe's
-	Reserved  int64      `json:"reserved"` // held, and still to be captured or released
+	Reserved  int64      `json:"reserved"` // authorised, but neither captured nor released yet
 	Captured  int64      `json:"captured"`
 	Refunded  int64      `json:"refunded"`
-	Movements []Movement `json:"movements"` // in order
+	Movements []Movement `json:"movements"` // in the order in which they happened
 }
 
-// Movement is one thing that happened to the money.
+// Movement is one change of an account.
 type Movement struct {
 	Kind   string    `json:"kind"` // created, authorized, declined, captured, released, expired, refunded
 	Amount int64     `json:"amount"`
@@ -36,7 +36,7 @@ func (i *intent) move(now time.Time, kind string, amount int64) {
 	i.Movements = append(i.Movements, Movement{kind, amount, now.UTC().Round(0)})
 }
 
-// Ledger gives the present ledger.
+// Ledger returns the current ledger.
 func (s *Server) Ledger() Ledger {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -48,8 +48,8 @@ func (s *state) ledger() Ledger {
 	for _, id := range s.order {
 		i := s.intents[id]
 		a := Account{
-			ID: id, Order: i.Metadata["order"], Amount: i.Amount, Currency: strings.ToUpper(i.Currency), Status: i.Status,
-			Reserved: i.capturable(), Captured: i.Received, Movements: i.Movements,
+			ID: id, Order: i.Metadata["order"], Amount: i.Amount, Currency: strings.ToUpper(i.Currency),
+			Status: i.Status, Reserved: i.capturable(), Captured: i.Received, Movements: i.Movements,
 		}
 		if i.Charge != nil {
 			a.Refunded = i.Charge.Refunded
@@ -71,11 +71,11 @@ func (s *Server) serveLedger(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(l)
 }
 
-// ForgetKeys forgets all idempotency keys, as Stripe does after a day.
+// ForgetKeys deletes all idempotency keys, as Stripe does with keys older than a day.
 func (s *Server) ForgetKeys() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.record(entry{Forget: true})
 }
 
-func (s *Server) serveForget(http.ResponseWriter, *http.Request) { s.ForgetKeys() }
+func (s *Server) serveForgetKeys(http.ResponseWriter, *http.Request) { s.ForgetKeys() }

@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// Kinds of movements in the ledger, beside created.
+// Kinds of movements in the ledger, in addition to created.
 const (
-	authorized = "authorized" // money is held
-	declined   = "declined"   // none is
-	captured   = "captured"   // some of the held money is taken
-	released   = "released"   // the rest of it is let go, by the shop
-	expired    = "expired"    // the rest of it is let go, by time
-	refunded   = "refunded"   // some of the taken money is given back
+	authorized = "authorized" // money is reserved
+	declined   = "declined"   // no money is reserved
+	captured   = "captured"   // reserved money is paid to the merchant
+	released   = "released"   // the remaining reserved money is released by the merchant
+	expired    = "expired"    // the remaining reserved money is released because the authorisation has expired
+	refunded   = "refunded"   // captured money is paid back
 )
 
-// requestMulticapture is the parameter that asks for it, at creation or confirmation.
+// requestMulticapture is the parameter that requests multicapture, when an intent is created or confirmed.
 const requestMulticapture = "payment_method_options[card][request_multicapture]"
 
 // Webhook event types.
@@ -29,7 +29,7 @@ const (
 	eventRefunded   = "charge.refunded"
 )
 
-// confirm tries to hold the money. A declined intent waits for another payment method.
+// confirm tries to reserve the money. A declined intent can be confirmed again with another payment method.
 func (t *tx) confirm() result {
 	token, param := t.form.text("payment_method"), "payment_method"
 	if data := t.form.text("payment_method_data[card][token]"); data != "" {
@@ -48,7 +48,8 @@ func (t *tx) confirm() result {
 	outcome, known := outcomes[token]
 	switch {
 	case token == "":
-		return invalid("payment_method", "parameter_missing", "You cannot confirm this PaymentIntent because it's missing a payment method.")
+		return invalid("payment_method", "parameter_missing",
+			"You cannot confirm this PaymentIntent because it's missing a payment method.")
 	case !known && strings.HasPrefix(token, "pm_"):
 		return missing(http.StatusBadRequest, "PaymentMethod", token, param)
 	case !known:
@@ -64,7 +65,8 @@ func (t *tx) confirm() result {
 	}
 	if token == TokenError && i.Failures < tokenErrors {
 		i.Failures++
-		return result{status: http.StatusInternalServerError, body: internalError(), entry: entry{Intent: i}, begun: true}
+		status := http.StatusInternalServerError
+		return result{status: status, body: internalError(), entry: entry{Intent: i}, executed: true}
 	}
 	i.Charge = &charge{ID: newID("ch"), Created: t.now.Unix(), Failed: outcome != nil}
 	if i.Decline = outcome; outcome != nil {
@@ -82,14 +84,15 @@ func (t *tx) confirm() result {
 	if i.CaptureMethod == "manual" {
 		res = t.changed(i, eventCapturable)
 	} else {
-		i.take(t.now, i.Amount, true)
+		i.capture(t.now, i.Amount, true)
 		res = t.changed(i, eventSucceeded)
 	}
 	res.token = token
 	return res
 }
 
-// capture takes held money. Unless told not to, it lets go of what it leaves: Stripe's default.
+// capture captures reserved money. The capture is final unless final_capture is false, as with Stripe: it releases the
+// money that it does not capture.
 func (t *tx) capture() result {
 	amount := t.form.integer("amount_to_capture", -1)
 	final := t.form.choice("final_capture", "true", "false") == "true"
@@ -118,12 +121,13 @@ func (t *tx) capture() result {
 	case len(i.Metadata) > maxMetadata:
 		return invalid("metadata", "", "You cannot have more than %d metadata keys on an object.", maxMetadata)
 	case amount > i.capturable():
-		return fail(http.StatusBadRequest, apiError{Type: invalidRequest, Code: "amount_too_large", Param: "amount_to_capture",
+		return fail(http.StatusBadRequest, apiError{
+			Type: invalidRequest, Code: "amount_too_large", Param: "amount_to_capture",
 			Message: "The amount to capture is greater than the amount that can be captured."})
 	case amount == 0 && (!final || i.Received == 0):
 		return invalid("amount_to_capture", "amount_too_small", "There is nothing to capture.")
 	}
-	i.take(t.now, amount, final)
+	i.capture(t.now, amount, final)
 	events := []string{eventCapturable}
 	if final {
 		events = append(events, eventSucceeded)
@@ -131,8 +135,8 @@ func (t *tx) capture() result {
 	return t.changed(i, events...)
 }
 
-// cancel lets go of held money, or ends an intent that never held any. What was captured in part is not
-// cancelled, but captured finally: see Stripe's "Capture a payment multiple times".
+// cancel releases reserved money, or ends an intent that has reserved none. An intent that is captured in part cannot
+// be cancelled; a final capture ends it (see "Capture a payment multiple times" in Stripe's documentation).
 func (t *tx) cancel() result {
 	reason := t.form.choice("cancellation_reason", "", "duplicate", "fraudulent", "requested_by_customer", "abandoned")
 	was := t.intents[t.id]
@@ -143,11 +147,11 @@ func (t *tx) cancel() result {
 		return unexpectedState(was, "cancel")
 	}
 	i := was.clone()
-	i.end(t.now, released, reason)
+	i.cancel(t.now, released, reason)
 	return t.changed(i, eventCanceled)
 }
 
-// expire is what time does to an authorisation, a week after it was given.
+// expire lets an authorisation expire, which Stripe does a week after the confirmation.
 func (t *tx) expire() result {
 	was := t.intents[t.id]
 	switch {
@@ -162,11 +166,11 @@ func (t *tx) expire() result {
 		i.Charge.Final, i.Status = true, succeeded
 		return t.changed(i, eventCapturable, eventSucceeded)
 	}
-	i.end(t.now, expired, "expired") // "automatic" before 2025-03-31
+	i.cancel(t.now, expired, "expired") // versions of the API before 2025-03-31 have "automatic"
 	return t.changed(i, eventCanceled)
 }
 
-// Expire lets an authorisation expire.
+// Expire lets the authorisation of a PaymentIntent expire now. It returns an error if the intent has none.
 func (s *Server) Expire(id string) error {
 	s.mu.Lock()
 	res := (&tx{options: &s.options, state: s.state, form: emptyForm(), id: id, now: time.Now()}).expire()
@@ -185,8 +189,8 @@ func (s *Server) serveExpire(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// take moves held money to the shop.
-func (i *intent) take(now time.Time, amount int64, final bool) {
+// capture moves reserved money to the merchant. A final capture releases the rest.
+func (i *intent) capture(now time.Time, amount int64, final bool) {
 	if amount > 0 {
 		i.move(now, captured, amount)
 		i.Received += amount
@@ -200,10 +204,10 @@ func (i *intent) take(now time.Time, amount int64, final bool) {
 	i.Charge.Final, i.Status = true, succeeded
 }
 
-// end cancels what has captured nothing.
-func (i *intent) end(now time.Time, kind, reason string) {
-	if held := i.capturable(); held > 0 {
-		i.move(now, kind, held)
+// cancel ends an intent that has captured nothing, and releases its reserved money.
+func (i *intent) cancel(now time.Time, kind, reason string) {
+	if amount := i.capturable(); amount > 0 {
+		i.move(now, kind, amount)
 	}
 	if i.Charge != nil {
 		i.Charge.Final = true

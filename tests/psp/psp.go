@@ -1,14 +1,14 @@
-// Package psp is a payment provider for tests: a server that speaks the part of Stripe's API that a shop
-// with manual capture needs, over money that does not exist. It keeps a ledger of its own, for a checker
-// that believes neither the shop nor its logs.
+// Package psp is a payment provider for tests: a server with the part of Stripe's API that manual capture needs. No
+// money is involved. It records every movement of money in a ledger of its own, so that a test can check orders without
+// trusting the apps or their logs.
 //
-// What it has in common with Stripe (API version 2026-05-27.dahlia): form-encoded requests and JSON answers
-// of its shapes, secret-key authentication, idempotency keys, error types and codes, PaymentIntents from
-// creation to multicapture and expiry, refunds, search by metadata, signed webhooks that come late, twice or
-// out of order. Unknown parameters are refused, as there. What it has not: customers, payment methods that
-// last, 3-D Secure, disputes, fees, minimum amounts, API versions.
+// It behaves like Stripe (API version 2026-05-27.dahlia) in this: form-encoded requests and JSON answers of the same
+// shapes, authentication by secret key, idempotency keys, error types and codes, PaymentIntents from creation to
+// multicapture and expiry, refunds, search by metadata, and signed webhooks that may arrive late, twice or out of
+// order. It refuses unknown parameters, as Stripe does. It does not have customers, stored payment methods, 3-D Secure,
+// disputes, fees, minimum amounts and other API versions.
 //
-// Its faults are by token (see token.go) and by chance (see Faults).
+// Tests choose its faults by token (see token.go), or let it fail at random (see Faults).
 package psp
 
 import (
@@ -19,44 +19,47 @@ import (
 	"time"
 )
 
-// Version is the API version whose shapes it speaks.
+// Version is the version of Stripe's API that the provider implements.
 const Version = "2026-05-27.dahlia"
 
 // Options configure a provider.
 type Options struct {
-	// Dir keeps the journal: whatever was answered survives kill -9. Empty: nothing survives Close.
+	// Dir is the directory of the journal, with which every answered change survives kill -9. If it is empty, nothing
+	// survives Close.
 	Dir string
-	// SecretKey is what clients authenticate with.
+	// SecretKey is the key with which clients authenticate.
 	SecretKey string
-	// WebhookURL gets the events, signed with WebhookSecret; empty for none.
+	// WebhookURL is the address to which events are sent, signed with WebhookSecret. If it is empty, there are no
+	// events.
 	WebhookURL    string
 	WebhookSecret string
-	// SingleCapture makes an account without Stripe's multicapture, as most are: to ask for it, even if
-	// available, is refused when the payment is confirmed.
+	// SingleCapture turns Stripe's multicapture off for the account, as it is for most accounts. The confirmation of a
+	// payment that requests it, even with if_available, is refused.
 	SingleCapture bool
-	Faults        Faults
+	// Faults are the random faults.
+	Faults Faults
 }
 
-// Server is the provider. It is an http.Handler.
+// Server is the provider. It is an http.Handler, and safe for concurrent use.
 type Server struct {
 	options Options
 	mux     *http.ServeMux
-	faults  *chance
+	faults  *faultSource
 
-	mu      sync.Mutex // guards the two below, and the order of the journal
+	mu      sync.Mutex // guards state, running and the order of the journal
 	state   *state
-	running map[string]bool // idempotency keys whose first request is under way
+	running map[string]bool // idempotency keys whose first request is in progress
 
-	journal *journal // nil without a Dir
-	hooks   *hooks   // nil without a WebhookURL
-	ctx     context.Context
-	stop    context.CancelFunc
-	done    sync.WaitGroup
+	journal  *journal  // nil without a Dir
+	webhooks *webhooks // nil without a WebhookURL
+	ctx      context.Context
+	stop     context.CancelFunc
+	done     sync.WaitGroup
 }
 
-// New starts a provider with what its journal remembers. Close it.
+// New starts a provider with the state in its journal. The caller must Close it.
 func New(o Options) (*Server, error) {
-	s := &Server{options: o, faults: newChance(o.Faults), state: newState(), running: map[string]bool{}}
+	s := &Server{options: o, faults: newFaultSource(o.Faults), state: newState(), running: map[string]bool{}}
 	if o.Dir != "" {
 		var err error
 		if s.journal, err = openJournal(o.Dir, s.state.apply); err != nil {
@@ -65,17 +68,17 @@ func New(o Options) (*Server, error) {
 	}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	if o.WebhookURL != "" {
-		s.hooks = newHooks(o.WebhookURL, o.WebhookSecret, s.faults, s.delivered)
+		s.webhooks = newWebhooks(o.WebhookURL, o.WebhookSecret, s.faults, s.recordDelivery)
 		for _, e := range s.state.pending {
-			s.hooks.add(e)
+			s.webhooks.enqueue(e)
 		}
-		s.done.Go(func() { s.hooks.run(s.ctx) })
+		s.done.Go(func() { s.webhooks.run(s.ctx) })
 	}
 	s.mux = s.routes()
 	return s, nil
 }
 
-// Close ends deliveries and silent answers. Events not delivered yet are delivered after the next New.
+// Close ends the delivery of events and the answers that are delayed. The next New delivers the remaining events.
 func (s *Server) Close() error {
 	s.stop()
 	s.done.Wait()
@@ -101,17 +104,18 @@ func (s *Server) routes() *http.ServeMux {
 	write("/v1/refunds", (*tx).createRefund)
 	read("/v1/refunds", (*tx).listRefunds)
 	mux.Handle("/v1/", s.authenticated(func(w http.ResponseWriter, r *http.Request) {
-		answer(w, refuse(http.StatusNotFound, apiError{Type: invalidRequest, Message: "Unrecognized request URL (" + r.Method + ": " + r.URL.Path + ")."}))
+		message := "Unrecognized request URL (" + r.Method + ": " + r.URL.Path + ")." //nolint:misspell // as Stripe
+		answer(w, refuse(http.StatusNotFound, apiError{Type: invalidRequest, Message: message}))
 	}))
-	// Not Stripe's: for checkers and tests, on the same loopback address.
+	// Stripe does not have these. They are for tests.
 	mux.HandleFunc("GET /ledger", s.serveLedger)
 	mux.HandleFunc("POST /test/expire/{id}", s.serveExpire)
-	mux.HandleFunc("POST /test/forget-keys", s.serveForget)
+	mux.HandleFunc("POST /test/forget-keys", s.serveForgetKeys)
 	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
 	return mux
 }
 
-// authenticated wants the secret key, as a bearer token or as a basic user name.
+// authenticated requires the secret key, as a bearer token or as the user name of basic authentication.
 func (s *Server) authenticated(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		key, _, _ := r.BasicAuth()
@@ -119,7 +123,8 @@ func (s *Server) authenticated(next http.HandlerFunc) http.HandlerFunc {
 			key = bearer
 		}
 		if key == "" || subtle.ConstantTimeCompare([]byte(key), []byte(s.options.SecretKey)) != 1 {
-			answer(w, refuse(http.StatusUnauthorized, apiError{Type: invalidRequest, Message: "Invalid API Key provided."}))
+			answer(w, refuse(http.StatusUnauthorized,
+				apiError{Type: invalidRequest, Message: "Invalid API Key provided."}))
 			return
 		}
 		w.Header().Set("Request-Id", newID("req"))
@@ -128,20 +133,21 @@ func (s *Server) authenticated(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// tx is one request that looks at the state, and proposes a change of it.
+// tx is the execution of one request. Its methods read the state and return the change that the request makes.
 type tx struct {
 	*state
 	options *Options
 	form    *form
-	id      string // of the path
+	id      string // the id in the path
 	now     time.Time
 }
 
-// read answers from the state. Even so it waits for the journal: what a read has shown is not lost either.
+// read answers a request that changes nothing. It waits for the journal too, so that no state that a client has seen is
+// lost in a crash.
 func (s *Server) read(do func(*tx) result) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		fault := s.faults.ofRead()
-		if s.stumble(w, r, fault) {
+		fault := s.faults.drawForRead()
+		if s.failBefore(w, r, fault) {
 			return
 		}
 		f, err := readForm(r)

@@ -19,7 +19,7 @@ import (
 
 const key = "sk_test_of_the_tests"
 
-// client speaks to a provider as any HTTP client would.
+// client is a plain HTTP client of the provider.
 type client struct {
 	t   *testing.T
 	ctx context.Context
@@ -41,7 +41,7 @@ func start(t *testing.T, o psp.Options) (*psp.Server, client) {
 	return p, client{t: t, ctx: t.Context(), url: server.URL}
 }
 
-// eventually waits for what must come.
+// eventually waits until the condition is true.
 func eventually(t *testing.T, condition func() bool) {
 	t.Helper()
 	require.Eventually(t, condition, 20*time.Second, time.Millisecond)
@@ -74,7 +74,7 @@ type reply struct {
 	}
 }
 
-// try sends a request with the parameters "name=value&…", and an idempotency key if there is one.
+// try sends a request with parameters such as "name=value&…", and with an idempotency key unless it is empty.
 func (c client) try(method, path, params, idempotency string) (reply, error) {
 	var body *strings.Reader
 	if method == http.MethodGet {
@@ -121,7 +121,7 @@ func (c client) get(path, params string) reply {
 
 const intents = "/v1/payment_intents"
 
-// create makes an intent of 1000 for an order, with multicapture.
+// create creates an intent of 1000 for an order, with multicapture.
 func (c client) create(order string) string {
 	c.t.Helper()
 	r := c.post(intents, "amount=1000&currency=eur&capture_method=manual&metadata[order]="+order+
@@ -138,7 +138,8 @@ func (c client) authorise(order, token string) string {
 	return id
 }
 
-func kinds(a psp.Account) string {
+// movements lists the movements of an account as text.
+func movements(a psp.Account) string {
 	var all []string
 	for _, m := range a.Movements {
 		all = append(all, fmt.Sprint(m.Kind, " ", m.Amount))
@@ -146,11 +147,12 @@ func kinds(a psp.Account) string {
 	return strings.Join(all, ", ")
 }
 
-func TestLifeOfAPayment(t *testing.T) {
+func TestPaymentIsAuthorisedCapturedAndRefunded(t *testing.T) {
 	t.Parallel()
 	_, c := start(t, psp.Options{})
 	id := c.authorise("o1", psp.TokenVisa)
-	r := c.post(intents+"/"+id+"/capture", "amount_to_capture=300&final_capture=false&metadata[note]=first&expand[]=latest_charge", "")
+	r := c.post(intents+"/"+id+"/capture",
+		"amount_to_capture=300&final_capture=false&metadata[note]=first&expand[]=latest_charge", "")
 	assert.Equal(t, "requires_capture", r.body.Status)
 	assert.EqualValues(t, 700, r.body.AmountCapturable)
 	assert.EqualValues(t, 300, r.body.AmountReceived)
@@ -173,19 +175,24 @@ func TestLifeOfAPayment(t *testing.T) {
 	require.NoError(t, json.NewDecoder(res.Body).Decode(&ledger))
 	require.Len(t, ledger.Intents, 1)
 	a := ledger.Intents[0]
-	assert.Equal(t, "created 1000, authorized 1000, captured 300, refunded 100, captured 200, released 500", kinds(a))
+	assert.Equal(t,
+		"created 1000, authorized 1000, captured 300, refunded 100, captured 200, released 500", movements(a))
 	a.Movements = nil
-	assert.Equal(t, psp.Account{ID: id, Order: "o1", Amount: 1000, Currency: "EUR", Status: "succeeded", Captured: 500, Refunded: 100}, a)
+	assert.Equal(t, psp.Account{
+		ID: id, Order: "o1", Amount: 1000, Currency: "EUR", Status: "succeeded", Captured: 500, Refunded: 100}, a)
 }
 
-func TestReleaseAndExpiry(t *testing.T) {
+func TestUncapturedMoneyIsReleasedOrExpires(t *testing.T) {
 	t.Parallel()
 	server, c := start(t, psp.Options{})
 	whole, part, never := c.authorise("whole", psp.TokenVisa), c.authorise("part", psp.TokenVisa), c.create("never")
 	c.post(intents+"/"+part+"/capture", "amount_to_capture=300&final_capture=false", "")
-	assert.Equal(t, "payment_intent_unexpected_state", c.post(intents+"/"+part+"/cancel", "", "").body.Error.Code)
-	assert.Equal(t, "succeeded", c.post(intents+"/"+part+"/capture", "amount_to_capture=0&final_capture=true", "").body.Status)
-	assert.Equal(t, "canceled", c.post(intents+"/"+never+"/cancel", "cancellation_reason=abandoned", "").body.Status)
+	r := c.post(intents+"/"+part+"/cancel", "", "")
+	assert.Equal(t, "payment_intent_unexpected_state", r.body.Error.Code)
+	r = c.post(intents+"/"+part+"/capture", "amount_to_capture=0&final_capture=true", "")
+	assert.Equal(t, "succeeded", r.body.Status)
+	r = c.post(intents+"/"+never+"/cancel", "cancellation_reason=abandoned", "")
+	assert.Equal(t, "canceled", r.body.Status)
 	res, err := http.Post(c.url+"/test/expire/"+whole, "", nil)
 	require.NoError(t, err)
 	require.NoError(t, res.Body.Close())
@@ -198,14 +205,16 @@ func TestReleaseAndExpiry(t *testing.T) {
 	var all []string
 	for _, a := range server.Ledger().Intents {
 		assert.Zero(t, a.Reserved)
-		all = append(all, kinds(a))
+		all = append(all, movements(a))
 	}
 	assert.Equal(t, []string{
-		"created 1000, authorized 1000, expired 1000", "created 1000, authorized 1000, captured 300, released 700", "created 1000",
+		"created 1000, authorized 1000, expired 1000",
+		"created 1000, authorized 1000, captured 300, released 700",
+		"created 1000",
 	}, all)
 }
 
-func TestTokens(t *testing.T) {
+func TestTokenDecidesTheOutcome(t *testing.T) {
 	t.Parallel()
 	_, c := start(t, psp.Options{})
 	for token, want := range map[string]string{
@@ -220,14 +229,15 @@ func TestTokens(t *testing.T) {
 	} {
 		r := c.post(intents+"/"+c.create("o")+"/confirm", url.Values{"payment_method": {token}}.Encode(), "")
 		e := r.body.Error
-		assert.Equal(t, want, strings.TrimSpace(fmt.Sprintf("%d %s %s %s", r.status, e.Type, e.Code, e.DeclineCode)), token)
+		got := strings.TrimSpace(fmt.Sprintf("%d %s %s %s", r.status, e.Type, e.Code, e.DeclineCode))
+		assert.Equal(t, want, got, token)
 		if r.status == http.StatusPaymentRequired {
 			assert.Equal(t, "requires_payment_method", e.Intent.Status)
 		}
 	}
 }
 
-func TestSearchAndLists(t *testing.T) {
+func TestSearchAndListsArePaged(t *testing.T) {
 	t.Parallel()
 	_, c := start(t, psp.Options{})
 	first := c.authorise("same", psp.TokenVisa)

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// createRefund gives captured money back, final capture or not.
+// createRefund pays captured money back, before or after the final capture.
 func (t *tx) createRefund() result {
 	id, amount, metadata := t.form.required("payment_intent"), t.form.integer("amount", -1), t.form.metadata()
 	t.form.choice("reason", "", "duplicate", "fraudulent", "requested_by_customer")
@@ -41,12 +41,12 @@ func (t *tx) createRefund() result {
 		Metadata: metadata, Created: t.now.Unix(),
 	}
 	return result{
-		status: http.StatusOK, body: r.wire(), begun: true,
+		status: http.StatusOK, body: r.wire(), executed: true,
 		entry: entry{Intent: i, Refund: &r, Events: []event{newEvent(eventRefunded, t.now, i.wireCharge())}},
 	}
 }
 
-// listRefunds lists an intent's refunds, newest first.
+// listRefunds lists the refunds of an intent, newest first.
 func (t *tx) listRefunds() result {
 	id, limit, after := t.form.required("payment_intent"), t.form.integer("limit", 10), t.form.text("starting_after")
 	if limit < 1 || limit > 100 {

@@ -12,14 +12,16 @@ import (
 	"haberdash/tests/psp"
 )
 
-func TestRefusals(t *testing.T) {
+func TestInvalidRequestsAreRefusedAndChangeNothing(t *testing.T) {
 	t.Parallel()
 	server, c := start(t, psp.Options{})
-	open, held, single, done := c.create("o"), c.authorise("o", psp.TokenVisa), c.authorise("o", psp.TokenSingleCapture), c.authorise("o", psp.TokenVisa)
+	open, held := c.create("o"), c.authorise("o", psp.TokenVisa)
+	single, done := c.authorise("o", psp.TokenSingleCapture), c.authorise("o", psp.TokenVisa)
 	c.post(intents+"/"+done+"/capture", "amount_to_capture=400", "")
 	c.post("/v1/refunds", "payment_intent="+done+"&amount=300", "")
 	before := server.Ledger()
-	const good = "amount=1&currency=eur"
+	const good, pay = "amount=1&currency=eur", "payment_method=pm_card_visa"
+	long := strings.Repeat("n", 41)
 	for _, x := range []struct {
 		path, params string
 		status       int
@@ -35,12 +37,12 @@ func TestRefusals(t *testing.T) {
 		{intents, good + "&capture_method=later", 400, "", "capture_method"},
 		{intents, good + "&payment_method_types[0]=cheque", 400, "", "payment_method_types"},
 		{intents, good + "&colour=blue", 400, "parameter_unknown", "colour"},
-		{intents, good + "&metadata[" + strings.Repeat("n", 41) + "]=1", 400, "", "metadata[" + strings.Repeat("n", 41) + "]"},
+		{intents, good + "&metadata[" + long + "]=1", 400, "", "metadata[" + long + "]"},
 		{intents, good + "&metadata[n]=" + strings.Repeat("v", 501), 400, "", "metadata[n]"},
 		{intents, "amount=1&currency=eur&%", 400, "", ""},
 		{intents, strings.Repeat("a", 65<<10), 400, "", ""},
-		{intents + "/pi_unheard_of/confirm", "payment_method=pm_card_visa", 404, "resource_missing", "intent"},
-		{intents + "/" + held + "/confirm", "payment_method=pm_card_visa", 400, "payment_intent_unexpected_state", ""},
+		{intents + "/pi_unheard_of/confirm", pay, 404, "resource_missing", "intent"},
+		{intents + "/" + held + "/confirm", pay, 400, "payment_intent_unexpected_state", ""},
 		{intents + "/" + open + "/capture", "", 400, "payment_intent_unexpected_state", ""},
 		{intents + "/" + done + "/capture", "", 400, "payment_intent_unexpected_state", ""},
 		{intents + "/" + held + "/capture", "amount_to_capture=1001", 400, "amount_too_large", "amount_to_capture"},
@@ -60,7 +62,7 @@ func TestRefusals(t *testing.T) {
 		assert.Equal(t, x.code, r.body.Error.Code, r.raw)
 		assert.Equal(t, x.param, r.body.Error.Param, r.raw)
 	}
-	assert.Equal(t, before, server.Ledger(), "what is refused changes nothing")
+	assert.Equal(t, before, server.Ledger(), "refused requests change nothing")
 	for _, secret := range []string{"", "Bearer ", "Bearer sk_test_another", "Basic c2tfdGVzdF9hbm90aGVyOg=="} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.url+intents+"/"+held, nil)
 		require.NoError(t, err)
@@ -79,7 +81,7 @@ func TestRefusals(t *testing.T) {
 	assert.Equal(t, http.StatusOK, res.StatusCode)
 }
 
-func TestIdempotencyKeys(t *testing.T) {
+func TestRepeatedKeyReturnsTheFirstAnswer(t *testing.T) {
 	t.Parallel()
 	server, c := start(t, psp.Options{})
 	const params = "amount=1000&currency=eur&capture_method=manual"
@@ -97,7 +99,7 @@ func TestIdempotencyKeys(t *testing.T) {
 	}
 	assert.Equal(t, http.StatusBadRequest, c.post(intents, params, strings.Repeat("k", 256)).status)
 
-	// A request that is refused before it begins leaves its key unused; later refusals are remembered.
+	// A request that is refused before it is executed leaves its key unused. The key stores later refusals.
 	assert.Equal(t, http.StatusBadRequest, c.post(intents, "amount=0&currency=eur", "k2").status)
 	assert.Equal(t, http.StatusOK, c.post(intents, params, "k2").status)
 	confirm := intents + "/" + first.body.ID + "/confirm"
@@ -106,7 +108,7 @@ func TestIdempotencyKeys(t *testing.T) {
 		assert.Equal(t, http.StatusPaymentRequired, r.status)
 		assert.Equal(t, replayed, r.header.Get("Idempotent-Replayed"))
 	}
-	// So are internal errors.
+	// The key stores internal errors too.
 	for n, keys := range []string{"k4", "k4", "k5", "k5"} {
 		r := c.post(confirm, "payment_method_data[card][token]=tok_error", keys)
 		assert.Equal(t, http.StatusInternalServerError, r.status)
@@ -119,24 +121,24 @@ func TestIdempotencyKeys(t *testing.T) {
 	assert.NotEqual(t, first.body.ID, c.post(intents, params, "k1").body.ID)
 }
 
-// The answer to the first request is held back; the key is in use until its sender hangs up.
-func TestConcurrentUseOfAKey(t *testing.T) {
+// The provider delays the answer to the first request. The key is in use until the client closes the connection.
+func TestKeyInUseIsRefused(t *testing.T) {
 	t.Parallel()
 	server, c := start(t, psp.Options{})
 	path, params := intents+"/"+c.create("o")+"/confirm", "payment_method_data[card][token]=tok_timeout"
-	hung := c
-	ctx, hangUp := context.WithCancel(t.Context())
-	hung.ctx = ctx
+	waiting := c
+	ctx, disconnect := context.WithCancel(t.Context())
+	waiting.ctx = ctx
 	ended := make(chan error)
 	go func() {
-		_, err := hung.try(http.MethodPost, path, params, "k")
+		_, err := waiting.try(http.MethodPost, path, params, "k")
 		ended <- err
 	}()
 	eventually(t, func() bool { return server.Ledger().Intents[0].Reserved > 0 })
 	r := c.post(path, params, "k")
 	assert.Equal(t, http.StatusConflict, r.status)
 	assert.Equal(t, "idempotency_key_in_use", r.body.Error.Code)
-	hangUp()
+	disconnect()
 	require.Error(t, <-ended)
 	eventually(t, func() bool {
 		r = c.post(path, params, "k")

@@ -8,49 +8,49 @@ import (
 	"strings"
 )
 
-// state is all that the provider knows. It changes by entries only, so the journal rebuilds it.
+// state is the state of the provider. Only entries change it, so that it can be rebuilt from the journal.
 type state struct {
-	intents map[string]*intent
-	order   []string            // of the intents' creation
-	refunds map[string][]refund // by intent
-	calls   map[string]recorded // by idempotency key
-	pending []event             // not delivered, oldest first
+	intents map[string]*intent      // by id
+	order   []string                // ids of the intents, oldest first
+	refunds map[string][]refund     // by id of the intent
+	calls   map[string]recordedCall // by idempotency key
+	pending []event                 // events to deliver, oldest first
 }
 
-// entry is a line of the journal: the state of what changed, after the change.
+// entry is a line of the journal. It contains each changed object in its state after the change.
 type entry struct {
-	Intent    *intent   `json:"intent,omitempty"`
-	Refund    *refund   `json:"refund,omitempty"`
-	Call      *recorded `json:"call,omitempty"`
-	Events    []event   `json:"events,omitempty"`
-	Delivered string    `json:"delivered,omitempty"`
-	Forget    bool      `json:"forget,omitempty"` // all idempotency keys
+	Intent    *intent       `json:"intent,omitempty"`
+	Refund    *refund       `json:"refund,omitempty"`
+	Call      *recordedCall `json:"call,omitempty"`
+	Events    []event       `json:"events,omitempty"`
+	Delivered string        `json:"delivered,omitempty"` // id of an event
+	Forget    bool          `json:"forget,omitempty"`    // deletes all idempotency keys
 }
 
 func (e entry) empty() bool {
 	return e.Intent == nil && e.Refund == nil && e.Call == nil && len(e.Events) == 0 && e.Delivered == "" && !e.Forget
 }
 
-// recorded is the first answer under an idempotency key.
-type recorded struct {
+// recordedCall is the answer to the first request with an idempotency key.
+type recordedCall struct {
 	Key         string          `json:"key"`
 	Fingerprint string          `json:"fingerprint"`
 	Status      int             `json:"status"`
 	Body        json.RawMessage `json:"body"`
 }
 
-// intent is a PaymentIntent with the one charge that it can have.
+// intent is a PaymentIntent with its charge. It has at most one.
 type intent struct {
 	ID            string            `json:"id"`
 	Amount        int64             `json:"amount"`
 	Currency      string            `json:"currency"`
 	CaptureMethod string            `json:"captureMethod"`
-	Multicapture  bool              `json:"multicapture,omitempty"` // asked for
+	Multicapture  bool              `json:"multicapture,omitempty"` // requested
 	Metadata      map[string]string `json:"metadata,omitempty"`
 	Created       int64             `json:"created"`
 	Status        string            `json:"status"`
 	Received      int64             `json:"received,omitempty"`
-	Failures      int               `json:"failures,omitempty"` // of TokenError so far
+	Failures      int               `json:"failures,omitempty"` // how often TokenError has failed
 	Decline       *decline          `json:"decline,omitempty"`
 	CanceledAt    int64             `json:"canceledAt,omitempty"`
 	Reason        string            `json:"reason,omitempty"`
@@ -83,7 +83,7 @@ type refund struct {
 	Created  int64             `json:"created"`
 }
 
-// capturable is what is still held.
+// capturable returns the amount that is still reserved.
 func (i *intent) capturable() int64 {
 	if i.Status != requiresCapture {
 		return 0
@@ -91,7 +91,7 @@ func (i *intent) capturable() int64 {
 	return i.Amount - i.Received
 }
 
-// clone gives a copy to change: what is in the state is never changed in place.
+// clone returns a copy to change. An intent in the state is never changed in place.
 func (i *intent) clone() *intent {
 	c := *i
 	c.Metadata = maps.Clone(i.Metadata)
@@ -104,9 +104,10 @@ func (i *intent) clone() *intent {
 }
 
 func newState() *state {
-	return &state{intents: map[string]*intent{}, refunds: map[string][]refund{}, calls: map[string]recorded{}}
+	return &state{intents: map[string]*intent{}, refunds: map[string][]refund{}, calls: map[string]recordedCall{}}
 }
 
+// apply applies an entry of the journal.
 func (s *state) apply(e entry) {
 	if e.Intent != nil {
 		if s.intents[e.Intent.ID] == nil {

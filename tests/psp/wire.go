@@ -8,7 +8,8 @@ const (
 	canceled              = "canceled"
 )
 
-// paymentIntent, chargeObject, refundObject and list are Stripe's shapes, less what the shop cannot meet.
+// paymentIntent and the types below have the shapes of Stripe's objects. Members that the orders service does not use
+// are left out.
 type paymentIntent struct {
 	ID                 string            `json:"id"`
 	Object             string            `json:"object"`
@@ -22,7 +23,7 @@ type paymentIntent struct {
 	Created            int64             `json:"created"`
 	Currency           string            `json:"currency"`
 	LastPaymentError   *apiError         `json:"last_payment_error"`
-	LatestCharge       any               `json:"latest_charge"` // an id, or the charge if expanded
+	LatestCharge       any               `json:"latest_charge"` // the id, or the charge if it is expanded
 	Livemode           bool              `json:"livemode"`
 	Metadata           map[string]string `json:"metadata"`
 	PaymentMethodTypes []string          `json:"payment_method_types"`
@@ -83,7 +84,8 @@ type list struct {
 
 func (i *intent) wire(expandCharge bool) paymentIntent {
 	w := paymentIntent{
-		ID: i.ID, Object: "payment_intent", Amount: i.Amount, AmountCapturable: i.capturable(), AmountReceived: i.Received,
+		ID: i.ID, Object: "payment_intent",
+		Amount: i.Amount, AmountCapturable: i.capturable(), AmountReceived: i.Received,
 		CaptureMethod: i.CaptureMethod, ClientSecret: i.ID + "_secret", Created: i.Created, Currency: i.Currency,
 		Metadata: i.Metadata, PaymentMethodTypes: []string{"card"}, Status: i.Status,
 	}
@@ -110,8 +112,8 @@ func (i *intent) wireCharge() chargeObject {
 	w := chargeObject{
 		ID: c.ID, Object: "charge", Amount: i.Amount, AmountCaptured: i.Received, AmountRefunded: c.Refunded,
 		Captured: c.Final && i.Received > 0, Created: c.Created, Currency: i.Currency, Metadata: i.Metadata,
-		Paid: !c.Failed, PaymentIntent: i.ID, Refunded: c.Final && i.Received > 0 && c.Refunded == i.Received, Status: succeeded,
-		Details: chargeDetails{"card", cardObject{"visa", "4242", availability{"unavailable"}}},
+		Paid: !c.Failed, PaymentIntent: i.ID, Refunded: c.Final && i.Received > 0 && c.Refunded == i.Received,
+		Status: succeeded, Details: chargeDetails{"card", cardObject{"visa", "4242", availability{"unavailable"}}},
 	}
 	if c.Multicapture {
 		w.Details.Card.Multicapture.Status = "available"

@@ -1,5 +1,5 @@
-// Package typescript buys from a shop with the client of clients/typescript, which `make clients` builds. It needs
-// Node.js, so `make test` leaves it to `make test-clients`.
+// Package typescript buys from a running shop with the TypeScript client, which `make clients` builds. It needs
+// Node.js, so it is not part of `make test`: `make test-clients` runs it.
 package typescript
 
 import (
@@ -12,16 +12,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/dapr/launch"
+	"haberdash/dapr/launch/config"
+	"haberdash/dapr/launch/process"
 )
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	launch.Leave()
+	process.CloseGuard()
 	os.Exit(code)
 }
 
 func TestTypeScriptClientBuys(t *testing.T) {
-	o := launch.Options{RunDir: t.TempDir(), FreePorts: true, Env: map[string]string{"RATE_LIMIT": "off"}, Log: io.Discard}
+	o := config.Options{RunDir: t.TempDir(), FreePorts: true, Env: map[string]string{"RATE_LIMIT": "off"}, Log: io.Discard}
 	s, err := launch.Start(t.Context(), o)
 	require.NoError(t, err)
 	defer s.Stop(t.Context())

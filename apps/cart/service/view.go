@@ -5,15 +5,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 
 	"haberdash/apps/cart/internal/cart"
 	"haberdash/apps/cart/internal/pricing"
+	"haberdash/apps/cart/service/storage"
 	"haberdash/internal/contract"
 	"haberdash/internal/httpx"
 	"haberdash/internal/money"
 )
 
-// CartItem is a line of a cart at the catalogue's price. Available is how many could be had just now.
+// CartItem is a line of a cart at the catalogue's price. Available is the quantity in stock.
 type CartItem struct {
 	SKU       string      `json:"sku"`
 	Title     string      `json:"title"`
@@ -23,14 +25,14 @@ type CartItem struct {
 	Available int64       `json:"available"`
 }
 
-// Warning is something that the buyer should look at.
+// Warning is a message to the buyer.
 type Warning struct {
 	Code    string `json:"code" enum:"price-changed,not-enough-stock,not-sold,quantity-reduced,line-dropped,coupon-not-applicable,address-missing,shipping-option-changed"`
 	SKU     string `json:"sku,omitempty" doc:"The article, where it concerns one"`
 	Message string `json:"message"`
 }
 
-// Cart as clients see it: total = subtotal − discount + shipping + tax, prices net.
+// Cart is a cart as clients see it: total = subtotal − discount + shipping + tax, prices net.
 type Cart struct {
 	ID              string            `json:"id"`
 	Version         int64             `json:"version"`
@@ -47,40 +49,22 @@ type Cart struct {
 	Warnings        []Warning         `json:"warnings" nullable:"false"`
 }
 
-type cartReply struct {
+type cartOutput struct {
 	ETag         string `header:"ETag"`
 	CacheControl string `header:"Cache-Control"`
 	Body         Cart
 }
 
-// priceAt prices a cart, as it was last shown, for a country and an option of shipping.
-func (s *Service) priceAt(c cart.Snapshot, country, option string) (pricing.Quote, error) {
-	o := pricing.Order{Currency: c.Currency, Coupons: c.Coupons, Country: country, Option: option, Lines: make([]pricing.Line, len(c.Lines))}
-	for i, l := range c.Lines {
-		o.Lines[i] = pricing.Line{Quantity: l.Quantity, UnitPrice: l.UnitPrice, Taxable: l.Taxable, Shipped: l.Shipped}
-	}
-	return s.book.Price(o)
-}
-
-// price prices a cart as it stands.
-func (s *Service) price(c cart.Snapshot) (pricing.Quote, error) {
-	country := ""
-	if c.Address != nil {
-		country = c.Address.Country
-	}
-	return s.priceAt(c, country, c.Option)
-}
-
-// show makes the answer for a cart that has been refreshed with the offers.
-func (s *Service) show(c stored, offers map[string]cart.Offer, warnings []cart.Warning) (*cartReply, error) {
+// view makes the answer for a cart that was updated from the offers. It adds warnings of stock and pricing.
+func (s *Service) view(c storage.Cart, offers map[string]cart.Offer, warnings []cart.Warning) (*cartOutput, error) {
 	snapshot := c.Snapshot()
-	q, err := s.price(snapshot)
+	q, err := s.quotes.Price(snapshot)
 	if err != nil {
 		return nil, err
 	}
 	body := Cart{
-		ID: c.id, Version: snapshot.Version, Currency: snapshot.Currency,
-		Items: make([]CartItem, len(snapshot.Lines)), Coupons: append([]string{}, snapshot.Coupons...), Warnings: []Warning{},
+		ID: c.ID, Version: snapshot.Version, Currency: snapshot.Currency, Items: make([]CartItem, len(snapshot.Lines)),
+		Coupons: append([]string{}, snapshot.Coupons...), Warnings: []Warning{},
 		Subtotal: q.Subtotal, Discount: q.Discount, Shipping: q.Shipping, Tax: q.Tax, Total: q.Total,
 		ShippingAddress: (*contract.Address)(snapshot.Address), ShippingOption: q.Option,
 	}
@@ -90,43 +74,44 @@ func (s *Service) show(c stored, offers map[string]cart.Offer, warnings []cart.W
 	for i, l := range snapshot.Lines {
 		body.Items[i] = CartItem{l.SKU, l.Title, l.Quantity, l.UnitPrice, q.Lines[i].Total, max(0, offers[l.SKU].Available)}
 	}
-	for _, w := range append(append(warnings, c.Shortages(offers)...), remarks(snapshot, q)...) {
+	for _, w := range slices.Concat(warnings, c.StockWarnings(offers), pricingWarnings(snapshot, q)) {
 		body.Warnings = append(body.Warnings, Warning(w))
 	}
-	return &cartReply{ETag: etag(body), CacheControl: "private, no-cache", Body: body}, nil
+	return &cartOutput{ETag: etag(body), CacheControl: "private, no-cache", Body: body}, nil
 }
 
-// remarks are the warnings that come of pricing.
-func remarks(c cart.Snapshot, q pricing.Quote) (warnings []cart.Warning) {
+func pricingWarnings(c cart.Snapshot, q pricing.Quote) (warnings []cart.Warning) {
 	if len(c.Lines) == 0 {
 		return nil
 	}
 	for _, code := range q.Unused {
-		warnings = append(warnings, cart.Warning{Code: "coupon-not-applicable", Message: "The coupon " + code + " gives nothing on this cart as it is."})
+		warnings = append(warnings, cart.Warning{Code: "coupon-not-applicable",
+			Message: "The coupon " + code + " gives nothing on this cart as it is."})
 	}
 	if c.Address == nil {
-		warnings = append(warnings, cart.Warning{Code: "address-missing", Message: "Shipping and tax are not included yet: say where the cart goes."})
+		warnings = append(warnings, cart.Warning{Code: "address-missing",
+			Message: "Shipping and tax are not included yet: say where the cart goes."})
 	} else if c.Option != "" && c.Option != q.Option {
-		warnings = append(warnings, cart.Warning{Code: "shipping-option-changed", Message: "The way of shipping you chose is not on offer for this cart any more."})
+		warnings = append(warnings, cart.Warning{Code: "shipping-option-changed",
+			Message: "The way of shipping you chose is not on offer for this cart any more."})
 	}
 	return warnings
 }
 
-// etag is strong: the version, and a digest since stock and warnings change without it.
+// etag is a strong ETag: the version, and a digest of the body because stock and warnings change without a new version.
 func etag(body Cart) string {
 	b, err := json.Marshal(body)
 	if err != nil {
-		panic(err) // plain data
+		panic(err) // the type has nothing that JSON cannot encode
 	}
 	sum := sha256.Sum256(b)
 	return fmt.Sprintf(`"%d-%x"`, body.Version, sum[:6])
 }
 
-// digestPart of an ETag. A change depends on the version alone: stock that moved meanwhile, or a
-// warning that was read, refuses nobody's change.
-var digestPart = regexp.MustCompile(`"(\d+)-[0-9a-f]{12}"`)
+var etagWithDigest = regexp.MustCompile(`"(\d+)-[0-9a-f]{12}"`)
 
-// ifMatch holds a change to the version that the client read. `"<version>"` alone will do too.
-func ifMatch(header string, version int64) error {
-	return httpx.IfMatch(digestPart.ReplaceAllString(header, `"$1"`), fmt.Sprintf(`"%d"`, version))
+// checkIfMatch refuses a change of a cart whose version is not the one in the If-Match header. It ignores the digest of
+// an ETag: a change of stock in between must not refuse the client's change. An ETag of the version alone is accepted.
+func checkIfMatch(header string, version int64) error {
+	return httpx.IfMatch(etagWithDigest.ReplaceAllString(header, `"$1"`), fmt.Sprintf(`"%d"`, version))
 }

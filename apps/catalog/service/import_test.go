@@ -8,36 +8,38 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"haberdash/apps/catalog/internal/product"
+	"haberdash/apps/catalog/internal/imports"
+	"haberdash/apps/catalog/service/importer"
 	"haberdash/internal/contract"
 )
 
-func TestImportOfRealExports(t *testing.T) {
+func TestRealExportsAreImported(t *testing.T) {
 	t.Parallel()
 	for file, products := range map[string]int{"shopify-apparel.csv": 20, "shopify-home-and-garden.csv": 20} {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()
-			s := open(t, false)
+			f := newFixture(t, false)
 			text := sample(t, file)
-			assert.Equal(t, importReport{Created: products, Errors: []product.RowError{}}, s.upload(text))
-			stock := fmt.Sprint(s.stock.levels)
-			assert.Equal(t, products, s.upload(text).Unchanged)
-			assert.Equal(t, products, s.upload("\uFEFF"+strings.ReplaceAll(text, "\r\n", "\n")).Unchanged, "BOM and line ends")
-			assert.Equal(t, stock, fmt.Sprint(s.stock.levels))
-			assert.EqualValues(t, products, s.get("/api/v1/products?limit=100")["total"])
-			again := reopen(s, t, false)
+			assert.Equal(t, report{Created: products, Errors: []imports.RowError{}}, f.upload(text))
+			stock := f.stock()
+			assert.Equal(t, products, f.upload(text).Unchanged)
+			other := "\uFEFF" + strings.ReplaceAll(text, "\r\n", "\n")
+			assert.Equal(t, products, f.upload(other).Unchanged, "byte order mark and line ends")
+			assert.Equal(t, stock, f.stock())
+			assert.EqualValues(t, products, f.get("/api/v1/products?limit=100")["total"])
+			again := f.startAnother(false)
 			assert.Equal(t, products, again.upload(text).Unchanged, "another process")
-			assert.Equal(t, stock, fmt.Sprint(s.stock.levels))
+			assert.Equal(t, stock, f.stock())
 		})
 	}
 }
 
-func TestImportedProductsLookRight(t *testing.T) {
+func TestImportedProductsAreComplete(t *testing.T) {
 	t.Parallel()
-	s := open(t, false)
-	s.upload(sample(t, "shopify-apparel.csv"))
-	s.upload(sample(t, "shopify-home-and-garden.csv"))
-	p := s.get("/api/v1/products/clay-plant-pot")
+	f := newFixture(t, false)
+	f.upload(sample(t, "shopify-apparel.csv"))
+	f.upload(sample(t, "shopify-home-and-garden.csv"))
+	p := f.get("/api/v1/products/clay-plant-pot")
 	assert.Equal(t, "<p>Classic blown clay pot for plants</p>", p["description"])
 	assert.Equal(t, []any{"outdoor"}, p["categories"])
 	assert.Equal(t, []any{"Pot", "Plants"}, p["tags"])
@@ -47,24 +49,26 @@ func TestImportedProductsLookRight(t *testing.T) {
 	assert.Equal(t, map[string]any{"amount": 1599.0, "currency": "EUR"}, large["price"])
 	assert.Equal(t, 3.0, large["available"])
 	assert.Len(t, p["images"], 2)
-	chair := s.get("/api/v1/products/pink-armchair")
+	chair := f.get("/api/v1/products/pink-armchair")
 	v := chair["variants"].([]any)[0].(map[string]any)
-	assert.Equal(t, []any{"Pink Armchair", map[string]any{}, false, 0.0, 75000.0}, []any{v["title"], v["options"], v["inStock"], v["available"], v["price"].(map[string]any)["amount"]})
+	assert.Equal(t, []any{"Pink Armchair", map[string]any{}, false, 0.0, 75000.0},
+		[]any{v["title"], v["options"], v["inStock"], v["available"], v["price"].(map[string]any)["amount"]})
 }
 
-const header = "Handle,Title,Body (HTML),Vendor,Type,Option1 Name,Option1 Value,Variant SKU,Variant Inventory Qty,Variant Price\n"
+const header = "Handle,Title,Body (HTML),Vendor,Type,Option1 Name,Option1 Value,Variant SKU," +
+	"Variant Inventory Qty,Variant Price\n"
 
-func TestImportReportsRowsAndGoesOn(t *testing.T) {
+func TestAnImportReportsWrongRowsAndContinues(t *testing.T) {
 	t.Parallel()
-	s := open(t, false)
-	r := s.upload(header +
+	f := newFixture(t, false)
+	r := f.upload(header +
 		"a,A,\"<script>x</script><b>two\nlines</b>\",,,Size,S,,5,10\n" + // lines 2 and 3
 		"a,,,,,,M,,5,ten\n" +
 		"a,,,,,,L,,5,12\n" +
 		"b,,,,,,,,1,1\n" +
 		"c,C,,,,Title,Default Title,X,1,1\n" +
 		"d,D,,,,Title,Default Title,X,1,1\n" +
-		"a,Other,,,,,XL,,2,14\n" + // a later run adds, and says nothing of the product itself
+		"a,Other,,,,,XL,,2,14\n" + // a later run adds variants, and does not change the product itself
 		"a,,,,,,XL,,2,15\n")
 	assert.Equal(t, 4, r.Failed)
 	assert.Equal(t, []int{2, 1}, []int{r.Created, r.Updated}, "%+v", r)
@@ -73,52 +77,53 @@ func TestImportReportsRowsAndGoesOn(t *testing.T) {
 		lines[e.Line] = e.Handle
 	}
 	assert.Equal(t, map[int]string{4: "a", 6: "b", 8: "d", 10: "a"}, lines)
-	a := s.get("/api/v1/products/a")
+	a := f.get("/api/v1/products/a")
 	assert.Equal(t, "<b>two\nlines</b>", a["description"])
 	assert.Equal(t, "A", a["title"])
 	assert.Len(t, a["variants"], 3)
-	assert.Equal(t, map[string]int64{"A-S": 5, "A-L": 5, "X": 1, "A-XL": 2}, s.stock.levels)
+	assert.Equal(t, map[string]int64{"A-S": 5, "A-L": 5, "X": 1, "A-XL": 2}, f.stock())
 }
 
-func TestImportAdjustsStockByTheDifference(t *testing.T) {
+func TestAnImportAdjustsStockByTheDifference(t *testing.T) {
 	t.Parallel()
-	s := open(t, false)
+	f := newFixture(t, false)
 	row := func(n int) string { return header + fmt.Sprintf("a,A,,,,,,SKU-1,%d,10\n", n) }
-	s.upload(row(5))
-	s.stock.set("SKU-1", 3) // two were sold
-	assert.Equal(t, 1, s.upload(row(5)).Unchanged)
-	assert.Equal(t, int64(3), s.stock.levels["SKU-1"])
-	assert.Equal(t, 1, s.upload(row(9)).Updated)
-	assert.Equal(t, int64(7), s.stock.levels["SKU-1"])
-	s.stock.set("SKU-1", 1)
-	r := s.upload(row(2)) // seven less than the shelf could give
+	f.upload(row(5))
+	f.setStock("SKU-1", 3) // two were sold
+	assert.Equal(t, 1, f.upload(row(5)).Unchanged)
+	assert.Equal(t, int64(3), f.available("SKU-1"))
+	assert.Equal(t, 1, f.upload(row(9)).Updated)
+	assert.Equal(t, int64(7), f.available("SKU-1"))
+	f.setStock("SKU-1", 1)
+	r := f.upload(row(2)) // would take 7, and there is 1
 	require.Len(t, r.Errors, 1)
 	assert.Equal(t, []any{2, "a"}, []any{r.Errors[0].Line, r.Errors[0].Handle})
 	assert.Contains(t, r.Errors[0].Reason, "SKU-1")
-	s.stock.set("SKU-1", 8)
-	assert.Equal(t, 1, s.upload(row(2)).Updated, "tried again")
-	assert.Equal(t, int64(1), s.stock.levels["SKU-1"])
+	f.setStock("SKU-1", 8)
+	assert.Equal(t, 1, f.upload(row(2)).Updated, "tried again")
+	assert.Equal(t, int64(1), f.available("SKU-1"))
 }
 
-func TestImportSurvivesAnOutageOfTheStock(t *testing.T) {
+func TestAnImportIsCompletedWhenTheStockIsAvailableAgain(t *testing.T) {
 	t.Parallel()
-	s := open(t, false)
-	s.stock.down.Store(true)
-	a := s.call("POST", "staff /api/v1/products/import", header+"a,A,,,,,,SKU-1,5,10\n", "Content-Type: text/csv")
+	f := newFixture(t, false)
+	f.stockStore.down.Store(true)
+	a := f.call("POST", "staff /api/v1/products/import", header+"a,A,,,,,,SKU-1,5,10\n", "Content-Type: text/csv")
 	assert.Equal(t, 503, a.status)
 	assert.NotEmpty(t, a.header.Get("Retry-After"))
-	s.stock.down.Store(false)
-	again := reopen(s, t, false)
-	require.Eventually(t, func() bool { return again.service.Ready(t.Context()) == nil }, testPatience, testTick)
-	assert.Equal(t, int64(5), s.stock.levels["SKU-1"], "received at the next start")
+	f.stockStore.down.Store(false)
+	again := f.startAnother(false)
+	again.waitUntilReady()
+	assert.Equal(t, int64(5), f.available("SKU-1"), "received at the next start")
 	assert.Equal(t, 1, again.upload(header+"a,A,,,,,,SKU-1,5,10\n").Unchanged)
-	assert.Equal(t, int64(5), s.stock.levels["SKU-1"])
+	assert.Equal(t, int64(5), f.available("SKU-1"))
 }
 
-func TestImportOfLines(t *testing.T) {
+func TestProductsAreImportedFromLinesOfJSON(t *testing.T) {
 	t.Parallel()
-	s := open(t, false)
-	file := `{"title":"Hat","categories":["felt-hats"],"options":[{"name":"Size"}],"variants":[{"options":{"Size":"S"},"price":{"amount":1,"currency":"EUR"}}]}
+	f := newFixture(t, false)
+	file := `{"title":"Hat","categories":["felt-hats"],"options":[{"name":"Size"}],` +
+		`"variants":[{"options":{"Size":"S"},"price":{"amount":1,"currency":"EUR"}}]}
 {"title":"Bad","variants":[]}
 
 {"title":"Worse","colour":"red"}
@@ -126,11 +131,12 @@ func TestImportOfLines(t *testing.T) {
 nonsense
 {"handle":"hat","title":"Again","variants":[{"price":{"amount":1,"currency":"EUR"}}]}
 {"title":"Cap","variants":[{"sku":"CAP","price":{"amount":2,"currency":"EUR"}}]}`
-	send := func() (r importReport) {
-		a := s.call("POST", "staff /api/v1/products/import", file, "Content-Type: application/x-ndjson")
+	send := func() (r report) {
+		a := f.call("POST", "staff /api/v1/products/import", file, "Content-Type: application/x-ndjson")
 		require.Equal(t, 200, a.status, "%s", a.body)
 		v := a.json(t)
-		r = importReport{Created: int(v["created"].(float64)), Unchanged: int(v["unchanged"].(float64)), Failed: int(v["failed"].(float64))}
+		count := func(name string) int { return int(v[name].(float64)) }
+		r = report{Created: count("created"), Unchanged: count("unchanged"), Failed: count("failed")}
 		var lines []int
 		for _, e := range v["errors"].([]any) {
 			lines = append(lines, int(e.(map[string]any)["line"].(float64)))
@@ -138,16 +144,16 @@ nonsense
 		assert.ElementsMatch(t, []int{2, 4, 5, 6, 7}, lines)
 		return r
 	}
-	assert.Equal(t, importReport{Created: 2, Failed: 5}, send())
-	assert.Equal(t, importReport{Unchanged: 2, Failed: 5}, send())
-	assert.Equal(t, []any{"felt-hats"}, s.get("/api/v1/products/hat")["categories"])
+	assert.Equal(t, report{Created: 2, Failed: 5}, send())
+	assert.Equal(t, report{Unchanged: 2, Failed: 5}, send())
+	assert.Equal(t, []any{"felt-hats"}, f.get("/api/v1/products/hat")["categories"])
 }
 
-func TestImportRefusals(t *testing.T) {
+func TestImportsAreRefused(t *testing.T) {
 	t.Parallel()
-	s := open(t, false)
+	f := newFixture(t, false)
 	send := func(path, body string, headers ...string) string {
-		a := s.call("POST", path, body, headers...)
+		a := f.call("POST", path, body, headers...)
 		return fmt.Sprint(a.status, " ", a.problem())
 	}
 	const at, csv = "/api/v1/products/import", "Content-Type: text/csv"
@@ -159,19 +165,21 @@ func TestImportRefusals(t *testing.T) {
 	assert.Equal(t, "422 invalid-request query.currency", send("staff "+at+"?currency=XXX", header, csv))
 	assert.Contains(t, send("staff "+at+"?currency=euro", header, csv), "422 invalid-request query.currency")
 	assert.Contains(t, send("staff "+at+"?dry=1", header, csv), "422")
-	assert.Equal(t, "413 body-too-large", send("staff "+at, header, csv, fmt.Sprint("Content-Length: ", maxImport+1)))
+	tooLong := fmt.Sprint("Content-Length: ", importer.MaxFile+1)
+	assert.Equal(t, "413 body-too-large", send("staff "+at, header, csv, tooLong))
 }
 
-func TestImportOfManyProductsGoesInBatches(t *testing.T) {
+func TestManyProductsAreImportedInBatches(t *testing.T) {
 	t.Parallel()
-	s := open(t, false)
+	f := newFixture(t, false)
 	var b strings.Builder
 	b.WriteString(header)
 	for i := range 450 {
 		fmt.Fprintf(&b, "p-%d,Product %d,,,,,,,1,10\n", i, i)
 	}
-	assert.Equal(t, 450, s.upload(b.String()).Created)
-	assert.LessOrEqual(t, s.service.log.Head(), uint64(10), "products and receipts, a hundred at a time")
-	assert.Equal(t, 450, s.upload(b.String()).Unchanged)
-	require.Eventually(t, func() bool { return len(s.mesh.Sent(contract.TopicCatalog)) == 450 }, testPatience, testTick)
+	assert.Equal(t, 450, f.upload(b.String()).Created)
+	assert.LessOrEqual(t, f.log.Head(), uint64(10), "products and receipts, a hundred at a time")
+	assert.Equal(t, 450, f.upload(b.String()).Unchanged)
+	published := func() bool { return len(f.mesh.Sent(contract.TopicCatalog)) == 450 }
+	require.Eventually(t, published, timeout, tick)
 }

@@ -3,61 +3,88 @@ package service
 import (
 	"context"
 	"crypto/rand"
-	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/caarlos0/env/v11"
-
-	"haberdash/internal/commitlog/logapi"
-	"haberdash/internal/contract"
+	"haberdash/apps/catalog/internal/allocation"
+	"haberdash/apps/catalog/internal/ledger"
+	"haberdash/apps/catalog/internal/listing"
+	"haberdash/apps/catalog/internal/product"
+	"haberdash/apps/catalog/internal/stock"
+	"haberdash/apps/catalog/service/search"
+	"haberdash/internal/commitlog"
 	"haberdash/internal/host"
-	"haberdash/internal/moving"
-	"haberdash/internal/sidecar/daprd"
+	"haberdash/internal/roster"
 )
 
-// Config is what the service reads from its environment, beside what every service does.
+// Config has the settings of the service.
 type Config struct {
-	Demo      string   `env:"DEMO_CATALOGUE" envDefault:"off"` // on: fill an empty catalogue
-	Locations []string `env:"STOCK_LOCATIONS"`                 // see InventoryDeps
-	Rebuild   string   `env:"REBUILD" envDefault:"off"`        // on: write all documents anew from the logs first
+	Demo host.Switch `env:"DEMO_CATALOGUE" envDefault:"off"` // on: an empty catalogue gets the demo products
+	// Locations of the stock, in the order in which they serve. A location that is added later must come last, and one
+	// that has reservations must stay.
+	Locations []string `env:"STOCK_LOCATIONS" envDefault:"main"`
 }
 
-// Run wires the service to its sidecar.
-func Run(ctx context.Context, h *host.Host) (func(context.Context) error, error) {
-	c, err := env.ParseAs[Config]()
-	if err != nil {
-		return nil, err
+// Check refuses locations without a name, and a name that is used twice.
+func (c Config) Check() error {
+	for i, location := range c.Locations {
+		if location == "" || slices.Contains(c.Locations[:i], location) {
+			return fmt.Errorf("STOCK_LOCATIONS=%s: expected different names", strings.Join(c.Locations, ","))
+		}
 	}
-	var s *Service
-	state := h.Sidecar.State(daprd.StateStore)
-	inventory, err := OpenInventory(ctx, InventoryDeps{
-		State: state, Publisher: h.Sidecar, Invoker: h.Sidecar, Locations: c.Locations, Rebuild: c.Rebuild == "on", Now: time.Now,
-		KnownSKU: func(ctx context.Context, sku string) (bool, error) { return s.HasSKU(ctx, sku) },
-		Compare: func(ctx context.Context, shown []contract.Shown) ([]string, []contract.PriceChangedLine, error) {
-			return s.Compare(ctx, shown)
-		},
+	return nil
+}
+
+// Run wires the catalog service. In an export the logs of the stock come before the catalogue's.
+func Run(ctx context.Context, h *host.Host) error {
+	config, err := host.Configure[Config](h)
+	if err != nil {
+		return err
+	}
+	locations, err := openStock(ctx, h, config.Locations)
+	if err != nil {
+		return err
+	}
+	log, err := host.OpenLog(ctx, h, roster.CatalogLog, product.Model(), commitlog.Options{Resident: true})
+	if err != nil {
+		return err
+	}
+	index, err := search.New()
+	if err != nil {
+		return err
+	}
+	list, err := listing.Follow(ctx, log, index.Add)
+	if err != nil {
+		return err
+	}
+	s := New(Deps{
+		State: h.State(), Invoker: h.Sidecar, Log: log, Listing: list, Search: index, Stock: locations, Now: time.Now,
+		NewID: func() string { return strings.ToLower(rand.Text()) }, Demo: bool(config.Demo),
 	})
-	if err != nil {
-		return nil, err
-	}
-	s, err = New(ctx, Deps{
-		State: state, Publisher: h.Sidecar, Stock: inventory, Now: time.Now,
-		NewID: func() string { return strings.ToLower(rand.Text()) }, Demo: c.Demo == "on",
-	})
-	if err != nil {
-		return nil, errors.Join(err, inventory.Close(ctx))
-	}
+	h.Consume(s.inventory.Consumer)
+	h.Go("search index", index.Run)
+	h.Go("startup", s.startup.run)
+	h.Go("expired holds", s.inventory.Run)
+	h.Server.Ready("catalogue", s.startup.ready)
 	s.Mount(h.API)
-	inventory.Mount(h.API)
-	logapi.MountFeed(h.API, append(inventory.feeds(), s.log)...)
-	logapi.MountAudit(h.API, append(inventory.auditors(), s.log)...)
-	moving.MountExport(h.API, h.App, append(inventory.exports(), logapi.Exported(s.log, contract.TopicCatalog))...)
-	inventory.Measure(h.Registry)
-	inventory.Subscribe(h.Events)
-	h.Server.Ready("catalogue", s.Ready)
-	h.Server.Ready("log", logapi.Ready(append(inventory.feeds(), s.log)...))
-	inventory.Start(ctx)
-	s.Start(ctx)
-	return func(ctx context.Context) error { return errors.Join(s.Close(ctx), inventory.Close(ctx)) }, nil
+	return nil
+}
+
+// warmStock is how many aggregates of a location stay in memory: the levels of a large catalogue, and the orders that
+// are not completed. A list that is filtered by stock reads all levels.
+const warmStock = 250_000
+
+// openStock opens the log of each location.
+func openStock(ctx context.Context, h *host.Host, names []string) (*allocation.Locations, error) {
+	var ledgers []*ledger.Ledger
+	for _, name := range names {
+		log, err := host.OpenLog(ctx, h, roster.StockLogs.Member(name), stock.Model(), commitlog.Options{Warm: warmStock})
+		if err != nil {
+			return nil, err
+		}
+		ledgers = append(ledgers, ledger.New(log, name))
+	}
+	return allocation.New(ledgers[0], ledgers[1:]...), nil
 }

@@ -18,10 +18,10 @@ import (
 	"haberdash/internal/sidecar/daprd"
 )
 
-// BenchmarkCachedRead is all that the gateway does for a read from memory, without the network.
+// BenchmarkCachedRead measures a read that the cache answers, without the network.
 func BenchmarkCachedRead(b *testing.B) {
-	s := open(b, service.Config{CacheMegabytes: 1, RateLimit: "off"})
-	s.mesh.Join("catalog", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	g := newTestGateway(b, service.Config{CacheMegabytes: 1})
+	g.mesh.Join("catalog", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "public, max-age=3600")
 		w.Header().Set("ETag", `"1"`)
@@ -32,15 +32,15 @@ func BenchmarkCachedRead(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		w := httptest.NewRecorder()
-		s.ServeHTTP(w, r)
+		g.ServeHTTP(w, r)
 		if w.Code != http.StatusOK {
 			b.Fatal(w.Code)
 		}
 	}
 }
 
-// BenchmarkForwardedRead is a read that is not cached, over sockets: client, gateway, and in place of its sidecar a
-// bare handler.
+// BenchmarkForwardedRead measures a read that is not cached, over sockets: from a client through the gateway to a bare
+// handler, which stands in for the sidecar.
 func BenchmarkForwardedRead(b *testing.B) {
 	behind := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -55,7 +55,9 @@ func BenchmarkForwardedRead(b *testing.B) {
 	client, err := daprd.New(daprd.Options{HTTPPort: n, GRPCPort: 1})
 	require.NoError(b, err)
 	defer client.Close()
-	g, err := service.New(service.Deps{Config: service.Config{RateLimit: "off", CacheMegabytes: 1}, Invoker: client, Log: zerolog.Nop()})
+	g, err := service.New(service.Deps{
+		Config: service.Config{CacheMegabytes: 1}, Invoker: client, Log: zerolog.Nop(),
+	})
 	require.NoError(b, err)
 	server := httpx.NewServer(host.Facing(httpx.Options{Log: zerolog.Nop(), Registry: prometheus.NewRegistry()}))
 	g.Mount(server, client.Healthy)
@@ -69,5 +71,23 @@ func BenchmarkForwardedRead(b *testing.B) {
 		require.NoError(b, err)
 		io.Copy(io.Discard, res.Body)
 		res.Body.Close()
+	}
+}
+
+// BenchmarkSignIn measures the path with the most protection, without the network: adaptive throttler, concurrency
+// limit and circuit breaker.
+func BenchmarkSignIn(b *testing.B) {
+	g := newTestGateway(b, service.Config{})
+	g.mesh.Join("users", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	b.ReportAllocs()
+	for b.Loop() {
+		r := httptest.NewRequest("POST", "/api/v1/auth/login", strings.NewReader("{}"))
+		w := httptest.NewRecorder()
+		g.ServeHTTP(w, r)
+		if w.Code != http.StatusNoContent {
+			b.Fatal(w.Code)
+		}
 	}
 }

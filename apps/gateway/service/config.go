@@ -2,29 +2,28 @@ package service
 
 import (
 	"fmt"
+	"haberdash/internal/host"
 	"net/netip"
 	"net/url"
 )
 
-// Config is what the gateway reads from its environment.
+// Config is the gateway's own configuration, read from the environment.
 type Config struct {
-	// RateLimit is "on" or "off"; off is for load tests.
-	RateLimit string `env:"RATE_LIMIT" envDefault:"on"`
-	// CacheMegabytes bounds the answers that are kept in memory; 0 keeps none.
+	// RateLimit is turned off by load tests.
+	RateLimit host.Switch `env:"RATE_LIMIT" envDefault:"on"`
+	// CacheMegabytes bounds the memory for cached answers. 0 turns the cache off.
 	CacheMegabytes int `env:"CACHE_MEGABYTES" envDefault:"32"`
 	// CORSOrigins may call the API from a browser: "https://shop.example", or "*" for all. None by default.
 	CORSOrigins []string `env:"CORS_ORIGINS"`
-	// TrustedProxies are the networks (CIDR) of proxies before the gateway, whose X-Forwarded-For is
-	// believed. None by default: the client is who connects.
+	// TrustedProxies are the networks (CIDR) of proxies in front of the gateway, whose X-Forwarded-For is trusted.
+	// None by default: the address of the connection is the client's.
 	TrustedProxies []string `env:"TRUSTED_PROXIES"`
 }
 
 const maxCacheMegabytes = 1 << 16
 
-func (c Config) check() error {
-	if c.RateLimit != "on" && c.RateLimit != "off" {
-		return fmt.Errorf("RATE_LIMIT=%s is unknown: the choices are on, off", c.RateLimit)
-	}
+// Check refuses settings that are out of range or not well-formed.
+func (c Config) Check() error {
 	if c.CacheMegabytes < 0 || c.CacheMegabytes > maxCacheMegabytes {
 		return fmt.Errorf("CACHE_MEGABYTES=%d is not from 0 to %d", c.CacheMegabytes, maxCacheMegabytes)
 	}

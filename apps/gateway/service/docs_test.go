@@ -23,30 +23,31 @@ type thing struct {
 	}
 }
 
-// documented is a service with one public and one internal operation.
+// documented returns a service with one public and one internal operation.
 func documented(app, path string) http.Handler {
 	r := chi.NewRouter()
 	api := httpx.NewAPI(r, app)
 	for _, p := range []string{path, "/internal/" + app} {
 		httpx.Register(api, huma.Operation{
-			OperationID: "make-" + app + p[:4], Method: http.MethodPost, Path: p, Summary: "Make a thing of " + app, Tags: []string{app}, Security: httpx.Bearer,
+			OperationID: "make-" + app + p[:4], Method: http.MethodPost, Path: p, Summary: "Make a thing of " + app,
+			Tags: []string{app}, Security: httpx.Bearer,
 		}, func(context.Context, *thing) (*thing, error) { return &thing{}, nil })
 	}
 	return r
 }
 
-func joinDocumented(s *shop) {
-	s.mesh.Join("catalog", documented("catalog", "/api/v1/products"))
-	s.mesh.Join("cart", documented("cart", "/api/v1/carts/{id}"))
-	s.mesh.Join("orders", documented("orders", "/api/v1/orders"))
-	s.mesh.Join("users", documented("users", "/api/v1/me"))
+func joinDocumented(g *testGateway) {
+	g.mesh.Join("catalog", documented("catalog", "/api/v1/products"))
+	g.mesh.Join("cart", documented("cart", "/api/v1/carts/{id}"))
+	g.mesh.Join("orders", documented("orders", "/api/v1/orders"))
+	g.mesh.Join("users", documented("users", "/api/v1/me"))
 }
 
-func TestOpenAPIIsThePublicPartOfAll(t *testing.T) {
+func TestOpenAPIHasThePublicOperationsOfAllServices(t *testing.T) {
 	t.Parallel()
-	s := open(t, service.Config{})
-	joinDocumented(s)
-	w := s.ask("GET", "/openapi.json", "")
+	g := newTestGateway(t, service.Config{RateLimit: true})
+	joinDocumented(g)
+	w := g.send("GET", "/openapi.json", "")
 	require.Equal(t, http.StatusOK, w.Code)
 	require.Equal(t, "application/json", w.Header().Get("Content-Type"))
 	var doc struct {
@@ -63,38 +64,42 @@ func TestOpenAPIIsThePublicPartOfAll(t *testing.T) {
 	}
 	require.NotContains(t, w.Body.String(), "/internal/")
 
-	require.Equal(t, http.StatusNotModified, s.ask("GET", "/openapi.json", "", "If-None-Match", w.Header().Get("ETag")).Code)
-	require.Equal(t, "gzip", s.ask("GET", "/openapi.json", "", "Accept-Encoding", "gzip").Header().Get("Content-Encoding"))
-	require.Equal(t, http.StatusOK, s.ask("HEAD", "/openapi.json", "").Code)
+	again := g.send("GET", "/openapi.json", "", "If-None-Match", w.Header().Get("ETag"))
+	require.Equal(t, http.StatusNotModified, again.Code)
+	zipped := g.send("GET", "/openapi.json", "", "Accept-Encoding", "gzip")
+	require.Equal(t, "gzip", zipped.Header().Get("Content-Encoding"))
+	require.Equal(t, http.StatusOK, g.send("HEAD", "/openapi.json", "").Code)
 }
 
-func TestDocsNeedNothingElse(t *testing.T) {
+func TestDocsPageLoadsNothingFromElsewhere(t *testing.T) {
 	t.Parallel()
-	s := open(t, service.Config{})
-	joinDocumented(s)
-	w := s.ask("GET", "/docs", "")
+	g := newTestGateway(t, service.Config{RateLimit: true})
+	joinDocumented(g)
+	w := g.send("GET", "/docs", "")
 	require.Equal(t, http.StatusOK, w.Code)
 	page := w.Body.String()
-	for _, word := range []string{"Make a thing of orders", "/api/v1/carts/{id}", "What it is called", "length at most 20", "bearer token"} {
+	for _, word := range []string{
+		"Make a thing of orders", "/api/v1/carts/{id}", "What it is called", "length at most 20", "bearer token",
+	} {
 		require.Contains(t, page, word)
 	}
 	for _, outside := range []string{"<script", "http://", "<link", "src="} {
 		require.NotContains(t, page, outside)
 	}
 	require.Contains(t, w.Header().Get("Content-Security-Policy"), "style-src 'sha256-")
-	require.Contains(t, s.ask("GET", "/", "").Body.String(), `"docs":"/docs"`)
+	require.Contains(t, g.send("GET", "/", "").Body.String(), `"docs":"/docs"`)
 }
 
-func TestDocumentWaitsForAllAndOutlivesThem(t *testing.T) {
+func TestOpenAPIKeepsThePartsOfServicesThatFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := open(t, service.Config{})
-		requireProblem(t, http.StatusServiceUnavailable, "unavailable", s.ask("GET", "/openapi.json", ""))
-		joinDocumented(s)
-		requireProblem(t, http.StatusServiceUnavailable, "unavailable", s.ask("GET", "/docs", ""))
+		g := newTestGateway(t, service.Config{RateLimit: true})
+		requireProblem(t, http.StatusServiceUnavailable, "unavailable", g.send("GET", "/openapi.json", ""))
+		joinDocumented(g)
+		requireProblem(t, http.StatusServiceUnavailable, "unavailable", g.send("GET", "/docs", ""))
 		time.Sleep(time.Second)
-		require.Equal(t, http.StatusOK, s.ask("GET", "/openapi.json", "").Code)
-		s.mesh.Join("cart", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "no JSON") }))
+		require.Equal(t, http.StatusOK, g.send("GET", "/openapi.json", "").Code)
+		g.mesh.Join("cart", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "no JSON") }))
 		time.Sleep(2 * time.Minute)
-		require.Contains(t, s.ask("GET", "/openapi.json", "").Body.String(), "/api/v1/carts/{id}")
+		require.Contains(t, g.send("GET", "/openapi.json", "").Body.String(), "/api/v1/carts/{id}")
 	})
 }

@@ -19,16 +19,18 @@ import (
 	"haberdash/apps/gateway/service"
 	"haberdash/internal/httpx"
 	"haberdash/internal/identity"
+	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/memory"
 )
 
-// shop is a gateway over a mesh of fake services.
-type shop struct {
+// testGateway is a gateway in front of a mesh of fake services.
+type testGateway struct {
 	http.Handler
 	mesh    *memory.Mesh
-	private ed25519.PrivateKey
+	private ed25519.PrivateKey // signs access tokens that the gateway accepts
 }
 
+// keys are the public keys of access tokens, by id.
 type keys map[string]ed25519.PublicKey
 
 func (k keys) Key(_ context.Context, kid string) (ed25519.PublicKey, bool, error) {
@@ -36,35 +38,44 @@ func (k keys) Key(_ context.Context, kid string) (ed25519.PublicKey, bool, error
 	return key, ok, nil
 }
 
-func open(t testing.TB, config service.Config) *shop {
+func newTestGateway(t testing.TB, config service.Config) *testGateway {
+	t.Helper()
+	return newTestGatewayWith(t, config, nil)
+}
+
+// newTestGatewayWith returns a gateway with a state store, and so with read-only mode, unless state is nil.
+func newTestGatewayWith(t testing.TB, config service.Config, state sidecar.State) *testGateway {
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)
-	s := &shop{mesh: memory.NewMesh(), private: private}
-	g, err := service.New(service.Deps{
-		Config: config, Invoker: s.mesh, Log: zerolog.Nop(),
+	g := &testGateway{mesh: memory.NewMesh(), private: private}
+	gateway, err := service.New(service.Deps{
+		Config: config, Invoker: g.mesh, Log: zerolog.Nop(), State: state,
 		Verifier: identity.NewVerifier(keys{"k1": public}, time.Now),
 	})
 	require.NoError(t, err)
 	server := httpx.NewServer(httpx.Options{Log: zerolog.Nop(), Registry: prometheus.NewRegistry()})
-	g.Mount(server, func(context.Context) error { return nil })
-	s.Handler = server.Router
-	return s
+	gateway.Mount(server, func(context.Context) error { return nil })
+	g.Handler = server.Router
+	return g
 }
 
-func (s *shop) token(t *testing.T, user string, expires time.Time) string {
+// token returns an access token of a user.
+func (g *testGateway) token(t *testing.T, user string, expires time.Time, roles ...string) string {
 	t.Helper()
-	token := jwt.NewWithClaims(jwt.SigningMethodEdDSA, identity.Claims{RegisteredClaims: jwt.RegisteredClaims{
-		Issuer: identity.Issuer, Subject: user, ExpiresAt: jwt.NewNumericDate(expires),
-	}})
+	token := jwt.NewWithClaims(jwt.SigningMethodEdDSA, identity.Claims{
+		Roles: roles, RegisteredClaims: jwt.RegisteredClaims{
+			Issuer: identity.Issuer, Subject: user, ExpiresAt: jwt.NewNumericDate(expires),
+		},
+	})
 	token.Header["kid"] = "k1"
-	text, err := token.SignedString(s.private)
+	text, err := token.SignedString(g.private)
 	require.NoError(t, err)
 	return text
 }
 
-// ask sends a request; header is name, value, name, value …
-func (s *shop) ask(method, target, body string, header ...string) *httptest.ResponseRecorder {
+// send sends a request. header is name, value, name, value and so on.
+func (g *testGateway) send(method, target, body string, header ...string) *httptest.ResponseRecorder {
 	var in io.Reader
 	if body != "" {
 		in = strings.NewReader(body)
@@ -79,11 +90,11 @@ func (s *shop) ask(method, target, body string, header ...string) *httptest.Resp
 		r.Header.Add(header[i], header[i+1])
 	}
 	w := httptest.NewRecorder()
-	s.ServeHTTP(w, r)
+	g.ServeHTTP(w, r)
 	return w
 }
 
-// setPath parses a path as a server does, without the cleaning that clients do.
+// setPath parses a path as a server does, and does not clean it as clients do.
 func setPath(r *http.Request, path string) error {
 	u, err := r.URL.Parse("http://gateway.test/")
 	if err != nil {
@@ -98,6 +109,7 @@ func setPath(r *http.Request, path string) error {
 	return nil
 }
 
+// problemOf returns the members of a problem document.
 func problemOf(t *testing.T, w *httptest.ResponseRecorder) map[string]any {
 	t.Helper()
 	require.Equal(t, "application/problem+json", w.Header().Get("Content-Type"), w.Body.String())
@@ -107,7 +119,7 @@ func problemOf(t *testing.T, w *httptest.ResponseRecorder) map[string]any {
 	return p
 }
 
-// requireProblem checks an answer's status and problem type.
+// requireProblem checks the status and the problem type of an answer, and returns the problem.
 func requireProblem(t *testing.T, status int, typ string, w *httptest.ResponseRecorder) map[string]any {
 	t.Helper()
 	require.Equal(t, status, w.Code, w.Body.String())
@@ -116,15 +128,17 @@ func requireProblem(t *testing.T, status int, typ string, w *httptest.ResponseRe
 	return p
 }
 
-// echo answers with what arrived.
+// echo answers with the request that it received.
 func echo(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	w.Header().Set("Content-Type", "application/json")
 	json.NewEncoder(w).Encode(map[string]any{
-		"method": r.Method, "path": r.URL.EscapedPath(), "query": r.URL.Query(), "header": r.Header, "body": string(body),
+		"method": r.Method, "path": r.URL.EscapedPath(), "query": r.URL.Query(), "header": r.Header,
+		"body": string(body),
 	})
 }
 
+// echoed is an answer of echo.
 type echoed struct {
 	Method, Path, Body string
 	Query              map[string][]string
@@ -138,9 +152,10 @@ func echoOf(t *testing.T, w *httptest.ResponseRecorder) (e echoed) {
 	return e
 }
 
-func joinEcho(s *shop) {
+// joinEcho has every app answer with echo, and name itself in the header App.
+func joinEcho(g *testGateway) {
 	for _, app := range []string{"catalog", "cart", "orders", "users", "notifications"} {
-		s.mesh.Join(app, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		g.mesh.Join(app, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("App", app)
 			echo(w, r)
 		}))

@@ -20,28 +20,28 @@ import (
 	"haberdash/internal/httpx"
 )
 
-func TestBodiesAreBounded(t *testing.T) {
+func TestTooLargeBodiesAreRefused(t *testing.T) {
 	t.Parallel()
-	s := open(t, service.Config{})
-	joinEcho(s)
+	g := newTestGateway(t, service.Config{RateLimit: true})
+	joinEcho(g)
 	full, over := strings.Repeat("x", 1<<20), strings.Repeat("x", 1<<20+1)
-	require.Len(t, echoOf(t, s.ask("POST", "/api/v1/carts", full)).Body, 1<<20)
-	p := requireProblem(t, http.StatusRequestEntityTooLarge, "body-too-large", s.ask("POST", "/api/v1/carts", over))
+	require.Len(t, echoOf(t, g.send("POST", "/api/v1/carts", full)).Body, 1<<20)
+	p := requireProblem(t, http.StatusRequestEntityTooLarge, "body-too-large", g.send("POST", "/api/v1/carts", over))
 	require.EqualValues(t, 1<<20, p["maxBytes"])
-	require.Len(t, echoOf(t, s.ask("POST", "/api/v1/products/import", over)).Body, 1<<20+1)
+	require.Len(t, echoOf(t, g.send("POST", "/api/v1/products/import", over)).Body, 1<<20+1)
 
-	// Without a length, only reading tells; the app's view of half a body is not the answer.
+	// Without a length, the gateway must read the body. What the app answers to half a body is not forwarded.
 	r := httptest.NewRequest("PUT", "/api/v1/carts/c/items/s", io.MultiReader(strings.NewReader(over)))
 	r.ContentLength = -1
 	w := httptest.NewRecorder()
-	s.ServeHTTP(w, r)
+	g.ServeHTTP(w, r)
 	requireProblem(t, http.StatusRequestEntityTooLarge, "body-too-large", w)
 }
 
-func TestImportsAreBoundedToo(t *testing.T) {
+func TestTooLargeImportsAreRefused(t *testing.T) {
 	t.Parallel()
-	s := open(t, service.Config{})
-	s.mesh.Join("catalog", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	g := newTestGateway(t, service.Config{RateLimit: true})
+	g.mesh.Join("catalog", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n, _ := io.Copy(io.Discard, r.Body)
 		fmt.Fprint(w, n)
 	}))
@@ -49,7 +49,7 @@ func TestImportsAreBoundedToo(t *testing.T) {
 		r := httptest.NewRequest("POST", "/api/v1/products/import", io.LimitReader(zeros{}, size))
 		r.ContentLength = -1
 		w := httptest.NewRecorder()
-		s.ServeHTTP(w, r)
+		g.ServeHTTP(w, r)
 		require.Equal(t, status, w.Code)
 	}
 }
@@ -58,13 +58,14 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 
-func TestProblemsPassAndOtherErrorsBecomeProblems(t *testing.T) {
+func TestErrorsOfAppsBecomeProblems(t *testing.T) {
 	t.Parallel()
-	s := open(t, service.Config{})
-	s.mesh.Join("orders", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	g := newTestGateway(t, service.Config{RateLimit: true})
+	g.mesh.Join("orders", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/api/v1/orders/declined":
-			httpx.WriteProblem(w, fault.New(fault.PaymentRequired, "payment-declined", "Declined.").With("code", "card_declined"))
+			declined := fault.New(fault.PaymentRequired, "payment-declined", "Declined.")
+			httpx.WriteProblem(w, declined.With("code", "card_declined"))
 		case "/api/v1/orders/busy":
 			httpx.WriteProblem(w, fault.New(fault.Unavailable, "unavailable", "Busy.").After(7*time.Second))
 		case "/api/v1/orders/panic":
@@ -82,9 +83,9 @@ func TestProblemsPassAndOtherErrorsBecomeProblems(t *testing.T) {
 			http.Error(w, "secret", http.StatusInternalServerError)
 		}
 	}))
-	p := requireProblem(t, http.StatusPaymentRequired, "payment-declined", s.ask("GET", "/api/v1/orders/declined", ""))
+	p := requireProblem(t, http.StatusPaymentRequired, "payment-declined", g.send("GET", "/api/v1/orders/declined", ""))
 	require.Equal(t, "card_declined", p["code"])
-	w := s.ask("GET", "/api/v1/orders/busy", "")
+	w := g.send("GET", "/api/v1/orders/busy", "")
 	requireProblem(t, http.StatusServiceUnavailable, "unavailable", w)
 	require.Equal(t, "7", w.Header().Get("Retry-After"))
 	for path, want := range map[string]struct {
@@ -94,7 +95,7 @@ func TestProblemsPassAndOtherErrorsBecomeProblems(t *testing.T) {
 		"denied": {403, "forbidden"}, "method": {405, "method-not-allowed"}, "gateway": {503, "unavailable"},
 		"other": {500, "internal"}, "panic": {503, "unavailable"},
 	} {
-		w := s.ask("GET", "/api/v1/orders/"+path, "")
+		w := g.send("GET", "/api/v1/orders/"+path, "")
 		requireProblem(t, want.status, want.typ, w)
 		require.NotContains(t, w.Body.String(), "secret")
 		require.Equal(t, want.status == 503, w.Header().Get("Retry-After") != "", path)
@@ -102,47 +103,48 @@ func TestProblemsPassAndOtherErrorsBecomeProblems(t *testing.T) {
 	}
 }
 
-func TestAnAppThatIsDownIsNotAskedForAWhile(t *testing.T) {
+func TestCircuitBreakerStopsRequestsToAnAppThatIsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := open(t, service.Config{})
+		g := newTestGateway(t, service.Config{RateLimit: true})
 		calls, broken := 0, true
-		s.mesh.Join("cart", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		g.mesh.Join("cart", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			calls++
 			if broken {
 				panic("down")
 			}
 		}))
 		for range 20 {
-			w := s.ask("GET", "/api/v1/carts/c", "")
+			w := g.send("GET", "/api/v1/carts/c", "")
 			p := requireProblem(t, http.StatusServiceUnavailable, "unavailable", w)
 			require.Equal(t, "cart", p["service"])
 			require.NotEmpty(t, w.Header().Get("Retry-After"))
 		}
 		require.Equal(t, 5, calls)
-		requireProblem(t, http.StatusServiceUnavailable, "unavailable", s.ask("GET", "/api/v1/orders/o", "")) // not there at all
+		// There is no app orders.
+		requireProblem(t, http.StatusServiceUnavailable, "unavailable", g.send("GET", "/api/v1/orders/o", ""))
 		broken = false
 		time.Sleep(2100 * time.Millisecond)
 		for range 10 {
-			require.Equal(t, http.StatusOK, s.ask("GET", "/api/v1/carts/c", "").Code)
+			require.Equal(t, http.StatusOK, g.send("GET", "/api/v1/carts/c", "").Code)
 		}
 	})
 }
 
-func TestASlowAppIsGivenUp(t *testing.T) {
+func TestSlowRequestsTimeOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := open(t, service.Config{})
-		s.mesh.Join("cart", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+		g := newTestGateway(t, service.Config{RateLimit: true})
+		g.mesh.Join("cart", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 		start := time.Now()
-		w := s.ask("GET", "/api/v1/carts/c", "")
+		w := g.send("GET", "/api/v1/carts/c", "")
 		requireProblem(t, http.StatusServiceUnavailable, "unavailable", w)
 		require.Equal(t, 30*time.Second, time.Since(start))
 	})
 }
 
-func TestClientsThatLeaveDoNotOpenTheBreaker(t *testing.T) {
+func TestClientsThatLeaveDoNotOpenTheCircuitBreaker(t *testing.T) {
 	t.Parallel()
-	s := open(t, service.Config{})
-	s.mesh.Join("cart", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	g := newTestGateway(t, service.Config{RateLimit: true})
+	g.mesh.Join("cart", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodDelete {
 			<-r.Context().Done()
 		}
@@ -150,16 +152,16 @@ func TestClientsThatLeaveDoNotOpenTheBreaker(t *testing.T) {
 	for range 10 {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		s.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, "DELETE", "/api/v1/carts/c", nil))
+		g.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, "DELETE", "/api/v1/carts/c", nil))
 	}
-	require.Equal(t, http.StatusOK, s.ask("GET", "/api/v1/carts/c", "").Code)
+	require.Equal(t, http.StatusOK, g.send("GET", "/api/v1/carts/c", "").Code)
 }
 
-func TestEventStreamsPassEventByEvent(t *testing.T) {
+func TestEventStreamsAreForwardedEventByEvent(t *testing.T) {
 	t.Parallel()
-	s := open(t, service.Config{})
+	g := newTestGateway(t, service.Config{RateLimit: true})
 	next, left := make(chan struct{}), make(chan struct{})
-	s.mesh.Join("orders", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	g.mesh.Join("orders", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer close(left)
 		w.Header().Set("Content-Type", "text/event-stream")
 		flush := http.NewResponseController(w).Flush
@@ -174,7 +176,7 @@ func TestEventStreamsPassEventByEvent(t *testing.T) {
 			_ = flush()
 		}
 	}))
-	server := httptest.NewServer(s)
+	server := httptest.NewServer(g)
 	defer server.Close()
 	req, _ := http.NewRequestWithContext(t.Context(), "GET", server.URL+"/api/v1/orders/o/stream", nil)
 	req.Header.Set("Accept-Encoding", "gzip")
@@ -184,26 +186,26 @@ func TestEventStreamsPassEventByEvent(t *testing.T) {
 	require.Empty(t, res.Header.Get("Content-Encoding"))
 	lines := bufio.NewScanner(res.Body)
 	for i := range 3 {
-		next <- struct{}{} // the event before has arrived: nothing waits for the end
+		next <- struct{}{} // the event before has arrived before the stream ends
 		require.True(t, lines.Scan())
 		require.Equal(t, fmt.Sprintf("data: %d", i), lines.Text())
 		require.True(t, lines.Scan())
 	}
 	res.Body.Close()
-	<-left // the app learns that the client has gone
+	<-left // the app learns that the client has left
 }
 
-func TestUploadsStreamThrough(t *testing.T) {
+func TestUploadsAreForwardedWhileTheyArrive(t *testing.T) {
 	t.Parallel()
-	s := open(t, service.Config{})
+	g := newTestGateway(t, service.Config{RateLimit: true})
 	got := make(chan string)
-	s.mesh.Join("catalog", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	g.mesh.Join("catalog", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		lines := bufio.NewScanner(r.Body)
 		for lines.Scan() {
 			got <- lines.Text()
 		}
 	}))
-	server := httptest.NewServer(s)
+	server := httptest.NewServer(g)
 	defer server.Close()
 	in, out := io.Pipe()
 	done := make(chan error, 1)
@@ -216,18 +218,18 @@ func TestUploadsStreamThrough(t *testing.T) {
 	}()
 	for i := range 3 {
 		fmt.Fprintf(out, "%d\n", i)
-		require.Equal(t, fmt.Sprint(i), <-got) // before the upload has ended
+		require.Equal(t, fmt.Sprint(i), <-got) // before the upload ends
 	}
 	out.Close()
 	require.NoError(t, <-done)
 }
 
-func TestReadinessNamesEachApp(t *testing.T) {
+func TestReadinessReportsEachApp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := open(t, service.Config{})
+		g := newTestGateway(t, service.Config{RateLimit: true})
 		ready := true
 		for _, app := range []string{"catalog", "cart", "orders"} {
-			s.mesh.Join(app, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			g.mesh.Join(app, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				require.Equal(t, "/readyz", r.URL.Path)
 				if app == "cart" && !ready {
 					w.WriteHeader(http.StatusServiceUnavailable)
@@ -235,17 +237,19 @@ func TestReadinessNamesEachApp(t *testing.T) {
 			}))
 		}
 		checks := func() (int, map[string]string) {
-			w := s.ask("GET", "/readyz", "")
+			w := g.send("GET", "/readyz", "")
 			var body struct{ Checks map[string]string }
 			require.NoError(t, json.Unmarshal(w.Body.Bytes(), &body))
 			return w.Code, body.Checks
 		}
 		status, named := checks()
 		require.Equal(t, http.StatusServiceUnavailable, status)
-		require.Equal(t, map[string]string{"sidecar": "ok", "catalog": "ok", "cart": "ok", "orders": "ok", "users": "does not answer"}, named)
-		s.mesh.Join("users", http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		require.Equal(t, map[string]string{
+			"sidecar": "ok", "catalog": "ok", "cart": "ok", "orders": "ok", "users": "does not answer",
+		}, named)
+		g.mesh.Join("users", http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 		status, _ = checks()
-		require.Equal(t, http.StatusServiceUnavailable, status) // believed for half a second
+		require.Equal(t, http.StatusServiceUnavailable, status) // the result is used again for half a second
 		time.Sleep(500 * time.Millisecond)
 		status, _ = checks()
 		require.Equal(t, http.StatusOK, status)
@@ -253,6 +257,6 @@ func TestReadinessNamesEachApp(t *testing.T) {
 		time.Sleep(500 * time.Millisecond)
 		_, named = checks()
 		require.Equal(t, "answers 503", named["cart"])
-		require.Equal(t, http.StatusOK, s.ask("GET", "/healthz", "").Code)
+		require.Equal(t, http.StatusOK, g.send("GET", "/healthz", "").Code)
 	})
 }

@@ -1,68 +1,86 @@
 package service
 
-import "time"
+import (
+	"net/http"
+	"slices"
+	"time"
 
-// A route lets a part of the public address space through to an app. What no route names is not there:
-// above all /internal/, /events/ and the operational addresses of the apps.
-type route struct {
-	pattern string // chi's; a final "/*" is all that lies below
-	app     string
-	limit   limit // of requests that create something (POST); the others count as browsing
-	body    int64 // bytes; maxBody if zero
-	timeout time.Duration
-	stream  bool // server-sent events: no end, no compression
-	shed    bool // each is costly, and the app behind takes only so many: see valve
-	cached  bool // reads without credentials are answered from memory, as long as their Cache-Control says
-}
+	"github.com/go-chi/chi/v5"
 
-// Bounds of a request that its route does not set.
-const (
-	maxBody    = 1 << 20
-	maxTimeout = 30 * time.Second
+	"haberdash/apps/gateway/service/protection"
+	"haberdash/internal/roster"
 )
 
+// A route forwards a part of the public addresses to an app. An address without a route answers 404, above all
+// /internal/, /events/ and the operational addresses of the apps.
+type route struct {
+	pattern   string // chi's; a final "/*" matches everything below
+	app       string
+	limit     protection.RateLimit // of requests that create something (POST); the others count only as browsing
+	body      int64                // maximum in bytes; proxy.DefaultMaxBody if zero
+	timeout   time.Duration        // proxy.DefaultTimeout if zero
+	stream    bool                 // server-sent events: without end and compression
+	throttled bool                 // each request is expensive, and the app refuses those that are too many
+	cached    bool                 // reads without credentials are cached, as long as their Cache-Control permits
+}
+
+// The bounds of an import.
 const (
-	maxImport     = 64 << 20
+	maxImport     = 64 << 20 // bytes
 	importTimeout = 10 * time.Minute
 )
 
-var routes = []route{
-	{pattern: "/api/v1/products", app: "catalog", cached: true},
-	{pattern: "/api/v1/products/*", app: "catalog", cached: true},
-	{pattern: "/api/v1/products/import", app: "catalog", body: maxImport, timeout: importTimeout},
-	{pattern: "/api/v1/categories", app: "catalog", cached: true},
-	{pattern: "/api/v1/categories/*", app: "catalog", cached: true},
-	{pattern: "/api/v1/stock", app: "catalog"},
-	{pattern: "/api/v1/stock/*", app: "catalog"},
-	{pattern: "/api/v1/media/*", app: "catalog", cached: true},
-	{pattern: "/media/*", app: "catalog", cached: true},
-	{pattern: "/api/v1/carts", app: "cart", limit: cartCreation},
-	{pattern: "/api/v1/carts/*", app: "cart"},
-	{pattern: "/api/v1/orders", app: "orders", limit: placement},
-	{pattern: "/api/v1/orders/*", app: "orders"},
-	{pattern: "/api/v1/orders/{id}/stream", app: "orders", stream: true},
-	{pattern: "/api/v1/payments/*", app: "orders"},
-	{pattern: "/api/v1/auth/*", app: "users", limit: signIn},
-	{pattern: "/api/v1/auth/login", app: "users", limit: signIn, shed: true},
-	{pattern: "/api/v1/auth/register", app: "users", limit: signIn, shed: true},
-	{pattern: "/api/v1/me", app: "users"},
-	{pattern: "/api/v1/me/*", app: "users"},
-	{pattern: "/api/v1/users", app: "users"},
-	{pattern: "/api/v1/users/*", app: "users"},
-	{pattern: "/.well-known/jwks.json", app: "users"},
-	// Each app serves its own dead letters. The first describes them all, and answers for apps that have none.
-	{pattern: "/api/v1/dead-letters/{app}", app: "catalog"},
-	{pattern: "/api/v1/dead-letters/{app}/*", app: "catalog"},
-	{pattern: "/api/v1/dead-letters/cart", app: "cart"},
-	{pattern: "/api/v1/dead-letters/cart/*", app: "cart"},
-	{pattern: "/api/v1/dead-letters/orders", app: "orders"},
-	{pattern: "/api/v1/dead-letters/orders/*", app: "orders"},
-	{pattern: "/api/v1/dead-letters/notifications", app: "notifications"},
-	{pattern: "/api/v1/dead-letters/notifications/*", app: "notifications"},
+// special are the routes that differ from the default. Their patterns lie within those of the roster.
+var special = []route{
+	{pattern: "/api/v1/products", app: roster.Catalog, cached: true},
+	{pattern: "/api/v1/products/*", app: roster.Catalog, cached: true},
+	{pattern: "/api/v1/products/import", app: roster.Catalog, body: maxImport, timeout: importTimeout},
+	{pattern: "/api/v1/categories", app: roster.Catalog, cached: true},
+	{pattern: "/api/v1/categories/*", app: roster.Catalog, cached: true},
+	{pattern: "/api/v1/media/*", app: roster.Catalog, cached: true},
+	{pattern: "/media/*", app: roster.Catalog, cached: true},
+	{pattern: "/api/v1/carts", app: roster.Cart, limit: protection.CartCreation},
+	{pattern: "/api/v1/orders", app: roster.Orders, limit: protection.Placement},
+	{pattern: "/api/v1/orders/{id}/stream", app: roster.Orders, stream: true},
+	{pattern: "/api/v1/auth/*", app: roster.Users, limit: protection.SignIn},
+	{pattern: "/api/v1/auth/login", app: roster.Users, limit: protection.SignIn, throttled: true},
+	{pattern: "/api/v1/auth/register", app: roster.Users, limit: protection.SignIn, throttled: true},
 }
 
-// shown are the apps whose writes change what cached routes answer: products, and what is left of them.
-var shown = []string{"catalog", "orders"}
+var routes = allRoutes()
 
-// apps are those that an order cannot be placed without, in the order in which their documents appear.
-var apps = []string{"catalog", "cart", "orders", "users"}
+// allRoutes adds the patterns of the roster that are not special, and the dead letters of each app that has some.
+func allRoutes() []route {
+	list := slices.Clone(special)
+	for _, app := range roster.Apps() {
+		for _, pattern := range roster.PublicPatterns(app.ID) {
+			if !slices.ContainsFunc(special, func(r route) bool { return r.pattern == pattern }) {
+				list = append(list, route{pattern: pattern, app: app.ID})
+			}
+		}
+	}
+	return list
+}
+
+// purging are the apps whose writes change cached answers: products, and how many of them are left.
+var purging = []string{roster.Catalog, roster.Orders}
+
+// isPublic reports whether the gateway routes a path of an app's document to this app.
+func isPublic(app, path string) bool {
+	pattern := matcher.Find(chi.NewRouteContext(), http.MethodGet, path)
+	for _, rt := range routes {
+		if rt.pattern == pattern {
+			return rt.app == app
+		}
+	}
+	return false
+}
+
+// matcher finds the pattern that matches an address. Its handlers are never called.
+var matcher = func() chi.Routes {
+	r := chi.NewRouter()
+	for _, rt := range routes {
+		r.Method(http.MethodGet, rt.pattern, http.NotFoundHandler())
+	}
+	return r
+}()

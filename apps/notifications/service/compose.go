@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,7 +9,7 @@ import (
 	"strings"
 
 	"haberdash/apps/notifications/internal/letters"
-	"haberdash/apps/notifications/internal/mail"
+	"haberdash/apps/notifications/service/mail"
 	"haberdash/internal/contract"
 	"haberdash/internal/fault"
 	"haberdash/internal/money"
@@ -18,113 +17,111 @@ import (
 	"haberdash/internal/telemetry"
 )
 
-// composer words the mails of events of one type: one for each, in their order, that there is still something to
-// write about.
+// A composer makes the mails of events of one type, in the order of the events. An event whose mail is not needed any
+// more has none.
 type composer func(context.Context, []contract.Event) ([]mail.Message, error)
 
-// one composes mails that are worded one by one; errVoid says that there is none.
-func (s *Service) one(compose func(context.Context, contract.Event) (mail.Message, error)) composer {
-	return func(ctx context.Context, events []contract.Event) (messages []mail.Message, err error) {
-		for _, event := range events {
-			m, err := compose(ctx, event)
-			switch {
-			case errors.Is(err, errVoid):
-				s.void(ctx, event)
-			case err != nil:
-				return nil, err
-			default:
-				messages = append(messages, m)
-			}
-		}
-		return messages, nil
-	}
-}
+// errBadData means that an event can never be made into a mail.
+var errBadData = errors.New("the event is not understood")
 
-// void counts an event that nobody is to be written to about any more.
-func (s *Service) void(ctx context.Context, event contract.Event) {
-	s.voided.Inc()
+// skip counts an event whose mail is not needed any more.
+func (s *Service) skip(ctx context.Context, event contract.Event) {
+	s.unneeded.Inc()
 	telemetry.Log(ctx).Info().Str("event", event.ID).Str("type", event.Type).Msg("mail not needed any more")
 }
 
-// ordersConfirmed asks the orders service, for all of them at once, whom to write to: the events do not say.
-func (s *Service) ordersConfirmed(ctx context.Context, events []contract.Event) ([]mail.Message, error) {
-	facts := make([]contract.OrderFact, len(events))
-	var ask contract.ContactsRequest
+// composeOrderMails makes the confirmations of orders. It asks the orders service for the recipients of all events with
+// one call, because events do not contain personal data.
+func (s *Service) composeOrderMails(ctx context.Context, events []contract.Event) ([]mail.Message, error) {
+	orders := make([]contract.OrderFact, len(events))
+	var request contract.ContactsRequest
 	for i, event := range events {
 		var err error
-		if facts[i], err = confirmedOrder(event); err != nil {
+		if orders[i], err = decodeOrder(event); err != nil {
 			return nil, err
 		}
-		ask.OrderIDs = append(ask.OrderIDs, facts[i].OrderID)
+		request.OrderIDs = append(request.OrderIDs, orders[i].OrderID)
 	}
 	var reply contract.ContactsReply
-	if err := sidecar.Call(ctx, s.Invoker, "orders", http.MethodPost, "/internal/contacts", nil, ask, &reply); err != nil {
+	err := sidecar.Call(ctx, s.Invoker, "orders", http.MethodPost, "/internal/contacts", nil, request, &reply)
+	if err != nil {
 		return nil, err
 	}
 	if len(reply.Contacts) != len(events) {
 		return nil, fmt.Errorf("asked for %d contacts, got %d", len(events), len(reply.Contacts))
 	}
 	var messages []mail.Message
-	for i, to := range reply.Contacts {
-		if to.Erased {
-			s.void(ctx, events[i])
+	for i, contact := range reply.Contacts {
+		if contact.Erased {
+			s.skip(ctx, events[i])
 			continue
 		}
-		letter, err := s.confirmation(facts[i], to)
+		letter, err := s.confirmation(orders[i], contact)
 		if err != nil {
 			return nil, err
 		}
-		messages = append(messages, message(events[i], to.ShippingAddress.Name, to.Email, letter))
+		messages = append(messages, newMessage(events[i], contact.ShippingAddress.Name, contact.Email, letter))
 	}
 	return messages, nil
 }
 
-func confirmedOrder(event contract.Event) (fact contract.OrderFact, err error) {
-	// Texts of decoding errors quote the data: they stay out of the log.
-	if json.Unmarshal(event.Data, &fact) != nil {
-		return fact, errBadData
+// decodeOrder decodes a confirmed order. Its errors do not quote the event's data, which must not be logged.
+func decodeOrder(event contract.Event) (order contract.OrderFact, err error) {
+	if order, err = contract.DecodeOrderFact(event); err != nil {
+		return order, fmt.Errorf("%w: %w", errBadData, err)
 	}
-	if fact.OrderID == "" || fact.Number == "" || len(fact.Lines) == 0 || !money.Known(fact.Total.Currency) {
-		return fact, fmt.Errorf("%w: the order lacks its id, number, lines or currency", errBadData)
+	if order.Number == "" || len(order.Lines) == 0 || !money.Known(order.Total.Currency) {
+		return order, fmt.Errorf("%w: the order lacks its number, lines or currency", errBadData)
 	}
-	return fact, nil
+	return order, nil
 }
 
-func (s *Service) confirmation(fact contract.OrderFact, to contract.Contact) (letters.Letter, error) {
-	a := to.ShippingAddress
-	order := letters.Order{
-		ID: fact.OrderID, Number: fact.Number, Subtotal: fact.Subtotal, Discount: fact.Discount,
-		Shipping: fact.Shipping, Tax: fact.Tax, Total: fact.Total,
+func (s *Service) confirmation(order contract.OrderFact, contact contract.Contact) (letters.Letter, error) {
+	a := contact.ShippingAddress
+	o := letters.Order{
+		ID: order.OrderID, Number: order.Number, Subtotal: order.Subtotal, Discount: order.Discount,
+		Shipping: order.Shipping, Tax: order.Tax, Total: order.Total,
 		Address: []string{a.Name, a.Line1, a.Line2, strings.TrimSpace(a.PostalCode + " " + a.City), a.Region, a.Country},
 	}
-	if fact.Customer == "" {
-		order.Token = to.AccessToken
+	if order.Customer == "" {
+		o.Token = contact.AccessToken
 	}
-	for _, l := range fact.Lines {
-		order.Lines = append(order.Lines, letters.Line{Title: l.Title, Quantity: l.Quantity, UnitPrice: l.UnitPrice, Total: l.Total})
+	for _, l := range order.Lines {
+		o.Lines = append(o.Lines,
+			letters.Line{Title: l.Title, Quantity: l.Quantity, UnitPrice: l.UnitPrice, Total: l.Total})
 	}
-	return s.Letters.OrderConfirmed(order)
+	return s.Letters.OrderConfirmed(o)
 }
 
-// userMail asks the users service for what the mail needs: the event has ids alone.
-func (s *Service) userMail(write func(name, token string) (letters.Letter, error)) composer {
-	return s.one(func(ctx context.Context, event contract.Event) (mail.Message, error) {
-		var fact contract.UserFact
-		if json.Unmarshal(event.Data, &fact) != nil || fact.MailID == "" {
-			return mail.Message{}, errBadData
+// composeUserMail makes a composer of mails to a user. It asks the users service for the recipient and the token,
+// because the event contains ids only.
+func (s *Service) composeUserMail(write func(name, token string) (letters.Letter, error)) composer {
+	return func(ctx context.Context, events []contract.Event) (messages []mail.Message, err error) {
+		for _, event := range events {
+			user, err := contract.DecodeUserFact(event)
+			if err != nil || user.MailID == "" {
+				return nil, errBadData
+			}
+			var to contract.UserLetter
+			path := "/internal/mails/" + url.PathEscape(user.MailID)
+			err = sidecar.Call(ctx, s.Invoker, "users", http.MethodGet, path, nil, nil, &to)
+			if fault.Is(err, "not-found") {
+				s.skip(ctx, event)
+				continue
+			} else if err != nil {
+				return nil, err
+			}
+			letter, err := write(to.Name, to.Token)
+			if err != nil {
+				return nil, err
+			}
+			messages = append(messages, newMessage(event, "", to.Email, letter))
 		}
-		var to contract.UserLetter
-		err := sidecar.Call(ctx, s.Invoker, "users", http.MethodGet, "/internal/mails/"+url.PathEscape(fact.MailID), nil, nil, &to)
-		if fault.Is(err, "not-found") {
-			return mail.Message{}, errVoid
-		} else if err != nil {
-			return mail.Message{}, err
-		}
-		letter, err := write(to.Name, to.Token)
-		return message(event, "", to.Email, letter), err
-	})
+		return messages, nil
+	}
 }
 
-func message(event contract.Event, name, address string, l letters.Letter) mail.Message {
-	return mail.Message{ID: event.ID, At: event.At, Name: name, To: address, Subject: l.Subject, Text: l.Text, HTML: l.HTML}
+func newMessage(event contract.Event, name, address string, l letters.Letter) mail.Message {
+	return mail.Message{ID: event.ID, At: event.At, Name: name, To: address,
+		Subject: l.Subject, Text: l.Text, HTML: l.HTML}
 }

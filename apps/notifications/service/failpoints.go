@@ -1,4 +1,4 @@
 package service
 
-// A step after which a process may die, for the chaos tests.
-const afterSend = "notifications-mailed" // a mail is sent, and that is not marked
+// afterSend is the failpoint after a mail was sent and before it is marked as sent.
+const afterSend = "notifications-mailed"

@@ -1,4 +1,4 @@
-package service_test
+package service
 
 import (
 	"encoding/json"
@@ -18,26 +18,32 @@ import (
 	"haberdash/internal/sidecar"
 )
 
-// tell publishes an event of the users log.
-func (w *world) tell(n uint64, data any) {
-	w.t.Helper()
-	raw, err := json.Marshal(data)
-	require.NoError(w.t, err)
-	event := contract.Event{ID: contract.EventID("users", "users", n, 0), Type: contract.UserDeleted, Source: "users", Partition: "users", Position: n, Data: raw}
+// userDeleted is the event of the users log at a position that deletes a user.
+func userDeleted(position uint64, data string) contract.Event {
+	return contract.Event{ID: contract.EventID("users", "users", position, 0), Type: contract.UserDeleted, Source: "users",
+		Partition: "users", Position: position, Data: json.RawMessage(data)}
+}
+
+// deleteUser publishes an event of the users log.
+func (f *fixture) deleteUser(position uint64, user string) {
+	f.t.Helper()
+	event := userDeleted(position, fmt.Sprintf(`{"userId":%q}`, user))
 	message, err := json.Marshal(event)
-	require.NoError(w.t, err)
-	require.NoError(w.t, w.mesh.Publish(w.t.Context(), contract.TopicUsers, []sidecar.Message{{ID: event.ID, Data: message}}))
+	require.NoError(f.t, err)
+	require.NoError(f.t, f.mesh.Publish(f.t.Context(), contract.TopicUsers,
+		[]sidecar.Message{{ID: event.ID, Data: message}}))
 }
 
-// forgets waits until this replica, too, cannot read the order's contact: it may be another one that was told.
-func (w *world) forgets(id string) {
-	w.t.Helper()
-	require.Eventually(w.t, func() bool { return w.contacts(id).Contacts[0].Erased }, soon, tick)
+// waitForErasure waits until this replica cannot read the order's contact any more: another one may have received the
+// event.
+func (f *fixture) waitForErasure(id string) {
+	f.t.Helper()
+	require.Eventually(f.t, func() bool { return f.contacts(id).Contacts[0].Erased }, timeout, tick)
 }
 
-// traces lists the keys under which a word is kept.
-func (w *world) traces(word string) (keys []string) {
-	for key, value := range w.state.All() {
+// keysContaining lists the keys of the store whose values contain a word.
+func (f *fixture) keysContaining(word string) (keys []string) {
+	for key, value := range f.state.All() {
 		if strings.Contains(value, word) {
 			keys = append(keys, key)
 		}
@@ -45,95 +51,91 @@ func (w *world) traces(word string) (keys []string) {
 	return keys
 }
 
-// shows is what an order shows of who is behind it.
-type shows struct {
+// personalData is what an order shows of its buyer.
+type personalData struct {
 	Email           string
 	ShippingAddress contract.Address
 	Returns         []struct{ Reason string }
 }
 
-func (w *world) shows(id string) (s shows) {
-	w.t.Helper()
-	rec := w.do(http.MethodGet, "/api/v1/orders/"+id, nil, boss...)
-	require.Equal(w.t, http.StatusOK, rec.Code, rec.Body.String())
-	require.NoError(w.t, json.Unmarshal(rec.Body.Bytes(), &s))
-	return s
+func (f *fixture) readPersonalData(id string) (data personalData) {
+	f.t.Helper()
+	rec := f.do(http.MethodGet, "/api/v1/orders/"+id, nil, staff...)
+	f.requireStatus(rec, http.StatusOK)
+	require.NoError(f.t, json.Unmarshal(rec.Body.Bytes(), &data))
+	return data
 }
 
-func (w *world) history(id string) string {
-	w.t.Helper()
-	rec := w.do(http.MethodGet, "/api/v1/orders/"+id+"/events", nil, boss...)
-	require.Equal(w.t, http.StatusOK, rec.Code, rec.Body.String())
+func (f *fixture) history(id string) string {
+	f.t.Helper()
+	rec := f.do(http.MethodGet, "/api/v1/orders/"+id+"/events", nil, staff...)
+	f.requireStatus(rec, http.StatusOK)
 	return rec.Body.String()
 }
 
-func (w *world) contacts(ids ...string) (reply contract.ContactsReply) {
-	w.t.Helper()
-	rec := w.do(http.MethodPost, "/internal/contacts", contract.ContactsRequest{OrderIDs: ids})
-	require.Equal(w.t, http.StatusOK, rec.Code, rec.Body.String())
-	require.NoError(w.t, json.Unmarshal(rec.Body.Bytes(), &reply))
-	require.Len(w.t, reply.Contacts, len(ids))
+func (f *fixture) contacts(ids ...string) (reply contract.ContactsReply) {
+	f.t.Helper()
+	rec := f.do(http.MethodPost, "/internal/contacts", contract.ContactsRequest{OrderIDs: ids})
+	f.requireStatus(rec, http.StatusOK)
+	require.NoError(f.t, json.Unmarshal(rec.Body.Bytes(), &reply))
+	require.Len(f.t, reply.Contacts, len(ids))
 	return reply
 }
 
-// publishes demands that what others hear of the log has none of the words.
-func (w *world) publishes(words ...string) {
-	w.t.Helper()
-	page, err := w.log.Feed(w.t.Context(), 1, 1000)
-	require.NoError(w.t, err)
-	require.NotEmpty(w.t, page.Events)
+// requireUnpublished requires that the published events contain none of the words.
+func (f *fixture) requireUnpublished(words ...string) {
+	f.t.Helper()
+	page, err := f.log.Feed(f.t.Context(), 1, 1000)
+	require.NoError(f.t, err)
+	require.NotEmpty(f.t, page.Events)
 	text, err := json.Marshal(page)
-	require.NoError(w.t, err)
+	require.NoError(f.t, err)
 	for _, word := range words {
-		assert.NotContains(w.t, string(text), word)
+		assert.NotContains(f.t, string(text), word)
 	}
 }
 
-func (w *world) ok(rec interface{ Result() *http.Response }, status int) {
-	w.t.Helper()
-	require.Equal(w.t, status, rec.Result().StatusCode)
-}
-
-// What tells of a person is nowhere in the clear, who may see it does, and once the customer's account is deleted
-// nobody does, but for what the law wants kept.
+// Personal data is stored only in sealed form. Readers who may see it do see it, until the customer's account is
+// deleted. Then only the address on the invoice can be read, which the law wants kept.
 func TestADeletedCustomerCannotBeReadAnyMore(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 10)
-	sent, cancelled := w.buy(), w.buy()
-	guest := read(t, w.place("guest", "c", "tok_visa"))
-	other := read(t, w.place("k", "c", "tok_visa", "Test-User", "bob"))
-	ada := []string{"Test-User", "ada"}
+	f := newFixture(t, 10)
+	sent, cancelled := f.buy(), f.buy()
+	guest := read(t, f.place("guest", "c", "tok_visa"))
+	other := read(t, f.place("k", "c", "tok_visa", "Test-User", "bob"))
 	path := "/api/v1/orders/" + sent.ID
-	w.ok(w.do(http.MethodPost, "/api/v1/orders/"+cancelled.ID+"/cancel", map[string]any{"reason": "going to Lovelace"}, ada...), http.StatusOK)
-	w.ok(w.do(http.MethodPost, path+"/fulfilments", parcel(1), boss...), http.StatusCreated)
-	w.ok(w.do(http.MethodPost, path+"/refunds", map[string]any{"amount": money.New(1, "EUR"), "reason": "friend of Babbage"}, append([]string{"Idempotency-Key", "r"}, boss...)...), http.StatusCreated)
+	f.requireStatus(f.do(http.MethodPost, "/api/v1/orders/"+cancelled.ID+"/cancel",
+		map[string]any{"reason": "going to Lovelace"}, ada...), http.StatusOK)
+	f.requireStatus(f.do(http.MethodPost, path+"/fulfilments", parcelOf(1), staff...), http.StatusCreated)
+	refund := map[string]any{"amount": money.New(1, "EUR"), "reason": "friend of Babbage"}
+	f.requireStatus(f.do(http.MethodPost, path+"/refunds", refund, withKey("r", staff)...), http.StatusCreated)
 	back := map[string]any{"lines": []contract.Line{{SKU: "HAT", Quantity: 1}}, "reason": "my head is small"}
-	rec := w.do(http.MethodPost, path+"/returns", back, append([]string{"Idempotency-Key", "b"}, ada...)...)
-	w.ok(rec, http.StatusCreated)
+	rec := f.do(http.MethodPost, path+"/returns", back, withKey("b", ada)...)
+	f.requireStatus(rec, http.StatusCreated)
 	assert.Contains(t, rec.Body.String(), "my head is small")
 	words := []string{"ada@example.com", "1 Street", "Lovelace", "Babbage", "my head"}
 	check := func(readable bool) {
 		t.Helper()
 		for _, word := range words {
-			assert.Empty(t, w.traces(word), word)
+			assert.Empty(t, f.keysContaining(word), word)
 		}
-		w.publishes(words...)
+		f.requireUnpublished(words...)
 		email, reason := "", ""
 		if readable {
 			email, reason = "ada@example.com", "my head is small"
 		}
 		for _, id := range []string{sent.ID, cancelled.ID} {
-			assert.Equal(t, email, w.shows(id).Email)
-			assert.Equal(t, "1 Street", w.shows(id).ShippingAddress.Line1, "the law wants it kept")
-			assert.NotContains(t, w.history(id), "ada@example.com")
+			assert.Equal(t, email, f.readPersonalData(id).Email)
+			assert.Equal(t, "1 Street", f.readPersonalData(id).ShippingAddress.Line1, "the law wants it kept")
+			assert.NotContains(t, f.history(id), "ada@example.com")
 		}
-		assert.Equal(t, reason, w.shows(sent.ID).Returns[0].Reason)
-		assert.Equal(t, readable, strings.Contains(w.history(sent.ID), "my head is small"))
-		assert.Equal(t, readable, strings.Contains(w.history(sent.ID), "friend of Babbage"))
-		assert.Equal(t, readable, strings.Contains(w.history(cancelled.ID), "going to Lovelace"))
-		list := w.do(http.MethodGet, "/api/v1/orders?customer=ada", nil, boss...)
+		assert.Equal(t, reason, f.readPersonalData(sent.ID).Returns[0].Reason)
+		assert.Equal(t, readable, strings.Contains(f.history(sent.ID), "my head is small"))
+		assert.Equal(t, readable, strings.Contains(f.history(sent.ID), "friend of Babbage"))
+		assert.Equal(t, readable, strings.Contains(f.history(cancelled.ID), "going to Lovelace"))
+		list := f.do(http.MethodGet, "/api/v1/orders?customer=ada", nil, staff...)
 		assert.Equal(t, readable, strings.Contains(list.Body.String(), "ada@example.com"), list.Body)
-		for i, c := range w.contacts(sent.ID, guest.ID, cancelled.ID, other.ID).Contacts {
+		for i, c := range f.contacts(sent.ID, guest.ID, cancelled.ID, other.ID).Contacts {
 			switch i {
 			case 0, 2:
 				assert.Equal(t, !readable, c.Erased)
@@ -149,39 +151,41 @@ func TestADeletedCustomerCannotBeReadAnyMore(t *testing.T) {
 		}
 	}
 	check(true)
-	w.start() // another replica, later
+	f.start() // another replica, later
 	check(true)
 
-	w.tell(1, contract.UserFact{UserID: "ada"})
-	w.forgets(sent.ID)
+	f.deleteUser(1, "ada")
+	f.waitForErasure(sent.ID)
 	check(false)
-	w.tell(1, contract.UserFact{UserID: "ada"})
-	w.tell(2, contract.UserFact{UserID: "nobody"})
-	w.start()
+	f.deleteUser(1, "ada")
+	f.deleteUser(2, "nobody")
+	f.start()
 	check(false)
-	w.tell(3, contract.UserFact{UserID: "ada"})
+	f.deleteUser(3, "ada")
 	check(false)
 
-	again := w.place("buy0", "c", "tok_visa", ada...)
-	assert.Equal(t, sent.ID, read(t, again).ID, "what was placed stays placed")
-	refused := w.place("new", "c", "tok_visa", ada...)
-	w.ok(refused, http.StatusUnauthorized)
+	again := f.place("buy0", "c", "tok_visa", ada...)
+	assert.Equal(t, sent.ID, read(t, again).ID, "an order that was placed before is still found")
+	refused := f.place("new", "c", "tok_visa", ada...)
+	f.requireStatus(refused, http.StatusUnauthorized)
 	assert.Contains(t, refused.Body.String(), "/invalid-token")
-	w.ok(w.do(http.MethodPost, "/api/v1/orders/"+other.ID+"/cancel", map[string]any{"reason": "hm"}, "Test-User", "bob"), http.StatusOK)
-	assert.Contains(t, w.history(other.ID), `"reason":"hm"`)
+	f.requireStatus(f.do(http.MethodPost, "/api/v1/orders/"+other.ID+"/cancel", map[string]any{"reason": "hm"},
+		"Test-User", "bob"), http.StatusOK)
+	assert.Contains(t, f.history(other.ID), `"reason":"hm"`)
 	more := map[string]any{"amount": money.New(1, "EUR"), "reason": "said Ada"}
-	w.ok(w.do(http.MethodPost, path+"/refunds", more, append([]string{"Idempotency-Key", "s"}, boss...)...), http.StatusCreated)
-	assert.NotContains(t, w.history(sent.ID), "said Ada", "of who is deleted nothing new is kept")
-	found, err := w.log.Audit(t.Context())
+	f.requireStatus(f.do(http.MethodPost, path+"/refunds", more, withKey("s", staff)...), http.StatusCreated)
+	assert.NotContains(t, f.history(sent.ID), "said Ada", "nothing more is stored about a deleted customer")
+	found, err := f.log.Audit(t.Context())
 	require.NoError(t, err)
 	assert.Zero(t, found.Wrong, found.Differences)
 	assert.Positive(t, found.Documents)
 }
 
-// An order that is placed while its customer's account is being deleted is refused, or has nothing to read.
+// An order that is placed while its customer's account is being deleted is refused, or its personal data cannot be
+// read.
 func TestOrdersThatRaceWithADeletion(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 100)
+	f := newFixture(t, 100)
 	release := make(chan struct{})
 	var work sync.WaitGroup
 	var mu sync.Mutex
@@ -189,7 +193,7 @@ func TestOrdersThatRaceWithADeletion(t *testing.T) {
 	for i := range 40 {
 		work.Go(func() {
 			<-release
-			rec := w.place(fmt.Sprint(i), fmt.Sprint("cart", i), "tok_visa", "Test-User", "ada")
+			rec := f.place(fmt.Sprint(i), fmt.Sprint("cart", i), "tok_visa", ada...)
 			if rec.Code != http.StatusUnauthorized && assert.Equal(t, http.StatusCreated, rec.Code, rec.Body.String()) {
 				mu.Lock()
 				placed = append(placed, read(t, rec).ID)
@@ -197,82 +201,78 @@ func TestOrdersThatRaceWithADeletion(t *testing.T) {
 			}
 		})
 	}
-	work.Go(func() { <-release; w.tell(1, contract.UserFact{UserID: "ada"}) })
+	work.Go(func() { <-release; f.deleteUser(1, "ada") })
 	close(release)
 	work.Wait()
-	w.start()
+	f.start()
 	for _, id := range placed {
-		assert.Empty(t, w.shows(id).Email)
+		assert.Empty(t, f.readPersonalData(id).Email)
 	}
-	w.ok(w.place("after", "c", "tok_visa", "Test-User", "ada"), http.StatusUnauthorized)
+	f.requireStatus(f.place("after", "c", "tok_visa", ada...), http.StatusUnauthorized)
 }
 
-// handlers are what the service has subscribed to, by topic.
-type handlers map[string]sidecar.Handler
-
-func (h handlers) Subscribe(topic string, handler sidecar.Handler) { h[topic] = handler }
-
-func TestADeletionWaitsForTheStore(t *testing.T) {
+func TestDeletionIsRetriedWhenTheStoreIsUnavailable(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 5)
-	store := &watched{State: w.state}
-	w.store = func(sidecar.State) sidecar.State { return store }
-	w.start()
-	v, topics := w.buy(), handlers{}
-	w.service.Listen(topics)
-	deliver := func(n uint64, data string) sidecar.Outcome {
-		e := contract.Event{ID: fmt.Sprint("users/", n), Type: contract.UserDeleted, Source: "users", Partition: "users", Position: n, Data: json.RawMessage(data)}
+	f := newFixture(t, 5)
+	store := &watchedStore{State: f.state}
+	f.wrapStore = func(sidecar.State) sidecar.State { return store }
+	f.start()
+	v := f.buy()
+	deliver := func(e contract.Event) sidecar.Outcome {
 		raw, err := json.Marshal(e)
 		require.NoError(t, err)
-		return topics[contract.TopicUsers](t.Context(), []sidecar.Delivery{{ID: e.ID, Topic: contract.TopicUsers, Data: raw}})[0]
+		deliveries := []sidecar.Delivery{{ID: e.ID, Topic: contract.TopicUsers, Data: raw}}
+		return f.service.consumer.Deliver(t.Context(), deliveries)[0]
 	}
 	store.fail("contact/", true)
-	assert.Equal(t, sidecar.Retry, deliver(1, `{"userId":"ada"}`))
+	assert.Equal(t, sidecar.Retry, deliver(userDeleted(1, `{"userId":"ada"}`)))
 	store.fail("contact/", false)
-	assert.Equal(t, "ada@example.com", w.shows(v.ID).Email)
-	assert.Equal(t, sidecar.Done, deliver(1, `{"userId":"ada"}`))
-	assert.Empty(t, w.shows(v.ID).Email)
-	assert.Equal(t, sidecar.Done, deliver(2, `{"userId":7}`))
-	assert.Len(t, w.traces("the user is not understood"), 1, "it is put aside")
+	assert.Equal(t, "ada@example.com", f.readPersonalData(v.ID).Email)
+	assert.Equal(t, sidecar.Done, deliver(userDeleted(1, `{"userId":"ada"}`)))
+	assert.Empty(t, f.readPersonalData(v.ID).Email)
+	assert.Equal(t, sidecar.Done, deliver(userDeleted(2, `{"userId":7}`)))
+	assert.Len(t, f.keysContaining("the event's data is not that of a user"), 1, "it is a dead letter")
 }
 
-// An order of the time before contacts were sealed is read as it is; what is said of it now is sealed.
-func TestOrdersOfFormerTimes(t *testing.T) {
+// Old orders have their personal data in the clear. What is written about them now is sealed.
+func TestOrderFromBeforeSealingIsRead(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 5)
-	fact := json.RawMessage(`{"orderId":"old","number":"H1","customer":"ada","email":"old@example.com","cartId":"c","lines":[],"total":{"amount":0,"currency":"EUR"},
+	f := newFixture(t, 5)
+	fact := json.RawMessage(`{"orderId":"old","number":"H1","customer":"ada","email":"old@example.com",
+		"cartId":"c","lines":[],"total":{"amount":0,"currency":"EUR"},
 		"shippingAddress":{"name":"Ada","line1":"2 Street","city":"B","postalCode":"1","country":"DE"}}`)
-	_, err := w.log.Do(t.Context(), []string{"order/old"}, func(tx *commitlog.Tx[order.State]) error {
+	_, err := f.log.Do(t.Context(), []string{"order/old"}, func(tx *commitlog.Tx[order.State]) error {
 		tx.Emit("order/old", contract.OrderPlaced, fact)
 		tx.Emit("order/old", contract.OrderConfirmed, fact)
 		return nil
 	})
 	require.NoError(t, err)
-	w.start()
-	assert.Equal(t, "old@example.com", w.shows("old").Email)
-	assert.Equal(t, "2 Street", w.shows("old").ShippingAddress.Line1)
-	assert.NotContains(t, w.history("old"), "old@example.com")
-	assert.Equal(t, "old@example.com", w.contacts("old").Contacts[0].Email)
-	w.ok(w.do(http.MethodPost, "/api/v1/orders/old/cancel", map[string]any{"reason": "going to Lovelace"}, "Test-User", "ada"), http.StatusOK)
-	assert.Empty(t, w.traces("Lovelace"))
-	assert.Contains(t, w.history("old"), "going to Lovelace")
-	w.tell(1, contract.UserFact{UserID: "ada"})
-	assert.Eventually(t, func() bool { return !strings.Contains(w.history("old"), "Lovelace") }, soon, tick)
+	f.start()
+	assert.Equal(t, "old@example.com", f.readPersonalData("old").Email)
+	assert.Equal(t, "2 Street", f.readPersonalData("old").ShippingAddress.Line1)
+	assert.NotContains(t, f.history("old"), "old@example.com")
+	assert.Equal(t, "old@example.com", f.contacts("old").Contacts[0].Email)
+	f.requireStatus(f.do(http.MethodPost, "/api/v1/orders/old/cancel", map[string]any{"reason": "going to Lovelace"},
+		ada...), http.StatusOK)
+	assert.Empty(t, f.keysContaining("Lovelace"))
+	assert.Contains(t, f.history("old"), "going to Lovelace")
+	f.deleteUser(1, "ada")
+	assert.Eventually(t, func() bool { return !strings.Contains(f.history("old"), "Lovelace") }, timeout, tick)
 }
 
-func TestContactsOfOrdersThatAreNotThere(t *testing.T) {
+func TestContactsAreReadOnlyOfKnownOrders(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 5)
-	v := w.buy()
-	ask := func(ids ...string) int {
-		return w.do(http.MethodPost, "/internal/contacts", contract.ContactsRequest{OrderIDs: ids}).Code
+	f := newFixture(t, 5)
+	v := f.buy()
+	status := func(ids ...string) int {
+		return f.do(http.MethodPost, "/internal/contacts", contract.ContactsRequest{OrderIDs: ids}).Code
 	}
-	assert.Equal(t, http.StatusNotFound, ask(v.ID, "unknown"))
-	assert.Equal(t, http.StatusUnprocessableEntity, ask())
-	assert.Equal(t, http.StatusUnprocessableEntity, ask(make([]string, 51)...))
+	assert.Equal(t, http.StatusNotFound, status(v.ID, "unknown"))
+	assert.Equal(t, http.StatusUnprocessableEntity, status())
+	assert.Equal(t, http.StatusUnprocessableEntity, status(make([]string, 51)...))
 	many := make([]string, 50)
 	for i := range many {
 		many[i] = v.ID
 	}
-	assert.Len(t, w.contacts(many...).Contacts, 50)
+	assert.Len(t, f.contacts(many...).Contacts, 50)
 }

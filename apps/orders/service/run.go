@@ -2,127 +2,110 @@ package service
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
-	"sync"
+	"strings"
 	"time"
-
-	"github.com/caarlos0/env/v11"
 
 	"haberdash/apps/orders/internal/order"
 	"haberdash/apps/orders/internal/payment"
-	"haberdash/apps/orders/service/stripe"
-	"haberdash/apps/orders/service/vault"
+	"haberdash/apps/orders/internal/readmodel"
+	"haberdash/apps/orders/service/payments/sandbox"
+	"haberdash/apps/orders/service/payments/stripe"
+	"haberdash/apps/orders/service/payments/webhook"
 	"haberdash/internal/commitlog"
-	"haberdash/internal/commitlog/logapi"
-	"haberdash/internal/contract"
 	"haberdash/internal/host"
-	"haberdash/internal/sidecar"
-	"haberdash/internal/sidecar/daprd"
+	"haberdash/internal/roster"
+	"haberdash/internal/sidecar/daprd/workflow"
 )
 
 // Config is what the service reads from its environment.
 type Config struct {
-	Times
+	Durations
 	// Provider moves the money: "sandbox", which moves none, or "stripe".
 	Provider string `env:"PAYMENT_PROVIDER" envDefault:"sandbox"`
-	// StripeURL is another server that speaks Stripe's API, for tests; Stripe's own if empty.
+	// StripeURL is another server with Stripe's API, for tests; empty for Stripe itself.
 	StripeURL string `env:"STRIPE_URL"`
-	// InvoiceYears is for how many calendar years after its own an invoice is kept: ten are asked for almost anywhere.
+	// InvoiceYears is for how many calendar years after its own an invoice is kept. Most countries require ten.
 	InvoiceYears int `env:"INVOICE_YEARS" envDefault:"10"`
-	// Rebuild is on to write all documents anew from the log first.
-	Rebuild string `env:"REBUILD" envDefault:"off"`
 }
 
-// Run wires the service to its sidecar.
-func Run(ctx context.Context, h *host.Host) (func(context.Context) error, error) {
-	config, err := env.ParseAs[Config]()
-	if err != nil {
-		return nil, fmt.Errorf("configuration: %w", err)
+// Check checks what parsing cannot.
+func (c Config) Check() error {
+	if c.InvoiceYears < 1 {
+		return fmt.Errorf("INVOICE_YEARS=%d: expected 1 or more", c.InvoiceYears)
 	}
-	if config.InvoiceYears < 1 {
-		return nil, fmt.Errorf("configuration: INVOICE_YEARS=%d: expected 1 or more", config.InvoiceYears)
+	if c.Provider != "sandbox" && c.Provider != "stripe" {
+		return fmt.Errorf("PAYMENT_PROVIDER=%s is unknown: the choices are sandbox, stripe", c.Provider)
+	}
+	return nil
+}
+
+// Run wires the orders service.
+func Run(ctx context.Context, h *host.Host) error {
+	config, err := host.Configure[Config](h)
+	if err != nil {
+		return err
 	}
 	secret, err := h.Sidecar.Secret(ctx, "ID_KEY")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	state := h.Sidecar.State(daprd.StateStore)
-	log, err := commitlog.Open(ctx, state, "orders", "orders", order.Model(), commitlog.Options{Rebuild: config.Rebuild == "on"})
+	payments, webhooks, err := connectProvider(ctx, h, config)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	payments, err := provider(ctx, h, config, state)
+	log, err := host.OpenLog(ctx, h, roster.OrdersLog, order.Model(), commitlog.Options{})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	keys, err := vault.New(state, secret, newPartID, time.Now)
+	readModel := readmodel.New(log)
+	if err := h.OpenProjection(ctx, readModel.Projection()); err != nil {
+		return err
+	}
+	workflows := workflow.New(h.Sidecar.Conn(), workflow.Options{})
+	s, err := New(Deps{State: h.State(), Invoker: h.Sidecar, Workflows: workflows, Log: log, ReadModel: readModel,
+		Payments: payments, Webhooks: webhooks, Now: time.Now, NewID: newID,
+		Secret: secret, InvoiceYears: config.InvoiceYears, Durations: config.Durations})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	workflows := h.Sidecar.Workflows(daprd.WorkflowOptions{})
-	book := order.NewBook(log)
-	if config.Rebuild == "on" {
-		if err := book.Pages().Rebuild(ctx); err != nil {
-			return nil, err
-		}
-	}
-	if err := book.Pages().Open(ctx); err != nil {
-		return nil, err
-	}
-	s := New(Deps{
-		Book: book, Payments: payments, State: state, Vault: keys,
-		Invoker: h.Sidecar, Workflows: workflows, Secret: []byte(secret), Now: time.Now, Times: config.Times,
-		InvoiceYears: config.InvoiceYears,
-	})
-	s.Host(workflows)
+	s.lifecycle.RegisterWorkflow(workflows)
+	h.Consume(s.consumer)
+	// The log is exported before the payments: an order whose payment moves during the export finds it moved afterwards.
+	// The keys come last, so that a key is exported as destroyed if it is destroyed during the export. Refusals are not
+	// exported, because they are stored for a day only; nor are workflows, which start again from the log.
+	h.Export(s.exportPayments)
+	h.Export(s.personal.Export)
+	h.Go("workflows", workflows.Run)
+	h.Go("lifecycles", s.lifecycle.StartFromLog)
 	h.Server.Alive(workflows.Healthy)
-	h.Server.Ready("log", logapi.Ready(log))
 	s.Mount(h.API)
-	s.Measure(h.Registry)
-	s.Listen(h.Events)
-	logapi.MountFeed(h.API, log)
-	logapi.MountAudit(h.API, log, book.Pages())
-	s.MountExport(h.API, log)
-	if notifier, tells := payments.(Notifier); tells {
-		s.MountWebhooks(h.API, notifier)
-	}
-	work, stop := context.WithCancel(ctx)
-	var done sync.WaitGroup
-	done.Go(func() { book.Run(work) })
-	done.Go(func() { s.Run(work) })
-	done.Go(func() { log.Publish(work, h.Sidecar, contract.TopicOrders) })
-	done.Go(func() {
-		if err := workflows.Run(work); err != nil {
-			h.Fail(fmt.Errorf("workflows: %w", err))
-		}
-	})
-	done.Go(func() {
-		if err := s.Follow(work); err != nil {
-			h.Fail(fmt.Errorf("lifecycles: %w", err))
-		}
-	})
-	return func(ctx context.Context) error {
-		stop()
-		done.Wait()
-		return log.Close(ctx)
-	}, nil
+	return nil
 }
 
-// provider gives the payment provider that the configuration names, with its secrets from the secret store.
-func provider(ctx context.Context, h *host.Host, c Config, state sidecar.State) (payment.Provider, error) {
-	switch c.Provider {
-	case "sandbox":
-		return payment.NewSandbox(state, time.Now, payment.Sleep), nil
-	case "stripe":
-		key, err := h.Sidecar.Secret(ctx, "STRIPE_SECRET_KEY")
-		if err != nil {
-			return nil, err
-		}
-		webhook, err := h.Sidecar.Secret(ctx, "STRIPE_WEBHOOK_SECRET")
-		if err != nil {
-			return nil, err
-		}
-		return stripe.New(stripe.Config{SecretKey: key, WebhookSecret: webhook, URL: c.StripeURL})
+func newID() string { return strings.ToLower(rand.Text()) }
+
+// connectProvider makes the payment provider that the configuration names. Its secrets come from the secret store.
+func connectProvider(ctx context.Context, h *host.Host, c Config) (payment.Provider, *Webhooks, error) {
+	if c.Provider == "sandbox" {
+		return sandbox.New(h.State(), time.Now, sandbox.Sleep), nil, nil
 	}
-	return nil, fmt.Errorf("PAYMENT_PROVIDER=%s is unknown: the choices are sandbox, stripe", c.Provider)
+	key, err := h.Sidecar.Secret(ctx, "STRIPE_SECRET_KEY")
+	if err != nil {
+		return nil, nil, err
+	}
+	webhookSecret, err := h.Sidecar.Secret(ctx, "STRIPE_WEBHOOK_SECRET")
+	if err != nil {
+		return nil, nil, err
+	}
+	provider, err := stripe.New(stripe.Config{SecretKey: key, URL: c.StripeURL})
+	if err != nil {
+		return nil, nil, err
+	}
+	reader, err := webhook.NewReader(webhookSecret)
+	if err != nil {
+		return nil, nil, err
+	}
+	return provider, &Webhooks{reader, provider.Look}, nil
 }

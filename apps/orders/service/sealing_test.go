@@ -1,4 +1,4 @@
-package service_test
+package service
 
 import (
 	"context"
@@ -18,17 +18,17 @@ import (
 	"haberdash/internal/sidecar"
 )
 
-// watched is a state store that tells what it is asked for of the vault, and fails on demand.
-type watched struct {
+// watchedStore is a state store that lists its calls for keys of the vault and for refusals, and fails on demand.
+type watchedStore struct {
 	sidecar.State
 	mu    sync.Mutex
 	calls []string
-	down  string // prefix of the keys that fail, if any
+	down  string // prefix of the keys that fail, if it is set
 }
 
 var errDown = errors.New("the store is down")
 
-func (s *watched) fail(prefix string, down bool) {
+func (s *watchedStore) fail(prefix string, down bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.down = ""; down {
@@ -36,82 +36,82 @@ func (s *watched) fail(prefix string, down bool) {
 	}
 }
 
-// taken gives the calls so far, and forgets them.
-func (s *watched) taken() (calls []string) {
+// takeCalls returns the calls since it was called last.
+func (s *watchedStore) takeCalls() (calls []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	calls, s.calls = s.calls, nil
 	return calls
 }
 
-func (s *watched) call(kind string, keys ...string) error {
+func (s *watchedStore) noteCall(method string, keys ...string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	what := ""
+	noted := ""
 	for _, key := range keys {
 		if s.down != "" && strings.HasPrefix(key, s.down) {
-			return errDown
+			return sidecar.StoreUnavailable(errDown)
 		}
-		if kinds, _, _ := strings.Cut(key, "/"); slices.Contains([]string{"contact", "guests", "invoice", "refused"}, kinds) {
-			what += " " + kinds
+		if kind, _, _ := strings.Cut(key, "/"); slices.Contains([]string{"contact", "guests", "invoice", "refused"}, kind) {
+			noted += " " + kind
 		}
 	}
-	if what != "" {
-		s.calls = append(s.calls, kind+what)
+	if noted != "" {
+		s.calls = append(s.calls, method+noted)
 	}
 	return nil
 }
 
-func (s *watched) Get(ctx context.Context, key string) (sidecar.Item, error) {
-	if err := s.call("Get", key); err != nil {
+func (s *watchedStore) Get(ctx context.Context, key string) (sidecar.Item, error) {
+	if err := s.noteCall("Get", key); err != nil {
 		return sidecar.Item{}, err
 	}
 	return s.State.Get(ctx, key)
 }
 
-func (s *watched) GetMany(ctx context.Context, keys []string) (map[string]sidecar.Item, error) {
-	if err := s.call("GetMany", keys...); err != nil {
+func (s *watchedStore) GetMany(ctx context.Context, keys []string) (map[string]sidecar.Item, error) {
+	if err := s.noteCall("GetMany", keys...); err != nil {
 		return nil, err
 	}
 	return s.State.GetMany(ctx, keys)
 }
 
-func (s *watched) Create(ctx context.Context, key string, value []byte, opts ...sidecar.PutOption) error {
-	if err := s.call("Create", key); err != nil {
+func (s *watchedStore) Create(ctx context.Context, key string, value []byte, opts ...sidecar.PutOption) error {
+	if err := s.noteCall("Create", key); err != nil {
 		return err
 	}
 	return s.State.Create(ctx, key, value, opts...)
 }
 
-func (s *watched) Put(ctx context.Context, key string, value []byte, etag string, opts ...sidecar.PutOption) error {
-	if err := s.call("Put", key); err != nil {
+func (s *watchedStore) Put(ctx context.Context, key string, value []byte, etag string,
+	opts ...sidecar.PutOption) error {
+	if err := s.noteCall("Put", key); err != nil {
 		return err
 	}
 	return s.State.Put(ctx, key, value, etag, opts...)
 }
 
-// To seal an order costs no call of its own: keys come with the read that there is anyway, and the few that are to be
-// made are made while the cart is asked for its price. The answer, too, needs none.
-func TestSealingCostsNoCallOfItsOwn(t *testing.T) {
+// Keys are read together with other data of the placement, and the few new keys are made while the cart is quoted. The
+// answer needs no call either.
+func TestSealingAnOrderNeedsNoStoreCallOfItsOwn(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 100)
-	store := &watched{State: w.state}
-	w.store = func(sidecar.State) sidecar.State { return store }
-	w.start()
+	f := newFixture(t, 100)
+	store := &watchedStore{State: f.state}
+	f.wrapStore = func(sidecar.State) sidecar.State { return store }
+	f.start()
 	place := func(key string, headers ...string) []string {
 		t.Helper()
-		w.ok(w.place(key, "c", "tok_visa", headers...), http.StatusCreated)
-		return store.taken()
+		f.requireStatus(f.place(key, "c", "tok_visa", headers...), http.StatusCreated)
+		return store.takeCalls()
 	}
-	ada := []string{"Test-User", "ada"}
 	made := make(chan struct{})
-	w.asked = func() { // the cart answers when the keys are made: with a call of its own the order would wait for ever
-		assert.Eventually(t, func() bool { return len(w.traces(`"keys"`)) == 2 }, soon, time.Millisecond)
+	f.beforeQuote = func() { // cart answers only when the keys are made
+		assert.Eventually(t, func() bool { return len(f.keysContaining(`"keys"`)) == 2 }, timeout, time.Millisecond)
 		close(made)
 	}
 	assert.Equal(t, []string{"GetMany invoice contact refused", "Create contact", "Create invoice"}, place("1", ada...))
 	<-made
-	w.asked = nil
+	f.beforeQuote = nil
 	assert.Equal(t, []string{"GetMany invoice contact refused"}, place("2", ada...))
 	assert.Equal(t, []string{"GetMany invoice refused", "Create guests"}, place("3"))
 	for i := range 63 {
@@ -119,37 +119,37 @@ func TestSealingCostsNoCallOfItsOwn(t *testing.T) {
 	}
 	assert.Equal(t, []string{"GetMany invoice refused", "Create guests"}, place("4"))
 	store.fail("contact/", true)
-	assert.GreaterOrEqual(t, w.place("5", "c", "tok_visa", ada...).Code, 500)
+	f.requireStatus(f.place("5", "c", "tok_visa", ada...), http.StatusServiceUnavailable)
 	store.fail("contact/", false)
-	w.ok(w.place("5", "c", "tok_visa", ada...), http.StatusCreated)
+	f.requireStatus(f.place("5", "c", "tok_visa", ada...), http.StatusCreated)
 }
 
-// Keys move along, those that are destroyed as such.
-func TestMovedOrdersAreReadByWhoMayReadThem(t *testing.T) {
+// Keys are exported too, also those that are destroyed.
+func TestImportedOrdersShowTheirPersonalData(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 5)
-	gone, guest := w.buy(), read(t, w.place("guest", "c", "tok_visa"))
-	kept := read(t, w.place("k", "c", "tok_visa", "Test-User", "bob"))
-	w.tell(1, contract.UserFact{UserID: "ada"})
-	there := newWorld(t, 5)
-	there.state = w.move()
-	there.start()
+	f := newFixture(t, 5)
+	erased, guest := f.buy(), read(t, f.place("guest", "c", "tok_visa"))
+	kept := read(t, f.place("k", "c", "tok_visa", "Test-User", "bob"))
+	f.deleteUser(1, "ada")
+	imported := newFixture(t, 5)
+	imported.state = f.exportAndImport()
+	imported.start()
 	for _, id := range []string{guest.ID, kept.ID} {
-		require.Equal(t, "ada@example.com", there.shows(id).Email)
+		require.Equal(t, "ada@example.com", imported.readPersonalData(id).Email)
 	}
-	require.Empty(t, there.shows(gone.ID).Email)
-	require.Equal(t, "1 Street", there.shows(gone.ID).ShippingAddress.Line1)
-	there.ok(there.place("new", "c", "tok_visa", "Test-User", "ada"), http.StatusUnauthorized)
+	require.Empty(t, imported.readPersonalData(erased.ID).Email)
+	require.Equal(t, "1 Street", imported.readPersonalData(erased.ID).ShippingAddress.Line1)
+	imported.requireStatus(imported.place("new", "c", "tok_visa", ada...), http.StatusUnauthorized)
 }
 
-// An operator erases who a guest was, and the invoices of a year when the law no longer wants them kept; not before.
+// An operator can erase a guest's contact, and the invoices of a year as soon as the law no longer wants them kept.
 func TestWhatAnOperatorErases(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 5)
-	guest, other, own := read(t, w.place("1", "c", "tok_visa")), read(t, w.place("2", "c", "tok_visa")), w.buy()
+	f := newFixture(t, 5)
+	guest, other, own := read(t, f.place("1", "c", "tok_visa")), read(t, f.place("2", "c", "tok_visa")), f.buy()
 	erase := func(what string, status int, problem string) {
 		t.Helper()
-		rec := w.do(http.MethodPost, "/internal/erasures/"+what, nil)
+		rec := f.do(http.MethodPost, "/internal/erasures/"+what, nil)
 		require.Equal(t, status, rec.Code, rec.Body.String())
 		require.Contains(t, rec.Body.String(), problem)
 	}
@@ -158,21 +158,21 @@ func TestWhatAnOperatorErases(t *testing.T) {
 	for range 2 {
 		erase("orders/"+guest.ID, http.StatusNoContent, "")
 	}
-	assert.Empty(t, w.shows(guest.ID).Email)
-	assert.Equal(t, "1 Street", w.shows(guest.ID).ShippingAddress.Line1)
-	assert.True(t, w.contacts(guest.ID).Contacts[0].Erased)
+	assert.Empty(t, f.readPersonalData(guest.ID).Email)
+	assert.Equal(t, "1 Street", f.readPersonalData(guest.ID).ShippingAddress.Line1)
+	assert.True(t, f.contacts(guest.ID).Contacts[0].Erased)
 	for _, id := range []string{other.ID, own.ID} {
-		assert.Equal(t, "ada@example.com", w.shows(id).Email)
+		assert.Equal(t, "ada@example.com", f.readPersonalData(id).Email)
 	}
 
-	year := w.now().UTC().Year()
+	year := f.now().UTC().Year()
 	invoices := fmt.Sprint("invoices/", year)
 	erase("invoices/1999", http.StatusUnprocessableEntity, "path.year")
 	erase(invoices, http.StatusConflict, fmt.Sprint(`"until":`, year+10))
-	w.advance(time.Date(year+11, 1, 1, 0, 0, 1, 0, time.UTC).Sub(w.now()))
+	f.advance(time.Date(year+11, 1, 1, 0, 0, 1, 0, time.UTC).Sub(f.now()))
 	for range 2 {
 		erase(invoices, http.StatusNoContent, "")
 	}
-	assert.Equal(t, contract.Address{}, w.shows(own.ID).ShippingAddress)
-	assert.Equal(t, "ada@example.com", w.shows(own.ID).Email)
+	assert.Equal(t, contract.Address{}, f.readPersonalData(own.ID).ShippingAddress)
+	assert.Equal(t, "ada@example.com", f.readPersonalData(own.ID).Email)
 }

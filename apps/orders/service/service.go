@@ -1,119 +1,150 @@
-// Package service is the edge of orders: wiring, routes, placement, and the lifecycle that
-// stands behind it.
+// Package service wires the orders service. Its rooms are packages:
+//
+//	placement   places orders and decides them
+//	lifecycle   does what placed orders owe
+//	payments    calls the payment provider; its adapters are sandbox and stripe
+//	stock       calls catalog about the goods
+//	privacy     seals, opens and erases personal data
+//	routes      the public API; views are what it answers with
 package service
 
 import (
-	"crypto/hmac"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base32"
-	"encoding/hex"
-	"encoding/json"
-	"strings"
-	"sync"
+	"context"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
+	"haberdash/apps/orders/internal/ids"
 	"haberdash/apps/orders/internal/order"
+	"haberdash/apps/orders/internal/orderlog"
 	"haberdash/apps/orders/internal/payment"
-	"haberdash/apps/orders/service/vault"
+	"haberdash/apps/orders/internal/readmodel"
+	"haberdash/apps/orders/service/lifecycle"
+	"haberdash/apps/orders/service/payments"
+	"haberdash/apps/orders/service/payments/webhook"
+	"haberdash/apps/orders/service/placement"
+	"haberdash/apps/orders/service/privacy"
+	"haberdash/apps/orders/service/privacy/vault"
+	"haberdash/apps/orders/service/routes"
+	"haberdash/apps/orders/service/stock"
+	"haberdash/apps/orders/service/views"
 	"haberdash/internal/commitlog"
+	"haberdash/internal/consumer"
+	"haberdash/internal/contract"
 	"haberdash/internal/sidecar"
 )
 
-// Deps are what the service stands on.
+// Deps is what the service is made of.
 type Deps struct {
-	Book      *order.Book
-	Payments  payment.Provider
-	Invoker   sidecar.Invoker
-	State     sidecar.State // for refusals, see refusals.go, and what is consumed
-	Vault     *vault.Vault
+	State     sidecar.State
+	Invoker   sidecar.Invoker // reaches cart, catalog, and the feed of users
 	Workflows sidecar.Workflows
-	Secret    []byte // keys the order ids and the guests' access tokens
+	Log       *commitlog.Partition[order.State]
+	ReadModel *readmodel.Orders
+	Payments  payment.Provider
+	Webhooks  *Webhooks // nil if the payment provider sends none
 	Now       func() time.Time
-	// InvoiceYears is for how many calendar years after its own an invoice is kept.
-	InvoiceYears int
-	Times
+	NewID     func() string // unique, in lower case
+
+	Secret       string // from which ids, access tokens and the key of the vault are derived
+	InvoiceYears int    // for how many calendar years after its own an invoice is kept
+	Durations
 }
 
-// Times are the service's patience.
-type Times struct {
-	// ProviderPatience is how long a buyer waits for the payment provider.
-	ProviderPatience time.Duration `env:"PROVIDER_PATIENCE" envDefault:"5s"`
-	// Deadline is the age at which an undecided order is taken up by its lifecycle.
+// Webhooks are the webhooks of a payment provider.
+type Webhooks struct {
+	Reader *webhook.Reader
+	Look   lifecycle.Look
+}
+
+// Durations are settings of the service.
+type Durations struct {
+	// ProviderTimeout is how long a request waits for the payment provider.
+	ProviderTimeout time.Duration `env:"PROVIDER_PATIENCE" envDefault:"5s"`
+	// Deadline is the age from which the lifecycle of an undecided order decides it.
 	Deadline time.Duration `env:"ORDER_DEADLINE" envDefault:"10s"`
-	// GiveUp is the age at which an order without an answer from the provider is rejected.
-	GiveUp time.Duration `env:"ORDER_GIVE_UP" envDefault:"15m"`
-	// HoldFor is how long goods are held before catalog asks what became of the order.
-	HoldFor time.Duration `env:"RESERVATION_TIME" envDefault:"15m"`
-	// AuthorisationLife is how long an authorisation can be captured. Stripe's last 7 days for most cards;
-	// what is not shipped by then is cancelled.
+	// RejectAfter is the age at which an order is rejected whose payment provider does not answer.
+	RejectAfter time.Duration `env:"ORDER_GIVE_UP" envDefault:"15m"`
+	// ReservationTime is how long goods are reserved before catalog asks what became of the order.
+	ReservationTime time.Duration `env:"RESERVATION_TIME" envDefault:"15m"`
+	// AuthorisationLife is how long an authorisation can be captured: with Stripe 7 days for most cards. What is not
+	// shipped by then is cancelled.
 	AuthorisationLife time.Duration `env:"AUTHORIZATION_LIFE" envDefault:"160h"`
-	// ReturnsFor is how long after its last change an order that arrived is watched.
+	// ReturnsFor is for how long after its last change a shipped order may be returned.
 	ReturnsFor time.Duration `env:"RETURNS_FOR" envDefault:"720h"`
 }
 
-// Service places orders and keeps them.
+// Service places orders, and does what they owe.
 type Service struct {
-	Deps
-	running  sync.Map // order id → struct{}: orders that this process is working on
-	placing  traffic  // requests to place an order that are under way here
-	consumer *commitlog.Consumer
+	readModel *readmodel.Orders
+	payments  payment.Provider
+	webhooks  *Webhooks
+	personal  *privacy.PersonalData
+	lifecycle *lifecycle.Lifecycle
+	routes    *routes.Routes
+	consumer  *consumer.Consumer
 }
 
-// New makes the service; see Mount, Host, Follow, Listen and Run.
-func New(d Deps) *Service {
-	s := &Service{Deps: d}
-	s.consumer = s.newConsumer()
-	return s
-}
-
-// Host registers the lifecycle of orders.
-func (s *Service) Host(w sidecar.WorkflowHost) {
-	w.Workflow(lifecycleName, s.lifecycle)
-	w.Activity(settleName, s.settleOrder)
-}
-
-// take claims an order for this caller; mine is false while another one in this process works on it. It
-// saves work, no more: every step may be done twice.
-func (s *Service) take(id string) (done func(), mine bool) {
-	if _, busy := s.running.LoadOrStore(id, struct{}{}); busy {
-		return nil, false
-	}
-	return func() { s.running.Delete(id) }, true
-}
-
-// idEncoding is lower-case base32: safe in paths, keys and mails.
-var idEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
-
-// orderID is the id of the order that a caller places with an idempotency key. The same key of the same
-// caller is the same order on every replica and after every restart: the log is the idempotency store.
-func (s *Service) orderID(caller, key string) string {
-	return idEncoding.EncodeToString(s.mac("order", caller, key)[:20])
-}
-
-func newPartID() string { return strings.ToLower(rand.Text()) }
-
-// accessToken lets a guest read the order; it is derived, not stored.
-func (s *Service) accessToken(orderID string) string {
-	return hex.EncodeToString(s.mac("access", orderID))
-}
-
-// fingerprint identifies a request body as it was understood, whatever the order of its members or its white space.
-// It has a key: from a digest, who reads the store could find out an address by guessing.
-func (s *Service) fingerprint(body any) string {
-	canonical, err := json.Marshal(body)
+// New makes the service. It fails without a secret.
+func New(d Deps) (*Service, error) {
+	keys, err := vault.New(d.State, d.Secret, d.NewID, d.Now)
 	if err != nil {
-		panic(err) // plain structs of strings and numbers
+		return nil, err
 	}
-	return hex.EncodeToString(s.mac("request", string(canonical)))
+	orders, derived := orderlog.New(d.Log), ids.NewDeriver(d.Secret)
+	personal := privacy.New(privacy.Options{Vault: keys, Orders: orders, ReadModel: d.ReadModel, IDs: derived, Now: d.Now,
+		InvoiceYears: d.InvoiceYears})
+	goods := stock.NewClient(d.Invoker, d.Now, d.ReservationTime)
+	money := payments.NewClient(d.Payments, d.ProviderTimeout)
+	decider := placement.NewDecider(placement.DeciderOptions{Orders: orders, Stock: goods, Payments: money, Now: d.Now,
+		RejectAfter: d.RejectAfter})
+	placer := placement.NewPlacer(placement.Options{State: d.State, Apps: d.Invoker, Log: d.Log, Orders: orders,
+		Decider: decider, Personal: personal, IDs: derived, Now: d.Now, ProviderTimeout: d.ProviderTimeout})
+	life := lifecycle.New(lifecycle.Options{Workflows: d.Workflows, Orders: orders, ReadModel: d.ReadModel,
+		Decider: decider,
+		Stock:   goods, Payments: money, Placing: placer.Busy, Now: d.Now, Deadline: d.Deadline,
+		AuthorisationLife: d.AuthorisationLife, ReturnsFor: d.ReturnsFor})
+	s := &Service{readModel: d.ReadModel, payments: d.Payments, webhooks: d.Webhooks, personal: personal, lifecycle: life}
+	s.routes = routes.New(routes.Options{Orders: orders, ReadModel: d.ReadModel, Placer: placer, Lifecycle: life,
+		Personal: personal, Views: views.New(personal, orders), IDs: derived, NewID: d.NewID})
+	s.consumer = consumer.New(consumer.Options{
+		State: d.State, Fetch: consumer.FetchFrom(d.Invoker), Now: d.Now,
+		Handlers: map[string]consumer.Handler{contract.UserDeleted: s.userDeleted},
+	})
+	return s, nil
 }
 
-// mac is an HMAC-SHA-256 of length-prefixed parts, so that no two lists of parts collide.
-func (s *Service) mac(parts ...string) []byte {
-	h := hmac.New(sha256.New, s.Secret)
-	for _, p := range parts {
-		h.Write([]byte{byte(len(p) >> 8), byte(len(p))})
-		h.Write([]byte(strings.ToValidUTF8(p, "?")))
+// Mount serves the routes.
+func (s *Service) Mount(api huma.API) {
+	s.routes.Mount(api)
+	s.personal.MountContacts(api)
+	s.personal.MountErasures(api)
+	if s.webhooks != nil {
+		webhook.Mount(api, s.webhooks.Reader, s.handleWebhook)
 	}
-	return h.Sum(nil)
+}
+
+func (s *Service) handleWebhook(ctx context.Context, e webhook.Event) error {
+	return s.lifecycle.CheckAuthorisation(ctx, e.OrderID, e.AuthorisationID, s.webhooks.Look)
+}
+
+// userDeleted erases the personal data of a customer whose account is deleted, and the dead letters about them.
+func (s *Service) userDeleted(ctx context.Context, event contract.Event) error {
+	fact, err := contract.DecodeUserFact(event)
+	if err != nil {
+		return consumer.Permanent(err)
+	}
+	if err := s.personal.EraseCustomer(ctx, fact.UserID); err != nil {
+		return err
+	}
+	return s.consumer.DiscardMatching(ctx, func(e contract.Event) bool { return contract.Concerns(e, fact.UserID) })
+}
+
+// exportPayments passes the payment provider's records of all orders to put, if they are stored here.
+func (s *Service) exportPayments(ctx context.Context, put func(sidecar.Item) error) error {
+	exporter, stored := s.payments.(payments.Exporter)
+	if !stored {
+		return nil
+	}
+	return s.readModel.OrderIDs(ctx, func(orderIDs []string) error { return exporter.Export(ctx, orderIDs, put) })
 }

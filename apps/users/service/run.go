@@ -5,48 +5,58 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/caarlos0/env/v11"
-
+	"haberdash/apps/users/internal/trail"
+	"haberdash/apps/users/service/administration"
+	"haberdash/apps/users/service/hasher"
+	"haberdash/apps/users/service/keyring"
 	"haberdash/internal/commitlog"
-	"haberdash/internal/commitlog/logapi"
 	"haberdash/internal/host"
 	"haberdash/internal/httpx"
-	"haberdash/internal/sidecar/daprd"
+	"haberdash/internal/identity"
+	"haberdash/internal/roster"
 )
 
-// deadline bounds a request; what waits for its turn to hash gives up then.
-const deadline = 15 * time.Second
+const (
+	requestTimeout = 15 * time.Second // also of requests that wait for a slot to hash a password
+	startTimeout   = time.Minute
+)
 
-// Config is what the service reads from its environment.
+// Config is the configuration of the service.
 type Config struct {
-	Administrator
-	// Rebuild is on to write all documents anew from the log first.
-	Rebuild string `env:"REBUILD" envDefault:"off"`
+	administration.Administrator
 }
 
-// Run wires the service into its host. It fails when the configuration or the signing keys are wrong.
-func Run(ctx context.Context, h *host.Host) (func(context.Context) error, error) {
-	config, err := env.ParseAs[Config]()
+// Run wires the users service. It fails if the configuration is invalid or the signing keys cannot be decrypted.
+func Run(ctx context.Context, h *host.Host) error {
+	config, err := host.Configure[Config](h)
 	if err != nil {
-		return nil, fmt.Errorf("configuration: %w", err)
+		return err
 	}
-	h.Log.Info().Interface("config", config).Msg("administrator")
-	start, cancel := context.WithTimeout(ctx, time.Minute)
+	// The signing keys are exported first: every installation has its own, so an import finds out at once whether a
+	// store is empty.
+	h.Export(keyring.Export(h.State()))
+	log, err := host.OpenLog(ctx, h, roster.UsersLog, trail.Model(), commitlog.Options{Now: time.Now})
+	if err != nil {
+		return err
+	}
+	start, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	s, err := New(start, Deps{State: h.Sidecar.State(daprd.StateStore), Publisher: h.Sidecar, Secrets: h.Sidecar, Now: time.Now,
-		Log: commitlog.Options{Rebuild: config.Rebuild == "on"}})
+	s, err := New(start, Deps{State: h.State(), Secrets: h.Sidecar, Log: log, Now: time.Now, NewID: NewID,
+		Hashing: hasher.OWASP})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := s.EnsureAdministrator(start, config.Administrator); err != nil {
-		return nil, fmt.Errorf("first administrator: %w", err)
+	h.OnClose("password hashing", func(context.Context) error { s.hasher.Close(); return nil })
+	h.OnClose("background tasks", s.tasks.Wait)
+	h.Export(s.directory.Export)
+	h.Export(s.administration.ExportMark(config.Administrator))
+	if err := s.administration.EnsureAdministrator(start, config.Administrator); err != nil {
+		return fmt.Errorf("first administrator: %w", err)
 	}
-	s.Start(ctx)
-	// The host's own routes would fetch the keys through the mesh, from this very service.
-	routes := h.Server.Router.With(httpx.Deadline(deadline), httpx.Authenticate(s.Verifier()), httpx.Conditional)
-	s.Mount(httpx.NewAPI(routes, "Haberdash users"))
-	h.Server.Ready("log", logapi.Ready(s.log))
-	s.MountAudit(h.API) // no deadline there
-	s.MountExport(h.API)
-	return s.Close, nil
+	h.Go("signing keys", s.keys.Run)
+	h.Go("deletions", s.mailboxes.ProcessDeletions)
+	// The API of the host would fetch the signing keys through the sidecar, from this very service.
+	verifier := identity.NewVerifier(s.keys, time.Now)
+	s.Mount(h.NewAPI(verifier, httpx.Deadline(requestTimeout)))
+	return nil
 }

@@ -9,25 +9,25 @@ export type { components, operations, paths } from "./schema.js";
 export { isProblem, Problem, type ProblemDocument } from "./problem.js";
 export type { Tokens } from "./session.js";
 
-/** The shapes of the API by their names in its document: `Schemas["Order"]`. */
+/** The types of the API by their names in the OpenAPI document, such as `Schemas["Order"]`. */
 export type Schemas = components["schemas"];
 
 export interface ShopOptions {
-  /** Of the gateway, such as `https://shop.example`. */
+  /** Address of the gateway, such as `https://shop.example`. */
   baseUrl: string;
-  /** Of a session that was begun before; a guest without. */
+  /** Tokens of an existing session. Without them, the caller is a guest. */
   tokens?: Tokens;
-  /** Is told each new pair of tokens, and undefined when the session ends, to keep them over a restart. */
+  /** Called with each new pair of tokens, and with undefined after signOut. A program can store them over a restart. */
   onTokens?: (tokens: Tokens | undefined) => void;
-  /** Instead of the global fetch. */
+  /** Used instead of the global fetch. */
   fetch?: Fetch;
-  /** Instead of a timer, for tests. */
+  /** Used instead of a timer, for tests. */
   sleep?: Sleep;
 }
 
-/** A shop as one caller sees it: a guest, or whoever signed in. */
+/** A client that calls one gateway as one caller: as a guest, or as the user who has signed in. */
 export class Shop {
-  /** An operation by method and path, such as `shop.api.GET("/api/v1/products")`; see `ok`. */
+  /** Calls an operation by method and path, such as `shop.api.GET("/api/v1/products")`. `ok` gives the result. */
   readonly api: Client<paths>;
   #session: Session | undefined;
   readonly #options: ShopOptions;
@@ -37,23 +37,26 @@ export class Shop {
     this.#options = { ...options, baseUrl: options.baseUrl.replace(/\/$/, "") };
     this.#fetch = options.fetch ?? ((request) => globalThis.fetch(request));
     const sleep = options.sleep ?? ((ms: number) => new Promise((done) => setTimeout(done, ms)));
-    this.api = createClient<paths>({ baseUrl: this.#options.baseUrl, fetch: transport(this.#fetch, sleep, () => this.#session) });
+    this.api = createClient<paths>({
+      baseUrl: this.#options.baseUrl,
+      fetch: transport(this.#fetch, sleep, () => this.#session),
+    });
     if (options.tokens) {
-      this.#begin(options.tokens);
+      this.#startSession(options.tokens);
     }
   }
 
-  /** Begins a session. The access token is exchanged before it expires, and when it is refused. */
+  /** Starts a session. The client refreshes the access token before it expires and when the server refuses it. */
   async signIn(email: string, password: string): Promise<Schemas["User"]> {
     this.#session = undefined;
     const { value } = await ok(this.api.POST("/api/v1/auth/login", { body: { email, password } }));
     const tokens = tokensOf(value);
-    this.#begin(tokens);
+    this.#startSession(tokens);
     this.#options.onTokens?.(tokens);
     return value.user;
   }
 
-  /** Ends the session here and at the shop. */
+  /** Ends the session, in the client and on the server. */
   async signOut(): Promise<void> {
     const session = this.#session;
     if (!session) {
@@ -64,8 +67,8 @@ export class Shop {
     await ok(this.api.POST("/api/v1/auth/logout", { body: { refreshToken: session.refreshToken } }));
   }
 
-  #begin(tokens: Tokens): void {
-    const exchange = (refreshToken: string) =>
+  #startSession(tokens: Tokens): void {
+    const refresh = (refreshToken: string) =>
       this.#fetch(
         new Request(this.#options.baseUrl + "/api/v1/auth/refresh", {
           method: "POST",
@@ -73,22 +76,22 @@ export class Shop {
           body: JSON.stringify({ refreshToken }),
         }),
       );
-    this.#session = new Session(tokens, exchange, (next) => this.#options.onTokens?.(next));
+    this.#session = new Session(tokens, refresh, (next) => this.#options.onTokens?.(next));
   }
 }
 
-/** A success: what came back and what the header says of it. */
+/** The response to a call that succeeded. */
 export interface Answer<T> {
   value: T;
   status: number;
-  /** The version that was read, as If-Match takes it. */
+  /** The version of the resource. Send it as If-Match to change that version only. */
   etag: string | undefined;
-  /** Whether this is the answer to an earlier request with the same idempotency key. */
+  /** Whether this is the stored answer to an earlier request with the same idempotency key. */
   replayed: boolean;
   headers: Headers;
 }
 
-/** Waits for a call of `shop.api` and gives its answer, or throws the Problem. A 304 has no value. */
+/** Waits for a call of `shop.api` and returns its answer, or throws a Problem. After a 304, the value is undefined. */
 export async function ok<T>(call: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<Answer<T>> {
   const { data, error, response } = await call;
   if (response.status >= 400) {
@@ -104,7 +107,10 @@ export async function ok<T>(call: Promise<{ data?: T; error?: unknown; response:
   };
 }
 
-/** An idempotency key that nobody has used. Make one for each thing to be done, and give it again when in doubt. */
+/**
+ * Returns a new idempotency key. Use one key for one thing to be done, such as an order, and the same key when you
+ * repeat the request because you do not know whether it succeeded.
+ */
 export function newKey(): string {
   return crypto.randomUUID();
 }

@@ -1,14 +1,17 @@
 import type { components } from "./schema.js";
 
-/** What the shop answers with any status of 400 and above, as RFC 9457 words it. */
+/** The body of every answer with a status of 400 or above (RFC 9457). */
 export type ProblemDocument = components["schemas"]["Problem"];
 
-/** A refusal or a failure. `name` tells problems apart; `members` has what only this type of problem has. */
+/**
+ * The error of a request that the server refused or could not complete. `name` identifies the kind of problem, and
+ * `members` contains all members of the document, including those of this kind only.
+ */
 export class Problem extends Error {
-  /** The last segment of the type, such as `out-of-stock`; `none` for what is no problem document. */
+  /** The last segment of the type, such as `out-of-stock`; `none` if the answer was not a problem document. */
   override readonly name: string;
   readonly status: number;
-  /** The inputs to blame. */
+  /** The inputs that are wrong. */
   readonly errors: readonly { location: string; message: string }[];
   readonly members: Readonly<Record<string, unknown>>;
   readonly headers: Headers;
@@ -22,12 +25,15 @@ export class Problem extends Error {
     this.headers = headers;
   }
 
-  /** Milliseconds after which the shop suggests to come back; 0 if it does not. */
+  /** Milliseconds that the server asks the client to wait before the next attempt; 0 if it does not say. */
   get retryAfter(): number {
     return Number(this.headers.get("Retry-After") ?? 0) * 1000 || 0;
   }
 
-  /** Reads an answer of 400 and above. A proxy's page, say, is no problem document: its text is the message. */
+  /**
+   * Reads the problem in an answer of 400 or above. If the body is not a problem document, for example because a proxy
+   * answered with a page, the message is the beginning of its text.
+   */
   static async of(response: Response): Promise<Problem> {
     const text = await response.text();
     try {
@@ -38,7 +44,7 @@ export class Problem extends Error {
   }
 }
 
-/** Tells whether something that was thrown is a problem of this name. */
+/** Reports whether a thrown value is a problem with this name. */
 export function isProblem(thrown: unknown, name: string): thrown is Problem {
   return thrown instanceof Problem && thrown.name === name;
 }

@@ -1,40 +1,47 @@
 import { Problem } from "./problem.js";
 import type { components } from "./schema.js";
 
-/** What a session lives by. Whoever has them is the caller. */
+/** The credentials of a session. They must be kept secret. */
 export interface Tokens {
   access: string;
-  /** Serves once. */
+  /** Can be used once. */
   refresh: string;
   /** Milliseconds since 1970. */
   expiresAt: number;
 }
 
-/** How long before its expiry an access token is exchanged, so that none expires on the way. */
-const EARLY = 30_000;
+/** How many milliseconds before its expiry an access token is refreshed. It must not expire during a request. */
+const EXPIRY_MARGIN = 30_000;
 
 export function tokensOf(signedIn: components["schemas"]["SignedIn"]): Tokens {
-  return { access: signedIn.accessToken, refresh: signedIn.refreshToken, expiresAt: Date.now() + signedIn.expiresIn * 1000 };
+  return {
+    access: signedIn.accessToken,
+    refresh: signedIn.refreshToken,
+    expiresAt: Date.now() + signedIn.expiresIn * 1000,
+  };
 }
 
 /**
- * Holds tokens and exchanges them. A refresh token that is used twice ends the session, so there is one exchange at a
- * time, and whoever asks meanwhile gets what it brings.
+ * Stores the tokens and refreshes them. The server ends a session whose refresh token is used twice. So only one
+ * refresh is in progress at a time, and all requests that need a token meanwhile wait for it.
  */
 export class Session {
-  #exchange: Promise<Tokens> | undefined;
+  #refreshing: Promise<Tokens> | undefined;
 
   constructor(
     private tokens: Tokens,
-    private readonly exchange: (refresh: string) => Promise<Response>,
+    private readonly refresh: (refreshToken: string) => Promise<Response>,
     private readonly onTokens: (tokens: Tokens) => void,
   ) {}
 
-  /** An access token that is good by the clock and is not the refused one. Throws a Problem when the session is over. */
-  async token(refused?: string): Promise<string> {
-    if (this.tokens.access === refused || this.tokens.expiresAt - Date.now() <= EARLY) {
-      this.#exchange ??= this.#renew().finally(() => (this.#exchange = undefined));
-      await this.#exchange;
+  /**
+   * Returns an access token that has not expired and is not the refused one. Refreshes the tokens if it has to, and
+   * throws a Problem if the session has ended.
+   */
+  async accessToken(refused?: string): Promise<string> {
+    if (this.tokens.access === refused || this.tokens.expiresAt - Date.now() <= EXPIRY_MARGIN) {
+      this.#refreshing ??= this.#refreshTokens().finally(() => (this.#refreshing = undefined));
+      await this.#refreshing;
     }
     return this.tokens.access;
   }
@@ -43,8 +50,8 @@ export class Session {
     return this.tokens.refresh;
   }
 
-  async #renew(): Promise<Tokens> {
-    const response = await this.exchange(this.tokens.refresh);
+  async #refreshTokens(): Promise<Tokens> {
+    const response = await this.refresh(this.tokens.refresh);
     if (!response.ok) {
       throw await Problem.of(response);
     }

@@ -9,19 +9,22 @@ function json(status: number, body: unknown, headers: Record<string, string> = {
 
 function problem(status: number, name: string, more: object = {}, headers: Record<string, string> = {}): Response {
   const body = { type: `https://haberdash.dev/problems/${name}`, title: "No", status, detail: "No.", ...more };
-  return new Response(JSON.stringify(body), { status, headers: { "Content-Type": "application/problem+json", ...headers } });
+  return new Response(JSON.stringify(body), {
+    status,
+    headers: { "Content-Type": "application/problem+json", ...headers },
+  });
 }
 
-/** A shop that answers with handle, and does not wait between attempts; waited has what it would have. */
-function double(handle: (request: Request) => Response | Promise<Response>, more: Partial<ShopOptions> = {}) {
-  const waited: number[] = [];
+/** Returns a client whose requests handle answers. It does not wait between attempts, and records the pauses. */
+function newShop(handle: (request: Request) => Response | Promise<Response>, more: Partial<ShopOptions> = {}) {
+  const pauses: number[] = [];
   const shop = new Shop({
     baseUrl: "http://shop.test/",
     fetch: async (request) => handle(request),
-    sleep: async (ms) => void waited.push(ms),
+    sleep: async (ms) => void pauses.push(ms),
     ...more,
   });
-  return { shop, waited };
+  return { shop, pauses };
 }
 
 const placement = {
@@ -31,8 +34,8 @@ const placement = {
   payment: { method: "card" as const, token: "tok_visa" },
 };
 
-test("parameters, body and ETag", async () => {
-  const { shop } = double(async (request) => {
+test("a request carries parameters and body, and the answer has the ETag", async () => {
+  const { shop } = newShop(async (request) => {
     assert.equal(request.url, "http://shop.test/api/v1/carts/a%2Fb/items/S%20KU");
     assert.equal(request.headers.get("If-Match"), '"3"');
     assert.equal(request.headers.get("Authorization"), null);
@@ -49,9 +52,10 @@ test("parameters, body and ETag", async () => {
   assert.equal(cart.value.version, 4);
 });
 
-test("problems are thrown", async () => {
+test("ok throws problems", async () => {
   const lines = [{ sku: "MUG", available: 1 }];
-  const { shop } = double(() => problem(409, "out-of-stock", { lines, errors: [{ location: "body.lines[0]", message: "too many" }] }));
+  const errors = [{ location: "body.lines[0]", message: "too many" }];
+  const { shop } = newShop(() => problem(409, "out-of-stock", { lines, errors }));
   await assert.rejects(ok(shop.api.GET("/api/v1/me")), (thrown: unknown) => {
     assert.ok(!isProblem(thrown, "price-changed"));
     assert.ok(isProblem(thrown, "out-of-stock"));
@@ -63,8 +67,8 @@ test("problems are thrown", async () => {
   });
 });
 
-test("an error that is no problem document is thrown as one", async () => {
-  const { shop } = double(() => new Response("<html>", { status: 502 }));
+test("ok throws a problem for an error page of a proxy", async () => {
+  const { shop } = newShop(() => new Response("<html>", { status: 502 }));
   await assert.rejects(ok(shop.api.GET("/api/v1/me")), (thrown: unknown) => {
     assert.ok(thrown instanceof Problem);
     assert.equal(thrown.name, "none");
@@ -73,16 +77,16 @@ test("an error that is no problem document is thrown as one", async () => {
   });
 });
 
-test("what has not changed has no value", async () => {
-  const { shop } = double(() => new Response(null, { status: 304 }));
+test("the answer to a 304 has no value", async () => {
+  const { shop } = newShop(() => new Response(null, { status: 304 }));
   const answer = await ok(shop.api.GET("/api/v1/me", { params: { header: { "If-None-Match": '"1"' } } }));
   assert.equal(answer.status, 304);
   assert.equal(answer.value, undefined);
 });
 
-test("one key and one body in all attempts", async () => {
+test("all attempts have the same idempotency key and body", async () => {
   const sent: string[] = [];
-  const { shop, waited } = double(async (request) => {
+  const { shop, pauses } = newShop(async (request) => {
     sent.push(request.headers.get("Idempotency-Key") + " " + (await request.text()));
     switch (sent.length) {
       case 1:
@@ -93,16 +97,17 @@ test("one key and one body in all attempts", async () => {
         return json(201, { id: "o1" }, { "Idempotent-Replayed": "true" });
     }
   });
-  const order = await ok(shop.api.POST("/api/v1/orders", { params: { header: { "Idempotency-Key": "k" } }, body: placement }));
+  const params = { header: { "Idempotency-Key": "k" } };
+  const order = await ok(shop.api.POST("/api/v1/orders", { params, body: placement }));
   assert.equal(order.replayed, true);
   assert.equal(sent.length, 3);
   assert.deepEqual(new Set(sent), new Set(["k " + JSON.stringify(placement)]));
-  assert.deepEqual(waited, [200, 2000]);
+  assert.deepEqual(pauses, [200, 2000]);
 });
 
-test("what may not be repeated is not", async () => {
+test("requests that are not safe to repeat are sent once", async () => {
   let calls = 0;
-  const { shop } = double(() => {
+  const { shop } = newShop(() => {
     calls++;
     return problem(503, "unavailable");
   });
@@ -112,51 +117,55 @@ test("what may not be repeated is not", async () => {
   assert.equal(calls, 4);
 });
 
-/** Refresh tokens serve once each, as in the shop; all access tokens but the newest are refused. */
-function accounts(expiresIn: number) {
-  const state = { exchanges: 0 };
-  const signedIn = () => json(200, { accessToken: `a${state.exchanges}`, refreshToken: `r${state.exchanges}`, expiresIn, user: { id: "u1" } });
+/** A server that accepts each refresh token once, as the users service does, and only the newest access token. */
+function newAuthServer(expiresIn: number) {
+  const state = { refreshes: 0 };
+  const signedIn = () => {
+    const n = state.refreshes;
+    return json(200, { accessToken: `a${n}`, refreshToken: `r${n}`, expiresIn, user: { id: "u1" } });
+  };
   const handle = async (request: Request) => {
     if (request.url.endsWith("/login")) {
       return signedIn();
     }
     if (request.url.endsWith("/refresh")) {
       const { refreshToken } = (await request.json()) as { refreshToken: string };
-      if (refreshToken !== `r${state.exchanges}`) {
+      if (refreshToken !== `r${state.refreshes}`) {
         return problem(401, "token-reused");
       }
-      state.exchanges++;
+      state.refreshes++;
       return signedIn();
     }
-    const good = state.exchanges > 0 && request.headers.get("Authorization") === `Bearer a${state.exchanges}`;
-    return good ? json(200, { id: "u1" }) : problem(401, "invalid-token");
+    const valid = state.refreshes > 0 && request.headers.get("Authorization") === `Bearer a${state.refreshes}`;
+    return valid ? json(200, { id: "u1" }) : problem(401, "invalid-token");
   };
   return { state, handle };
 }
 
-test("a refused token is exchanged once for all", async () => {
-  const { state, handle } = accounts(600);
-  const { shop } = double(handle);
+test("concurrent requests refresh a refused token once", async () => {
+  const { state, handle } = newAuthServer(600);
+  const { shop } = newShop(handle);
   await shop.signIn("ada@example.test", "secret");
   await Promise.all(Array.from({ length: 20 }, () => ok(shop.api.GET("/api/v1/me"))));
-  assert.equal(state.exchanges, 1);
+  assert.equal(state.refreshes, 1);
 });
 
-test("a token that is about to expire is exchanged before, and the new ones are told", async () => {
-  const { state, handle } = accounts(20);
-  const kept: (string | undefined)[] = [];
-  const { shop } = double(handle, {
+test("a token is refreshed before it expires, and onTokens gets the new tokens", async () => {
+  const { state, handle } = newAuthServer(20);
+  const saved: (string | undefined)[] = [];
+  const { shop } = newShop(handle, {
     tokens: { access: "a0", refresh: "r0", expiresAt: Date.now() + 1000 },
-    onTokens: (tokens) => kept.push(tokens?.refresh),
+    onTokens: (tokens) => saved.push(tokens?.refresh),
   });
   await ok(shop.api.GET("/api/v1/me"));
-  assert.equal(state.exchanges, 1);
-  assert.deepEqual(kept, ["r1"]);
+  assert.equal(state.refreshes, 1);
+  assert.deepEqual(saved, ["r1"]);
 });
 
-test("a session that is over is a problem, and not tried again", async () => {
-  const { handle } = accounts(600);
-  const { shop, waited } = double(handle, { tokens: { access: "old", refresh: "stolen", expiresAt: Date.now() + 600_000 } });
+test("a request of an ended session throws a problem and is not repeated", async () => {
+  const { handle } = newAuthServer(600);
+  const tokens = { access: "old", refresh: "stolen", expiresAt: Date.now() + 600_000 };
+  const { shop, pauses } = newShop(handle, { tokens });
   await assert.rejects(ok(shop.api.GET("/api/v1/me")), (thrown) => isProblem(thrown, "token-reused"));
-  assert.deepEqual(waited, []);
+  assert.deepEqual(pauses, []);
 });

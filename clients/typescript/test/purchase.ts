@@ -1,10 +1,10 @@
-// Buys from a running shop whose address is in SHOP: node dist-test/test/purchase.js. tests/typescript runs it.
+// Buys from a running shop: SHOP=<address of the gateway> node dist-test/test/purchase.js. tests/typescript runs it.
 import assert from "node:assert/strict";
 
 import { isProblem, newKey, ok, Shop, type Schemas } from "../src/index.js";
 
 const baseUrl = process.env["SHOP"];
-assert.ok(baseUrl, "SHOP is the address of a running shop");
+assert.ok(baseUrl, "SHOP must be the address of a running shop");
 const guest = new Shop({ baseUrl });
 const ada = new Shop({ baseUrl });
 
@@ -22,19 +22,25 @@ const sku = product.value.variants[0]?.sku;
 assert.ok(sku);
 
 const cart = await ok(ada.api.POST("/api/v1/carts", { body: {} }));
-const item = { path: { id: cart.value.id, sku } };
+const params = { path: { id: cart.value.id, sku }, header: { "If-Match": cart.etag! } };
 const full = await ok(
-  ada.api.PUT("/api/v1/carts/{id}/items/{sku}", { params: { ...item, header: { "If-Match": cart.etag! } }, body: { quantity: 1 } }),
+  ada.api.PUT("/api/v1/carts/{id}/items/{sku}", { params, body: { quantity: 1 } }),
 );
 await assert.rejects(
-  ok(ada.api.PUT("/api/v1/carts/{id}/items/{sku}", { params: { ...item, header: { "If-Match": cart.etag! } }, body: { quantity: 2 } })),
+  ok(ada.api.PUT("/api/v1/carts/{id}/items/{sku}", { params, body: { quantity: 2 } })),
   (thrown) => isProblem(thrown, "precondition-failed"),
 );
 
 const placement: Schemas["Placement"] = {
   cartId: cart.value.id,
   email,
-  shippingAddress: { name: "Ada Byron", line1: "Unter den Linden 1", city: "Berlin", postalCode: "10117", country: "DE" },
+  shippingAddress: {
+    name: "Ada Byron",
+    line1: "Unter den Linden 1",
+    city: "Berlin",
+    postalCode: "10117",
+    country: "DE",
+  },
   payment: { method: "card", token: "tok_visa" },
 };
 const header = { "Idempotency-Key": newKey() };
@@ -48,8 +54,13 @@ assert.equal(again.value.id, order.value.id);
 const path = { id: order.value.id };
 const read = await ok(ada.api.GET("/api/v1/orders/{id}", { params: { path } }));
 assert.equal(read.value.number, order.value.number);
-await assert.rejects(ok(guest.api.GET("/api/v1/orders/{id}", { params: { path } })), (thrown) => isProblem(thrown, "not-found"));
-const cancelled = await ok(ada.api.POST("/api/v1/orders/{id}/cancel", { params: { path }, body: { reason: "changed my mind" } }));
+await assert.rejects(
+  ok(guest.api.GET("/api/v1/orders/{id}", { params: { path } })),
+  (thrown) => isProblem(thrown, "not-found"),
+);
+const cancelled = await ok(
+  ada.api.POST("/api/v1/orders/{id}/cancel", { params: { path }, body: { reason: "changed my mind" } }),
+);
 assert.equal(cancelled.value.status, "cancelled");
 
 await ada.signOut();

@@ -10,16 +10,16 @@ import (
 	"haberdash/internal/httpx"
 )
 
-// Auditor compares what is derived from a log with the log; every *commitlog.Partition and every
-// *commitlog.Projection is one.
+// Auditor compares documents with the log that they are made from. Every *commitlog.Partition and every
+// *projection.Projection implements it.
 type Auditor interface {
 	Audit(ctx context.Context) (contract.Audit, error)
 }
 
 type auditsOutput struct{ Body contract.Audits }
 
-// MountAudit offers the audits of a service's logs and projections, one after the other: POST /internal/audit,
-// inside the mesh only. It reads whole logs; nothing waits for it.
+// MountAudit serves POST /internal/audit, inside the mesh only. It runs the audits of a service's logs and projections
+// one after the other, each of which reads a whole log.
 func MountAudit(api huma.API, auditors ...Auditor) {
 	httpx.Register(api, huma.Operation{OperationID: "audit", Method: http.MethodPost, Path: "/internal/audit",
 		Tags: []string{"Internal"}, Summary: "Compare documents with the logs they come from"},
@@ -28,7 +28,7 @@ func MountAudit(api huma.API, auditors ...Auditor) {
 			for _, a := range auditors {
 				audit, err := a.Audit(ctx)
 				if err != nil {
-					return nil, outage(err)
+					return nil, err
 				}
 				out.Body.Audits = append(out.Body.Audits, audit)
 			}

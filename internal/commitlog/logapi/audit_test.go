@@ -17,27 +17,30 @@ import (
 	"haberdash/internal/sidecar/memory"
 )
 
-type auditor struct {
+type fakeAuditor struct {
 	name string
 	err  error
 }
 
-func (a *auditor) Audit(context.Context) (contract.Audit, error) {
+func (a *fakeAuditor) Audit(context.Context) (contract.Audit, error) {
 	return contract.Audit{Log: a.name, Differences: []contract.Difference{}}, a.err
 }
 
-func TestAuditsAreReported(t *testing.T) {
+func TestAuditsAreReportedInTheirOrder(t *testing.T) {
 	t.Parallel()
 	mesh := memory.NewMesh()
-	one, two := &auditor{name: "one"}, &auditor{name: "two"}
-	logapi.MountAudit(httpx.NewAPI(app(mesh, "orders"), "test"), one, two)
+	one, two := &fakeAuditor{name: "one"}, &fakeAuditor{name: "two"}
+	logapi.MountAudit(httpx.NewAPI(joinMesh(mesh, "orders"), "test"), one, two)
 	var got contract.Audits
 	call := func() error {
 		return sidecar.Call(t.Context(), mesh, "orders", http.MethodPost, "/internal/audit", nil, nil, &got)
 	}
 	require.NoError(t, call())
-	want := contract.Audits{Audits: []contract.Audit{{Log: "one", Differences: []contract.Difference{}}, {Log: "two", Differences: []contract.Difference{}}}}
+	want := contract.Audits{Audits: []contract.Audit{
+		{Log: "one", Differences: []contract.Difference{}},
+		{Log: "two", Differences: []contract.Difference{}},
+	}}
 	assert.Equal(t, want, got)
-	two.err = errors.New("disk on fire")
+	two.err = sidecar.StoreUnavailable(errors.New("disk on fire"))
 	assert.True(t, fault.Is(call(), "unavailable"))
 }

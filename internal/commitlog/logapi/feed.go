@@ -1,33 +1,27 @@
-// Package logapi is what a service with a log, or one that consumes other logs, offers over HTTP: the feed to
-// the mesh, the cursors to a checker, the dead letters to an administrator. internal/commitlog knows no HTTP.
+// Package logapi serves commit logs over HTTP: their feeds to the other apps, and audits of their documents to
+// operators. The package commitlog itself has no HTTP.
 package logapi
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
-	"strconv"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"haberdash/internal/commitlog"
 	"haberdash/internal/contract"
 	"haberdash/internal/fault"
 	"haberdash/internal/httpx"
-	"haberdash/internal/sidecar"
 )
 
-// Log is a partition that can be read by position; every *commitlog.Partition is one.
+// Log is a log that can be read by position. Every *commitlog.Partition implements it.
 type Log interface {
 	Name() string
 	Feed(ctx context.Context, from uint64, limit int) (contract.FeedPage, error)
 	Ready(context.Context) error
 }
 
-// Ready is a readiness check: it fails while one of the logs has events that this release does not understand.
+// Ready returns a readiness check, which fails while one of the logs has events that this release does not understand.
 func Ready(logs ...Log) func(context.Context) error {
 	return func(ctx context.Context) error {
 		for _, l := range logs {
@@ -39,9 +33,6 @@ func Ready(logs ...Log) func(context.Context) error {
 	}
 }
 
-// maxPage bounds the events of one page of a feed.
-const maxPage = 1000
-
 type feedInput struct {
 	Partition string `path:"partition" minLength:"1" maxLength:"128"`
 	From      uint64 `query:"from" minimum:"1" default:"1" doc:"Position of the first event"`
@@ -50,7 +41,7 @@ type feedInput struct {
 
 type feedOutput struct{ Body contract.FeedPage }
 
-// MountFeed offers a service's logs: GET /feed/{partition}, inside the mesh only. Problems: not-found (404).
+// MountFeed serves GET /feed/{partition} for a service's logs, inside the mesh only. Problem: not-found (404).
 func MountFeed(api huma.API, logs ...Log) {
 	byName := map[string]Log{}
 	for _, l := range logs {
@@ -64,23 +55,6 @@ func MountFeed(api huma.API, logs ...Log) {
 				return nil, fault.Missing("log")
 			}
 			page, err := log.Feed(ctx, in.From, in.Max)
-			return &feedOutput{page}, outage(err)
+			return &feedOutput{page}, err
 		})
-}
-
-// Fetch reads the feed of another app, for a commitlog.Consumer.
-func Fetch(inv sidecar.Invoker) commitlog.Fetch {
-	return func(ctx context.Context, source, partition string, from uint64, limit int) (page contract.FeedPage, err error) {
-		query := url.Values{"from": {strconv.FormatUint(from, 10)}, "max": {strconv.Itoa(min(limit, maxPage))}}
-		err = sidecar.Call(ctx, inv, source, http.MethodGet, "/feed/"+url.PathEscape(partition), query, nil, &page)
-		return page, err
-	}
-}
-
-// outage makes an error of the store one that a client may be told of.
-func outage(err error) error {
-	if f := fault.Of(err); err == nil || f.Kind != fault.Internal || errors.Is(err, commitlog.ErrCorrupt) {
-		return err
-	}
-	return fault.New(fault.Unavailable, "unavailable", "The shop's store does not answer just now. Repeat the request.").After(time.Second).Because(err)
 }

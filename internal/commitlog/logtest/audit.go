@@ -13,12 +13,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/internal/commitlog"
+	"haberdash/internal/commitlog/projection"
 	"haberdash/internal/contract"
 )
 
-// counted is a projection: how many events each counter has.
-func counted(p *commitlog.Partition[Counter]) *commitlog.Projection {
-	return commitlog.NewProjection(p, "counted", commitlog.ProjectionModel{
+// eventCounts is a projection of the number of events of each counter.
+func eventCounts(p *commitlog.Partition[Counter]) *projection.Projection {
+	return projection.New(p, "counted", projection.Model{
 		Keys: func(e commitlog.Event) []string { return []string{e.Aggregate} },
 		Apply: func(_ string, doc json.RawMessage, e commitlog.Event) (json.RawMessage, error) {
 			n := 0
@@ -32,11 +33,11 @@ func counted(p *commitlog.Partition[Counter]) *commitlog.Projection {
 	})
 }
 
-// audits: while the log is in use nothing is reported; what is lost or spoilt is; a rebuild makes it good.
-func (s suite) audits(t *testing.T) {
+// testAudit audits a log while it is in use, after it, and after its documents were damaged and rebuilt.
+func (s suite) testAudit(t *testing.T) {
 	ctx, o := t.Context(), commitlog.Options{CheckpointEvery: 5 * time.Millisecond, Patience: 20 * time.Second}
-	p := s.start(t, "audit", o)
-	view := counted(p)
+	p := s.open(t, "audit", o)
+	view := eventCounts(p)
 	work, stop := context.WithCancel(ctx)
 	var running, adding sync.WaitGroup
 	running.Go(func() { view.Run(work) })
@@ -62,7 +63,11 @@ func (s suite) audits(t *testing.T) {
 	report, err := p.Audit(ctx)
 	require.NoError(t, err)
 	assert.Len(t, report.Digest, 64)
-	assert.Equal(t, contract.Audit{Log: "audit", Commit: p.Head(), Events: 100, Documents: 7, Digest: report.Digest, Differences: []contract.Difference{}}, report)
+	want := contract.Audit{
+		Log: "audit", Commit: p.Head(), Events: 100, Documents: 7, Digest: report.Digest,
+		Differences: []contract.Difference{},
+	}
+	assert.Equal(t, want, report)
 
 	keys := []string{"doc/audit/c0", "doc/audit/c1", "view/audit/counted/c2", "view/audit/counted/c3"}
 	before, err := s.store.GetMany(ctx, keys)
@@ -72,7 +77,8 @@ func (s suite) audits(t *testing.T) {
 		if i%2 == 0 {
 			require.NoError(t, s.store.Delete(ctx, key, ""))
 		} else {
-			require.NoError(t, s.store.Put(ctx, key, []byte(strings.Replace(string(before[key].Value), `"v":`, `"v":9`, 1)), ""))
+			damaged := strings.Replace(string(before[key].Value), `"v":`, `"v":9`, 1)
+			require.NoError(t, s.store.Put(ctx, key, []byte(damaged), ""))
 		}
 	}
 	assert.Equal(t, []contract.Difference{
@@ -83,9 +89,9 @@ func (s suite) audits(t *testing.T) {
 	running.Wait()
 	require.NoError(t, p.Close(ctx))
 
-	require.NoError(t, commitlog.Rebuild(ctx, s.store, "audit", model()))
-	p = s.start(t, "audit", o)
-	view = counted(p)
+	require.NoError(t, commitlog.Rebuild(ctx, s.store, "audit", counters()))
+	p = s.open(t, "audit", o)
+	view = eventCounts(p)
 	require.NoError(t, view.Rebuild(ctx))
 	after, err := s.store.GetMany(ctx, keys)
 	require.NoError(t, err)

@@ -13,13 +13,15 @@ import (
 	"haberdash/internal/sidecar"
 )
 
-// preloads: aggregates are read beside commands, by two replicas that forget them at once, and nothing is lost of them.
-func (s suite) preloads(t *testing.T) {
-	o := commitlog.Options{Patience: 20 * time.Second, Warm: 1, CheckpointEvery: 2 * time.Millisecond, SyncEvery: 5 * time.Millisecond}
+// testPreload preloads aggregates while commands change them, on two replicas that evict them at once.
+func (s suite) testPreload(t *testing.T) {
+	o := commitlog.Options{
+		Patience: 20 * time.Second, Warm: 1, CheckpointEvery: 2 * time.Millisecond, SyncEvery: 5 * time.Millisecond,
+	}
 	ctx := t.Context()
 	other := sidecar.Item{Key: "beside-preloaded", Value: []byte("x")}
 	require.NoError(t, s.store.Put(ctx, other.Key, other.Value, ""))
-	replicas := []*commitlog.Partition[Counter]{s.start(t, "preloaded", o), s.start(t, "preloaded", o)}
+	replicas := []*commitlog.Partition[Counter]{s.open(t, "preloaded", o), s.open(t, "preloaded", o)}
 	const ids, rounds = 4, 15
 	var work sync.WaitGroup
 	for r, p := range replicas {
@@ -42,7 +44,7 @@ func (s suite) preloads(t *testing.T) {
 	for _, p := range replicas {
 		require.NoError(t, p.Close(context.Background()))
 	}
-	p := s.start(t, "preloaded", o)
+	p := s.open(t, "preloaded", o)
 	defer p.Close(context.Background())
 	for i := range ids {
 		sum, _, err := p.Get(ctx, fmt.Sprint("c", i))

@@ -19,48 +19,50 @@ import (
 	"haberdash/internal/sidecar/memory"
 )
 
-// Releases holds a model to the logs that releases have written, which its next version must read: each is a folder
-// testdata/releases/1, 2, … with the commits as they were stored, a line each, and the documents that they make. story
-// writes the log named name as this version does: into the shapes of the last release, or it is time for another.
+// Releases tests that a model reads the logs of earlier releases. Each folder testdata/releases/1, 2, … has the commits
+// of a log as they were stored, one in a line, and the documents that are made from them. writeLog writes a log of that
+// name as the present code does; its events must have the shapes of the last release.
 //
-// A log is history and stays as it is. Where this version's events have other shapes, run the test with NEW_RELEASE=1,
-// which adds one; if the version before cannot read them, they want a version and an upcaster (commitlog.Model). Where
-// the documents differ, raise Model.Version, and NEW_RELEASE=1 writes the documents anew.
-func Releases[S any](t *testing.T, name string, model commitlog.Model[S], story func(sidecar.State)) {
+// A stored log never changes. If the present events have other shapes, run the test with NEW_RELEASE=1, which adds a
+// release; if the release before cannot read the new shapes, give them a version and an upcaster (commitlog.Model). If
+// the documents differ, raise Model.Version; NEW_RELEASE=1 then writes the documents again.
+func Releases[S any](t *testing.T, name string, model commitlog.Model[S], writeLog func(sidecar.State)) {
 	t.Helper()
 	store := memory.NewState()
-	story(store)
-	now := commitsOf(t, store.All(), name)
-	require.NotEmpty(t, now)
+	writeLog(store)
+	present := storedCommits(t, store.All(), name)
+	require.NotEmpty(t, present)
 	dirs, err := filepath.Glob(filepath.Join("testdata", "releases", "*"))
 	require.NoError(t, err)
-	slices.SortFunc(dirs, func(a, b string) int { return number(a) - number(b) })
-	fresh := os.Getenv("NEW_RELEASE") == "1"
+	slices.SortFunc(dirs, func(a, b string) int { return releaseNumber(a) - releaseNumber(b) })
+	update := os.Getenv("NEW_RELEASE") == "1"
 	var last map[string][]string
 	for _, dir := range dirs {
 		text, err := os.ReadFile(filepath.Join(dir, name+".log"))
 		require.NoError(t, err)
 		commits := slices.Collect(strings.Lines(string(text)))
 		last = shapes(t, commits)
-		documents, path := fold(t, name, model, commits), filepath.Join(dir, name+".documents.json")
-		if fresh {
+		documents, path := makeDocuments(t, name, model, commits), filepath.Join(dir, name+".documents.json")
+		if update {
 			require.NoError(t, os.WriteFile(path, []byte(documents), 0o644))
 		}
 		want, err := os.ReadFile(path)
 		require.NoError(t, err)
-		require.Empty(t, firstDifference(string(want), documents), "%s: raise Model.Version: see Releases", dir)
+		require.Empty(t, firstDifference(string(want), documents),
+			"%s: the documents differ, raise Model.Version: see Releases", dir)
 	}
-	if fresh && !maps.EqualFunc(last, shapes(t, now), slices.Equal) {
+	if update && !maps.EqualFunc(last, shapes(t, present), slices.Equal) {
 		dir := filepath.Join("testdata", "releases", strconv.Itoa(len(dirs)+1))
 		require.NoError(t, os.MkdirAll(dir, 0o755))
-		require.NoError(t, os.WriteFile(filepath.Join(dir, name+".log"), []byte(strings.Join(now, "")), 0o644))
-		require.NoError(t, os.WriteFile(filepath.Join(dir, name+".documents.json"), []byte(fold(t, name, model, now)), 0o644))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name+".log"), []byte(strings.Join(present, "")), 0o644))
+		documents := []byte(makeDocuments(t, name, model, present))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name+".documents.json"), documents, 0o644))
 		return
 	}
-	require.Equal(t, last, shapes(t, now), "events have other shapes than those of the last release: see Releases")
+	require.Equal(t, last, shapes(t, present), "events have other shapes than those of the last release: see Releases")
 }
 
-// firstDifference is short: documents are long.
+// firstDifference names the first line that differs: documents are too long to print.
 func firstDifference(want, got string) string {
 	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
 	for i := range min(len(w), len(g)) {
@@ -74,13 +76,13 @@ func firstDifference(want, got string) string {
 	return ""
 }
 
-func number(dir string) int {
+func releaseNumber(dir string) int {
 	n, _ := strconv.Atoi(filepath.Base(dir))
 	return n
 }
 
-// commitsOf gives a log's commits as they are stored, a line each.
-func commitsOf(t *testing.T, stored map[string]string, name string) (lines []string) {
+// storedCommits returns the commits of a log as they are stored, one in a line.
+func storedCommits(t *testing.T, stored map[string]string, name string) (lines []string) {
 	t.Helper()
 	for n := 1; ; n++ {
 		commit, ok := stored[fmt.Sprintf("log/%s/%d", name, n)]
@@ -92,12 +94,13 @@ func commitsOf(t *testing.T, stored map[string]string, name string) (lines []str
 	}
 }
 
-// fold gives the documents that the commits make.
-func fold[S any](t *testing.T, name string, model commitlog.Model[S], commits []string) string {
+// makeDocuments makes the documents of a log from its commits.
+func makeDocuments[S any](t *testing.T, name string, model commitlog.Model[S], commits []string) string {
 	t.Helper()
 	store := memory.NewState()
 	for i, c := range commits {
-		require.NoError(t, store.Create(t.Context(), fmt.Sprintf("log/%s/%d", name, i+1), []byte(strings.TrimSuffix(c, "\n"))))
+		key, value := fmt.Sprintf("log/%s/%d", name, i+1), []byte(strings.TrimSuffix(c, "\n"))
+		require.NoError(t, store.Create(t.Context(), key, value))
 	}
 	require.NoError(t, commitlog.Rebuild(t.Context(), store, name, model))
 	documents := map[string]json.RawMessage{}
@@ -113,7 +116,7 @@ func fold[S any](t *testing.T, name string, model commitlog.Model[S], commits []
 	return text.String()
 }
 
-// shapes are the members that each type and version of event has, as paths.
+// shapes lists the members that the events of each type and version have, as paths.
 func shapes(t *testing.T, commits []string) map[string][]string {
 	t.Helper()
 	all := map[string][]string{}
@@ -136,6 +139,7 @@ func shapes(t *testing.T, commits []string) map[string][]string {
 	return all
 }
 
+// paths lists the members of a decoded JSON value, each with its type.
 func paths(at string, v any) (all []string) {
 	switch v := v.(type) {
 	case map[string]any:

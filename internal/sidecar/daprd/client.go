@@ -136,6 +136,10 @@ func (c *Client) Healthy(ctx context.Context) error {
 	return nil
 }
 
+// Conn returns the gRPC connection to the sidecar. Its calls carry the trace of their context and the API token, but have
+// no timeout of their own.
+func (c *Client) Conn() grpc.ClientConnInterface { return c.conn }
+
 // Close ends the connections.
 func (c *Client) Close() error {
 	c.http.CloseIdleConnections()

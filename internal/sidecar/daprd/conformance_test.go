@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -15,26 +14,32 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 
-	"haberdash/dapr/launch"
+	"haberdash/dapr/launch/config"
+	"haberdash/dapr/launch/process"
+	"haberdash/dapr/launch/standalone"
 	"haberdash/internal/httpx"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/daprd"
+	"haberdash/internal/sidecar/daprdtest"
 	"haberdash/internal/sidecar/sidecartest"
+	"haberdash/internal/sidecar/sidecartest/invoketest"
+	"haberdash/internal/sidecar/sidecartest/messagetest"
+	"haberdash/internal/sidecar/sidecartest/statetest"
 )
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	launch.Leave()
+	process.CloseGuard()
 	os.Exit(code)
 }
 
 // start gives a client of a real sidecar with the components named, such as "state/sqlite".
-func start(t *testing.T, o launch.SidecarOptions, components ...string) *daprd.Client {
+func start(t *testing.T, o standalone.SidecarOptions, components ...string) *daprd.Client {
 	t.Helper()
 	return startWith(t, daprd.Options{}, o, components...)
 }
 
-func startWith(t *testing.T, client daprd.Options, o launch.SidecarOptions, components ...string) *daprd.Client {
+func startWith(t *testing.T, client daprd.Options, o standalone.SidecarOptions, components ...string) *daprd.Client {
 	t.Helper()
 	if o.RunDir == "" {
 		o.RunDir = t.TempDir()
@@ -42,7 +47,7 @@ func startWith(t *testing.T, client daprd.Options, o launch.SidecarOptions, comp
 	for _, c := range components {
 		o.ResourcesPaths = append(o.ResourcesPaths, filepath.Join("components", filepath.FromSlash(c)))
 	}
-	s, err := launch.StartSidecar(t.Context(), o)
+	s, err := standalone.StartSidecar(t.Context(), o)
 	require.NoError(t, err)
 	t.Cleanup(s.Stop)
 	client.HTTPPort, client.GRPCPort = s.HTTPPort, s.GRPCPort
@@ -53,34 +58,14 @@ func startWith(t *testing.T, client daprd.Options, o launch.SidecarOptions, comp
 	return c
 }
 
-// serve runs an app until stop, at the latest until the test's end.
-func serve(t testing.TB, h http.Handler) (port int, stop func()) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	s := &http.Server{Handler: h}
-	go s.Serve(l)
-	t.Cleanup(func() { s.Close() })
-	return l.Addr().(*net.TCPAddr).Port, func() { s.Close() }
-}
-
-// state is the choice that STATE makes, with a server of the test's own.
-func state(t testing.TB) launch.Options {
-	t.Helper()
-	o, _, stop, err := launch.Options{RunDir: t.TempDir(), State: os.Getenv("STATE")}.WithServers(t.Context())
-	require.NoError(t, err)
-	t.Cleanup(stop)
-	return o
-}
-
 // pubsub is the choice that PUBSUB makes, with a broker of the test's own.
-func pubsub(t testing.TB) launch.Options {
+func pubsub(t testing.TB) config.Options {
 	t.Helper()
-	o, _, stop, err := launch.Options{RunDir: t.TempDir(), PubSub: os.Getenv("PUBSUB")}.WithServers(t.Context())
+	o, _, stop, err := config.Options{RunDir: t.TempDir(), PubSub: os.Getenv("PUBSUB")}.WithServers(t.Context())
 	require.NoError(t, err)
 	t.Cleanup(stop)
 	if o.PubSub == "embedded" {
-		broker, err := launch.StartBroker(t.Context(), launch.BrokerOptions{RunDir: t.TempDir()})
+		broker, err := standalone.StartBroker(t.Context(), standalone.BrokerOptions{RunDir: t.TempDir()})
 		require.NoError(t, err)
 		t.Cleanup(broker.Stop)
 		o.Env = map[string]string{"KAFKA_BROKERS": broker.Address}
@@ -90,21 +75,21 @@ func pubsub(t testing.TB) launch.Options {
 
 func TestState(t *testing.T) {
 	t.Parallel()
-	sidecartest.TestState(t, func(t *testing.T) sidecar.State {
-		o := state(t)
-		return start(t, launch.SidecarOptions{AppID: "orders", Env: o.Env}, "state/"+o.State, "secrets/env").State(daprd.StateStore)
+	statetest.TestState(t, func(t *testing.T) sidecar.State {
+		o := daprdtest.StateOptions(t)
+		return start(t, standalone.SidecarOptions{AppID: "orders", Env: o.Env}, "state/"+o.State, "secrets/env").State(daprd.StateStore)
 	})
 }
 
 func TestMessages(t *testing.T) {
 	t.Parallel()
 	ordered := os.Getenv("PUBSUB") != "redis" // its workers overtake each other: see components/pubsub/redis
-	sidecartest.TestMessages(t, ordered, func(t *testing.T, subscribe func(sidecar.Subscriber)) sidecar.Publisher {
+	messagetest.TestMessages(t, ordered, func(t *testing.T, subscribe func(sidecar.Subscriber)) sidecar.Publisher {
 		o := pubsub(t)
 		app := httpx.NewServer(httpx.Options{Log: zerolog.Nop(), Registry: prometheus.NewRegistry()})
 		subscribe(daprd.NewDeliveries(app.Router))
-		port, _ := serve(t, app.Router)
-		return start(t, launch.SidecarOptions{
+		port, _ := daprdtest.Serve(t, app.Router)
+		return start(t, standalone.SidecarOptions{
 			AppID: "notifications", AppPort: port, Env: o.Env,
 			ResourcesPaths: []string{filepath.Join("dapr", "resources")},
 		}, "pubsub/"+o.PubSub, "secrets/env")
@@ -115,18 +100,18 @@ func TestInvoker(t *testing.T) {
 	t.Parallel()
 	var caller sidecar.Invoker
 	var stop func()
-	sidecartest.TestInvoker(t, func(t *testing.T, app http.Handler) sidecar.Invoker {
+	invoketest.TestInvoker(t, func(t *testing.T, app http.Handler) sidecar.Invoker {
 		dir := t.TempDir() // sidecars of one directory know each other's names
 		var port int
-		port, stop = serve(t, app)
+		port, stop = daprdtest.Serve(t, app)
 		resources := []string{filepath.Join("dapr", "resources")}
-		start(t, launch.SidecarOptions{AppID: sidecartest.App, AppPort: port, RunDir: dir, ResourcesPaths: resources})
-		caller = start(t, launch.SidecarOptions{AppID: "gateway", RunDir: dir, ResourcesPaths: resources})
+		start(t, standalone.SidecarOptions{AppID: invoketest.App, AppPort: port, RunDir: dir, ResourcesPaths: resources})
+		caller = start(t, standalone.SidecarOptions{AppID: "gateway", RunDir: dir, ResourcesPaths: resources})
 		return caller
 	})
 	t.Run("an app that died beside its sidecar is unavailable", func(t *testing.T) {
 		stop()
-		_, err := caller.Invoke(t.Context(), sidecar.Request{App: sidecartest.App, Method: http.MethodGet, Path: "/x"})
+		_, err := caller.Invoke(t.Context(), sidecar.Request{App: invoketest.App, Method: http.MethodGet, Path: "/x"})
 		require.ErrorIs(t, err, sidecar.ErrUnavailable)
 	})
 }
@@ -134,7 +119,7 @@ func TestInvoker(t *testing.T) {
 func TestSecretsOfTheEnvironment(t *testing.T) {
 	t.Parallel()
 	sidecartest.TestSecrets(t, func(t *testing.T) sidecar.Secrets {
-		return start(t, launch.SidecarOptions{AppID: "orders", Env: map[string]string{sidecartest.SecretName: sidecartest.SecretValue}}, "secrets/env")
+		return start(t, standalone.SidecarOptions{AppID: "orders", Env: map[string]string{sidecartest.SecretName: sidecartest.SecretValue}}, "secrets/env")
 	})
 }
 
@@ -157,7 +142,7 @@ func TestSecretsOfKubernetes(t *testing.T) {
 	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, "apiVersion: v1\nkind: Config\ncurrent-context: c\n"+
 		"clusters: [{name: c, cluster: {server: %q}}]\ncontexts: [{name: c, context: {cluster: c, user: u}}]\nusers: [{name: u}]\n", api.URL), 0o600))
 	sidecartest.TestSecrets(t, func(t *testing.T) sidecar.Secrets {
-		return startWith(t, daprd.Options{SecretBundle: "haberdash"}, launch.SidecarOptions{AppID: "orders",
+		return startWith(t, daprd.Options{SecretBundle: "haberdash"}, standalone.SidecarOptions{AppID: "orders",
 			Env: map[string]string{"KUBECONFIG": config, "NAMESPACE": "shop"}}, "secrets/kubernetes")
 	})
 }
@@ -166,7 +151,7 @@ func TestMailIntoFiles(t *testing.T) {
 	t.Parallel()
 	sidecartest.TestBinder(t, func(t *testing.T) (sidecar.Binder, func(string) []byte) {
 		dir := t.TempDir()
-		return start(t, launch.SidecarOptions{AppID: "notifications", RunDir: dir}, "mail/files"), func(file string) []byte {
+		return start(t, standalone.SidecarOptions{AppID: "notifications", RunDir: dir}, "mail/files"), func(file string) []byte {
 			data, err := os.ReadFile(filepath.Join(dir, "mail", file))
 			require.NoError(t, err)
 			return data

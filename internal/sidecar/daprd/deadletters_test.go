@@ -15,11 +15,13 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 
-	"haberdash/dapr/launch"
+	"haberdash/dapr/launch/standalone"
 	"haberdash/internal/contract"
 	"haberdash/internal/httpx"
+	"haberdash/internal/roster"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/daprd"
+	"haberdash/internal/sidecar/daprdtest"
 )
 
 // resources are the shop's, with attempts that are used up at once.
@@ -59,12 +61,12 @@ func TestDeadLetters(t *testing.T) {
 	})
 	events.Subscribe(contract.TopicOrders, handle)
 	events.Subscribe(contract.TopicUsers, handle)
-	events.Subscribe(contract.DeadLetters("notifications"), sidecar.Each(func(_ context.Context, d sidecar.Delivery) sidecar.Outcome {
+	events.Subscribe(roster.DeadLetterTopic("notifications"), sidecar.Each(func(_ context.Context, d sidecar.Delivery) sidecar.Outcome {
 		dead <- d
 		return sidecar.Done
 	}))
-	port, _ := serve(t, app.Router)
-	c := start(t, launch.SidecarOptions{AppID: "notifications", AppPort: port, Env: o.Env,
+	port, _ := daprdtest.Serve(t, app.Router)
+	c := start(t, standalone.SidecarOptions{AppID: "notifications", AppPort: port, Env: o.Env,
 		ResourcesPaths: []string{resources(t)}}, "pubsub/"+o.PubSub, "secrets/env")
 
 	want := map[string]string{}
@@ -84,7 +86,7 @@ func TestDeadLetters(t *testing.T) {
 		case d := <-dead:
 			if data, ok := want[d.ID]; ok { // not a repetition
 				require.JSONEq(t, data, string(d.Data))
-				require.Equal(t, contract.DeadLetters("notifications"), d.Topic)
+				require.Equal(t, roster.DeadLetterTopic("notifications"), d.Topic)
 				delete(want, d.ID)
 			}
 		case <-time.After(time.Minute):

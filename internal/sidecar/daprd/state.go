@@ -14,7 +14,6 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"haberdash/internal/fault"
 	"haberdash/internal/sidecar"
 )
 
@@ -51,7 +50,7 @@ func (s *State) Get(ctx context.Context, key string) (sidecar.Item, error) {
 	defer cancel()
 	item, err := s.c.dapr.GetStateWithConsistency(ctx, s.store, key, nil, dapr.StateConsistencyStrong)
 	if err != nil {
-		return sidecar.Item{}, outage(fmt.Errorf("get %s: %w", key, err))
+		return sidecar.Item{}, unavailable(fmt.Errorf("get %s: %w", key, err))
 	}
 	return found(key, item.Value, item.Etag), nil
 }
@@ -80,12 +79,12 @@ func (s *State) Create(ctx context.Context, key string, value []byte, opts ...si
 		return nil
 	}
 	if silent(err) {
-		return outage(fmt.Errorf("create %s: %w", key, err))
+		return unavailable(fmt.Errorf("create %s: %w", key, err))
 	}
 	now, readErr := s.Get(context.WithoutCancel(ctx), key)
 	switch {
 	case readErr != nil || !now.Found():
-		return outage(fmt.Errorf("create %s: %w", key, err))
+		return unavailable(fmt.Errorf("create %s: %w", key, err))
 	case bytes.Equal(now.Value, value):
 		return nil
 	}
@@ -102,12 +101,12 @@ func (s *State) Put(ctx context.Context, key string, value []byte, etag string, 
 		return nil
 	}
 	if silent(err) {
-		return outage(fmt.Errorf("put %s: %w", key, err))
+		return unavailable(fmt.Errorf("put %s: %w", key, err))
 	}
 	now, readErr := s.Get(context.WithoutCancel(ctx), key)
 	switch {
 	case readErr != nil || now.ETag == etag:
-		return outage(fmt.Errorf("put %s: %w", key, err))
+		return unavailable(fmt.Errorf("put %s: %w", key, err))
 	case now.Found() && bytes.Equal(now.Value, value):
 		return nil
 	}
@@ -129,7 +128,7 @@ func (s *State) overwrite(ctx context.Context, key string, value []byte, opts []
 		err = s.save(ctx, key, value, &dapr.ETag{Value: now.ETag}, dapr.StateConcurrencyFirstWrite, opts)
 	}
 	if err != nil {
-		return outage(fmt.Errorf("put %s: %w", key, err))
+		return unavailable(fmt.Errorf("put %s: %w", key, err))
 	}
 	return nil
 }
@@ -155,13 +154,12 @@ func lifetime(ttl time.Duration) map[string]string {
 	return map[string]string{"ttlInSeconds": strconv.Itoa(int(math.Ceil(ttl.Seconds())))}
 }
 
-// outage tells a caller of the shop that its store does not answer, unless it is the caller who has gone.
-func outage(err error) error {
+// unavailable makes an error of the store one that a client may see, unless the caller has cancelled the call.
+func unavailable(err error) error {
 	if errors.Is(err, context.Canceled) || status.Code(err) == codes.Canceled {
 		return err
 	}
-	return fault.New(fault.Unavailable, "unavailable", "The shop's store does not answer just now. Repeat the request.").
-		After(time.Second).Because(err)
+	return sidecar.StoreUnavailable(err)
 }
 
 // Kinds of stores that need a way of their own.
@@ -208,12 +206,12 @@ func (s *State) Delete(ctx context.Context, key, etag string) error {
 	defer cancel()
 	done, err := s.turn(bounded)
 	if err != nil {
-		return err
+		return unavailable(fmt.Errorf("delete %s: %w", key, err))
 	}
 	defer done()
 	if etag == "" {
 		if err := s.c.dapr.DeleteState(bounded, s.store, key, nil); err != nil {
-			return outage(fmt.Errorf("delete %s: %w", key, err))
+			return unavailable(fmt.Errorf("delete %s: %w", key, err))
 		}
 		return nil
 	}
@@ -223,12 +221,12 @@ func (s *State) Delete(ctx context.Context, key, etag string) error {
 		return nil
 	}
 	if silent(err) {
-		return outage(fmt.Errorf("delete %s: %w", key, err))
+		return unavailable(fmt.Errorf("delete %s: %w", key, err))
 	}
 	now, readErr := s.Get(context.WithoutCancel(ctx), key)
 	switch {
 	case readErr != nil || now.ETag == etag:
-		return outage(fmt.Errorf("delete %s: %w", key, err))
+		return unavailable(fmt.Errorf("delete %s: %w", key, err))
 	case !now.Found():
 		return nil
 	}

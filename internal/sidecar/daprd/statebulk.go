@@ -56,11 +56,11 @@ func (s *State) getSome(ctx context.Context, keys []string, items map[string]sid
 		return s.getSome(parent, keys[half:], items)
 	}
 	if err != nil {
-		return outage(fmt.Errorf("get %d keys from %s: %w", len(keys), keys[0], err))
+		return unavailable(fmt.Errorf("get %d keys from %s: %w", len(keys), keys[0], err))
 	}
 	for _, r := range read {
 		if r.Error != "" {
-			return outage(fmt.Errorf("get %s: %s", r.Key, r.Error))
+			return unavailable(fmt.Errorf("get %s: %s", r.Key, r.Error))
 		}
 		if item := found(r.Key, r.Value, r.Etag); item.Found() {
 			items[item.Key] = item
@@ -105,7 +105,7 @@ func (s *State) putAll(ctx context.Context, items []sidecar.Item, mode func(item
 			mode(batch[i], item.ETag)
 		}
 		if err := s.saveMany(ctx, batch); err != nil {
-			return outage(fmt.Errorf("put %d keys from %s: %w", n, items[0].Key, err))
+			return unavailable(fmt.Errorf("put %d keys from %s: %w", n, items[0].Key, err))
 		}
 		items = items[n:]
 	}

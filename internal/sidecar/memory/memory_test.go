@@ -7,16 +7,19 @@ import (
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/memory"
 	"haberdash/internal/sidecar/sidecartest"
+	"haberdash/internal/sidecar/sidecartest/invoketest"
+	"haberdash/internal/sidecar/sidecartest/messagetest"
+	"haberdash/internal/sidecar/sidecartest/statetest"
 )
 
 func TestState(t *testing.T) {
 	t.Parallel()
-	sidecartest.TestState(t, func(*testing.T) sidecar.State { return memory.NewState() })
+	statetest.TestState(t, func(*testing.T) sidecar.State { return memory.NewState() })
 }
 
 func TestMessages(t *testing.T) {
 	t.Parallel()
-	sidecartest.TestMessages(t, true, func(_ *testing.T, subscribe func(sidecar.Subscriber)) sidecar.Publisher {
+	messagetest.TestMessages(t, true, func(_ *testing.T, subscribe func(sidecar.Subscriber)) sidecar.Publisher {
 		m := memory.NewMesh()
 		subscribe(m)
 		return m
@@ -25,9 +28,9 @@ func TestMessages(t *testing.T) {
 
 func TestInvoker(t *testing.T) {
 	t.Parallel()
-	sidecartest.TestInvoker(t, func(_ *testing.T, app http.Handler) sidecar.Invoker {
+	invoketest.TestInvoker(t, func(_ *testing.T, app http.Handler) sidecar.Invoker {
 		m := memory.NewMesh()
-		m.Join(sidecartest.App, app)
+		m.Join(invoketest.App, app)
 		return m
 	})
 }

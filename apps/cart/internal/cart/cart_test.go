@@ -35,9 +35,9 @@ func quantities(c *Cart) map[string]int64 {
 	return m
 }
 
-func always(string, []string) bool { return true }
+func anyCoupon(string, []string) bool { return true }
 
-func TestRule1OneCurrency(t *testing.T) {
+func TestRule1ACartHasOneCurrency(t *testing.T) {
 	t.Parallel()
 	_, err := New("", "XXX")
 	assert.True(t, fault.Is(err, "invalid-request"))
@@ -51,31 +51,32 @@ func TestRule1OneCurrency(t *testing.T) {
 	assert.NoError(t, c.SetQuantity(other, 1))
 }
 
-func TestRule2Quantities(t *testing.T) {
+func TestRule2QuantityIsAWholeNumberUpTo999(t *testing.T) {
 	t.Parallel()
 	for json, want := range map[string]int64{"0": 0, "1": 1, "999": 999, "2.0": 2, "1e2": 100} {
 		n, err := ParseQuantity(json)
 		assert.NoError(t, err, json)
 		assert.Equal(t, want, n, json)
 	}
-	for _, json := range []string{"-1", "1.5", "1000", "99999999999999999999", "1e999", `"2"`, "null", "true", "[]", "{}", ""} {
+	wrong := []string{"-1", "1.5", "1000", "99999999999999999999", "1e999", `"2"`, "null", "true", "[]", "{}", ""}
+	for _, json := range wrong {
 		_, err := ParseQuantity(json)
 		assert.True(t, fault.Is(err, "invalid-quantity"), json)
-		assert.Equal(t, "body.quantity", fault.Of(err).Fields[0].Location)
+		assert.Equal(t, "quantity", fault.Of(err).Fields[0].Location)
 	}
 }
 
-func TestRule2Lines(t *testing.T) {
+func TestRule2ACartHasAtMost100Lines(t *testing.T) {
 	t.Parallel()
 	c := filled(t, "")
 	for i := range MaxLines {
 		require.NoError(t, c.SetQuantity(offer(fmt.Sprint("s", i), 1), 1))
 	}
 	assert.True(t, fault.Is(c.SetQuantity(offer("more", 1), 1), "too-many-lines"))
-	assert.NoError(t, c.SetQuantity(offer("s7", 1), 5), "a line that is there may change")
+	assert.NoError(t, c.SetQuantity(offer("s7", 1), 5), "an existing line may change")
 }
 
-func TestRule3Visibility(t *testing.T) {
+func TestRule3OnlyTheOwnerSeesTheirCart(t *testing.T) {
 	t.Parallel()
 	guest, owned := filled(t, ""), filled(t, "ann")
 	assert.True(t, guest.VisibleTo(""))
@@ -85,17 +86,17 @@ func TestRule3Visibility(t *testing.T) {
 	assert.False(t, owned.VisibleTo(""))
 }
 
-func TestRule4ClaimedOnceMergedOnce(t *testing.T) {
+func TestRule4ACartIsClaimedAndMergedOnce(t *testing.T) {
 	t.Parallel()
 	guest, mine := filled(t, "", "a", "b"), filled(t, "ann", "b", "c")
 	require.NoError(t, guest.Claim("ann"))
 	require.NoError(t, guest.Claim("ann"))
 	assert.True(t, fault.Is(guest.Claim("bob"), "not-found"))
 	assert.False(t, guest.VisibleTo("ann"))
-	assert.True(t, fault.Is(mine.Claim("ann"), "not-found"), "only a guest's cart is claimed")
+	assert.True(t, fault.Is(mine.Claim("ann"), "not-found"), "only a guest's cart can be claimed")
 
 	for range 2 {
-		warnings, err := mine.Merge("g", guest, always)
+		warnings, err := mine.Merge("g", guest, anyCoupon)
 		require.NoError(t, err)
 		assert.Empty(t, warnings)
 		assert.Equal(t, map[string]int64{"a": 2, "b": 4, "c": 2}, quantities(mine))
@@ -108,7 +109,7 @@ func TestRule4MergeKeepsTheLimits(t *testing.T) {
 	for i := range MaxLines {
 		require.NoError(t, mine.SetQuantity(offer(fmt.Sprint("s", i), 1), 998))
 	}
-	warnings, err := mine.Merge("g", guest, always)
+	warnings, err := mine.Merge("g", guest, anyCoupon)
 	require.NoError(t, err)
 	require.Len(t, warnings, 2)
 	assert.Equal(t, QuantityReduced, warnings[0].Code)
@@ -116,7 +117,7 @@ func TestRule4MergeKeepsTheLimits(t *testing.T) {
 	assert.EqualValues(t, MaxQuantity, quantities(mine)["s0"])
 }
 
-func TestRule4MergeTakesCouponsAddressAndCurrency(t *testing.T) {
+func TestRule4MergeCopiesCouponsAddressAndCurrency(t *testing.T) {
 	t.Parallel()
 	guest := Restore(Snapshot{Currency: "USD", Lines: []Line{{SKU: "a", Quantity: 1}}, Coupons: []string{"X", "Y"},
 		Address: &Address{Country: "US"}, Option: "express"})
@@ -127,11 +128,11 @@ func TestRule4MergeTakesCouponsAddressAndCurrency(t *testing.T) {
 	assert.Equal(t, "USD", s.Currency)
 	assert.Equal(t, []string{"X"}, s.Coupons)
 	assert.Equal(t, "US", s.Address.Country)
-	_, err = filled(t, "bob", "b").Merge("g", guest, always)
+	_, err = filled(t, "bob", "b").Merge("g", guest, anyCoupon)
 	assert.True(t, fault.Is(err, "currency-mismatch"))
 }
 
-func TestRule5Refresh(t *testing.T) {
+func TestRule5RefreshUpdatesPricesAndReturnsTheChanges(t *testing.T) {
 	t.Parallel()
 	c := filled(t, "", "a", "b", "c")
 	short := offer("b", 100)
@@ -141,11 +142,14 @@ func TestRule5Refresh(t *testing.T) {
 	assert.Equal(t, []PriceChange{{"a", "A", money.New(100, "EUR"), money.New(150, "EUR")}}, changes)
 	assert.Equal(t, "A was 1.00 EUR and is now 1.50 EUR.", changes[0].Warning().Message)
 	assert.Empty(t, c.Refresh(offers), "the new price has been shown")
-	assert.Equal(t, []Warning{{NotEnoughStock, "b", "Only 1 of B can be had."}, {NotSold, "c", "C is no longer sold. Take it out to go on."}}, c.Shortages(offers))
-	assert.Equal(t, []string{"c"}, c.Vanished(offers))
+	assert.Equal(t, []Warning{
+		{NotEnoughStock, "b", "Only 1 of B can be had."},
+		{NotSold, "c", "C is no longer sold. Take it out to go on."},
+	}, c.StockWarnings(offers))
+	assert.Equal(t, []string{"c"}, c.Discontinued(offers))
 }
 
-func TestRule6OrderedOnce(t *testing.T) {
+func TestRule6AnOrderRemovesItsLinesOnce(t *testing.T) {
 	t.Parallel()
 	c := filled(t, "", "a", "b")
 	require.NoError(t, c.AddCoupon("X"))
@@ -153,21 +157,21 @@ func TestRule6OrderedOnce(t *testing.T) {
 	changed := Restore(c.Snapshot())
 	version := c.Snapshot().Version
 
-	c.Ordered("o1", version, []Quantity{{"a", 2}, {"b", 2}})
+	c.RemoveOrdered("o1", version, []Quantity{{"a", 2}, {"b", 2}})
 	assert.Empty(t, c.Snapshot().Lines)
 	assert.Empty(t, c.Snapshot().Coupons)
 	require.NoError(t, c.SetQuantity(offer("a", 100), 2))
-	c.Ordered("o1", version, []Quantity{{"a", 2}})
-	assert.Equal(t, map[string]int64{"a": 2}, quantities(c), "told again, nothing happens")
+	c.RemoveOrdered("o1", version, []Quantity{{"a", 2}})
+	assert.Equal(t, map[string]int64{"a": 2}, quantities(c), "the second delivery changes nothing")
 
 	require.NoError(t, changed.SetQuantity(offer("a", 100), 5))
 	changed = Restore(changed.Snapshot())
-	changed.Ordered("o1", version, []Quantity{{"a", 2}, {"b", 7}, {"gone", 1}})
+	changed.RemoveOrdered("o1", version, []Quantity{{"a", 2}, {"b", 7}, {"gone", 1}})
 	assert.Equal(t, map[string]int64{"a": 3}, quantities(changed))
 	assert.Equal(t, []string{"X"}, changed.Snapshot().Coupons)
 }
 
-func TestRule7ClosedForGood(t *testing.T) {
+func TestRule7AClosedCartStaysClosed(t *testing.T) {
 	c := filled(t, "ann", "a")
 	c.ShipTo(Address{Name: "Ann", Line1: "1"}, "standard")
 	c.Close()
@@ -177,12 +181,12 @@ func TestRule7ClosedForGood(t *testing.T) {
 	assert.False(t, c.VisibleTo("ann"))
 	c = Restore(closed)
 	c.Close()
-	c.Ordered("o1", 1, nil)
+	c.RemoveOrdered("o1", 1, nil)
 	assert.False(t, c.Changed())
 	assert.Equal(t, closed, c.Snapshot())
 }
 
-func TestCoupons(t *testing.T) {
+func TestACartHasAtMostTenCoupons(t *testing.T) {
 	t.Parallel()
 	c := filled(t, "")
 	for i := range maxCoupons {
@@ -195,7 +199,7 @@ func TestCoupons(t *testing.T) {
 	assert.Len(t, c.Snapshot().Coupons, maxCoupons-1)
 }
 
-func TestVersionGrowsByOneForEachStoredChange(t *testing.T) {
+func TestAStoredChangeRaisesTheVersionByOne(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		c := Restore(Snapshot{Version: 7, Currency: "EUR"})
@@ -210,7 +214,7 @@ func TestVersionGrowsByOneForEachStoredChange(t *testing.T) {
 			case 2:
 				c.RemoveCoupon(sku)
 			case 3:
-				c.Ordered(sku, 7, []Quantity{{sku, 3}})
+				c.RemoveOrdered(sku, 7, []Quantity{{sku, 3}})
 			}
 		}
 		assert.Equal(t, Snapshot{Version: 7, Currency: "EUR"}, before, "a snapshot never changes")

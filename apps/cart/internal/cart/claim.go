@@ -7,15 +7,15 @@ import (
 	"haberdash/internal/fault"
 )
 
-// Claim gives a guest's cart to the user, who then merges it into their own. It fails with not-found
-// when the cart has an owner or another user has claimed it; the same user may claim it again.
+// Claim marks a guest's cart as claimed by the user, who then merges it into their own (rule 4). The same user may
+// claim it again. Error: not-found if the cart has an owner or another user has claimed it.
 func (c *Cart) Claim(user string) error {
 	switch c.s.ClaimedBy {
 	case user:
 		return nil
 	case "":
 		if c.Guest() {
-			c.touch()
+			c.markChanged()
 			c.s.ClaimedBy = user
 			return nil
 		}
@@ -23,30 +23,32 @@ func (c *Cart) Claim(user string) error {
 	return fault.Missing("cart")
 }
 
-// ClaimedBy is the user who claimed a guest's cart, or empty.
+// ClaimedBy returns the id of the user who claimed a guest's cart, empty if nobody did.
 func (c *Cart) ClaimedBy() string { return c.s.ClaimedBy }
 
-// CanMerge refuses two carts that hold lines in different currencies: currency-mismatch (409).
-func (c *Cart) CanMerge(guest *Cart) error {
+// CheckMerge refuses to merge a guest's cart that has lines in another currency: currency-mismatch (409).
+func (c *Cart) CheckMerge(guest *Cart) error {
 	if len(c.s.Lines) > 0 && len(guest.s.Lines) > 0 && c.s.Currency != guest.s.Currency {
-		return fault.New(fault.Conflict, "currency-mismatch", "Your cart is in %s, this one in %s. Empty one of them first.", c.s.Currency, guest.s.Currency).
+		return fault.New(fault.Conflict, "currency-mismatch",
+			"Your cart is in %s, this one in %s. Empty one of them first.", c.s.Currency, guest.s.Currency).
 			With("currency", c.s.Currency)
 	}
 	return nil
 }
 
-// Merge adds what is in a guest's cart, known as id, to this one, once (rule 4). Quantities of a SKU add
-// up, to the limit; lines beyond the limit stay out; both are warned of. compatible says whether a coupon
-// goes together with those that the cart has. This cart's address and option win.
+// Merge adds the contents of a guest's cart to this one, once for each id (rule 4). Quantities of a SKU add up. It
+// returns warnings about quantities and lines beyond the limits, which are left out. compatible reports whether a
+// coupon can be combined with those of the cart. The cart's own address and option take precedence over the guest's.
+// Error: as CheckMerge.
 func (c *Cart) Merge(id string, guest *Cart, compatible func(code string, has []string) bool) ([]Warning, error) {
 	if slices.Contains(c.s.Merged, id) {
 		return nil, nil
 	}
-	if err := c.CanMerge(guest); err != nil {
+	if err := c.CheckMerge(guest); err != nil {
 		return nil, err
 	}
-	c.touch()
-	c.s.Merged = remember(c.s.Merged, id)
+	c.markChanged()
+	c.s.Merged = appendRecent(c.s.Merged, id)
 	if len(c.s.Lines) == 0 && len(guest.s.Lines) > 0 {
 		c.s.Currency = guest.s.Currency
 	}
@@ -72,7 +74,8 @@ func (c *Cart) mergeLines(more []Line) (warnings []Warning) {
 		case i >= 0:
 			sum := c.s.Lines[i].Quantity + l.Quantity
 			if sum > MaxQuantity {
-				warnings = append(warnings, Warning{QuantityReduced, l.SKU, "There can be at most " + strconv.Itoa(MaxQuantity) + " of " + l.Title + " in a cart."})
+				warnings = append(warnings, Warning{QuantityReduced, l.SKU,
+					"There can be at most " + strconv.Itoa(MaxQuantity) + " of " + l.Title + " in a cart."})
 			}
 			c.s.Lines[i].Quantity = min(sum, MaxQuantity)
 		case len(c.s.Lines) < MaxLines:
@@ -84,10 +87,10 @@ func (c *Cart) mergeLines(more []Line) (warnings []Warning) {
 	return warnings
 }
 
-// Empty takes everything out of a cart that was merged into another.
-func (c *Cart) Empty() {
+// Clear removes everything from a cart that was merged into another.
+func (c *Cart) Clear() {
 	if len(c.s.Lines)+len(c.s.Coupons) > 0 || c.s.Address != nil {
-		c.touch()
+		c.markChanged()
 		c.s.Lines, c.s.Coupons, c.s.Address, c.s.Option = nil, nil, nil, ""
 	}
 }
@@ -98,16 +101,16 @@ type Quantity struct {
 	Quantity int64
 }
 
-// Ordered takes out what a confirmed order of this cart's version holds, once (rule 6). If the cart has
-// changed since, the ordered quantities leave it and the rest stays; else everything leaves it but the
-// address.
-func (c *Cart) Ordered(orderID string, version int64, ordered []Quantity) {
+// RemoveOrdered removes the lines of a confirmed order, once for each order (rule 6). version is the cart's version
+// that the order was placed from. If the cart has changed since, the ordered quantities are removed and the rest
+// stays; otherwise everything but the address is removed.
+func (c *Cart) RemoveOrdered(orderID string, version int64, ordered []Quantity) {
 	if c.s.Closed || slices.Contains(c.s.Orders, orderID) {
 		return
 	}
 	unchanged := c.s.Version == version && !c.changed
-	c.touch()
-	c.s.Orders = remember(c.s.Orders, orderID)
+	c.markChanged()
+	c.s.Orders = appendRecent(c.s.Orders, orderID)
 	lines := slices.Clone(c.s.Lines)
 	for _, q := range ordered {
 		if i := slices.IndexFunc(lines, func(l Line) bool { return l.SKU == q.SKU }); i >= 0 && q.Quantity > 0 {

@@ -1,17 +1,17 @@
-// Package pricing says what a cart costs: promotions, shipping and tax over lines of one currency.
+// Package pricing computes the price of a cart: promotions, shipping and tax on lines of one currency.
 //
 // The rules:
 //
-//  1. Prices are net: tax comes on top. total = subtotal − discount + shipping + tax.
-//  2. The discount is shared over the lines in proportion to their totals, to the last minor unit (the
-//     largest remainder method), and never exceeds the subtotal.
-//  3. Tax is worked out for each line after its discount, and for shipping, and rounded half away from
-//     zero each time; the cart's tax is the sum of these. Lines that are not taxable bear none, and
-//     shipping bears some only where a line does.
+//  1. Prices are net, tax is added: total = subtotal − discount + shipping + tax.
+//  2. The discount is divided among the lines in proportion to their totals, to the last minor unit (the largest
+//     remainder method). It never exceeds the subtotal.
+//  3. Tax is computed for each line after its discount, and for shipping, and rounded half away from zero each time.
+//     The cart's tax is the sum of these. Lines that are not taxable bear none, and shipping bears tax only if a line
+//     does.
 //  4. Without a country there is neither tax nor shipping: both are 0.
-//  5. Shipping is owed when a line needs it. Goods worth the free-shipping threshold after discount
-//     travel free with the standard option.
-//  6. Sums balance: the lines' totals, discounts and taxes add up to the cart's. Nothing is negative.
+//  5. Shipping is charged if a line needs it. Goods that reach the free-shipping threshold after discount are shipped
+//     free of charge with the standard option.
+//  6. Sums balance: the lines' totals, discounts and taxes add up to the cart's. No amount is negative.
 package pricing
 
 import (
@@ -29,13 +29,13 @@ type Line struct {
 	Shipped   bool // needs shipping
 }
 
-// Order is what to price. Coupons are canonical codes; those that the book does not know give nothing.
+// Order is the input of Rules.Price. Coupons are canonical codes; unknown codes have no effect.
 type Order struct {
 	Currency string
 	Lines    []Line
 	Coupons  []string
 	Country  string // ISO 3166-1 alpha-2, empty when there is no address yet
-	Option   string // of shipping; empty, or not on offer, takes the cheapest
+	Option   string // of shipping; the cheapest is used if it is empty or not on offer
 }
 
 // PricedLine is a line with its share of discount and tax. Total is quantity × unit price, before both.
@@ -43,7 +43,7 @@ type PricedLine struct {
 	Total, Discount, Tax money.Money
 }
 
-// Quote is the price of an Order; its lines are in the order's sequence.
+// Quote is the price of an Order. Its lines have the same sequence as the order's.
 type Quote struct {
 	Lines       []PricedLine
 	Subtotal    money.Money
@@ -54,40 +54,40 @@ type Quote struct {
 	Total       money.Money
 	Option      string   // of shipping; empty without a country or lines
 	Options     []Option // on offer; empty without a country or lines
-	Unused      []string // coupons that give nothing to this order as it is
+	Unused      []string // coupons without an effect on this order
 }
 
-// Price prices the order by the book. It fails with amount-out-of-range (422) where money overflows,
-// and with an internal error when a line has another currency than the order.
-func (b Book) Price(o Order) (Quote, error) {
+// Price computes the price of an order. Errors: amount-out-of-range (422) if an amount overflows, and an internal error
+// if a line has another currency than the order.
+func (r Rules) Price(o Order) (Quote, error) {
 	q := Quote{Lines: make([]PricedLine, len(o.Lines))}
 	for _, m := range []*money.Money{&q.Subtotal, &q.Discount, &q.Shipping, &q.ShippingTax, &q.Tax, &q.Total} {
 		m.Currency = o.Currency
 	}
-	s := sum{}
+	c := calculator{}
 	for i, l := range o.Lines {
-		q.Lines[i].Total = s.times(l.UnitPrice, l.Quantity)
-		q.Subtotal = s.add(q.Subtotal, q.Lines[i].Total)
+		q.Lines[i].Total = c.multiply(l.UnitPrice, l.Quantity)
+		q.Subtotal = c.add(q.Subtotal, q.Lines[i].Total)
 	}
-	if s.err != nil {
-		return Quote{}, outOfRange(s.err)
+	if c.err != nil {
+		return Quote{}, outOfRange(c.err)
 	}
-	goods := b.discount(o, &q)
-	b.ship(o, &q, goods)
-	taxes(o, &q, &s)
-	q.Total = s.add(s.add(goods, q.Shipping), q.Tax)
-	if s.err != nil {
-		return Quote{}, outOfRange(s.err)
+	discounted := r.addDiscounts(o, &q)
+	r.addShipping(o, &q, discounted)
+	addTaxes(o, &q, &c)
+	q.Total = c.add(c.add(discounted, q.Shipping), q.Tax)
+	if c.err != nil {
+		return Quote{}, outOfRange(c.err)
 	}
 	return q, nil
 }
 
-// discount fills in the discounts and gives the worth of the goods after them.
-func (b Book) discount(o Order, q *Quote) money.Money {
+// addDiscounts sets the discounts and returns the subtotal after them.
+func (r Rules) addDiscounts(o Order, q *Quote) (discounted money.Money) {
 	left := q.Subtotal.Amount
 	for _, code := range o.Coupons {
-		p, ok := b.find(code)
-		off := min(p.amount(q.Subtotal), left)
+		p, ok := r.promotion(code)
+		off := min(p.discount(q.Subtotal), left)
 		left -= off
 		if !ok || (off == 0 && !p.FreeShipping) {
 			q.Unused = append(q.Unused, code)
@@ -104,11 +104,12 @@ func (b Book) discount(o Order, q *Quote) money.Money {
 	return money.New(left, o.Currency)
 }
 
-func (b Book) ship(o Order, q *Quote, goods money.Money) {
+// addShipping sets the options on offer, and the chosen one or else the cheapest.
+func (r Rules) addShipping(o Order, q *Quote, discounted money.Money) {
 	if o.Country == "" || len(o.Lines) == 0 {
 		return
 	}
-	q.Options = b.options(o, goods)
+	q.Options = r.options(o, discounted)
 	chosen := q.Options[0]
 	for _, option := range q.Options {
 		if option.ID == o.Option {
@@ -122,7 +123,7 @@ func (b Book) ship(o Order, q *Quote, goods money.Money) {
 	q.Option, q.Shipping = chosen.ID, chosen.Price
 }
 
-func taxes(o Order, q *Quote, s *sum) {
+func addTaxes(o Order, q *Quote, c *calculator) {
 	rate, taxed := taxRates[o.Country], false
 	for i, l := range o.Lines {
 		line := &q.Lines[i]
@@ -131,26 +132,26 @@ func taxes(o Order, q *Quote, s *sum) {
 			taxed = true
 			line.Tax = money.New(line.Total.Amount-line.Discount.Amount, o.Currency).Percent(rate)
 		}
-		q.Tax = s.add(q.Tax, line.Tax)
+		q.Tax = c.add(q.Tax, line.Tax)
 	}
 	if taxed {
 		q.ShippingTax = q.Shipping.Percent(rate)
-		q.Tax = s.add(q.Tax, q.ShippingTax)
+		q.Tax = c.add(q.Tax, q.ShippingTax)
 	}
 }
 
-// sum adds money and keeps the first error.
-type sum struct{ err error }
+// calculator adds and multiplies, and collects the errors.
+type calculator struct{ err error }
 
-func (s *sum) add(a, b money.Money) money.Money {
+func (c *calculator) add(a, b money.Money) money.Money {
 	m, err := a.Add(b)
-	s.err = errors.Join(s.err, err)
+	c.err = errors.Join(c.err, err)
 	return m
 }
 
-func (s *sum) times(a money.Money, n int64) money.Money {
+func (c *calculator) multiply(a money.Money, n int64) money.Money {
 	m, err := a.Times(n)
-	s.err = errors.Join(s.err, err)
+	c.err = errors.Join(c.err, err)
 	return m
 }
 

@@ -22,7 +22,7 @@ func goods(price, quantity int64) Line {
 func price(t *testing.T, o Order) Quote {
 	t.Helper()
 	o.Currency = "EUR"
-	q, err := Demo().Price(o)
+	q, err := DemoRules().Price(o)
 	require.NoError(t, err)
 	return q
 }
@@ -60,36 +60,37 @@ func TestFreeShipping(t *testing.T) {
 	coupon := price(t, Order{Lines: []Line{goods(1_00, 1)}, Coupons: []string{"FREESHIP"}, Country: "JP"})
 	assert.Equal(t, eur(0), coupon.Shipping)
 	assert.Empty(t, coupon.Unused)
-	express := price(t, Order{Lines: []Line{goods(100_00, 1)}, Coupons: []string{"FREESHIP"}, Country: "CH", Option: Express})
+	express := price(t, Order{Lines: []Line{goods(100_00, 1)}, Coupons: []string{"FREESHIP"}, Country: "CH",
+		Option: Express})
 	assert.Equal(t, eur(24_90), express.Shipping)
 }
 
-func TestNothingShippedNothingOwed(t *testing.T) {
+func TestAnOrderWithoutGoodsToShipHasNoShipping(t *testing.T) {
 	t.Parallel()
 	q := price(t, Order{Lines: []Line{{Quantity: 1, UnitPrice: eur(50_00)}}, Country: "FR", Option: Express})
 	assert.Equal(t, Digital, q.Option)
 	assert.Equal(t, eur(50_00), q.Total, "not taxable, not shipped")
 }
 
-func TestCouponsAreAdmitted(t *testing.T) {
+func TestCouponsAreChecked(t *testing.T) {
 	t.Parallel()
-	b := Demo()
-	code, err := b.Admit(" welcome10 ", nil, eur(0))
+	r := DemoRules()
+	code, err := r.CheckCoupon(" welcome10 ", nil, eur(0))
 	require.NoError(t, err)
 	assert.Equal(t, "WELCOME10", code)
-	code, err = b.Admit("fiver", []string{"FIVER"}, eur(1))
-	require.NoError(t, err, "a repetition is no news")
+	code, err = r.CheckCoupon("fiver", []string{"FIVER"}, eur(1))
+	require.NoError(t, err, "a repetition changes nothing")
 	assert.Equal(t, "FIVER", code)
 
-	b.Promotions = append(b.Promotions, Promotion{Code: "HALF", BasisPoints: 50_00})
+	r.Promotions = append(r.Promotions, Promotion{Code: "HALF", BasisPoints: 50_00})
 	for typed, has := range map[string][]string{"": nil, "NOPE": nil, "FIVER": nil, "HALF": {"WELCOME10"}} {
-		_, err := b.Admit(typed, has, eur(24_99))
+		_, err := r.CheckCoupon(typed, has, eur(24_99))
 		assert.True(t, fault.Is(err, "invalid-coupon"), "%q: %v", typed, err)
-		assert.Equal(t, "body.code", fault.Of(err).Fields[0].Location)
+		assert.Equal(t, "code", fault.Of(err).Fields[0].Location)
 	}
 }
 
-func TestACouponThatNoLongerFitsGivesNothing(t *testing.T) {
+func TestACouponWhoseConditionFailsHasNoEffect(t *testing.T) {
 	t.Parallel()
 	q := price(t, Order{Lines: []Line{goods(24_99, 1)}, Coupons: []string{"FIVER", "GONE"}})
 	assert.Equal(t, eur(0), q.Discount)
@@ -98,8 +99,9 @@ func TestACouponThatNoLongerFitsGivesNothing(t *testing.T) {
 
 func TestEnormousAmountsAreRefused(t *testing.T) {
 	t.Parallel()
-	for _, lines := range [][]Line{{goods(math.MaxInt64, 2)}, {goods(math.MaxInt64, 1), goods(1, 1)}, {goods(math.MaxInt64, 1)}} {
-		_, err := Demo().Price(Order{Currency: "EUR", Lines: lines, Country: "DE"})
+	largest := goods(math.MaxInt64, 1)
+	for _, lines := range [][]Line{{goods(math.MaxInt64, 2)}, {largest, goods(1, 1)}, {largest}} {
+		_, err := DemoRules().Price(Order{Currency: "EUR", Lines: lines, Country: "DE"})
 		assert.True(t, fault.Is(err, "amount-out-of-range"), "%v", err)
 	}
 }
@@ -132,15 +134,17 @@ func TestSumsAlwaysBalance(t *testing.T) {
 		o := Order{Currency: currency,
 			Country: rapid.SampledFrom([]string{"", "DE", "FI", "US", "CH", "JP"}).Draw(t, "country"),
 			Option:  rapid.SampledFrom([]string{"", Standard, Express, Digital, "x"}).Draw(t, "option"),
-			Coupons: rapid.SliceOfDistinct(rapid.SampledFrom([]string{"WELCOME10", "FIVER", "FREESHIP", "ALL", "X"}), rapid.ID[string]).Draw(t, "coupons"),
+			Coupons: rapid.SliceOfDistinct(rapid.SampledFrom([]string{"WELCOME10", "FIVER", "FREESHIP", "ALL", "X"}),
+				rapid.ID[string]).Draw(t, "coupons"),
 			Lines: rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Line {
-				return Line{rapid.Int64Range(1, 999).Draw(t, "quantity"), money.New(rapid.Int64Range(0, 1e12).Draw(t, "price"), currency),
+				return Line{rapid.Int64Range(1, 999).Draw(t, "quantity"),
+					money.New(rapid.Int64Range(0, 1e12).Draw(t, "price"), currency),
 					rapid.Bool().Draw(t, "taxable"), rapid.Bool().Draw(t, "shipped")}
 			}), 0, 100).Draw(t, "lines"),
 		}
-		b := Demo()
-		b.Promotions = append(b.Promotions, Promotion{Code: "ALL", BasisPoints: 100_00})
-		q, err := b.Price(o)
+		r := DemoRules()
+		r.Promotions = append(r.Promotions, Promotion{Code: "ALL", BasisPoints: 100_00})
+		q, err := r.Price(o)
 		require.NoError(t, err)
 
 		var total, discount, tax int64

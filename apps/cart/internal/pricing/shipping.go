@@ -4,10 +4,11 @@ import (
 	"slices"
 	"strings"
 
+	"haberdash/internal/fault"
 	"haberdash/internal/money"
 )
 
-// Option is a way to ship, with its net price for one order.
+// Option is a shipping option with its net price for one order.
 type Option struct {
 	ID       string
 	Name     string
@@ -15,21 +16,21 @@ type Option struct {
 	Estimate string // for people, such as "2–4 working days"
 }
 
-// Ids of the options. Digital is the only one for an order of which nothing is shipped.
+// Ids of the options. Digital is the only option of an order that needs no shipping.
 const (
 	Standard = "standard"
 	Express  = "express"
 	Digital  = "digital"
 )
 
-// zone is a part of the world with its prices in EUR cents.
+// zone is a group of countries with its prices in EUR cents.
 type zone struct {
 	standard, express                 int64
 	standardEstimate, expressEstimate string
 	countries                         string
 }
 
-// zones are searched in order; the last one takes every other country.
+// zones are searched in order. The last one is for all other countries.
 var zones = []zone{
 	{4_90, 12_90, "2–4 working days", "1–2 working days",
 		"AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK"},
@@ -48,8 +49,8 @@ func zoneOf(country string) zone {
 	return zones[len(zones)-1]
 }
 
-// options lists the ways to ship an order with a country and lines; there is always one.
-func (b Book) options(o Order, goods money.Money) []Option {
+// options lists the shipping options of an order that has a country and lines. There is always at least one.
+func (r Rules) options(o Order, discounted money.Money) []Option {
 	shipped := false
 	for _, l := range o.Lines {
 		shipped = shipped || l.Shipped
@@ -59,7 +60,7 @@ func (b Book) options(o Order, goods money.Money) []Option {
 	}
 	z := zoneOf(o.Country)
 	standard := scaled(z.standard, o.Currency)
-	if b.freeShipping(o, goods) {
+	if r.shipsFree(o, discounted) {
 		standard.Amount = 0
 	}
 	return []Option{
@@ -68,7 +69,20 @@ func (b Book) options(o Order, goods money.Money) []Option {
 	}
 }
 
-// Offered reports whether an option of this id is on offer.
-func Offered(options []Option, id string) bool {
-	return slices.ContainsFunc(options, func(o Option) bool { return o.ID == id })
+// CheckCountry refuses a code that is not a country's: invalid-request (422) for the member at location.
+func CheckCountry(location, code string) error {
+	if Country(code) {
+		return nil
+	}
+	return fault.BadField(location, "is not the ISO 3166-1 alpha-2 code of a country")
+}
+
+// CheckOption refuses an option that is not on offer: invalid-shipping-option (422) for the member at location.
+func CheckOption(location, id string, onOffer []Option) error {
+	if slices.ContainsFunc(onOffer, func(o Option) bool { return o.ID == id }) {
+		return nil
+	}
+	return fault.New(fault.Invalid, "invalid-shipping-option",
+		"This way of shipping is not on offer for the cart and its address.").
+		WithField(location, "is not the id of an option on offer")
 }

@@ -1,48 +1,52 @@
-// Package demo is the catalogue of a small haberdasher's shop, to look at and to test with: products,
-// categories, stock, and pictures drawn by program. The same calls always give the same.
+// Package demo is the catalogue of a small haberdashery, for demonstrations and tests: products, categories and stock,
+// with pictures that a program draws. It is the same each time.
 package demo
 
 import (
-	"fmt"
 	"hash/fnv"
+	"strconv"
 	"strings"
 
+	"haberdash/apps/catalog/internal/imports"
+	"haberdash/apps/catalog/internal/names"
+	"haberdash/apps/catalog/internal/pictures"
 	"haberdash/apps/catalog/internal/product"
 	"haberdash/internal/money"
 )
 
-// goods is one line of the shop's book.
-type goods struct {
+// article is a product of the demo catalogue.
+type article struct {
 	handle, title, brand string
 	category             string
-	kind                 string // which drawing
+	kind                 string // of the drawing
 	cents, before        int64  // price; price before a reduction, 0 for none
 	grams                int64
 	colours              []string
-	option               string   // name of the second option, if sizes has any
-	sizes                []string // "20 mm+150": dearer by 150 cents
+	option               string   // name of the second option, if there are sizes
+	sizes                []string // "20 mm+150" costs 150 cents more
 	tags                 string
 	text                 string
-	stock                int64 // of each variant; many: 5 to 200, different for each
+	stock                int64 // of each variant, or many
 }
 
+// many is a stock of 5 to 200, different for each variant.
 const many = -1
 
-// Items gives the products as an import takes them, with the quantities on the shelf.
-func Items() []product.Item {
-	tree := Categories()
-	items := make([]product.Item, len(book))
-	for i, g := range book {
-		p, counts := g.product()
-		items[i] = product.Item{Line: i + 1, Handle: g.handle, Whole: &p, Counts: counts, Categories: tree}
+// Items lists the products as an import needs them, with their quantities in stock.
+func Items() []imports.Item {
+	categories := Categories()
+	items := make([]imports.Item, len(articles))
+	for i, a := range articles {
+		p, counts := a.product()
+		items[i] = imports.Item{Line: i + 1, Handle: a.handle, Whole: &p, Counts: counts, Categories: categories}
 	}
 	return items
 }
 
-// Categories gives the tree, parents first.
+// Categories lists the categories, parents first.
 func Categories() []product.Category {
 	var all []product.Category
-	for _, c := range shelves {
+	for _, c := range tree {
 		handle, name, _ := strings.Cut(c, "|")
 		parent, child, nested := strings.Cut(handle, "/")
 		if !nested {
@@ -53,96 +57,113 @@ func Categories() []product.Category {
 	return all
 }
 
-func (g goods) product() (product.Product, map[string]int64) {
+// Picture draws the picture with a name that the URL of an image in Items contains, as SVG. The first picture of an
+// article is named by its handle, and another by handle_colour.
+func Picture(name string) (svg []byte, ok bool) {
+	handle, _, _ := strings.Cut(name, "_")
+	for _, a := range articles {
+		if a.handle != handle {
+			continue
+		}
+		for i, colour := range a.colours {
+			if name == a.picture(i) {
+				return pictures.Draw(a.title+", "+colour, a.kind, colour), true
+			}
+		}
+	}
+	return nil, false
+}
+
+func (a article) product() (product.Product, map[string]int64) {
 	p := product.Product{
-		Handle: g.handle, Title: g.title, Brand: g.brand, Status: product.Active, Description: "<p>" + g.text + "</p>",
-		Categories: []string{g.category}, Tags: strings.Fields(g.tags),
+		Handle: a.handle, Title: a.title, Brand: a.brand, Status: product.Active, Description: "<p>" + a.text + "</p>",
+		Categories: []string{a.category}, Tags: strings.Fields(a.tags),
 	}
-	if len(g.colours) > 1 {
-		p.Options = append(p.Options, product.Option{Name: "Colour", Values: titles(g.colours)})
+	if len(a.colours) > 1 {
+		p.Options = append(p.Options, product.Option{Name: "Colour", Values: capitaliseAll(a.colours)})
 	}
-	sizes := g.sizes
+	sizes := a.sizes
 	if len(sizes) == 0 {
 		sizes = []string{""}
 	} else {
-		p.Options = append(p.Options, product.Option{Name: g.option, Values: names(sizes)})
+		p.Options = append(p.Options, product.Option{Name: a.option, Values: sizeNames(sizes)})
 	}
 	counts := map[string]int64{}
-	for i, colour := range g.colours {
-		image := product.Image{URL: "/media/" + g.picture(i) + ".svg", Alt: g.title + ", " + colour}
+	for i, colour := range a.colours {
+		image := product.Image{URL: "/media/" + a.picture(i) + ".svg", Alt: a.title + ", " + colour}
 		p.Images = append(p.Images, image)
 		for _, size := range sizes {
-			v := g.variant(colour, size, image.URL)
+			v := a.variant(colour, size, image.URL)
 			p.Variants = append(p.Variants, v)
-			counts[v.SKU] = g.shelf(v.SKU)
+			counts[v.SKU] = a.quantity(v.SKU)
 		}
 	}
 	return p, counts
 }
 
-func (g goods) picture(colour int) string {
+func (a article) picture(colour int) string {
 	if colour == 0 {
-		return g.handle
+		return a.handle
 	}
-	return g.handle + "_" + g.colours[colour]
+	return a.handle + "_" + a.colours[colour]
 }
 
-func (g goods) variant(colour, size, image string) product.Variant {
-	name, dearer := split(size)
-	v := product.Variant{
-		Price: money.New(g.cents+dearer, "EUR"), Grams: g.grams, Taxable: true, RequiresShipping: true, Image: image,
-	}
-	if g.before > 0 {
-		m := money.New(g.before+dearer, "EUR")
+func (a article) variant(colour, size, image string) product.Variant {
+	name, surcharge := parseSize(size)
+	price := money.New(a.cents+surcharge, "EUR")
+	v := product.Variant{Price: price, Grams: a.grams, Taxable: true, RequiresShipping: true, Image: image}
+	if a.before > 0 {
+		m := money.New(a.before+surcharge, "EUR")
 		v.CompareAt = &m
 	}
 	var values []string
 	options := map[string]string{}
-	if len(g.colours) > 1 {
-		options["Colour"] = title(colour)
+	if len(a.colours) > 1 {
+		options["Colour"] = capitalise(colour)
 		values = append(values, colour)
 	}
 	if name != "" {
-		options[g.option] = name
+		options[a.option] = name
 		values = append(values, name)
 	}
 	if len(options) > 0 {
 		v.Options = options
 	}
-	v.SKU = product.DeriveSKU(g.handle, values, func(string) bool { return false })
+	v.SKU = names.DeriveSKU(a.handle, values, func(string) bool { return false })
 	return v
 }
 
-func (g goods) shelf(sku string) int64 {
-	if g.stock != many {
-		return g.stock
+// quantity is the stock of a variant.
+func (a article) quantity(sku string) int64 {
+	if a.stock != many {
+		return a.stock
 	}
 	h := fnv.New32a()
 	h.Write([]byte(sku))
 	return 5 + int64(h.Sum32()%196)
 }
 
-// split reads "20 mm+150".
-func split(size string) (name string, dearer int64) {
+// parseSize reads "20 mm+150".
+func parseSize(size string) (name string, surcharge int64) {
 	name, plus, _ := strings.Cut(size, "+")
-	fmt.Sscan(plus, &dearer)
-	return name, dearer
+	surcharge, _ = strconv.ParseInt(plus, 10, 64)
+	return name, surcharge
 }
 
-func names(sizes []string) []string {
-	out := make([]string, len(sizes))
+func sizeNames(sizes []string) []string {
+	list := make([]string, len(sizes))
 	for i, s := range sizes {
-		out[i], _ = split(s)
+		list[i], _ = parseSize(s)
 	}
-	return out
+	return list
 }
 
-func title(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+func capitalise(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
-func titles(list []string) []string {
-	out := make([]string, len(list))
-	for i, s := range list {
-		out[i] = title(s)
+func capitaliseAll(words []string) []string {
+	list := make([]string, len(words))
+	for i, s := range words {
+		list[i] = capitalise(s)
 	}
-	return out
+	return list
 }

@@ -1,11 +1,9 @@
-// Package listing is the catalogue as customers browse it: a projection of the log in memory, with
-// filters, orders, facets and the tree of categories. It forgets nothing that the log has and knows
-// nothing that the log has not.
+// Package listing is the read model of the catalogue in memory: the products as customers browse them, with filters,
+// sort orders, facets and the tree of categories. An Index holds them, and a Listing keeps an Index up to date with the
+// catalogue's log.
 package listing
 
 import (
-	"cmp"
-	"slices"
 	"strings"
 	"sync"
 
@@ -13,33 +11,40 @@ import (
 	"haberdash/internal/money"
 )
 
-// Entry is a product as it is listed. It is never changed once made.
+// Entry is a product as it is listed. It does not change: a changed product gets a new entry.
 type Entry struct {
 	product.Product
 	Seq   uint64 // version of the product
-	Order uint64 // grows with creation
+	Order uint64 // grows with each product that is created
 	From  product.Variant
-	title string // folded, for sorting
+	title string // in small letters, for sorting
 }
 
-// Index is the projection. Its methods may be called at the same time.
+// Price is the lowest price of the product's variants.
+func (e *Entry) Price() money.Money { return e.From.Price }
+
+// active tells whether customers see the product.
+func (e *Entry) active() bool { return e.Status == product.Active }
+
+// Index lists the products and categories of the changes that were applied to it. It is safe for concurrent use.
 type Index struct {
 	mu         sync.RWMutex
 	entries    map[string]*Entry // by id
 	handles    map[string]*Entry
-	skus       map[string]place
+	skus       map[string]variantRef
 	categories map[string]Node
 	created    uint64
-	sorted     map[Sort][]*Entry   // made when asked for, dropped at each change
-	lines      map[string][]string // the same: see ancestors
+	revision   uint64
+	sorted     map[Sort][]*Entry   // made when a list is asked for, dropped at each change
+	ancestors  map[string][]string // likewise: see ancestorsOf
 }
 
-type place struct {
+type variantRef struct {
 	entry   *Entry
 	variant int
 }
 
-// Node is a category with the version it has.
+// Node is a category with its version.
 type Node struct {
 	product.Category
 	Seq uint64
@@ -48,37 +53,32 @@ type Node struct {
 // New makes an empty index.
 func New() *Index {
 	return &Index{
-		entries: map[string]*Entry{}, handles: map[string]*Entry{}, skus: map[string]place{},
+		entries: map[string]*Entry{}, handles: map[string]*Entry{}, skus: map[string]variantRef{},
 		categories: map[string]Node{}, sorted: map[Sort][]*Entry{},
 	}
 }
 
-// Apply takes in the next change of the log.
+// Apply applies the next change of the log.
 func (x *Index) Apply(c product.Change) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if c.Category != nil {
-		if c.Deleted {
-			delete(x.categories, c.Category.Handle)
-		} else {
-			x.categories[c.Category.Handle] = Node{*c.Category, c.Seq}
-		}
-		x.lines = nil
+		x.applyCategory(c)
 		return
 	}
 	clear(x.sorted)
-	id := c.Event.Aggregate
-	before := x.entries[id]
+	before := x.entries[c.ID]
 	if before != nil {
 		delete(x.handles, before.Handle)
 		for _, v := range before.Variants {
 			delete(x.skus, v.SKU)
 		}
-		delete(x.entries, id)
+		delete(x.entries, c.ID)
 	}
 	if c.Deleted {
 		return
 	}
+	x.revision++
 	e := &Entry{Product: *c.Product, Seq: c.Seq, From: c.Product.Cheapest(), title: strings.ToLower(c.Product.Title)}
 	if before != nil {
 		e.Order, e.CreatedAt = before.Order, before.CreatedAt
@@ -86,13 +86,22 @@ func (x *Index) Apply(c product.Change) {
 		x.created++
 		e.Order = x.created
 	}
-	x.entries[id], x.handles[e.Handle] = e, e
+	x.entries[c.ID], x.handles[e.Handle] = e, e
 	for i, v := range e.Variants {
-		x.skus[v.SKU] = place{e, i}
+		x.skus[v.SKU] = variantRef{e, i}
 	}
 }
 
-// Get finds a product by id, else by handle; nil if there is none.
+func (x *Index) applyCategory(c product.Change) {
+	if c.Deleted {
+		delete(x.categories, c.Category.Handle)
+	} else {
+		x.categories[c.Category.Handle] = Node{*c.Category, c.Seq}
+	}
+	x.ancestors = nil
+}
+
+// Get finds a product by its id or handle; nil if there is none.
 func (x *Index) Get(idOrHandle string) *Entry {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
@@ -106,11 +115,11 @@ func (x *Index) Get(idOrHandle string) *Entry {
 func (x *Index) Variant(sku string) (e *Entry, v product.Variant, ok bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	p, ok := x.skus[sku]
+	ref, ok := x.skus[sku]
 	if !ok {
 		return nil, v, false
 	}
-	return p.entry, p.entry.Variants[p.variant], true
+	return ref.entry, ref.entry.Variants[ref.variant], true
 }
 
 // SKUs lists the SKUs of all products, in no order.
@@ -124,69 +133,9 @@ func (x *Index) SKUs() []string {
 	return skus
 }
 
-// Sort names an order of the list.
-type Sort string
-
-// The orders. Without search words, Relevance is Newest.
-const (
-	Relevance Sort = "relevance"
-	PriceUp   Sort = "price"
-	PriceDown Sort = "-price"
-	Newest    Sort = "newest"
-	Title     Sort = "title"
-)
-
-// key is a place in an order; keys of different entries differ.
-type key struct {
-	Sort     Sort    `json:"o"`
-	Currency string  `json:"c,omitempty"`
-	Score    float64 `json:"s,omitempty"`
-	Amount   int64   `json:"a,omitempty"`
-	Title    string  `json:"t,omitempty"`
-	Order    uint64  `json:"n"`
+// Revision grows when a product is created or changed, so with each new SKU.
+func (x *Index) Revision() uint64 {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return x.revision
 }
-
-func (e *Entry) key(s Sort, score float64) key {
-	k := key{Sort: s, Order: e.Order}
-	switch s {
-	case Relevance:
-		k.Score = score
-	case PriceUp, PriceDown:
-		k.Amount, k.Currency = e.From.Price.Amount, e.From.Price.Currency
-	case Title:
-		k.Title = e.title
-	}
-	return k
-}
-
-// compare orders keys of one order. Prices compare within a currency; of equals the newer comes first.
-func (k key) compare(o key) int {
-	up := 1
-	if k.Sort == PriceDown {
-		up = -1
-	}
-	return cmp.Or(
-		cmp.Compare(o.Score, k.Score), cmp.Compare(k.Currency, o.Currency), up*cmp.Compare(k.Amount, o.Amount),
-		cmp.Compare(k.Title, o.Title), cmp.Compare(o.Order, k.Order),
-	)
-}
-
-// ordered gives all entries in an order that needs no scores; x.mu is held for writing.
-func (x *Index) ordered(s Sort) []*Entry {
-	if s == Relevance {
-		s = Newest
-	}
-	list, ok := x.sorted[s]
-	if !ok {
-		list = make([]*Entry, 0, len(x.entries))
-		for _, e := range x.entries {
-			list = append(list, e)
-		}
-		slices.SortFunc(list, func(a, b *Entry) int { return a.key(s, 0).compare(b.key(s, 0)) })
-		x.sorted[s] = list
-	}
-	return list
-}
-
-// Price is the lowest price of the product's variants.
-func (e *Entry) Price() money.Money { return e.From.Price }

@@ -11,12 +11,11 @@ import (
 	"pgregory.net/rapid"
 
 	"haberdash/apps/catalog/internal/product"
-	"haberdash/internal/commitlog"
 	"haberdash/internal/money"
 )
 
 func put(x *Index, p product.Product) {
-	x.Apply(product.Change{Product: &p, Seq: 1, Event: commitlog.Event{Aggregate: p.ID}})
+	x.Apply(product.Change{ID: p.ID, Product: &p, Seq: 1})
 }
 
 func putCategory(x *Index, c product.Category) { x.Apply(product.Change{Category: &c, Seq: 1}) }
@@ -27,21 +26,25 @@ func fill(t *rapid.T) *Index {
 	putCategory(x, product.Category{Handle: "a", Name: "A", Parent: "top"})
 	putCategory(x, product.Category{Handle: "b", Name: "B", Parent: "top"})
 	for i := range rapid.IntRange(0, 40).Draw(t, "products") {
-		p := product.Product{
-			ID: fmt.Sprint("id", i), Handle: fmt.Sprint("h", i), Status: rapid.SampledFrom([]string{product.Active, product.Draft}).Draw(t, "status"),
-			Title: rapid.SampledFrom([]string{"x", "Y", "z"}).Draw(t, "title"), Brand: rapid.SampledFrom([]string{"", "Acme", "Bolt"}).Draw(t, "brand"),
+		amount := rapid.Int64Range(0, 60_000).Draw(t, "price")
+		price := money.New(amount, rapid.SampledFrom([]string{"EUR", "USD"}).Draw(t, "currency"))
+		put(x, product.Product{
+			ID: fmt.Sprint("id", i), Handle: fmt.Sprint("h", i),
+			Status:     rapid.SampledFrom([]string{product.Active, product.Draft}).Draw(t, "status"),
+			Title:      rapid.SampledFrom([]string{"x", "Y", "z"}).Draw(t, "title"),
+			Brand:      rapid.SampledFrom([]string{"", "Acme", "Bolt"}).Draw(t, "brand"),
 			Categories: rapid.SliceOfN(rapid.SampledFrom([]string{"top", "a", "b", "gone"}), 0, 3).Draw(t, "categories"),
-			Variants:   []product.Variant{{SKU: fmt.Sprint("s", i), Price: money.New(rapid.Int64Range(0, 60_000).Draw(t, "price"), rapid.SampledFrom([]string{"EUR", "USD"}).Draw(t, "currency"))}},
-		}
-		put(x, p)
+			Variants:   []product.Variant{{SKU: fmt.Sprint("s", i), Price: price}},
+		})
 	}
 	return x
 }
 
 func draw(t *rapid.T) Query {
 	q := Query{
-		Category: rapid.SampledFrom([]string{"", "", "top", "a"}).Draw(t, "category"), Brand: rapid.SampledFrom([]string{"", "acme"}).Draw(t, "brand"),
-		Prices: "EUR", Status: product.Active, Limit: rapid.IntRange(1, 7).Draw(t, "limit"),
+		Category: rapid.SampledFrom([]string{"", "", "top", "a"}).Draw(t, "category"),
+		Brand:    rapid.SampledFrom([]string{"", "acme"}).Draw(t, "brand"),
+		Prices:   "EUR", Status: product.Active, Limit: rapid.IntRange(1, 7).Draw(t, "limit"),
 		Sort: rapid.SampledFrom([]Sort{Relevance, PriceUp, PriceDown, Newest, Title}).Draw(t, "sort"),
 	}
 	if rapid.Bool().Draw(t, "priced") {
@@ -59,8 +62,8 @@ func draw(t *rapid.T) Query {
 	return q
 }
 
-// Pages joined are the whole list: each product once, in order, and Total counts them.
-func TestPagesJoinToTheList(t *testing.T) {
+// All pages together have each product once, in order, and Total counts them.
+func TestPagesTogetherAreTheWholeList(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		x, q := fill(t), draw(t)
@@ -89,7 +92,7 @@ func TestPagesJoinToTheList(t *testing.T) {
 }
 
 // A facet's count is the total that its value gives as a filter.
-func TestFacetsTellTheTruth(t *testing.T) {
+func TestFacetCountsAreTheTotalsOfTheirFilters(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		x, q := fill(t), draw(t)
@@ -128,21 +131,24 @@ func TestTreeCountsEachProductOnce(t *testing.T) {
 	putCategory(x, product.Category{Handle: "a", Name: "A", Parent: "top"})
 	putCategory(x, product.Category{Handle: "lost", Name: "Lost", Parent: "deleted"})
 	v := []product.Variant{{SKU: "1", Price: money.New(1, "EUR")}}
-	put(x, product.Product{ID: "1", Handle: "1", Status: product.Active, Categories: []string{"a", "b", "deleted"}, Variants: v})
+	listed := []string{"a", "b", "deleted"}
+	put(x, product.Product{ID: "1", Handle: "1", Status: product.Active, Categories: listed, Variants: v})
 	put(x, product.Product{ID: "2", Handle: "2", Status: product.Draft, Categories: []string{"a"}, Variants: v})
 	tree := x.Tree()
 	require.Len(t, tree, 2)
-	assert.Equal(t, []any{"lost", 0, "top", 1}, []any{tree[0].Handle, tree[0].Products, tree[1].Handle, tree[1].Products})
+	assert.Equal(t, []any{"lost", 0}, []any{tree[0].Handle, tree[0].Products})
+	assert.Equal(t, []any{"top", 1}, []any{tree[1].Handle, tree[1].Products})
 	assert.Equal(t, []string{"a", "b"}, []string{tree[1].Children[0].Handle, tree[1].Children[1].Handle})
-	assert.Equal(t, []string{"a"}, x.Known([]string{"a", "deleted"}))
+	assert.Equal(t, []string{"a"}, x.ExistingCategories([]string{"a", "deleted"}))
 	categories, products := x.Uses("a")
 	assert.Equal(t, []int{0, 2}, []int{categories, products})
 }
 
-func TestChangesReplaceWhatWas(t *testing.T) {
+func TestAChangedProductReplacesItsEntry(t *testing.T) {
 	t.Parallel()
 	x := New()
-	p := product.Product{ID: "1", Handle: "old", Status: product.Active, Variants: []product.Variant{{SKU: "A"}, {SKU: "B"}}}
+	variants := []product.Variant{{SKU: "A"}, {SKU: "B"}}
+	p := product.Product{ID: "1", Handle: "old", Status: product.Active, Variants: variants}
 	put(x, p)
 	p.Handle, p.Variants = "new", []product.Variant{{SKU: "B"}}
 	put(x, p)
@@ -150,7 +156,8 @@ func TestChangesReplaceWhatWas(t *testing.T) {
 	assert.Equal(t, "1", x.Get("new").ID)
 	_, _, ok := x.Variant("A")
 	assert.False(t, ok)
-	x.Apply(product.Change{Product: &p, Deleted: true, Event: commitlog.Event{Aggregate: "1"}})
+	x.Apply(product.Change{ID: "1", Product: &p, Deleted: true})
 	assert.Nil(t, x.Get("1"))
 	assert.Empty(t, x.SKUs())
+	assert.Equal(t, uint64(2), x.Revision(), "a deletion adds no SKU")
 }

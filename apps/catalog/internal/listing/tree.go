@@ -6,25 +6,25 @@ import (
 	"strings"
 )
 
-// Branch is a category with those below it. Products counts the active ones in it or below it, each once.
+// Branch is a category with the categories below it. Products counts the active products in it or below it, each once.
 type Branch struct {
 	Node
 	Products int
 	Children []Branch
 }
 
-// Tree gives the categories from the top, each level by name.
+// Tree lists the categories from the top, each level by name.
 func (x *Index) Tree() []Branch {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	up, counts := x.ancestors(), map[string]int{}
+	ancestors, counts := x.ancestorsOf(), map[string]int{}
 	for _, e := range x.entries {
 		if !e.active() {
 			continue
 		}
 		within := map[string]bool{}
 		for _, c := range e.Categories {
-			for _, handle := range up[c] {
+			for _, handle := range ancestors[c] {
 				within[handle] = true
 			}
 		}
@@ -35,23 +35,23 @@ func (x *Index) Tree() []Branch {
 	children := map[string][]Node{}
 	for handle, n := range x.categories {
 		parent := ""
-		if line := up[handle]; len(line) > 1 {
+		if line := ancestors[handle]; len(line) > 1 {
 			parent = line[1]
 		}
 		children[parent] = append(children[parent], n)
 	}
-	var grow func(parent string) []Branch
-	grow = func(parent string) []Branch {
-		branches := []Branch{}
-		for _, n := range children[parent] {
-			branches = append(branches, Branch{n, counts[n.Handle], grow(n.Handle)})
-		}
-		slices.SortFunc(branches, func(a, b Branch) int {
-			return cmp.Or(cmp.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), cmp.Compare(a.Handle, b.Handle))
-		})
-		return branches
+	return branches("", children, counts)
+}
+
+func branches(parent string, children map[string][]Node, counts map[string]int) []Branch {
+	list := []Branch{}
+	for _, n := range children[parent] {
+		list = append(list, Branch{n, counts[n.Handle], branches(n.Handle, children, counts)})
 	}
-	return grow("")
+	slices.SortFunc(list, func(a, b Branch) int {
+		return cmp.Or(cmp.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), cmp.Compare(a.Handle, b.Handle))
+	})
+	return list
 }
 
 // Category finds a category.
@@ -62,7 +62,7 @@ func (x *Index) Category(handle string) (Node, bool) {
 	return n, ok
 }
 
-// Uses counts what a category has below it: categories, and products of any status that name it.
+// Uses counts the categories directly below a category, and the products of any status that name it.
 func (x *Index) Uses(handle string) (categories, products int) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
@@ -79,29 +79,32 @@ func (x *Index) Uses(handle string) (categories, products int) {
 	return categories, products
 }
 
-// Known keeps the handles that are categories.
-func (x *Index) Known(handles []string) []string {
+// ExistingCategories returns the handles of categories that exist.
+func (x *Index) ExistingCategories(handles []string) []string {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	known := []string{}
+	existing := []string{}
 	for _, h := range handles {
 		if _, ok := x.categories[h]; ok {
-			known = append(known, h)
+			existing = append(existing, h)
 		}
 	}
-	return known
+	return existing
 }
 
-// ancestors maps each category to itself and those above it, nearest first; x.mu is held for
-// writing. A parent that was deleted ends the line.
-func (x *Index) ancestors() map[string][]string {
-	if x.lines != nil {
-		return x.lines
+// maxAncestors bounds a walk up the tree: categories that two processes have moved at once may form a ring.
+const maxAncestors = 32
+
+// ancestorsOf maps each category to itself and those above it, nearest first. A parent that was deleted ends the line.
+// The caller holds x.mu for writing.
+func (x *Index) ancestorsOf() map[string][]string {
+	if x.ancestors != nil {
+		return x.ancestors
 	}
-	up := make(map[string][]string, len(x.categories))
+	ancestors := make(map[string][]string, len(x.categories))
 	for handle := range x.categories {
 		line := []string{handle}
-		for n := x.categories[handle]; n.Parent != "" && len(line) < 32; {
+		for n := x.categories[handle]; n.Parent != "" && len(line) < maxAncestors; {
 			next, ok := x.categories[n.Parent]
 			if !ok || slices.Contains(line, next.Handle) {
 				break
@@ -109,8 +112,8 @@ func (x *Index) ancestors() map[string][]string {
 			line = append(line, next.Handle)
 			n = next
 		}
-		up[handle] = line
+		ancestors[handle] = line
 	}
-	x.lines = up
-	return up
+	x.ancestors = ancestors
+	return ancestors
 }

@@ -2,60 +2,38 @@ package product
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 
 	"haberdash/internal/commitlog"
 )
 
-// State is any aggregate of the catalogue's log: a product (its id), a category ("category/<handle>"),
-// the owner of a handle ("handle/<handle>") or SKU ("sku/<SKU>"), or the receipts not yet taken into
-// stock ("receipts").
+// State is any aggregate of the catalogue's log: a product, a category, the owner of a handle or SKU, or the open
+// receipts.
 type State struct {
 	Product  *Product          `json:"product,omitempty"`
 	Category *Category         `json:"category,omitempty"`
-	Owner    string            `json:"owner,omitempty"`   // product id; empty: free
+	Owner    string            `json:"owner,omitempty"`   // product id; empty: the name is free
 	Counted  int64             `json:"counted,omitempty"` // the quantity of the SKU that imports have received
 	Pending  map[string][]Move `json:"pending,omitempty"` // receipt id → moves
 }
 
-// Types of the published events. The data of product events is a Product, that of category events a
-// Category, deletions included: what was deleted.
-const (
-	Created         = "product.created"
-	Updated         = "product.updated"
-	Deleted         = "product.deleted"
-	CategoryCreated = "category.created"
-	CategoryUpdated = "category.updated"
-	CategoryDeleted = "category.deleted"
-)
+// ReceiptsID is the aggregate of the open receipts. The id of a product's aggregate is the product's.
+const ReceiptsID = "receipts"
 
-// Index events.
-const (
-	taken   = "owner.taken"     // data: ownership
-	freed   = "owner.freed"     // no data
-	counted = "sku.counted"     // data: count
-	opened  = "receipt.opened"  // data: Receipt
-	settled = "receipt.settled" // data: Receipt, without moves
-)
+// CategoryID is the aggregate of a category.
+func CategoryID(handle string) string { return "category/" + handle }
 
-type ownership struct {
-	Product string `json:"product"`
-}
+// HandleID is the aggregate that knows which product owns a handle.
+func HandleID(handle string) string { return "handle/" + handle }
 
-type count struct {
-	Delta int64 `json:"delta"` // change of the quantity received by imports
-}
-
-const receiptsID = "receipts"
-
-func categoryID(handle string) string { return "category/" + handle }
-func handleID(handle string) string   { return "handle/" + handle }
-func skuID(sku string) string         { return "sku/" + sku }
+// SKUID is the aggregate that knows which product owns a SKU, and what imports have received of it.
+func SKUID(sku string) string { return "sku/" + sku }
 
 // Model folds the catalogue's log.
 func Model() commitlog.Model[State] { return commitlog.Model[State]{Apply: apply} }
 
-func apply(id string, s State, e commitlog.Event) (State, error) {
+func apply(_ string, s State, e commitlog.Event) (State, error) {
 	switch e.Type {
 	case Created, Updated:
 		var p Product
@@ -75,20 +53,20 @@ func apply(id string, s State, e commitlog.Event) (State, error) {
 		return State{Category: &c}, nil
 	case Deleted, CategoryDeleted:
 		return State{}, nil
-	case taken:
-		var o ownership
+	case NameTaken:
+		var o Ownership
 		err := e.Decode(&o)
 		s.Owner = o.Product
 		return s, err
-	case freed:
+	case NameFreed:
 		s.Owner = ""
 		return s, nil
-	case counted:
-		var c count
+	case SKUCounted:
+		var c Count
 		err := e.Decode(&c)
 		s.Counted += c.Delta
 		return s, err
-	case opened, settled:
+	case ReceiptOpened, ReceiptClosed:
 		return applyReceipt(s, e)
 	}
 	return s, fmt.Errorf("unknown event %s", e.Type)
@@ -100,10 +78,8 @@ func applyReceipt(s State, e commitlog.Event) (State, error) {
 		return s, err
 	}
 	pending := make(map[string][]Move, len(s.Pending)+1)
-	for id, moves := range s.Pending {
-		pending[id] = moves
-	}
-	if e.Type == opened {
+	maps.Copy(pending, s.Pending)
+	if e.Type == ReceiptOpened {
 		pending[r.ID] = r.Moves
 	} else {
 		delete(pending, r.ID)
@@ -111,27 +87,27 @@ func applyReceipt(s State, e commitlog.Event) (State, error) {
 	return State{Pending: pending}, nil
 }
 
-// Change is what a projection learns of an event. One of Product and Category is set.
+// Change is a published event as projections apply it. Either Product or Category is set.
 type Change struct {
+	ID       string // of the product's aggregate
 	Product  *Product
 	Category *Category
 	Deleted  bool
-	Created  bool
-	Seq      uint64
-	Event    commitlog.Event
+	Seq      uint64 // version of the product or category
 }
 
-// ChangeOf reads a published event; ok is false for an index event.
+// ChangeOf decodes a published event; ok is false for an internal event. CreatedAt of a product is the time of this
+// event: a projection keeps the first.
 func ChangeOf(e commitlog.Event) (c Change, ok bool, err error) {
 	if e.Internal {
 		return c, false, nil
 	}
-	c = Change{Seq: e.Seq, Event: e, Deleted: e.Type == Deleted || e.Type == CategoryDeleted, Created: e.Type == Created}
+	c = Change{ID: e.Aggregate, Seq: e.Seq, Deleted: e.Type == Deleted || e.Type == CategoryDeleted}
 	switch {
 	case strings.HasPrefix(e.Type, "product."):
 		c.Product = &Product{}
 		err = e.Decode(c.Product)
-		c.Product.CreatedAt, c.Product.UpdatedAt = e.At, e.At // a projection keeps the first
+		c.Product.CreatedAt, c.Product.UpdatedAt = e.At, e.At
 	case strings.HasPrefix(e.Type, "category."):
 		c.Category = &Category{}
 		err = e.Decode(c.Category)

@@ -1,21 +1,23 @@
-// Package product holds what the shop sells: products with their variants, the tree of categories, and the
-// rules that keep them whole. It is event-sourced; model.go has the events, catalog.go the commands.
+// Package product defines the values that the catalogue's log stores, products with their variants and categories, and
+// the events that change them. It checks values and folds events; package catalog has the commands.
 //
-// Rules (each has a test of its number):
+// Rules of the catalogue (each has a test of its number, here, in package catalog or in package imports):
 //
-//  1. A handle names one product, a SKU one variant of one product; both are free again when the
-//     product that had them is deleted.
-//  2. A product has 1 to 100 variants, priced in one currency, no two with the same options. Every
-//     variant has a value for every option; a product without options has one variant.
+//  1. A handle names one product, and a SKU one variant of one product. Both are free again when the product is
+//     deleted.
+//  2. A product has 1 to 100 variants, priced in one currency, no two with the same options. Every variant has a value
+//     for every option; a product without options has one variant.
 //  3. A variant without a SKU gets one that is derived from handle and options, and keeps it.
-//  4. An import merges: it adds and changes variants and images, and never removes any. The same import
-//     again changes nothing.
-//  5. A wrong row of an import is reported and left out; the product's other rows are taken.
-//  6. The stock that an import received for a SKU sums to the last quantity imported.
+//  4. An import merges: it adds and changes variants and images, and never removes any. The same import again changes
+//     nothing.
+//  5. A wrong row of an import is reported and left out; the other rows of its product are imported.
+//  6. The stock that imports have received for a SKU sums to the last quantity imported.
 //  7. Categories form a tree of at most 8 levels.
 package product
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,7 +31,7 @@ const (
 	Archived = "archived"
 )
 
-// Product is something the shop sells, in one or more variants. Values are not changed once made.
+// Product is an article in one or more variants. Stored values are shared and must not be changed: see Clone.
 type Product struct {
 	ID          string    `json:"id"`
 	Handle      string    `json:"handle"`
@@ -42,17 +44,17 @@ type Product struct {
 	Variants    []Variant `json:"variants"`
 	Images      []Image   `json:"images,omitempty"`
 	Status      string    `json:"status"`
-	CreatedAt   time.Time `json:"createdAt,omitzero"` // of the first event
-	UpdatedAt   time.Time `json:"updatedAt,omitzero"` // of the last
+	CreatedAt   time.Time `json:"createdAt,omitzero"` // the time of the first event
+	UpdatedAt   time.Time `json:"updatedAt,omitzero"` // the time of the last event
 }
 
-// Option is a way in which variants differ, such as Size.
+// Option is a property in which variants differ, such as Size.
 type Option struct {
 	Name   string   `json:"name"`
 	Values []string `json:"values"`
 }
 
-// Variant is what is put into a cart.
+// Variant is what customers put into a cart.
 type Variant struct {
 	SKU              string            `json:"sku"`
 	Title            string            `json:"title,omitempty"`   // empty: made of the options
@@ -63,17 +65,17 @@ type Variant struct {
 	Grams            int64             `json:"grams,omitempty"`
 	Taxable          bool              `json:"taxable"`
 	RequiresShipping bool              `json:"requiresShipping"`
-	Image            string            `json:"image,omitempty"` // URL; empty: the product's first
+	Image            string            `json:"image,omitempty"` // URL; empty: the first image of the product
 }
 
 // Image is a picture of the product.
 type Image struct {
-	URL string `json:"url"` // absolute http(s), or a path of this shop
+	URL string `json:"url"` // absolute http(s), or a path on the storefront's host
 	Alt string `json:"alt,omitempty"`
 }
 
-// VariantTitle is what a variant is called beside its product: its own title, else its option values,
-// else the product's title.
+// VariantTitle is what a variant is called beside its product: its own title, else its option values, else the title of
+// the product.
 func (p Product) VariantTitle(v Variant) string {
 	switch {
 	case v.Title != "":
@@ -81,10 +83,10 @@ func (p Product) VariantTitle(v Variant) string {
 	case len(p.Options) == 0:
 		return p.Title
 	}
-	return strings.Join(v.values(p.Options), " / ")
+	return strings.Join(v.Values(p.Options), " / ")
 }
 
-// LineTitle is what a variant is called in a cart or order.
+// LineTitle is what a variant is called in a line of a cart or an order.
 func (p Product) LineTitle(v Variant) string {
 	if t := p.VariantTitle(v); t != p.Title {
 		return p.Title + " – " + t
@@ -92,7 +94,7 @@ func (p Product) LineTitle(v Variant) string {
 	return p.Title
 }
 
-// ImageOf is the URL of the variant's picture, empty without any.
+// ImageOf is the URL of the variant's picture; it is empty if there is none.
 func (p Product) ImageOf(v Variant) string {
 	if v.Image == "" && len(p.Images) > 0 {
 		return p.Images[0].URL
@@ -120,8 +122,22 @@ func (p Product) SKUs() []string {
 	return skus
 }
 
-// values are the variant's option values in the options' order.
-func (v Variant) values(options []Option) []string {
+// Clone copies the parts of a product that Check and imports change in place.
+func (p Product) Clone() Product {
+	p.Options = slices.Clone(p.Options)
+	for i := range p.Options {
+		p.Options[i].Values = slices.Clone(p.Options[i].Values)
+	}
+	p.Variants = slices.Clone(p.Variants)
+	for i := range p.Variants {
+		p.Variants[i].Options = maps.Clone(p.Variants[i].Options)
+	}
+	p.Images = slices.Clone(p.Images)
+	return p
+}
+
+// Values are the variant's option values, in the order of the product's options.
+func (v Variant) Values(options []Option) []string {
 	values := make([]string, len(options))
 	for i, o := range options {
 		values[i] = v.Options[o.Name]
@@ -129,12 +145,12 @@ func (v Variant) values(options []Option) []string {
 	return values
 }
 
-// optionKey tells variants of one product apart.
-func (v Variant) optionKey(options []Option) string { return strings.Join(v.values(options), "\x00") }
+// OptionKey is the same for variants with the same option values.
+func (v Variant) OptionKey(options []Option) string { return strings.Join(v.Values(options), "\x00") }
 
-// HasValues reports whether the variant has these option values, in the options' order.
+// HasValues tells whether the variant has these option values, in the order of the product's options.
 func (v Variant) HasValues(options []Option, values []string) bool {
-	for i, own := range v.values(options) {
+	for i, own := range v.Values(options) {
 		if i >= len(values) || values[i] != own {
 			return false
 		}

@@ -5,12 +5,12 @@ import (
 	"strconv"
 	"strings"
 
+	"haberdash/apps/catalog/internal/names"
 	"haberdash/apps/catalog/internal/product"
-	"haberdash/internal/fault"
 	"haberdash/internal/money"
 )
 
-// aliases are the names that newer exports give to columns, in lower case.
+// aliases maps the column names of newer exports, in lower case, to those of older ones.
 var aliases = map[string]string{
 	"url handle": "handle", "description": "body (html)", "sku": "variant sku", "barcode": "variant barcode",
 	"price": "variant price", "compare-at price": "variant compare at price", "charge tax": "variant taxable",
@@ -19,7 +19,7 @@ var aliases = map[string]string{
 	"product image url": "image src", "variant image url": "variant image",
 }
 
-// columns finds fields by the header's names, whatever their order; unknown columns are ignored.
+// columns maps column names to positions. The order of columns does not matter, and unknown columns are ignored.
 type columns map[string]int
 
 func readHeader(fields []string) (columns, error) {
@@ -35,21 +35,21 @@ func readHeader(fields []string) (columns, error) {
 	}
 	for _, name := range []string{"handle", "title", "variant price"} {
 		if _, ok := c[name]; !ok {
-			return nil, fault.BadField("body", fmt.Sprintf("is no product export of Shopify: the first line has no column %q", name))
+			return nil, FileError(fmt.Sprintf("is no product export of Shopify: the first line has no column %q", name))
 		}
 	}
 	return c, nil
 }
 
-// row is one record with its columns.
+// row is a record whose fields are found by the names of their columns.
 type row struct {
 	columns
 	record
 	currency string
-	wrong    []string // what is wrong with it
+	wrong    []string // what is wrong with the row
 }
 
-// get is the field of a column, without space around it; empty if there is none.
+// get is the field of a column without space around it. It is empty if there is none.
 func (r *row) get(name string) string {
 	if i, ok := r.columns[name]; ok && i < len(r.fields) {
 		return strings.TrimSpace(r.fields[i])
@@ -57,8 +57,9 @@ func (r *row) get(name string) string {
 	return ""
 }
 
-// surplus reports text beyond the header's last column: a quote or comma has gone astray.
-func (r *row) surplus(width int) bool {
+// hasSurplus tells whether there is text beyond the header's last column: then a quote or a comma is in the wrong
+// place.
+func (r *row) hasSurplus(width int) bool {
 	return len(r.fields) > width && strings.TrimSpace(strings.Join(r.fields[width:], "")) != ""
 }
 
@@ -66,7 +67,7 @@ func (r *row) fail(column, message string) {
 	r.wrong = append(r.wrong, display(column)+": "+message)
 }
 
-// display writes a column's name as the header of an export does.
+// display writes the name of a column as the header of an export does.
 func display(column string) string {
 	words := strings.Fields(column)
 	for i, w := range words {
@@ -79,7 +80,7 @@ func display(column string) string {
 	return strings.Join(words, " ")
 }
 
-// price reads a decimal amount; nil if the field is empty.
+// price reads a decimal amount. It returns nil for an empty field.
 func (r *row) price(column string) *money.Money {
 	text := r.get(column)
 	if text == "" {
@@ -95,8 +96,8 @@ func (r *row) price(column string) *money.Money {
 	return &m
 }
 
-// whole reads an integer from 0 to max; nil if the field is empty. "1500.0" counts as whole.
-func (r *row) whole(column string, max int64) *int64 {
+// integer reads an integer from 0 to limit, which may be written as "1500.0". It returns nil for an empty field.
+func (r *row) integer(column string, limit int64) *int64 {
 	text := r.get(column)
 	if text == "" {
 		return nil
@@ -104,19 +105,19 @@ func (r *row) whole(column string, max int64) *int64 {
 	digits, fraction, _ := strings.Cut(text, ".")
 	n, err := strconv.ParseInt(digits, 10, 64)
 	switch {
-	case err != nil && strings.Contains(err.Error(), "range"), err == nil && (n < 0 || n > max):
-		r.fail(column, fmt.Sprintf("must be 0 to %d", max))
+	case err != nil && strings.Contains(err.Error(), "range"), err == nil && (n < 0 || n > limit):
+		r.fail(column, fmt.Sprintf("must be 0 to %d", limit))
 	case err != nil || strings.Trim(fraction, "0") != "":
 		r.fail(column, fmt.Sprintf("%.40q is not a whole number", text))
 	}
 	return &n
 }
 
-// yes reads true or false; empty is what the caller says.
-func (r *row) yes(column string, empty bool) bool {
+// boolean reads true or false. An empty field is absent.
+func (r *row) boolean(column string, absent bool) bool {
 	switch text := r.get(column); strings.ToLower(text) {
 	case "":
-		return empty
+		return absent
 	case "true":
 		return true
 	case "false":
@@ -127,26 +128,25 @@ func (r *row) yes(column string, empty bool) bool {
 	}
 }
 
-// categoryPath makes categories of "Apparel > Shirts", parents first. Handles are made of the whole path,
-// so that equal names in different places stay apart. A bare number, Google's other way to say it,
-// names nothing.
+// categoryPath makes categories of "Apparel > Shirts", parents first. Their handles are made of the whole path, so that
+// equal names below different parents stay different. A number, Google's other form, has no name and makes no category.
 func categoryPath(path string) []product.Category {
 	if strings.Trim(path, "0123456789") == "" {
 		return nil
 	}
-	var chain []product.Category
+	var categories []product.Category
 	parent, whole := "", ""
 	for _, name := range strings.Split(path, ">") {
-		if name = strings.TrimSpace(name); name == "" || len(chain) == 8 {
+		if name = strings.TrimSpace(name); name == "" || len(categories) == 8 {
 			continue
 		}
 		whole = strings.TrimSpace(whole + " " + name)
-		handle := product.Slug(whole)
+		handle := names.Slug(whole)
 		if handle == "" || handle == parent {
 			continue
 		}
-		chain = append(chain, product.Category{Handle: handle, Name: name, Parent: parent})
+		categories = append(categories, product.Category{Handle: handle, Name: name, Parent: parent})
 		parent = handle
 	}
-	return chain
+	return categories
 }

@@ -11,16 +11,18 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"haberdash/apps/catalog/internal/imports"
 	"haberdash/apps/catalog/internal/product"
 	"haberdash/internal/fault"
 )
 
-const header = "Handle,Title,Body (HTML),Vendor,Type,Tags,Published,Option1 Name,Option1 Value,Variant SKU,Variant Grams,Variant Inventory Qty,Variant Price,Variant Compare At Price,Image Src\n"
+const header = "Handle,Title,Body (HTML),Vendor,Type,Tags,Published,Option1 Name,Option1 Value,Variant SKU," +
+	"Variant Grams,Variant Inventory Qty,Variant Price,Variant Compare At Price,Image Src\n"
 
-func same(s string) string { return s }
+func unchanged(s string) string { return s }
 
-func read(t require.TestingT, text string) (items []product.Item, wrong []product.RowError) {
-	r, err := NewReader(strings.NewReader(text), "EUR", same)
+func read(t require.TestingT, text string) (items []imports.Item, wrong []imports.RowError) {
+	r, err := NewReader(strings.NewReader(text), "EUR", unchanged)
 	require.NoError(t, err)
 	for {
 		item, bad, err := r.Next()
@@ -35,7 +37,7 @@ func read(t require.TestingT, text string) (items []product.Item, wrong []produc
 	}
 }
 
-func TestRowsOfAHandleAreOneProduct(t *testing.T) {
+func TestRowsWithOneHandleAreOneProduct(t *testing.T) {
 	t.Parallel()
 	items, wrong := read(t, header+
 		"Hat,A hat,<p>Warm</p>,Acme,Headwear > Hats,\"wool, winter\",true,Size,S,H-S,120,4,50,60.5,https://x.test/1.jpg\n"+
@@ -47,7 +49,9 @@ func TestRowsOfAHandleAreOneProduct(t *testing.T) {
 	hat := items[0]
 	assert.Equal(t, "hat", hat.Handle)
 	assert.Equal(t, []string{"headwear-hats"}, hat.Fields.Categories)
-	assert.Equal(t, []product.Category{{Handle: "headwear", Name: "Headwear"}, {Handle: "headwear-hats", Name: "Hats", Parent: "headwear"}}, hat.Categories)
+	assert.Equal(t, []product.Category{
+		{Handle: "headwear", Name: "Headwear"}, {Handle: "headwear-hats", Name: "Hats", Parent: "headwear"},
+	}, hat.Categories)
 	assert.Equal(t, []string{"wool", "winter"}, hat.Fields.Tags)
 	require.Len(t, hat.Variants, 2)
 	assert.Equal(t, int64(5000), hat.Variants[0].Price.Amount)
@@ -64,17 +68,18 @@ func TestRowsOfAHandleAreOneProduct(t *testing.T) {
 	assert.Nil(t, sock.Variants[0].Quantity)
 }
 
-func TestBOMsLineEndsAndQuotedLines(t *testing.T) {
+func TestByteOrderMarksLineEndsAndQuotedLines(t *testing.T) {
 	t.Parallel()
-	text := "\uFEFF" + strings.ReplaceAll(header+"a,A,\"line one\nline \"\"two\"\"\n\",,,,,,,,,,1,,\n\n,,,,\nb,B,,,,,,,,,,,2,,\nc,C,,,,,,,,,,,x,,", "\n", "\r\n")
-	items, wrong := read(t, text)
+	rows := "a,A,\"line one\nline \"\"two\"\"\n\",,,,,,,,,,1,,\n\n,,,,\nb,B,,,,,,,,,,,2,,\nc,C,,,,,,,,,,,x,,"
+	items, wrong := read(t, "\uFEFF"+strings.ReplaceAll(header+rows, "\n", "\r\n"))
 	require.Len(t, items, 3)
 	assert.Equal(t, "line one\nline \"two\"", strings.TrimSpace(items[0].Fields.Description))
 	assert.Equal(t, 7, items[1].Line)
-	assert.Equal(t, []product.RowError{{Line: 8, Handle: "c", Reason: "Variant Price: \"x\" is not a decimal amount in EUR"}}, wrong)
+	notDecimal := "Variant Price: \"x\" is not a decimal amount in EUR"
+	assert.Equal(t, []imports.RowError{{Line: 8, Handle: "c", Reason: notDecimal}}, wrong)
 }
 
-func TestBrokenRowsStopNothing(t *testing.T) {
+func TestABrokenRowDoesNotStopTheOthers(t *testing.T) {
 	t.Parallel()
 	cases := map[string]struct{ row, handle, reason string }{
 		"lost quote":      {"bad,\"Bad,,,,,,,,,,,1,,", "bad", "quote"},
@@ -98,7 +103,8 @@ func TestBrokenRowsStopNothing(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			items, wrong := read(t, header+"good,Good,,,,,,Size,S,,,,1,,\n"+c.row+"\ngood,,,,,,,,M,,,,2,,\nlast,Last,\"a\nb\",,,,,,,,,,3,,\n")
+			items, wrong := read(t, header+"good,Good,,,,,,Size,S,,,,1,,\n"+c.row+
+				"\ngood,,,,,,,,M,,,,2,,\nlast,Last,\"a\nb\",,,,,,,,,,3,,\n")
 			require.Len(t, wrong, 1)
 			assert.Equal(t, 3, wrong[0].Line)
 			assert.Equal(t, c.handle, wrong[0].Handle)
@@ -114,30 +120,33 @@ func TestBrokenRowsStopNothing(t *testing.T) {
 	}
 }
 
-func TestHeaders(t *testing.T) {
+func TestTheHeaderMustHaveTheColumnsOfAnExport(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"", "\n\n", "a,b,c\n1,2,3\n", "Handle;Title;Variant Price\n", "\"", "\x00\xff\xfe"} {
-		_, err := NewReader(strings.NewReader(text), "EUR", same)
-		assert.True(t, fault.Is(err, "invalid-request"), "%q: %v", text, err)
+		_, err := NewReader(strings.NewReader(text), "EUR", unchanged)
+		var notExport FileError
+		assert.ErrorAs(t, err, &notExport, "%q", text)
 	}
-	_, err := NewReader(strings.NewReader(header), "XXX", same)
+	_, err := NewReader(strings.NewReader(header), "XXX", unchanged)
 	assert.True(t, fault.Is(err, "invalid-request"))
 	items, wrong := read(t, "variant PRICE, Title ,Cost per item,Handle\n12,Hat,3,hat\n")
 	assert.Empty(t, wrong)
 	assert.Equal(t, int64(1200), items[0].Variants[0].Price.Amount, "the order of columns does not matter")
 }
 
-func TestSourceErrorsAreHandedOn(t *testing.T) {
+func TestErrorsOfTheSourceAreReturned(t *testing.T) {
 	t.Parallel()
 	boom := errors.New("boom")
-	r, err := NewReader(io.MultiReader(strings.NewReader(header+"a,A,,,,,,,,,,,1,,\n\"open"), iotest.ErrReader(boom)), "EUR", same)
+	begin := strings.NewReader(header + "a,A,,,,,,,,,,,1,,\n\"open")
+	r, err := NewReader(io.MultiReader(begin, iotest.ErrReader(boom)), "EUR", unchanged)
 	require.NoError(t, err)
 	_, _, err = r.Next()
 	assert.ErrorIs(t, err, boom)
 }
 
-// A lost quote swallows at most a window, never the file, and time does not grow with its square.
-func TestLostQuoteInALargeFile(t *testing.T) {
+// An open quote hides at most maxRecord bytes from the reader, never the file, and the time to read does not grow with
+// the square of the size.
+func TestAnOpenQuoteInALargeFile(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder
 	b.WriteString(header + "bad,\"Bad,,,,,,,,,,,1,,\n")
@@ -153,8 +162,8 @@ func TestLostQuoteInALargeFile(t *testing.T) {
 	assert.Equal(t, 60_000, n)
 }
 
-// Whatever stands in a file, reading ends, and every row error names a line of it.
-func TestAnyTextIsRead(t *testing.T) {
+// Reading ends for any file, and every row error names a line of it.
+func TestAnyTextIsReadToTheEnd(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		body := rapid.StringOf(rapid.SampledFrom([]rune("ab,\"\n\r1.5é\x00-"))).Draw(t, "body")

@@ -10,39 +10,39 @@ import (
 	"unicode/utf8"
 )
 
-// maxRecord is the longest record in bytes: what a lost quote may swallow before it is called lost.
+// maxRecord is the length of a record in bytes. A quote that is not closed within it counts as a mistake.
 const maxRecord = 256 << 10
 
-// line is one physical line of the file.
+// line is a physical line of the file.
 type line struct {
 	n    int // from 1
 	text []byte
-	long bool // cut: longer than maxRecord
+	long bool // longer than maxRecord, and cut
 }
 
-// records splits a CSV file (RFC 4180, LF or CRLF) into records and survives broken ones: where
-// encoding/csv would take everything up to the next quote for one field, only the first line of it is given
-// up and the lines after it are read again.
+// records splits a CSV file (RFC 4180, with LF or CRLF) into records. A broken record does not break those after it:
+// where encoding/csv would read everything up to the next quote as one field, records leaves out only the first line
+// and reads the lines after it again.
 type records struct {
 	source *bufio.Reader
 	n      int
-	again  []line // to be read again, first one first
+	again  []line // are read again, in this order
 	feed   *bytes.Reader
 	csv    *csv.Reader
 }
 
-// record is one row; broken says why there are no fields.
+// record is a row of the file. If it cannot be parsed, broken says why.
 type record struct {
 	line   int
 	fields []string
 	broken string
-	text   string // of a broken one
+	text   string // of the first line, if broken
 }
 
 func newRecords(r io.Reader) *records {
 	s := &records{source: bufio.NewReaderSize(r, 64<<10), feed: bytes.NewReader(nil)}
 	if bom, err := s.source.Peek(3); err == nil && string(bom) == "\uFEFF" {
-		s.source.Discard(3)
+		_, _ = s.source.Discard(3) // they are buffered
 	}
 	s.reset()
 	return s
@@ -54,7 +54,8 @@ func (s *records) reset() {
 	s.csv.FieldsPerRecord = -1
 }
 
-// next reads a record that is not empty; io.EOF at the end. Other errors are the source's.
+// next reads the next record that is not empty. It returns io.EOF at the end, and other errors as the source returns
+// them.
 func (s *records) next() (record, error) {
 	for {
 		first, err := s.line()
@@ -64,12 +65,12 @@ func (s *records) next() (record, error) {
 		if len(bytes.Trim(first.text, ", \t\r\n")) == 0 && !first.long {
 			continue
 		}
-		return s.complete(first)
+		return s.readRecord(first)
 	}
 }
 
-// complete adds lines until the quotes are balanced, and parses.
-func (s *records) complete(first line) (record, error) {
+// readRecord reads lines until the quotes are balanced, and parses them.
+func (s *records) readRecord(first line) (record, error) {
 	text := first.text
 	var more []line
 	for odd := bytes.Count(text, []byte{'"'})%2 == 1; odd || first.long; {
@@ -85,24 +86,24 @@ func (s *records) complete(first line) (record, error) {
 			if next.text != nil {
 				more = append(more, next)
 			}
-			return s.give(first, more, "a quoted field does not end, or the row is too long"), nil
+			return s.leaveOut(first, more, "a quoted field does not end, or the row is too long"), nil
 		}
 		more = append(more, next)
 		text = append(text, next.text...)
 		odd = odd != (bytes.Count(next.text, []byte{'"'})%2 == 1)
 	}
 	if !utf8.Valid(text) {
-		return s.give(first, nil, "is not valid UTF-8"), nil
+		return s.leaveOut(first, nil, "is not valid UTF-8"), nil
 	}
 	fields, err := s.parse(text)
 	if err != nil {
-		return s.give(first, more, "the quotes are wrong"), nil
+		return s.leaveOut(first, more, "the quotes are wrong"), nil
 	}
 	return record{line: first.n, fields: fields}, nil
 }
 
-// give gives up the first line only.
-func (s *records) give(first line, more []line, reason string) record {
+// leaveOut reports the first line as broken, and has the lines after it read again.
+func (s *records) leaveOut(first line, more []line, reason string) record {
 	s.again = append(more, s.again...)
 	return record{line: first.n, broken: reason, text: strings.ToValidUTF8(string(first.text), "")}
 }
@@ -111,7 +112,7 @@ func (s *records) parse(text []byte) ([]string, error) {
 	s.feed.Reset(text)
 	fields, err := s.csv.Read()
 	if err == nil {
-		_, err = s.csv.Read() // one record, and no more
+		_, err = s.csv.Read() // there must be no second record
 		if err == io.EOF {
 			return fields, nil
 		}
@@ -121,7 +122,7 @@ func (s *records) parse(text []byte) ([]string, error) {
 	return nil, err
 }
 
-// line reads a physical line with its end.
+// line reads a physical line, with its line end.
 func (s *records) line() (line, error) {
 	if len(s.again) > 0 {
 		l := s.again[0]

@@ -1,4 +1,5 @@
-// Package apidoc makes one OpenAPI 3.1 document of the services' own, and a page to read it by.
+// Package apidoc merges the OpenAPI documents of the services into one OpenAPI 3.1 document, and renders it as a
+// page.
 package apidoc
 
 import (
@@ -8,7 +9,7 @@ import (
 	"strings"
 )
 
-// Document is an OpenAPI document as JSON decodes it.
+// Document is an OpenAPI document, decoded from JSON.
 type Document = map[string]any
 
 // Source is one service's document.
@@ -17,7 +18,7 @@ type Source struct {
 	Doc     Document
 }
 
-// Parse reads a document. It fails on what is not a JSON object with paths.
+// Parse decodes a document. It fails if b is not a JSON object with paths.
 func Parse(b []byte) (Document, error) {
 	var d Document
 	if err := json.Unmarshal(b, &d); err != nil {
@@ -29,13 +30,13 @@ func Parse(b []byte) (Document, error) {
 	return d, nil
 }
 
-// Merge joins the public parts of the documents under a title and a version. A path belongs to the first
-// source that has it. Components of one name that differ between services get the service's name before
-// theirs; those that no public path needs are left out. The sources are not changed.
+// Merge merges the public parts of the documents under a title and a version. A path belongs to the first source that
+// has it. If components of the same name differ between services, the service's name becomes a prefix of theirs.
+// Components that no public path refers to are left out. Merge does not change the sources.
 func Merge(title, version string, sources []Source, public func(service, path string) bool) Document {
 	paths, components := Document{}, Document{}
 	clashing := clashes(sources)
-	operations := map[string]bool{}
+	operationIDs := map[string]bool{}
 	for _, s := range sources {
 		rename := func(section, name string) string {
 			if clashing[section+"/"+name] {
@@ -50,7 +51,7 @@ func Merge(title, version string, sources []Source, public func(service, path st
 			}
 		}
 		for path, item := range picked {
-			distinguish(item, s.Service, operations)
+			uniqueIDs(item, s.Service, operationIDs)
 			paths[path] = item
 		}
 		for section, entries := range child(s.Doc, "components") {
@@ -71,8 +72,8 @@ func Merge(title, version string, sources []Source, public func(service, path st
 	}
 }
 
-// clashes finds the components ("schemas/Money") that mean different things in different sources: those
-// that differ, and those that refer to such.
+// clashes returns the components ("schemas/Money") that mean different things in different sources: components that
+// differ, and components that refer to them.
 func clashes(sources []Source) map[string]bool {
 	seen, clashing, entries := Document{}, map[string]bool{}, map[string][]any{}
 	for _, s := range sources {
@@ -105,10 +106,10 @@ func clashes(sources []Source) map[string]bool {
 
 const refPrefix = "#/components/"
 
-// Tag says what the operations that have it are about.
+// Tag describes a group of operations.
 type Tag struct{ Name, Description string }
 
-// Introduce says what a document is about as a whole, and in its parts.
+// Introduce adds a description of the whole document and of its tags.
 func Introduce(d Document, description string, tags []Tag) {
 	asDoc(d["info"])["description"] = description
 	list := make([]any, len(tags))
@@ -118,7 +119,7 @@ func Introduce(d Document, description string, tags []Tag) {
 	d["tags"] = list
 }
 
-// walkRefs visits the references in v, as "schemas/Money".
+// walkRefs calls visit with each reference in v, such as "schemas/Money".
 func walkRefs(v any, visit func(ref string)) {
 	switch v := v.(type) {
 	case Document:
@@ -135,13 +136,13 @@ func walkRefs(v any, visit func(ref string)) {
 	}
 }
 
-// renamed copies v with its references renamed.
+// renamed returns a copy of v with its references renamed.
 func renamed(v any, rename func(section, name string) string) any {
 	switch v := v.(type) {
 	case Document:
 		c := make(Document, len(v))
 		for k, e := range v {
-			if k == "patternDescription" { // Huma's own: no keyword of JSON Schema
+			if k == "patternDescription" { // Huma adds it; JSON Schema has no such keyword
 				continue
 			}
 			if ref, ok := e.(string); ok && k == "$ref" && strings.HasPrefix(ref, refPrefix) {
@@ -162,8 +163,9 @@ func renamed(v any, rename func(section, name string) string) any {
 	return v
 }
 
-// distinguish keeps operation ids unique over all services (OpenAPI 3.1, section 4.8.10).
-func distinguish(item any, service string, taken map[string]bool) {
+// uniqueIDs adds the service's name to operation ids that are taken, because they must be unique (OpenAPI 3.1,
+// section 4.8.10).
+func uniqueIDs(item any, service string, taken map[string]bool) {
 	for _, op := range asDoc(item) {
 		if o, ok := op.(Document); ok {
 			id, _ := o["operationId"].(string)
@@ -176,7 +178,8 @@ func distinguish(item any, service string, taken map[string]bool) {
 	}
 }
 
-// prune drops the components that no path needs; security schemes are named, not referred to, and stay.
+// prune removes the components that no path refers to. It keeps the security schemes, which operations name without a
+// reference.
 func prune(paths, components Document) {
 	needed := map[string]bool{}
 	var need func(ref string)
@@ -201,6 +204,7 @@ func prune(paths, components Document) {
 	}
 }
 
+// child returns an object within d, or an empty one.
 func child(d Document, name string) Document {
 	if c := asDoc(d[name]); c != nil {
 		return c

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// doc parses a document.
 func doc(t *testing.T, text string) Document {
 	t.Helper()
 	d, err := Parse([]byte(text))
@@ -14,17 +15,21 @@ func doc(t *testing.T, text string) Document {
 	return d
 }
 
-func TestMergeKeepsNamesApart(t *testing.T) {
+func TestMergeRenamesComponentsThatClash(t *testing.T) {
 	t.Parallel()
 	service := func(path, idType string) string {
-		return `{"paths": {"` + path + `": {"get": {"operationId": "read", "responses": {"200": {"content": {"application/json":
-			{"schema": {"$ref": "#/components/schemas/List"}}}}}}}, "/internal/x": {"get": {"schema": {"$ref": "#/components/schemas/Hidden"}}}},
+		return `{"paths": {
+			"` + path + `": {"get": {"operationId": "read", "responses": {"200": {"content": {"application/json":
+				{"schema": {"$ref": "#/components/schemas/List"}}}}}}},
+			"/internal/x": {"get": {"schema": {"$ref": "#/components/schemas/Hidden"}}}},
 			"components": {"schemas": {
 				"List": {"type": "array", "items": {"$ref": "#/components/schemas/Item"}},
 				"Item": {"properties": {"id": {"type": "` + idType + `"}, "price": {"$ref": "#/components/schemas/Money"}}},
 				"Money": {"type": "object"}, "Hidden": {"type": "object"}}, "securitySchemes": {"bearer": {"type": "http"}}}}`
 	}
-	sources := []Source{{"cart", doc(t, service("/carts", "string"))}, {"orders", doc(t, service("/orders", "integer"))}}
+	sources := []Source{
+		{"cart", doc(t, service("/carts", "string"))}, {"orders", doc(t, service("/orders", "integer"))},
+	}
 	before, _ := json.Marshal(sources)
 	merged := Merge("Shop", "1", sources, func(_, path string) bool { return path != "/internal/x" })
 	after, _ := json.Marshal(sources)
@@ -42,10 +47,12 @@ func TestMergeKeepsNamesApart(t *testing.T) {
 	walkRefs(merged, func(ref string) { require.Contains(t, schemas, ref[len("schemas/"):]) })
 }
 
-func TestPageEscapesWhatServicesSay(t *testing.T) {
+func TestPageEscapesTextsOfServices(t *testing.T) {
 	t.Parallel()
-	d := doc(t, `{"info": {"title": "T"}, "paths": {"/x": {"get": {"tags": ["<b>"], "summary": "<script>alert(1)</script>", "operationId": "\" onload=x",
-		"parameters": [{"name": "q", "in": "query", "schema": {"type": ["string", "null"], "enum": ["a", "b"], "maximum": 1000000}}]}}}}`)
+	d := doc(t, `{"info": {"title": "T"}, "paths": {"/x": {"get": {
+		"tags": ["<b>"], "summary": "<script>alert(1)</script>", "operationId": "\" onload=x",
+		"parameters": [{"name": "q", "in": "query", "schema": {
+			"type": ["string", "null"], "enum": ["a", "b"], "maximum": 1000000}}]}}}}`)
 	page, err := Page(d)
 	require.NoError(t, err)
 	require.NotContains(t, string(page), "<script")
@@ -54,7 +61,7 @@ func TestPageEscapesWhatServicesSay(t *testing.T) {
 	require.Contains(t, string(page), "string or null")
 }
 
-func TestParseRefusesWhatIsNoDocument(t *testing.T) {
+func TestParseRefusesInvalidDocuments(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"", "[]", "{}", `{"paths": []}`, "no"} {
 		_, err := Parse([]byte(text))
@@ -62,9 +69,10 @@ func TestParseRefusesWhatIsNoDocument(t *testing.T) {
 	}
 }
 
-// Odd documents are rendered as far as they go: a service's mistake does not take the page down.
+// A defective document of a service is rendered as far as possible, and does not make the page unavailable.
 func FuzzMerge(f *testing.F) {
-	f.Add(`{"paths": {"/x": {"get": {"responses": {"200": null}}}}, "components": {"schemas": {"A": {"$ref": "#/components/schemas/A"}}}}`)
+	f.Add(`{"paths": {"/x": {"get": {"responses": {"200": null}}}},
+		"components": {"schemas": {"A": {"$ref": "#/components/schemas/A"}}}}`)
 	f.Add(`{"paths": {"/x": null, "/y": []}, "components": []}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		d, err := Parse([]byte(text))
@@ -77,7 +85,7 @@ func FuzzMerge(f *testing.F) {
 	})
 }
 
-func TestIntroduce(t *testing.T) {
+func TestIntroduceDescribesDocumentAndTags(t *testing.T) {
 	t.Parallel()
 	d := Merge("Shop", "1", nil, nil)
 	Introduce(d, "Sells hats.", []Tag{{Name: "Hats", Description: "Felt"}})
@@ -85,10 +93,12 @@ func TestIntroduce(t *testing.T) {
 	require.Equal(t, []any{Document{"name": "Hats", "description": "Felt"}}, d["tags"])
 }
 
-func TestWhatIsNoKeywordIsLeftOut(t *testing.T) {
+func TestUnknownSchemaKeywordsAreLeftOut(t *testing.T) {
 	t.Parallel()
-	source := doc(t, `{"paths":{"/a":{"get":{"parameters":[{"name":"id","schema":{"pattern":"^x$","patternDescription":"an x"}}]}}}}`)
-	merged, err := json.Marshal(Merge("Shop", "1", []Source{{Service: "a", Doc: source}}, func(string, string) bool { return true }))
+	source := doc(t, `{"paths":{"/a":{"get":{"parameters":[
+		{"name":"id","schema":{"pattern":"^x$","patternDescription":"an x"}}]}}}}`)
+	all := func(string, string) bool { return true }
+	merged, err := json.Marshal(Merge("Shop", "1", []Source{{Service: "a", Doc: source}}, all))
 	require.NoError(t, err)
 	require.Contains(t, string(merged), `"pattern":"^x$"`)
 	require.NotContains(t, string(merged), "patternDescription")

@@ -21,7 +21,7 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"css": func() template.CSS { return template.CSS(pageCSS) },
 }).Parse(pageHTML))
 
-// StyleHash is the source expression that lets the page's own style pass a Content-Security-Policy.
+// StyleHash returns the source expression that permits the page's own style in a Content-Security-Policy.
 func StyleHash() string {
 	sum := sha256.Sum256([]byte(pageCSS))
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
@@ -51,7 +51,7 @@ type response struct {
 	Contents            []content
 }
 
-// Page writes the document as one HTML page that needs nothing else: no script, no other address.
+// Page renders the document as one HTML page without scripts and without links to other hosts.
 func Page(d Document) ([]byte, error) {
 	info := child(d, "info")
 	var out bytes.Buffer
@@ -63,6 +63,10 @@ func Page(d Document) ([]byte, error) {
 
 var methodOrder = []string{"get", "head", "post", "put", "patch", "delete", "options"}
 
+// order is the place of an operation among those of its path.
+func (o operation) order() int { return slices.Index(methodOrder, strings.ToLower(o.Method)) }
+
+// groups returns the operations by their first tag.
 func groups(d Document) []group {
 	byTag := map[string][]operation{}
 	for path, item := range child(d, "paths") {
@@ -79,9 +83,10 @@ func groups(d Document) []group {
 	var all []group
 	for tag, ops := range byTag {
 		slices.SortFunc(ops, func(a, b operation) int {
-			return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(slices.Index(methodOrder, strings.ToLower(a.Method)), slices.Index(methodOrder, strings.ToLower(b.Method))))
+			return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.order(), b.order()))
 		})
-		all = append(all, group{Tag: tag, Anchor: "tag-" + strings.ReplaceAll(strings.ToLower(tag), " ", "-"), Operations: ops})
+		anchor := "tag-" + strings.ReplaceAll(strings.ToLower(tag), " ", "-")
+		all = append(all, group{Tag: tag, Anchor: anchor, Operations: ops})
 	}
 	slices.SortFunc(all, func(a, b group) int { return cmp.Compare(a.Tag, b.Tag) })
 	return all
@@ -109,7 +114,8 @@ func describe(d Document, method, path string, op Document) operation {
 	for _, status := range sortedKeys(child(op, "responses")) {
 		r := resolve(d, asDoc(child(op, "responses")[status]))
 		o.Responses = append(o.Responses, response{
-			Status: status, Description: text(r["description"]), Headers: sortedKeys(child(r, "headers")), Contents: contents(d, r),
+			Status: status, Description: text(r["description"]),
+			Headers: sortedKeys(child(r, "headers")), Contents: contents(d, r),
 		})
 	}
 	return o

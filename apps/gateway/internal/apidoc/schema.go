@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// field is a parameter or a member of an object.
+// field is a parameter, or a member of an object.
 type field struct {
 	Name, In, Type, Link, Doc, Rules string
 	Required                         bool
@@ -16,7 +16,7 @@ type field struct {
 type schema struct {
 	Name, Doc string
 	Fields    []field
-	Alias     *field // of a schema that is no object
+	Alias     *field // the type of a schema that is not an object
 }
 
 func schemas(d Document) []schema {
@@ -38,7 +38,8 @@ func fields(s Document) []field {
 	required, _ := s["required"].([]any)
 	var all []field
 	for _, name := range sortedKeys(child(s, "properties")) {
-		all = append(all, describeField(name, asDoc(child(s, "properties")[name]), slices.Contains(required, any(name))))
+		property := asDoc(child(s, "properties")[name])
+		all = append(all, describeField(name, property, slices.Contains(required, any(name))))
 	}
 	return all
 }
@@ -49,7 +50,7 @@ func describeField(name string, s Document, required bool) field {
 	return f
 }
 
-// typeOf names a schema's type, and the component it refers to, if any.
+// typeOf returns the name of a schema's type, and of the component that it refers to, if any.
 func typeOf(s Document) (name, link string) {
 	if ref := text(s["$ref"]); ref != "" {
 		link = ref[strings.LastIndex(ref, "/")+1:]
@@ -85,10 +86,13 @@ func typeOf(s Document) (name, link string) {
 }
 
 var ruleNames = []struct{ key, words string }{
-	{"minimum", "at least %v"}, {"maximum", "at most %v"}, {"minLength", "length at least %v"}, {"maxLength", "length at most %v"},
-	{"minItems", "at least %v items"}, {"maxItems", "at most %v items"}, {"pattern", "matches %v"}, {"default", "default %v"},
+	{"minimum", "at least %v"}, {"maximum", "at most %v"},
+	{"minLength", "length at least %v"}, {"maxLength", "length at most %v"},
+	{"minItems", "at least %v items"}, {"maxItems", "at most %v items"},
+	{"pattern", "matches %v"}, {"default", "default %v"},
 }
 
+// rules describes what values a schema permits.
 func rules(s Document) string {
 	var all []string
 	if values, _ := s["enum"].([]any); len(values) > 0 {
@@ -106,7 +110,7 @@ func rules(s Document) string {
 	return strings.Join(all, "; ")
 }
 
-// number writes JSON numbers without an exponent: 1000000, not 1e+06.
+// number formats JSON numbers without an exponent: 1000000, not 1e+06.
 func number(v any) any {
 	if f, ok := v.(float64); ok {
 		return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%f", f), "0"), ".")
@@ -114,6 +118,7 @@ func number(v any) any {
 	return v
 }
 
+// resolve returns the component that s refers to, or s.
 func resolve(d, s Document) Document {
 	ref, ok := s["$ref"].(string)
 	if !ok || !strings.HasPrefix(ref, refPrefix) {

@@ -1,9 +1,10 @@
-// Package cache is a shared HTTP cache in memory (RFC 9111) for answers that everybody may see. Equal requests
-// that arrive together ask once; stale-while-revalidate and stale-if-error (RFC 5861) are honoured.
+// Package cache is a shared HTTP cache in memory (RFC 9111) for answers that everybody may see. Equal requests that
+// arrive together are forwarded once. The cache implements stale-while-revalidate and stale-if-error (RFC 5861).
 //
-// What a token, an order's token or a cart's id opens is never kept: requests with credentials pass by, and only
-// answers are kept whose Cache-Control says that a shared cache may, and for how long. The fetch that fills the cache
-// carries nothing of its client but what it accepts, so that one client cannot shape what others see.
+// It never stores anything that an access token, an order's token or a cart's id protects: requests with credentials
+// bypass it, and it stores only answers whose Cache-Control permits a shared cache, and for as long as that says. The
+// request that fills the cache carries nothing of its client but Accept headers, so that one client cannot change
+// what others see.
 package cache
 
 import (
@@ -19,15 +20,15 @@ import (
 	"haberdash/internal/telemetry"
 )
 
-// Cache keeps answers of the handlers it wraps.
+// Cache stores answers of the handlers that it wraps. A Cache is safe for concurrent use.
 type Cache struct {
 	entries *otter.Cache[string, *entry]
-	maxBody int
+	maxBody int // bytes
 	now     func() time.Time
-	figures figures
+	metrics metrics
 
-	// generation counts the purges. An answer is served only in the generation in which its request was sent: one
-	// that was read before a write and arrives after it is nobody's any more.
+	// generation counts the purges. An answer is served only in the generation in which its request was sent: an
+	// answer that was read before a write and arrives after it is outdated.
 	generation atomic.Uint64
 
 	mu      sync.Mutex
@@ -36,12 +37,12 @@ type Cache struct {
 
 // Options of a Cache.
 type Options struct {
-	Bytes   int                   // what the answers may take together; one may take an eighth
+	Bytes   int                   // for all answers together; a single answer may have an eighth of them
 	Now     func() time.Time      // time.Now if nil
 	Metrics prometheus.Registerer // none if nil
 }
 
-// New makes an empty cache.
+// New returns an empty cache.
 func New(o Options) *Cache {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -52,44 +53,45 @@ func New(o Options) *Cache {
 			MaximumWeight: uint64(o.Bytes), Weigher: func(key string, e *entry) uint32 { return e.weight(key) },
 		}),
 	}
-	c.figures = newFigures(o.Metrics, c)
+	c.metrics = newMetrics(o.Metrics, c)
 	return c
 }
 
-// Purge forgets all answers, and those that are on their way.
+// Purge drops all answers, and those whose requests are in progress.
 func (c *Cache) Purge() {
 	c.generation.Add(1)
-	c.figures.purges.Inc()
+	c.metrics.purges.Inc()
 }
 
-// Reads answers GET and HEAD from memory where it may, else from next. Put httpx.Conditional before it for 304.
-// Every answer to them says in Cache-Status (RFC 9211) what was done, and one from memory in Age how old it is.
+// Reads answers GET and HEAD from memory if possible, and otherwise from next. Put httpx.Conditional before it for
+// 304. Every answer says in Cache-Status (RFC 9211) what the cache did, and an answer from memory says in Age how old
+// it is.
 func (c *Cache) Reads(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			next.ServeHTTP(w, r)
 			return
 		}
-		wants, ok := wantsOf(r)
-		if !ok {
-			c.pass(w, r, next)
+		demands, cacheable := parseDemands(r)
+		if !cacheable {
+			c.bypass(w, r, next)
 			return
 		}
 		key := keyOf(r)
 		for range maxJoins {
-			e, age := c.find(key, r)
-			if e != nil && wants.allow(e, age) {
-				c.hit(w, r, e, age)
+			e, age := c.lookup(key, r)
+			if e != nil && demands.allow(e, age) {
+				c.serveEntry(w, r, e, age)
 				return
 			}
-			if e != nil && age < e.fresh+e.whileRevalidating && !wants.fresher() {
+			if e != nil && age < e.lifetime+e.staleWhileRevalidate && !demands.freshness() {
 				c.refresh(key, r, next)
-				c.hit(w, r, e, age)
+				c.serveEntry(w, r, e, age)
 				return
 			}
 			f, leads := c.join(key)
 			if leads {
-				c.lead(w, r, next, key, f, e, age)
+				c.serveFetched(w, r, next, key, f, e, age)
 				return
 			}
 			select {
@@ -99,99 +101,104 @@ func (c *Cache) Reads(next http.Handler) http.Handler {
 				return
 			}
 			switch got := f.entry; {
-			case got != nil && got.generation == c.generation.Load() && got.suits(r):
-				c.figures.collapsed.Inc()
-				got.write(w, r, c.now().Sub(got.born), "fwd=miss; collapsed")
+			case got != nil && got.generation == c.generation.Load() && got.matches(r):
+				c.metrics.collapsed.Inc()
+				got.write(w, r, c.now().Sub(got.created), "fwd=miss; collapsed")
 				return
-			case f.failed && e != nil && age < e.fresh+e.ifError:
-				c.hit(w, r, e, age)
+			case f.failed && e != nil && age < e.lifetime+e.staleIfError:
+				c.serveEntry(w, r, e, age)
 				return
-			case got == nil && !f.left:
-				c.pass(w, r, next) // what may not be kept may not be shared either
+			case got == nil && !f.abandoned:
+				c.bypass(w, r, next) // an answer that may not be stored may not be shared either
 				return
 			}
 		}
-		c.pass(w, r, next)
+		c.bypass(w, r, next)
 	})
 }
 
-// maxJoins is how often a request waits for another that then is of no use to it, because a write came between.
+// maxJoins is how often a request waits for an equal one whose answer it then cannot use, because of a write in
+// between.
 const maxJoins = 3
 
-// statusClientClosed is nginx's word for a client that left before the answer; for the metrics.
+// statusClientClosed is nginx's status for a client that left before the answer. It is for the metrics.
 const statusClientClosed = 499
 
-// pass leaves the request to next, as it is.
-func (c *Cache) pass(w http.ResponseWriter, r *http.Request, next http.Handler) {
-	c.figures.bypassed.Inc()
+// bypass forwards a request unchanged.
+func (c *Cache) bypass(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	c.metrics.bypassed.Inc()
 	w.Header().Set("Cache-Status", statusName+"fwd=bypass")
 	next.ServeHTTP(w, r)
 }
 
-func (c *Cache) hit(w http.ResponseWriter, r *http.Request, e *entry, age time.Duration) {
-	count := c.figures.hits
-	if age >= e.fresh {
-		count = c.figures.stale
+// serveEntry answers from memory.
+func (c *Cache) serveEntry(w http.ResponseWriter, r *http.Request, e *entry, age time.Duration) {
+	count := c.metrics.hits
+	if age >= e.lifetime {
+		count = c.metrics.stale
 	}
 	count.Inc()
-	e.write(w, r, age, "hit; ttl="+seconds(e.fresh-age))
+	e.write(w, r, age, "hit; ttl="+seconds(e.lifetime-age))
 }
 
-// find gives what is kept for a request, fresh or not, and its age; nil if nothing is.
-func (c *Cache) find(key string, r *http.Request) (*entry, time.Duration) {
+// lookup returns the stored answer to a request, fresh or stale, and its age. It returns nil if there is none.
+func (c *Cache) lookup(key string, r *http.Request) (*entry, time.Duration) {
 	generation := c.generation.Load()
 	e, _ := c.entries.GetIfPresent(key)
-	if e == nil || e.generation != generation || !e.suits(r) {
+	if e == nil || e.generation != generation || !e.matches(r) {
 		return nil, 0
 	}
-	return e, c.now().Sub(e.born)
+	return e, c.now().Sub(e.created)
 }
 
-// lead asks next for the client and for those who wait. old, if any, is what may be served if next fails.
-func (c *Cache) lead(w http.ResponseWriter, r *http.Request, next http.Handler, key string, f *flight, old *entry, age time.Duration) {
-	c.figures.misses.Inc()
-	why := "fwd=uri-miss"
+// serveFetched forwards a request, and answers its client and the requests that wait for it. It may serve the entry
+// old, which may be nil, if next fails.
+func (c *Cache) serveFetched(w http.ResponseWriter, r *http.Request, next http.Handler, key string, f *flight,
+	old *entry, age time.Duration,
+) {
+	c.metrics.misses.Inc()
+	status := "fwd=uri-miss"
 	if old != nil {
-		why = "fwd=stale"
+		status = "fwd=stale"
 	}
-	answer := &recorder{header: http.Header{}, max: c.maxBody, spill: func(status int, header http.Header) http.ResponseWriter {
-		c.land(key, f) // too large to be kept: nobody need wait for it
-		send(w, header, why)
-		w.WriteHeader(status)
+	answer := newRecorder(c.maxBody, func(code int, header http.Header) http.ResponseWriter {
+		c.finish(key, f) // the answer is too large to be stored: no request needs to wait for it
+		copyHeader(w, header, status)
+		w.WriteHeader(code)
 		if r.Method == http.MethodHead {
 			return nil
 		}
 		return w
-	}}
+	})
 	c.fetch(r.Context(), r, next, key, f, answer)
 	switch {
 	case answer.spilled != nil:
-	case f.failed && old != nil && age < old.fresh+old.ifError:
-		c.hit(w, r, old, age)
+	case f.failed && old != nil && age < old.lifetime+old.staleIfError:
+		c.serveEntry(w, r, old, age)
 	default:
 		if f.entry != nil {
-			why += "; stored"
+			status += "; stored"
 		}
-		send(w, answer.header, why)
+		copyHeader(w, answer.header, status)
 		w.WriteHeader(answer.status)
 		if r.Method != http.MethodHead {
-			_, _ = w.Write(answer.body) // an error: the client has gone
+			_, _ = w.Write(answer.body) // an error: the client has left
 		}
 	}
 }
 
-// refresh renews an answer in the background, if nobody does already.
+// refresh fetches an answer again in the background, unless a request for it is in progress.
 func (c *Cache) refresh(key string, r *http.Request, next http.Handler) {
 	f, leads := c.join(key)
 	if !leads {
 		return
 	}
 	ctx := context.WithoutCancel(r.Context())
-	answer := &recorder{header: http.Header{}, max: c.maxBody, spill: func(int, http.Header) http.ResponseWriter { return nil }}
+	answer := newRecorder(c.maxBody, func(int, http.Header) http.ResponseWriter { return nil })
 	go func() {
 		defer func() {
 			if p := recover(); p != nil {
-				telemetry.Log(ctx).Error().Interface("panic", p).Msg("cannot renew an answer")
+				telemetry.Log(ctx).Error().Interface("panic", p).Msg("cannot refresh a cached answer")
 			}
 		}()
 		c.fetch(ctx, r, next, key, f, answer)

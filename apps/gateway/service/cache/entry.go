@@ -12,22 +12,22 @@ import (
 	"github.com/pquerna/cachecontrol/cacheobject"
 )
 
-// entry is a kept answer. Nothing in it changes.
+// entry is a stored answer. It is immutable.
 type entry struct {
 	generation uint64
-	born       time.Time // when it was asked for, less the age it came with (RFC 9111, section 4.2.3)
-	fresh      time.Duration
-	// For so long after it is no longer fresh (RFC 5861, sections 3 and 4).
-	whileRevalidating, ifError time.Duration
+	created    time.Time     // when the request was sent, less the age that the answer had (RFC 9111, section 4.2.3)
+	lifetime   time.Duration // how long the entry is fresh
+	// How long a stale entry may be served (RFC 5861, sections 3 and 4).
+	staleWhileRevalidate, staleIfError time.Duration
 
 	header http.Header
 	body   []byte
-	vary   map[string]string // the request's, of the selecting headers that the answer depends on
+	vary   map[string]string // the values of the request headers on which the answer depends
 }
 
-// entryOf makes an entry of an answer that may be kept (RFC 9111, section 3), nil of another. How long is never
-// guessed.
-func (c *Cache) entryOf(r *http.Request, a *recorder, sent time.Time) *entry {
+// newEntry returns an entry of an answer that may be stored (RFC 9111, section 3), and nil of another. It never
+// guesses a lifetime.
+func (c *Cache) newEntry(r *http.Request, a *recorder, sent time.Time) *entry {
 	if a.status != http.StatusOK || len(a.header["Set-Cookie"]) > 0 {
 		return nil
 	}
@@ -35,25 +35,25 @@ func (c *Cache) entryOf(r *http.Request, a *recorder, sent time.Time) *entry {
 	if err != nil || d.NoStore || d.NoCachePresent || d.PrivatePresent {
 		return nil
 	}
-	fresh := d.MaxAge
+	lifetime := d.MaxAge
 	if d.SMaxAge >= 0 {
-		fresh = d.SMaxAge
+		lifetime = d.SMaxAge
 	}
-	if fresh <= 0 {
+	if lifetime <= 0 {
 		return nil
 	}
-	e := &entry{born: sent, fresh: duration(fresh), header: a.header, body: a.body}
-	if !d.MustRevalidate && !d.ProxyRevalidate && d.SMaxAge < 0 { // section 5.2.2: these forbid to serve it stale
-		e.whileRevalidating, e.ifError = duration(d.StaleWhileRevalidate), duration(d.StaleIfError)
+	e := &entry{created: sent, lifetime: duration(lifetime), header: a.header, body: a.body}
+	if !d.MustRevalidate && !d.ProxyRevalidate && d.SMaxAge < 0 { // section 5.2.2: these forbid stale answers
+		e.staleWhileRevalidate, e.staleIfError = duration(d.StaleWhileRevalidate), duration(d.StaleIfError)
 	}
 	if age, err := strconv.Atoi(a.header.Get("Age")); err == nil && age > 0 {
-		e.born = e.born.Add(-time.Duration(age) * time.Second)
+		e.created = e.created.Add(-time.Duration(age) * time.Second)
 	}
 	for _, list := range a.header["Vary"] {
 		for name := range strings.SplitSeq(list, ",") {
 			if name = http.CanonicalHeaderKey(strings.TrimSpace(name)); name == "*" {
 				return nil
-			} else if slices.Contains(selecting, name) {
+			} else if slices.Contains(varyHeaders, name) {
 				if e.vary == nil {
 					e.vary = map[string]string{}
 				}
@@ -62,7 +62,7 @@ func (c *Cache) entryOf(r *http.Request, a *recorder, sent time.Time) *entry {
 		}
 	}
 	for name, values := range e.header {
-		e.header[name] = slices.Clip(values) // see send
+		e.header[name] = slices.Clip(values) // see copyHeader
 	}
 	delete(e.header, "Age")
 	delete(e.header, "Cache-Status")
@@ -74,8 +74,8 @@ func duration(d cacheobject.DeltaSeconds) time.Duration {
 	return time.Duration(max(0, d)) * time.Second
 }
 
-// suits tells whether the answer is the one that a request selects (RFC 9111, section 4.1).
-func (e *entry) suits(r *http.Request) bool {
+// matches reports whether the entry is the answer that a request selects (RFC 9111, section 4.1).
+func (e *entry) matches(r *http.Request) bool {
 	for name, value := range e.vary {
 		if strings.Join(r.Header[name], ",") != value {
 			return false
@@ -84,7 +84,7 @@ func (e *entry) suits(r *http.Request) bool {
 	return true
 }
 
-// weight is about what the entry takes in memory.
+// weight estimates the entry's memory in bytes.
 func (e *entry) weight(key string) uint32 {
 	n := 512 + len(key) + len(e.body)
 	for name, values := range e.header {
@@ -95,21 +95,21 @@ func (e *entry) weight(key string) uint32 {
 	return uint32(min(n, math.MaxUint32))
 }
 
-const statusName = "haberdash; " // of this cache in Cache-Status; what follows it are parameters
+const statusName = "haberdash; " // the name of this cache in Cache-Status, before the parameters
 
-// write answers from memory.
+// write answers a request with the entry.
 func (e *entry) write(w http.ResponseWriter, r *http.Request, age time.Duration, status string) {
 	w.Header()["Age"] = []string{seconds(age)}
-	send(w, e.header, status)
+	copyHeader(w, e.header, status)
 	w.WriteHeader(http.StatusOK)
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(e.body)
 	}
 }
 
-// send puts an app's header beside what the gateway has set already. The values are shared: they have no room to be
-// appended to.
-func send(w http.ResponseWriter, header http.Header, status string) {
+// copyHeader adds an app's header to the one that the gateway has set. The slices of values are shared by all
+// requests. They have no spare capacity, so that appending to one copies it.
+func copyHeader(w http.ResponseWriter, header http.Header, status string) {
 	vary := w.Header()["Vary"]
 	maps.Copy(w.Header(), header)
 	if len(vary) > 0 {

@@ -10,21 +10,22 @@ import (
 	"haberdash/internal/telemetry"
 )
 
-// A flight is a request under way that equal ones wait for. It is not x/sync's singleflight, because what comes of
-// it may turn out not to be shared, and because a write ends it for those who come later.
+// A flight is a request in progress for which equal requests wait. x/sync's singleflight does not fit: the answer may
+// turn out not to be shareable, and requests that arrive after a write must not wait for a request from before it.
 type flight struct {
 	generation uint64
-	done       chan struct{}
+	done       chan struct{} // closed when the flight has finished
 
-	// These stand when done is closed.
-	entry  *entry // nil: it cannot be kept
-	failed bool   // no answer, or one that says that there is none: 5xx
-	left   bool   // the client that led it has gone
+	// The result, which may be read when done is closed.
+	entry     *entry // nil: the answer cannot be stored
+	failed    bool   // there is no answer, or it is 5xx
+	abandoned bool   // the client that led the flight has left
 
-	landed bool // guarded by Cache.mu
+	finished bool // guarded by Cache.mu
 }
 
-// join gives the flight for a key that began after the last purge; leads tells that it is new, and the caller's.
+// join returns the flight for a key that began after the last purge. leads reports that the flight is new, so that
+// the caller must fetch the answer.
 func (c *Cache) join(key string) (f *flight, leads bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -37,49 +38,40 @@ func (c *Cache) join(key string) (f *flight, leads bool) {
 	return f, true
 }
 
-// land tells those who wait; a second time does nothing.
-func (c *Cache) land(key string, f *flight) {
+// finish wakes the requests that wait for a flight. Calling it again does nothing.
+func (c *Cache) finish(key string, f *flight) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if f.landed {
+	if f.finished {
 		return
 	}
-	f.landed = true
+	f.finished = true
 	if c.flights[key] == f {
 		delete(c.flights, key)
 	}
 	close(f.done)
 }
 
-// fetch asks next, keeps what may be kept, and lands the flight. An answer that breaks off before any of it has gone
-// out is an outage to tell of; later only the end of the connection can tell.
-func (c *Cache) fetch(ctx context.Context, r *http.Request, next http.Handler, key string, f *flight, answer *recorder) {
-	defer c.land(key, f)
+// fetch gets the answer from next, stores it if that is permitted, and finishes the flight. An answer that breaks off
+// before any of it was sent becomes a problem; after that, only closing the connection can report it.
+func (c *Cache) fetch(ctx context.Context, r *http.Request, next http.Handler, key string, f *flight,
+	answer *recorder,
+) {
+	defer c.finish(key, f)
 	sent := c.now()
-	broken := func() (broken bool) {
-		defer func() {
-			if p := recover(); p != nil {
-				if p != http.ErrAbortHandler || answer.spilled != nil {
-					panic(p)
-				}
-				broken = true
-			}
-		}()
-		next.ServeHTTP(answer, neutral(ctx, r))
-		return false
-	}()
+	if complete := answer.serve(next, sharedRequest(ctx, r)); !complete {
+		telemetry.Log(ctx).Warn().Msg("an answer broke off")
+		*answer = *newRecorder(answer.max, answer.spill)
+		httpx.WriteProblem(answer, fault.New(fault.Unavailable, "unavailable",
+			"A part of the shop does not answer just now.").After(time.Second))
+	}
 	if answer.spilled != nil {
 		return
 	}
-	if broken {
-		telemetry.Log(ctx).Warn().Msg("an answer broke off")
-		*answer = recorder{header: http.Header{}, max: answer.max, spill: answer.spill}
-		httpx.WriteProblem(answer, fault.New(fault.Unavailable, "unavailable", "A part of the shop does not answer just now.").After(time.Second))
-	}
 	answer.finish()
-	f.left = ctx.Err() != nil
+	f.abandoned = ctx.Err() != nil
 	f.failed = answer.status >= 500
-	if f.entry = c.entryOf(r, answer, sent); f.entry != nil {
+	if f.entry = c.newEntry(r, answer, sent); f.entry != nil {
 		f.entry.generation = f.generation
 		if f.generation == c.generation.Load() {
 			c.entries.Set(key, f.entry)
@@ -87,11 +79,11 @@ func (c *Cache) fetch(ctx context.Context, r *http.Request, next http.Handler, k
 	}
 }
 
-// neutral is the request as the app sees it: for all, not for the one who happens to ask.
-func neutral(ctx context.Context, r *http.Request) *http.Request {
+// sharedRequest returns the request that is forwarded: a GET without anything that is specific to its client.
+func sharedRequest(ctx context.Context, r *http.Request) *http.Request {
 	out := r.WithContext(ctx)
-	out.Method, out.Body, out.Header = http.MethodGet, http.NoBody, make(http.Header, len(selecting))
-	for _, name := range selecting {
+	out.Method, out.Body, out.Header = http.MethodGet, http.NoBody, make(http.Header, len(varyHeaders))
+	for _, name := range varyHeaders {
 		if values := r.Header[name]; len(values) > 0 {
 			out.Header[name] = values
 		}
@@ -99,54 +91,5 @@ func neutral(ctx context.Context, r *http.Request) *http.Request {
 	return out
 }
 
-// selecting are the headers of a request that an answer can depend on, which it then says in Vary.
-var selecting = []string{"Accept", "Accept-Language"}
-
-// recorder holds an answer back until it is whole, or too large: then it spills into the writer that spill gives,
-// nil for none.
-type recorder struct {
-	header  http.Header
-	status  int
-	body    []byte
-	max     int
-	spill   func(status int, header http.Header) http.ResponseWriter
-	spilled http.ResponseWriter
-}
-
-// Header implements http.ResponseWriter.
-func (a *recorder) Header() http.Header { return a.header }
-
-// WriteHeader implements http.ResponseWriter. Informational answers (1xx) end here.
-func (a *recorder) WriteHeader(status int) {
-	if a.status == 0 && status >= 200 {
-		a.status = status
-	}
-}
-
-// Write implements io.Writer.
-func (a *recorder) Write(b []byte) (int, error) {
-	a.finish()
-	if a.spilled != nil {
-		return a.spilled.Write(b)
-	}
-	if len(a.body)+len(b) <= a.max {
-		a.body = append(a.body, b...)
-		return len(b), nil
-	}
-	if a.spilled = a.spill(a.status, a.header); a.spilled == nil {
-		a.spilled = nowhere{}
-	}
-	if _, err := a.spilled.Write(a.body); err != nil {
-		return 0, err
-	}
-	a.body = nil
-	return a.spilled.Write(b)
-}
-
-func (a *recorder) finish() { a.WriteHeader(http.StatusOK) }
-
-// nowhere takes what nobody waits for.
-type nowhere struct{ http.ResponseWriter }
-
-// Write implements io.Writer.
-func (nowhere) Write(b []byte) (int, error) { return len(b), nil }
+// varyHeaders are the request headers on which an answer may depend. The answer names them in Vary.
+var varyHeaders = []string{"Accept", "Accept-Language"}

@@ -19,9 +19,9 @@ import (
 	"haberdash/apps/gateway/service/cache"
 )
 
-// slow answers after a second, fresh for a minute unless the query has another Cache-Control, with the number of
-// the call.
-func slow(calls *atomic.Int64) http.HandlerFunc {
+// slowApp answers after a second with the number of the call. The answer is fresh for a minute, unless the query has
+// another Cache-Control.
+func slowApp(calls *atomic.Int64) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		n := calls.Add(1)
 		select {
@@ -38,14 +38,14 @@ func slow(calls *atomic.Int64) http.HandlerFunc {
 	}
 }
 
-func TestEqualRequestsAskOnce(t *testing.T) {
+func TestConcurrentEqualRequestsAreForwardedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls atomic.Int64
-		h := cache.New(cache.Options{Bytes: 1 << 20}).Reads(slow(&calls))
+		h := cache.New(cache.Options{Bytes: 1 << 20}).Reads(slowApp(&calls))
 		start := time.Now()
 		var all sync.WaitGroup
 		for range 50 {
-			all.Go(func() { require.Equal(t, "1", ask(h, "GET", "/p").Body.String()) })
+			all.Go(func() { require.Equal(t, "1", send(h, "GET", "/p").Body.String()) })
 		}
 		all.Wait()
 		require.EqualValues(t, 1, calls.Load())
@@ -53,103 +53,106 @@ func TestEqualRequestsAskOnce(t *testing.T) {
 	})
 }
 
-func TestWhatMayNotBeKeptIsNotShared(t *testing.T) {
+func TestUncacheableAnswersAreNotShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls atomic.Int64
-		h := cache.New(cache.Options{Bytes: 1 << 20}).Reads(slow(&calls))
+		h := cache.New(cache.Options{Bytes: 1 << 20}).Reads(slowApp(&calls))
 		var all sync.WaitGroup
 		var seen sync.Map
 		start := time.Now()
 		for range 20 {
-			all.Go(func() { seen.Store(ask(h, "GET", "/p?control=private").Body.String(), true) })
+			all.Go(func() { seen.Store(send(h, "GET", "/p?control=private").Body.String(), true) })
 		}
 		all.Wait()
 		n := 0
 		seen.Range(func(any, any) bool { n++; return true })
-		require.Equal(t, 20, n, "each has an answer of its own")
-		require.Equal(t, 2*time.Second, time.Since(start), "and they do not queue for it")
+		require.Equal(t, 20, n, "each request has its own answer")
+		require.Equal(t, 2*time.Second, time.Since(start), "the requests do not wait for each other")
 	})
 }
 
-func TestAClientThatLeavesTakesNobodyAlong(t *testing.T) {
+func TestAClientThatLeavesDoesNotCancelOtherRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls atomic.Int64
-		h := cache.New(cache.Options{Bytes: 1 << 20}).Reads(slow(&calls))
+		h := cache.New(cache.Options{Bytes: 1 << 20}).Reads(slowApp(&calls))
 		ctx, leave := context.WithCancel(t.Context())
 		var all sync.WaitGroup
 		all.Go(func() { h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, "GET", "/p", nil)) })
 		synctest.Wait()
 		for range 10 {
-			all.Go(func() { require.Equal(t, "2", ask(h, "GET", "/p").Body.String()) })
+			all.Go(func() { require.Equal(t, "2", send(h, "GET", "/p").Body.String()) })
 		}
 		synctest.Wait()
 		leave()
 		all.Wait()
 		require.EqualValues(t, 2, calls.Load())
 
-		waiting, give := context.WithCancel(t.Context())
-		go ask(h, "GET", "/q")
+		waiting, cancel := context.WithCancel(t.Context())
+		go send(h, "GET", "/q")
 		synctest.Wait()
-		all.Go(func() { h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(waiting, "GET", "/q", nil)) })
+		all.Go(func() {
+			h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(waiting, "GET", "/q", nil))
+		})
 		synctest.Wait()
-		give()
-		all.Wait() // before the answer is there
+		cancel()
+		all.Wait() // the request ends before there is an answer
 		require.EqualValues(t, 3, calls.Load())
 		time.Sleep(time.Minute)
 	})
 }
 
-func TestLargeAnswersAreNotWaitedFor(t *testing.T) {
+func TestRequestsDoNotWaitForLargeAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		end := make(chan struct{})
-		h := cache.New(cache.Options{Bytes: 8 << 10}).Reads(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		app := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Cache-Control", "public, max-age=60")
 			io.WriteString(w, strings.Repeat("x", 2<<10))
 			<-end
-		}))
-		go ask(h, "GET", "/p")
+		})
+		h := cache.New(cache.Options{Bytes: 8 << 10}).Reads(app)
+		go send(h, "GET", "/p")
 		synctest.Wait()
-		go ask(h, "GET", "/p")
-		synctest.Wait() // both have spilled: else the second would wait for the first, and this test for ever
+		go send(h, "GET", "/p")
+		synctest.Wait() // both have spilled: if the second waited for the first, this test would not end
 		close(end)
 	})
 }
 
-func TestAStaleAnswerIsRenewedInTheBackground(t *testing.T) {
+func TestStaleAnswersAreRefreshedInTheBackground(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls atomic.Int64
-		h := cache.New(cache.Options{Bytes: 1 << 20}).Reads(slow(&calls))
+		h := cache.New(cache.Options{Bytes: 1 << 20}).Reads(slowApp(&calls))
 		path := "/p?control=max-age=2,stale-while-revalidate=5"
-		ask(h, "GET", path) // asked for at 0
+		send(h, "GET", path) // sent at 0 s
 		time.Sleep(2 * time.Second)
 		start := time.Now()
 		for range 10 {
-			w := ask(h, "GET", path)
+			w := send(h, "GET", path)
 			require.Equal(t, "1", w.Body.String())
 			require.Equal(t, "haberdash; hit; ttl=-1", w.Header().Get("Cache-Status"))
 			require.Equal(t, "3", w.Header().Get("Age"))
 		}
-		require.Zero(t, time.Since(start), "nobody waits")
+		require.Zero(t, time.Since(start), "no request waits")
 		time.Sleep(time.Second)
 		synctest.Wait()
-		require.Equal(t, "2", ask(h, "GET", path).Body.String())
-		require.EqualValues(t, 2, calls.Load(), "one has renewed it for all")
+		require.Equal(t, "2", send(h, "GET", path).Body.String())
+		require.EqualValues(t, 2, calls.Load(), "one request has refreshed the answer for all")
 		time.Sleep(7 * time.Second)
-		require.Equal(t, "3", ask(h, "GET", path).Body.String(), "too stale")
-		// These forbid to serve what is stale (RFC 9111, sections 5.2.2.2, 5.2.2.8 and 5.2.2.10).
+		require.Equal(t, "3", send(h, "GET", path).Body.String(), "too stale")
+		// These directives forbid stale answers (RFC 9111, sections 5.2.2.2, 5.2.2.8 and 5.2.2.10).
 		for _, strict := range []string{"must-revalidate", "proxy-revalidate", "s-maxage=2"} {
 			path := "/p?control=max-age=2,stale-while-revalidate=5,stale-if-error=5," + strict
-			first := ask(h, "GET", path).Body.String()
+			first := send(h, "GET", path).Body.String()
 			time.Sleep(2 * time.Second)
-			require.NotEqual(t, first, ask(h, "GET", path).Body.String(), strict)
+			require.NotEqual(t, first, send(h, "GET", path).Body.String(), strict)
 		}
 	})
 }
 
-func TestAStaleAnswerIsBetterThanNone(t *testing.T) {
+func TestStaleAnswersAreServedInsteadOfErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var fails http.HandlerFunc
-		a := open(func(w http.ResponseWriter, r *http.Request) {
+		a := newApp(func(w http.ResponseWriter, r *http.Request) {
 			if fails != nil {
 				fails(w, r)
 				return
@@ -157,7 +160,7 @@ func TestAStaleAnswerIsBetterThanNone(t *testing.T) {
 			io.WriteString(w, "good")
 		})
 		a.control = "public, max-age=1, stale-if-error=9"
-		ask(a, "GET", "/p")
+		send(a, "GET", "/p")
 		time.Sleep(5 * time.Second)
 		for _, fails = range []http.HandlerFunc{
 			func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) },
@@ -166,71 +169,71 @@ func TestAStaleAnswerIsBetterThanNone(t *testing.T) {
 				panic(http.ErrAbortHandler)
 			},
 		} {
-			w := ask(a, "GET", "/p")
+			w := send(a, "GET", "/p")
 			require.Equal(t, "good", w.Body.String())
 			require.Equal(t, "haberdash; hit; ttl=-4", w.Header().Get("Cache-Status"))
-			w = ask(a, "GET", "/other")
+			w = send(a, "GET", "/other")
 			require.Equal(t, http.StatusServiceUnavailable, w.Code)
 			require.NotContains(t, w.Body.String(), "half")
 		}
 		fails = func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNotFound) }
-		require.Equal(t, http.StatusNotFound, ask(a, "GET", "/p").Code, "an answer is an answer")
+		require.Equal(t, http.StatusNotFound, send(a, "GET", "/p").Code, "404 is no failure")
 		fails = func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }
 		time.Sleep(5 * time.Second)
-		require.Equal(t, http.StatusServiceUnavailable, ask(a, "GET", "/p").Code, "not for ever")
+		require.Equal(t, http.StatusServiceUnavailable, send(a, "GET", "/p").Code, "the stale answer is too old")
 	})
 }
 
-func TestWritesMakeItForget(t *testing.T) {
+func TestWritesPurgeTheCache(t *testing.T) {
 	t.Parallel()
-	for status, forgets := range map[int]bool{
+	for status, purges := range map[int]bool{
 		200: true, 201: true, 202: true, 204: true, 402: true, 409: true, 499: true, 500: true, 503: true,
 		400: false, 401: false, 403: false, 404: false, 412: false, 422: false, 428: false, 429: false,
 	} {
-		a := open(func(w http.ResponseWriter, r *http.Request) {
+		a := newApp(func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == "POST" {
 				w.WriteHeader(status)
 			}
 		})
-		ask(a, "GET", "/p")
-		ask(a, "POST", "/elsewhere")
-		w := ask(a, "GET", "/p")
-		require.Equal(t, forgets, w.Header().Get("Age") == "", "after %d", status)
+		send(a, "GET", "/p")
+		send(a, "POST", "/elsewhere")
+		w := send(a, "GET", "/p")
+		require.Equal(t, purges, w.Header().Get("Age") == "", "after %d", status)
 	}
-	a := open(func(w http.ResponseWriter, r *http.Request) {
+	a := newApp(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == "POST" {
 			panic(http.ErrAbortHandler)
 		}
 	})
-	ask(a, "GET", "/p")
-	require.Panics(t, func() { ask(a, "POST", "/p") })
-	require.Empty(t, ask(a, "GET", "/p").Header().Get("Age"), "an answer that got lost")
+	send(a, "GET", "/p")
+	require.Panics(t, func() { send(a, "POST", "/p") })
+	require.Empty(t, send(a, "GET", "/p").Header().Get("Age"), "the write may have happened without an answer")
 }
 
-// A read that began before a write, and ends after it, serves its own client and nobody else.
-func TestAReadThatAWriteOvertakesIsNotKept(t *testing.T) {
+// A read that began before a write and ends after it is answered, but not stored.
+func TestAReadThatAWriteOvertakesIsNotStored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls atomic.Int64
 		c := cache.New(cache.Options{Bytes: 1 << 20})
-		h := c.Reads(slow(&calls))
-		go ask(h, "GET", "/p")
+		h := c.Reads(slowApp(&calls))
+		go send(h, "GET", "/p")
 		time.Sleep(500 * time.Millisecond)
 		c.Purge()
-		require.Equal(t, "2", ask(h, "GET", "/p").Body.String(), "not what the other waits for")
-		require.Equal(t, "2", ask(h, "GET", "/p").Body.String(), "nor overwritten by it")
-		go ask(h, "GET", "/q")
+		require.Equal(t, "2", send(h, "GET", "/p").Body.String(), "the request does not wait for the one before the write")
+		require.Equal(t, "2", send(h, "GET", "/p").Body.String(), "the earlier request does not replace the answer")
+		go send(h, "GET", "/q")
 		synctest.Wait()
 		go func() {
 			time.Sleep(500 * time.Millisecond)
 			c.Purge()
 		}()
-		ask(h, "GET", "/q") // waited for the one that was overtaken, then asked anew
+		send(h, "GET", "/q") // waits for the overtaken request, and is then forwarded
 		require.EqualValues(t, 4, calls.Load())
 	})
 }
 
-// Whoever reads after a write was answered sees it, whatever else goes on.
-func TestWritersSeeWhatTheyWrote(t *testing.T) {
+// A client that reads after its write was answered sees the write, also under concurrent reads and writes.
+func TestClientsReadTheirOwnWrites(t *testing.T) {
 	t.Parallel()
 	c := cache.New(cache.Options{Bytes: 1 << 20})
 	var value atomic.Int64
@@ -243,7 +246,7 @@ func TestWritersSeeWhatTheyWrote(t *testing.T) {
 		fmt.Fprint(w, value.Load())
 	})))
 	read := func(method string) int64 {
-		n, err := strconv.ParseInt(ask(h, method, "/p").Body.String(), 10, 64)
+		n, err := strconv.ParseInt(send(h, method, "/p").Body.String(), 10, 64)
 		require.NoError(t, err)
 		return n
 	}
@@ -256,7 +259,7 @@ func TestWritersSeeWhatTheyWrote(t *testing.T) {
 				for range 5 {
 					require.GreaterOrEqual(t, read("GET"), written)
 				}
-				if ask(h, "GET", "/p").Header().Get("Age") != "" {
+				if send(h, "GET", "/p").Header().Get("Age") != "" {
 					hits.Add(1)
 				}
 			}

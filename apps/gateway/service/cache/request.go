@@ -8,45 +8,48 @@ import (
 	"github.com/pquerna/cachecontrol/cacheobject"
 )
 
-// wants is what a request asks of a cache (RFC 9111, section 5.2.1), in whole seconds; -1 is not said.
-type wants struct{ maxAge, minFresh cacheobject.DeltaSeconds }
+// demands are what a request demands of a cached answer (RFC 9111, section 5.2.1), in whole seconds. -1 means no
+// demand.
+type demands struct{ maxAge, minFresh cacheobject.DeltaSeconds }
 
-// passing are headers of requests that are no business of a shared cache: credentials, and what only the app can
-// answer.
-var passing = []string{"Authorization", "X-Order-Token", "Range", "If-Match", "If-Modified-Since", "If-Unmodified-Since"}
+// bypassHeaders are the headers of requests that a shared cache must not answer: credentials, and conditions that
+// only the app can check.
+var bypassHeaders = []string{
+	"Authorization", "X-Order-Token", "Range", "If-Match", "If-Modified-Since", "If-Unmodified-Since",
+}
 
-// wantsOf reads a GET or HEAD; ok is false for one that has to reach the app.
-func wantsOf(r *http.Request) (w wants, ok bool) {
+// parseDemands reads the demands of a GET or HEAD. cacheable is false for a request that must be forwarded.
+func parseDemands(r *http.Request) (d demands, cacheable bool) {
 	if r.ContentLength != 0 {
-		return w, false
+		return d, false
 	}
-	for _, name := range passing {
-		if _, there := r.Header[name]; there {
-			return w, false
+	for _, name := range bypassHeaders {
+		if _, set := r.Header[name]; set {
+			return d, false
 		}
 	}
-	w = wants{-1, -1}
-	control, said := r.Header["Cache-Control"]
-	if !said {
-		return w, !strings.Contains(strings.ToLower(r.Header.Get("Pragma")), "no-cache")
+	d = demands{-1, -1}
+	control, set := r.Header["Cache-Control"]
+	if !set {
+		return d, !strings.Contains(strings.ToLower(r.Header.Get("Pragma")), "no-cache")
 	}
-	d, err := cacheobject.ParseRequestCacheControl(strings.Join(control, ","))
-	if err != nil || d.NoCache || d.NoStore {
-		return w, false
+	directives, err := cacheobject.ParseRequestCacheControl(strings.Join(control, ","))
+	if err != nil || directives.NoCache || directives.NoStore {
+		return d, false
 	}
-	return wants{d.MaxAge, d.MinFresh}, true
+	return demands{directives.MaxAge, directives.MinFresh}, true
 }
 
-// allow tells whether an answer of that age is fresh, and fresh enough for the client.
-func (w wants) allow(e *entry, age time.Duration) bool {
-	return age < e.fresh && (w.maxAge < 0 || age <= duration(w.maxAge)) && age+duration(w.minFresh) < e.fresh
+// allow reports whether an entry of an age is fresh, and fresh enough for the client.
+func (d demands) allow(e *entry, age time.Duration) bool {
+	return age < e.lifetime && (d.maxAge < 0 || age <= duration(d.maxAge)) && age+duration(d.minFresh) < e.lifetime
 }
 
-// fresher tells that the client wants no stale answer.
-func (w wants) fresher() bool { return w.maxAge >= 0 || w.minFresh >= 0 }
+// freshness reports whether the client demands an answer that is not stale.
+func (d demands) freshness() bool { return d.maxAge >= 0 || d.minFresh >= 0 }
 
-// keyOf names what a request asks for: the path as it is meant, whatever way it is encoded (the guard has refused
-// what could be read in two ways), and the query with its names in order.
+// keyOf identifies what a request asks for: the decoded path, and the query with its names in order. A decoded path
+// is unambiguous, because the gateway has refused paths that can be read in two ways.
 func keyOf(r *http.Request) string {
 	if r.URL.RawQuery == "" {
 		return r.URL.Path

@@ -7,13 +7,13 @@ import (
 	"haberdash/internal/money"
 )
 
-// symbols of the currencies whose symbol is unmistakable; the others show their code.
+// symbols has the currencies whose symbol is unambiguous. Other amounts show the currency code.
 var symbols = map[string]string{
 	"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥", "KRW": "₩", "CAD": "CA$", "AUD": "A$", "NZD": "NZ$",
 }
 
-// Amount shows money to a person: symbol or code, then the amount with the currency's decimals and
-// thousands apart, such as "€1,234.50" or "SEK 99.00".
+// Amount formats money for people: symbol or code, then the amount with thousands separators and the currency's
+// decimals, such as "€1,234.50" or "SEK 99.00".
 func Amount(m money.Money) string {
 	number, code, _ := strings.Cut(m.String(), " ")
 	number, negative := strings.CutPrefix(number, "-")
@@ -34,7 +34,7 @@ func Amount(m money.Money) string {
 	return sign + code + " " + whole
 }
 
-// plain keeps text that somebody typed within its line of a plain-text mail.
+// plain makes text that a user has entered safe for one line of a plain-text mail.
 func plain(s string) string {
 	return strings.Join(strings.Fields(strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
@@ -44,8 +44,8 @@ func plain(s string) string {
 	}, strings.ToValidUTF8(s, "?"))), " ")
 }
 
-// greeting is the name to greet by, or nothing when it does not look like a name. Anybody can register
-// anybody's address under any "name", and must not get advertising mailed that way.
+// greeting returns the name for the salutation, or nothing if it does not look like a name. Anybody can register the
+// address of somebody else under any "name", and must not be able to send advertising that way.
 func greeting(name string) string {
 	name = plain(name)
 	if len([]rune(name)) > 60 {

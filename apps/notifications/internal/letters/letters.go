@@ -1,5 +1,5 @@
-// Package letters words the mails: what they say as text and as HTML, from templates that escape
-// whatever is put into them.
+// Package letters writes the content of mails: the subject, and the same letter as text and as HTML. The templates
+// escape everything that is inserted.
 package letters
 
 import (
@@ -16,7 +16,7 @@ import (
 //go:embed templates
 var templates embed.FS
 
-// Letter is a mail's content.
+// Letter is the content of a mail.
 type Letter struct{ Subject, Text, HTML string }
 
 // Line of an order.
@@ -26,26 +26,26 @@ type Line struct {
 	UnitPrice, Total money.Money
 }
 
-// Order is what a confirmation tells. Token, of a guest's order, lets its holder read it.
+// Order is the content of a confirmation. Token is for a guest's order: everybody who has it may read the order.
 type Order struct {
 	ID, Number, Token                        string
 	Lines                                    []Line
 	Subtotal, Discount, Shipping, Tax, Total money.Money
-	Address                                  []string // the lines of an envelope; empty ones are left out
+	Address                                  []string // lines; empty ones are left out
 }
 
-// Writer words letters of one shop.
+// Writer writes letters. It is safe for concurrent use.
 type Writer struct {
-	shop string // URL without a slash at its end
+	shop string // the URL of the storefront, without a slash at the end
 	html *template.Template
 	text *text.Template
 }
 
-// NewWriter makes a writer whose links lead to the shop's URL.
+// NewWriter makes a writer whose links begin with the URL of the storefront. Error: if it is not an http or https URL.
 func NewWriter(shop string) (*Writer, error) {
 	u, err := url.Parse(shop)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
-		return nil, fmt.Errorf("SHOP_URL is not an http or https address: %q", shop)
+		return nil, fmt.Errorf("%q is not an http or https URL", shop)
 	}
 	functions := map[string]any{"money": Amount, "plain": plain}
 	w := &Writer{shop: strings.TrimRight(shop, "/")}
@@ -58,40 +58,40 @@ func NewWriter(shop string) (*Writer, error) {
 	return w, nil
 }
 
-// OrderConfirmed is the confirmation of an order.
+// OrderConfirmed writes the confirmation of an order.
 func (w *Writer) OrderConfirmed(o Order) (Letter, error) {
 	return w.letter("order", "Your order "+plain(o.Number), map[string]any{
 		"Order": o, "Link": w.link("/orders/"+url.PathEscape(o.ID), o.Token),
 	})
 }
 
-// Verify asks a new user to prove that the address is theirs.
+// Verify writes the letter that asks a new user to confirm their e-mail address.
 func (w *Writer) Verify(name, token string) (Letter, error) {
 	return w.letter("verify", "Please confirm your e-mail address", map[string]any{
 		"Name": greeting(name), "Token": token, "Link": w.link("/verify-email", token),
 	})
 }
 
-// Reset lets a user choose a new password.
+// Reset writes the letter that lets a user choose a new password.
 func (w *Writer) Reset(name, token string) (Letter, error) {
 	return w.letter("reset", "Choose a new password", map[string]any{
 		"Name": greeting(name), "Token": token, "Link": w.link("/reset-password", token),
 	})
 }
 
-// ChangeEmail asks a user to prove a new address, to which the account then moves.
+// ChangeEmail writes the letter that asks a user to confirm a new e-mail address before the account gets it.
 func (w *Writer) ChangeEmail(name, token string) (Letter, error) {
 	return w.letter("change", "Please confirm your new e-mail address", map[string]any{
 		"Name": greeting(name), "Token": token, "Link": w.link("/verify-email", token),
 	})
 }
 
-// EmailChanged tells a user, at the former address, that the account has another one.
+// EmailChanged writes the letter to the former address after the account has got another one.
 func (w *Writer) EmailChanged(name string) (Letter, error) {
 	return w.letter("changed", "Your e-mail address was changed", map[string]any{"Name": greeting(name)})
 }
 
-// link carries the token in the fragment, which browsers do not send: it stays out of servers' logs.
+// link puts the token into the fragment, which browsers do not send, so that no server logs it.
 func (w *Writer) link(path, token string) string {
 	if token == "" {
 		return w.shop + path
@@ -103,10 +103,10 @@ func (w *Writer) letter(name, subject string, data map[string]any) (Letter, erro
 	var plain, rich strings.Builder
 	data["Subject"] = subject
 	if err := w.text.ExecuteTemplate(&plain, name+".txt", data); err != nil {
-		return Letter{}, fmt.Errorf("word %s: %w", name, err)
+		return Letter{}, fmt.Errorf("write %s: %w", name, err)
 	}
 	if err := w.html.ExecuteTemplate(&rich, name+".html", data); err != nil {
-		return Letter{}, fmt.Errorf("word %s: %w", name, err)
+		return Letter{}, fmt.Errorf("write %s: %w", name, err)
 	}
 	return Letter{subject, strings.TrimSpace(plain.String()) + "\n", strings.TrimSpace(rich.String()) + "\n"}, nil
 }

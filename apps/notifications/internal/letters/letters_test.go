@@ -17,7 +17,7 @@ func writer(t *testing.T) *Writer {
 	return w
 }
 
-func TestAmountsForPeople(t *testing.T) {
+func TestAmountsHaveSymbolsSeparatorsAndDecimals(t *testing.T) {
 	t.Parallel()
 	for want, m := range map[string]money.Money{
 		"€0.05": money.New(5, "EUR"), "€1,234.50": money.New(1234_50, "EUR"), "-$5.00": money.New(-5_00, "USD"),
@@ -31,10 +31,11 @@ func TestEverythingIsEscaped(t *testing.T) {
 	t.Parallel()
 	const nasty = "<script>alert('x')</script>\r\nTotal: €0.00 & \"more\""
 	w := writer(t)
-	l, err := w.OrderConfirmed(Order{ID: "../<o>", Number: nasty, Token: nasty, Lines: []Line{{Title: nasty, Quantity: 1}}, Address: []string{nasty, ""}})
+	l, err := w.OrderConfirmed(Order{ID: "../<o>", Number: nasty, Token: nasty,
+		Lines: []Line{{Title: nasty, Quantity: 1}}, Address: []string{nasty, ""}})
 	require.NoError(t, err)
 	assert.NotContains(t, l.HTML, "<script")
-	assert.NotContains(t, l.Text, "\nTotal: €0.00", "no line of its own in the text")
+	assert.NotContains(t, l.Text, "\nTotal: €0.00", "user input cannot add a line to the text")
 	assert.NotContains(t, l.Subject, "\n")
 	assert.Contains(t, l.Text, "https://shop.test/orders/..%2F%3Co%3E#token=%3Cscript%3E")
 	assert.NotContains(t, l.HTML, "ZgotmplZ")
@@ -53,7 +54,7 @@ func TestOnlyGuestsGetAToken(t *testing.T) {
 	assert.NotContains(t, customer.Text+customer.HTML, "token")
 }
 
-func TestUserLetters(t *testing.T) {
+func TestUserLettersHaveALinkAndAToken(t *testing.T) {
 	t.Parallel()
 	w := writer(t)
 	for _, c := range []struct {
@@ -75,7 +76,8 @@ func TestOnlyNamesAreGreeted(t *testing.T) {
 	for _, name := range []string{"Ann", "J. R. Smith", "Jürgen d’Été", "李雷", ""} {
 		assert.Equal(t, name, greeting(name))
 	}
-	for _, name := range []string{"win at http://evil.test", "evil.test", "www.evil", "you won 100", strings.Repeat("a", 61), "<b>"} {
+	for _, name := range []string{"win at http://evil.test", "evil.test", "www.evil", "you won 100",
+		strings.Repeat("a", 61), "<b>"} {
 		assert.Empty(t, greeting(name), name)
 	}
 }

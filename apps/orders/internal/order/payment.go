@@ -11,10 +11,10 @@ const (
 	PaymentPartiallyRefunded = "partially-refunded"
 	PaymentRefunded          = "refunded"
 	PaymentVoided            = "voided"
-	PaymentDeclined          = "declined"
+	PaymentRefused           = "declined"
 )
 
-// Payment is what the order knows of its money, in the order's currency.
+// Payment is what the order's events say about its money, in the order's currency.
 type Payment struct {
 	Authorisation string      `json:"authorisation,omitempty"` // the provider's id
 	Authorized    money.Money `json:"authorized"`              // what is reserved now and not captured
@@ -24,11 +24,11 @@ type Payment struct {
 	Declined      bool        `json:"declined,omitempty"`
 }
 
-// Status names where the money is.
+// Status is the payment status of the public API.
 func (p Payment) Status() string {
 	switch {
 	case p.Declined:
-		return PaymentDeclined
+		return PaymentRefused
 	case p.Captured.Amount > 0 && p.Refunded == p.Captured:
 		return PaymentRefunded
 	case p.Refunded.Amount > 0:
@@ -45,7 +45,12 @@ func (p Payment) Status() string {
 	return PaymentNone
 }
 
-// owed is what is still to be given back: of returns that are received and of refunds that were asked for.
+// Refundable is what can be given back in addition to what received returns and pending refunds already claim.
+func (o Order) Refundable() int64 {
+	return o.Payment.Captured.Amount - o.Payment.Refunded.Amount - o.owed()
+}
+
+// owed is what is still to be given back.
 func (o Order) owed() (sum int64) {
 	for _, r := range o.Returns {
 		if r.Status == Received {
@@ -58,9 +63,4 @@ func (o Order) owed() (sum int64) {
 		}
 	}
 	return sum
-}
-
-// refundable is what can be given back on top of what is owed already.
-func (o Order) refundable() int64 {
-	return o.Payment.Captured.Amount - o.Payment.Refunded.Amount - o.owed()
 }

@@ -19,15 +19,15 @@ func NewAddress(id string, a Address) (Address, error) {
 		value       *string
 		least, most int
 	}{
-		{"body.name", &a.Name, 1, 200}, {"body.line1", &a.Line1, 1, 200}, {"body.line2", &a.Line2, 0, 200},
-		{"body.city", &a.City, 1, 200}, {"body.region", &a.Region, 0, 100}, {"body.postalCode", &a.PostalCode, 1, 20},
+		{"name", &a.Name, 1, 200}, {"line1", &a.Line1, 1, 200}, {"line2", &a.Line2, 0, 200},
+		{"city", &a.City, 1, 200}, {"region", &a.Region, 0, 100}, {"postalCode", &a.PostalCode, 1, 20},
 	} {
-		if *part.value, err = text(part.location, *part.value, part.least, part.most); err != nil {
+		if *part.value, err = checkText(part.location, *part.value, part.least, part.most); err != nil {
 			return Address{}, err
 		}
 	}
 	if len(a.Country) != 2 || a.Country[0] < 'A' || a.Country[0] > 'Z' || a.Country[1] < 'A' || a.Country[1] > 'Z' {
-		return Address{}, fault.BadField("body.country", "must be a two-letter country code such as DE")
+		return Address{}, fault.BadField("country", "must be a two-letter country code such as DE")
 	}
 	a.ID = id
 	return a, nil

@@ -10,9 +10,8 @@ import (
 	"haberdash/apps/users/internal/attempts"
 )
 
-// However fast somebody tries, within the time that is remembered no more get through than the policy
-// means, and nobody waits for longer than the cap.
-func TestPolicyHolds(t *testing.T) {
+// As many attempts are free as the policy says, and after that waits grow up to the cap, whenever attempts are made.
+func TestWaitsGrowUpToTheCap(t *testing.T) {
 	t.Parallel()
 	for _, p := range []attempts.Policy{attempts.SignIn, attempts.Address, attempts.Mail} {
 		rapid.Check(t, func(t *rapid.T) {
@@ -23,7 +22,7 @@ func TestPolicyHolds(t *testing.T) {
 				wait := p.Wait(r, now)
 				require.LessOrEqual(t, wait, p.Cap)
 				require.Equal(t, i < p.Free, wait == 0)
-				require.GreaterOrEqual(t, wait, waited, "the wait never shrinks")
+				require.GreaterOrEqual(t, wait, waited, "waits do not become shorter")
 				waited = wait
 				now = now.Add(wait)
 				require.Zero(t, p.Wait(r, now))

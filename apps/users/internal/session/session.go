@@ -1,10 +1,10 @@
-// Package session holds the rules of staying signed in:
+// Package session holds the rules of sessions:
 //
-//  1. A sign-in opens a session; its refresh token serves once, and brings the next one.
-//  2. A token that was used already and comes again has been copied: the session ends for whoever holds it.
-//  3. A session ends 30 days after its last use and 90 days after it was opened.
-//  4. A session opened under an earlier password (epoch) is over.
-//  5. A customer has at most 50 sessions; the one unused for longest makes room.
+//  1. A sign-in opens a session. Each of its refresh tokens is valid once and is exchanged for the next one.
+//  2. A refresh token that is used twice was copied. Its session ends, whoever has the current token.
+//  3. A session ends 30 days after its last use, and at most 90 days after it was opened.
+//  4. A session that was opened under an earlier password (epoch) has ended.
+//  5. A user has at most 50 sessions. A new one replaces the one that was unused for the longest time.
 package session
 
 import (
@@ -17,25 +17,25 @@ import (
 
 // Limits.
 const (
-	Idle    = 30 * 24 * time.Hour
-	Longest = 90 * 24 * time.Hour
-	Most    = 50
+	MaxIdle     = 30 * 24 * time.Hour
+	MaxLifetime = 90 * 24 * time.Hour
+	MaxSessions = 50
 )
 
 // Session is one signed-in device.
 type Session struct {
 	ID        string
-	Family    string // Digest of the tokens' common part
-	Current   string // Digest of the secret that serves next; empty once reuse was seen
-	Epoch     int    // of the account when it was opened
+	Family    string // Digest of the part that all tokens of the session share
+	Current   string // Digest of the secret of the token that is valid; empty after a token was used twice
+	Epoch     int    // of the account when the session was opened
 	CreatedAt time.Time
 	UsedAt    time.Time
 	UserAgent string
 }
 
-// ExpiresAt is when the session ends if it is not used before (rule 3).
+// ExpiresAt returns when the session ends if it is not used before (rule 3).
 func (s Session) ExpiresAt() time.Time {
-	idle, longest := s.UsedAt.Add(Idle), s.CreatedAt.Add(Longest)
+	idle, longest := s.UsedAt.Add(MaxIdle), s.CreatedAt.Add(MaxLifetime)
 	if idle.Before(longest) {
 		return idle
 	}
@@ -46,48 +46,53 @@ func (s Session) live(epoch int, now time.Time) bool {
 	return s.Current != "" && s.Epoch == epoch && now.Before(s.ExpiresAt())
 }
 
-// Book is all sessions of one customer, ended ones included for as long as they can be misused.
-type Book struct{ sessions []Session }
+// List has all sessions of one user, and ended ones as long as their tokens may be misused. It is not safe for
+// concurrent use.
+type List struct{ sessions []Session }
 
-// Restore gives the book that was stored.
-func Restore(sessions []Session) *Book { return &Book{slices.Clone(sessions)} }
+// Restore makes a list of stored sessions.
+func Restore(sessions []Session) *List { return &List{slices.Clone(sessions)} }
 
-// Sessions gives a copy of what is to be stored.
-func (b *Book) Sessions() []Session { return slices.Clone(b.sessions) }
+// All returns a copy of all sessions, for a store.
+func (l *List) All() []Session { return slices.Clone(l.sessions) }
 
-// Open begins a session with the token as the first of its family (rules 1 and 5).
-func (b *Book) Open(t Token, epoch int, userAgent string, now time.Time) {
-	b.sessions = slices.DeleteFunc(b.sessions, func(s Session) bool { return s.Epoch < epoch || !now.Before(s.ExpiresAt()) })
-	for len(b.sessions) >= Most {
+// Open opens a session with t as its first token (rules 1 and 5).
+func (l *List) Open(t Token, epoch int, userAgent string, now time.Time) {
+	l.sessions = slices.DeleteFunc(l.sessions, func(s Session) bool {
+		return s.Epoch < epoch || !now.Before(s.ExpiresAt())
+	})
+	for len(l.sessions) >= MaxSessions {
 		oldest := 0
-		for i, s := range b.sessions {
-			if s.UsedAt.Before(b.sessions[oldest].UsedAt) {
+		for i, s := range l.sessions {
+			if s.UsedAt.Before(l.sessions[oldest].UsedAt) {
 				oldest = i
 			}
 		}
-		b.sessions = slices.Delete(b.sessions, oldest, oldest+1)
+		l.sessions = slices.Delete(l.sessions, oldest, oldest+1)
 	}
-	b.sessions = append(b.sessions, Session{
+	l.sessions = append(l.sessions, Session{
 		ID: t.SessionID, Family: Digest(t.Family), Current: Digest(t.Secret), Epoch: epoch,
 		CreatedAt: now.UTC(), UsedAt: now.UTC(), UserAgent: userAgent,
 	})
 }
 
-var (
-	errInvalid = fault.New(fault.Unauthenticated, "invalid-token", "The refresh token is not valid or has expired. Sign in again.")
-	errReused  = fault.New(fault.Unauthenticated, "token-reused", "This refresh token was used before, so its session has been ended. Sign in again.")
-)
+// ErrInvalid is the error for a refresh token that is not valid: invalid-token (401).
+var ErrInvalid = fault.New(fault.Unauthenticated, "invalid-token",
+	"The refresh token is not valid or has expired. Sign in again.")
 
-// Rotate lets the token serve and puts the next secret in its place. Errors: invalid-token (401);
-// token-reused (401), after which the book has changed and must be stored too (rule 2).
-func (b *Book) Rotate(t Token, next string, epoch int, now time.Time) error {
-	i := slices.IndexFunc(b.sessions, func(s Session) bool { return s.ID == t.SessionID })
-	if i < 0 || !equal(b.sessions[i].Family, Digest(t.Family)) {
-		return errInvalid // proves nothing, so it must not end anybody's session
+var errReused = fault.New(fault.Unauthenticated, "token-reused",
+	"This refresh token was used before, so its session has been ended. Sign in again.")
+
+// Rotate exchanges the token for one with the secret next. Errors: invalid-token (401); token-reused (401), with which
+// the session has ended and the list must be stored too (rule 2).
+func (l *List) Rotate(t Token, next string, epoch int, now time.Time) error {
+	i := slices.IndexFunc(l.sessions, func(s Session) bool { return s.ID == t.SessionID })
+	if i < 0 || !equal(l.sessions[i].Family, Digest(t.Family)) {
+		return ErrInvalid // a guess, which must not end the session of a user
 	}
-	s := &b.sessions[i]
+	s := &l.sessions[i]
 	if s.Epoch != epoch || !now.Before(s.ExpiresAt()) {
-		return errInvalid
+		return ErrInvalid
 	}
 	if !equal(s.Current, Digest(t.Secret)) {
 		s.Current = ""
@@ -97,18 +102,20 @@ func (b *Book) Rotate(t Token, next string, epoch int, now time.Time) error {
 	return nil
 }
 
-// Reused is the error of a token presented again.
-func Reused(err error) bool { return fault.Is(err, errReused.Type) }
+// IsReused reports whether err is the error of Rotate for a token that was used twice.
+func IsReused(err error) bool { return fault.Is(err, errReused.Type) }
 
-// Knows reports whether the token belongs to a session of the book, used or not.
-func (b *Book) Knows(t Token) bool {
-	return slices.ContainsFunc(b.sessions, func(s Session) bool { return s.ID == t.SessionID && equal(s.Family, Digest(t.Family)) })
+// Issued reports whether the token belongs to a session of the list, whether or not it is still valid.
+func (l *List) Issued(t Token) bool {
+	return slices.ContainsFunc(l.sessions, func(s Session) bool {
+		return s.ID == t.SessionID && equal(s.Family, Digest(t.Family))
+	})
 }
 
-// Live gives the sessions that can go on, the one used last first.
-func (b *Book) Live(epoch int, now time.Time) []Session {
+// Live returns the sessions that have not ended, the most recently used first.
+func (l *List) Live(epoch int, now time.Time) []Session {
 	var live []Session
-	for _, s := range b.sessions {
+	for _, s := range l.sessions {
 		if s.live(epoch, now) {
 			live = append(live, s)
 		}
@@ -117,25 +124,25 @@ func (b *Book) Live(epoch int, now time.Time) []Session {
 	return live
 }
 
-// IsLive reports whether the session with this id can go on.
-func (b *Book) IsLive(id string, epoch int, now time.Time) bool {
-	return slices.ContainsFunc(b.sessions, func(s Session) bool { return s.ID == id && s.live(epoch, now) })
+// IsLive reports whether there is a session with the id that has not ended.
+func (l *List) IsLive(id string, epoch int, now time.Time) bool {
+	return slices.ContainsFunc(l.sessions, func(s Session) bool { return s.ID == id && s.live(epoch, now) })
 }
 
-// End ends a session; false if there is none with this id.
-func (b *Book) End(id string) bool {
-	n := len(b.sessions)
-	b.sessions = slices.DeleteFunc(b.sessions, func(s Session) bool { return s.ID == id })
-	return len(b.sessions) < n
+// End removes a session, and reports whether there was one with the id.
+func (l *List) End(id string) bool {
+	n := len(l.sessions)
+	l.sessions = slices.DeleteFunc(l.sessions, func(s Session) bool { return s.ID == id })
+	return len(l.sessions) < n
 }
 
-// Keep carries one live session over to a new epoch and ends all others of before (rule 4).
-func (b *Book) Keep(id string, from, to int, now time.Time) {
-	b.sessions = slices.DeleteFunc(b.sessions, func(s Session) bool {
+// EndOthers continues one live session in the epoch of a new password and ends all others of earlier epochs (rule 4).
+func (l *List) EndOthers(id string, from, to int, now time.Time) {
+	l.sessions = slices.DeleteFunc(l.sessions, func(s Session) bool {
 		return s.Epoch != to && (s.ID != id || !s.live(from, now))
 	})
-	for i := range b.sessions {
-		b.sessions[i].Epoch = to
+	for i := range l.sessions {
+		l.sessions[i].Epoch = to
 	}
 }
 

@@ -18,7 +18,7 @@ func token(id, secret string) session.Token {
 	return session.Token{UserID: "u", SessionID: id, Family: "family-" + id, Secret: secret}
 }
 
-func TestTokenReadsBack(t *testing.T) {
+func TestTokensAreParsed(t *testing.T) {
 	t.Parallel()
 	want := token("s1", "x-_1")
 	got, ok := session.ParseToken(want.String())
@@ -30,85 +30,85 @@ func TestTokenReadsBack(t *testing.T) {
 	}
 }
 
-func TestRule1And2Rotation(t *testing.T) {
+func TestRules1And2EachTokenIsValidOnce(t *testing.T) {
 	t.Parallel()
-	b := session.Restore(nil)
-	b.Open(token("s1", "1"), 1, "phone", start)
-	b.Open(token("s2", "1"), 1, "desk", start)
-	require.NoError(t, b.Rotate(token("s1", "1"), "2", 1, start))
-	require.NoError(t, b.Rotate(token("s1", "2"), "3", 1, start))
+	list := session.Restore(nil)
+	list.Open(token("s1", "1"), 1, "phone", start)
+	list.Open(token("s2", "1"), 1, "desk", start)
+	require.NoError(t, list.Rotate(token("s1", "1"), "2", 1, start))
+	require.NoError(t, list.Rotate(token("s1", "2"), "3", 1, start))
 	forged := token("s1", "3")
 	forged.Family = "guessed"
-	require.True(t, fault.Is(b.Rotate(forged, "4", 1, start), "invalid-token"), "a guess ends nothing")
-	require.True(t, b.IsLive("s1", 1, start))
-	require.True(t, session.Reused(b.Rotate(token("s1", "1"), "4", 1, start)))
-	require.False(t, b.IsLive("s1", 1, start))
-	require.True(t, session.Reused(b.Rotate(token("s1", "3"), "4", 1, start)))
-	require.True(t, b.IsLive("s2", 1, start), "another session is not touched")
-	for _, s := range b.Sessions() {
+	require.True(t, fault.Is(list.Rotate(forged, "4", 1, start), "invalid-token"), "a guess does not end the session")
+	require.True(t, list.IsLive("s1", 1, start))
+	require.True(t, session.IsReused(list.Rotate(token("s1", "1"), "4", 1, start)))
+	require.False(t, list.IsLive("s1", 1, start))
+	require.True(t, session.IsReused(list.Rotate(token("s1", "3"), "4", 1, start)))
+	require.True(t, list.IsLive("s2", 1, start), "the other session continues")
+	for _, s := range list.All() {
 		require.NotContains(t, fmt.Sprintf("%+v", s), "family-")
 	}
 }
 
-func TestRule3Times(t *testing.T) {
+func TestRule3SessionsExpire(t *testing.T) {
 	t.Parallel()
-	b := session.Restore(nil)
-	b.Open(token("s", "0"), 1, "", start)
+	list := session.Restore(nil)
+	list.Open(token("s", "0"), 1, "", start)
 	now := start
 	for i := range 3 {
-		now = now.Add(session.Idle - time.Second)
-		require.NoError(t, b.Rotate(token("s", fmt.Sprint(i)), fmt.Sprint(i+1), 1, now))
+		now = now.Add(session.MaxIdle - time.Second)
+		require.NoError(t, list.Rotate(token("s", fmt.Sprint(i)), fmt.Sprint(i+1), 1, now))
 	}
-	require.Equal(t, start.Add(session.Longest), b.Sessions()[0].ExpiresAt())
-	require.Error(t, b.Rotate(token("s", "3"), "4", 1, start.Add(session.Longest)))
+	require.Equal(t, start.Add(session.MaxLifetime), list.All()[0].ExpiresAt())
+	require.Error(t, list.Rotate(token("s", "3"), "4", 1, start.Add(session.MaxLifetime)))
 }
 
-func TestRule4Epochs(t *testing.T) {
+func TestRule4ANewPasswordEndsOtherSessions(t *testing.T) {
 	t.Parallel()
-	b := session.Restore(nil)
-	b.Open(token("kept", "1"), 1, "", start)
-	b.Open(token("lost", "1"), 1, "", start)
-	require.Error(t, b.Rotate(token("kept", "1"), "2", 2, start))
-	b.Keep("kept", 1, 2, start)
-	require.True(t, b.IsLive("kept", 2, start))
-	require.False(t, b.IsLive("lost", 2, start))
-	b.Open(token("late", "1"), 1, "", start) // signed in with the old password meanwhile
-	require.True(t, b.IsLive("kept", 2, start))
-	require.False(t, b.IsLive("late", 2, start))
+	list := session.Restore(nil)
+	list.Open(token("kept", "1"), 1, "", start)
+	list.Open(token("lost", "1"), 1, "", start)
+	require.Error(t, list.Rotate(token("kept", "1"), "2", 2, start))
+	list.EndOthers("kept", 1, 2, start)
+	require.True(t, list.IsLive("kept", 2, start))
+	require.False(t, list.IsLive("lost", 2, start))
+	list.Open(token("late", "1"), 1, "", start) // a sign-in with the old password that was slow
+	require.True(t, list.IsLive("kept", 2, start))
+	require.False(t, list.IsLive("late", 2, start))
 }
 
-func TestRule5Most(t *testing.T) {
+func TestRule5TheNumberOfSessionsIsLimited(t *testing.T) {
 	t.Parallel()
-	b := session.Restore(nil)
-	for i := range session.Most + 5 {
-		b.Open(token(fmt.Sprint("s", i), "1"), 1, "", start.Add(time.Duration(i)*time.Second))
+	list := session.Restore(nil)
+	for i := range session.MaxSessions + 5 {
+		list.Open(token(fmt.Sprint("s", i), "1"), 1, "", start.Add(time.Duration(i)*time.Second))
 	}
-	live := b.Live(1, start.Add(time.Hour))
-	require.Len(t, live, session.Most)
-	require.Equal(t, fmt.Sprint("s", session.Most+4), live[0].ID)
+	live := list.Live(1, start.Add(time.Hour))
+	require.Len(t, live, session.MaxSessions)
+	require.Equal(t, fmt.Sprint("s", session.MaxSessions+4), live[0].ID)
 	require.Equal(t, "s5", live[len(live)-1].ID)
 }
 
-// Of all tokens ever given out for a session at most one serves, and once an old one came none does.
-func TestOneTokenServes(t *testing.T) {
+// Of all tokens that a session has issued at most one is valid. After an old one was used, none is.
+func TestAtMostOneTokenOfASessionIsValid(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		b := session.Restore(nil)
-		b.Open(token("s", "0"), 1, "", start)
-		newest, over := 0, false
+		list := session.Restore(nil)
+		list.Open(token("s", "0"), 1, "", start)
+		newest, ended := 0, false
 		t.Repeat(map[string]func(*rapid.T){
 			"present": func(t *rapid.T) {
 				n := rapid.IntRange(0, newest).Draw(t, "n")
-				err := b.Rotate(token("s", fmt.Sprint(n)), fmt.Sprint(newest+1), 1, start)
-				if n == newest && !over {
+				err := list.Rotate(token("s", fmt.Sprint(n)), fmt.Sprint(newest+1), 1, start)
+				if n == newest && !ended {
 					require.NoError(t, err)
 					newest++
 					return
 				}
-				require.True(t, session.Reused(err))
-				over = true
+				require.True(t, session.IsReused(err))
+				ended = true
 			},
-			"": func(t *rapid.T) { require.Equal(t, !over, b.IsLive("s", 1, start)) },
+			"": func(t *rapid.T) { require.Equal(t, !ended, list.IsLive("s", 1, start)) },
 		})
 	})
 }

@@ -1,8 +1,8 @@
-// Package signing holds the rules of the keys that sign access tokens:
+// Package signing holds the rules of the keys that sign access tokens, and derives the tokens in mails:
 //
-//  1. One key signs at a time: the newest whose time has come.
-//  2. A new key is published before it signs, so that whoever verifies knows it by then.
-//  3. An old key is published until the last token it signed has expired.
+//  1. One key signs at a time: the newest one whose start time has passed.
+//  2. A new key is published before it signs, so that all services know it when they verify its first token.
+//  3. An old key is published until the last token that it has signed has expired.
 package signing
 
 import (
@@ -14,14 +14,14 @@ import (
 // TokenLife is how long an access token is valid.
 const TokenLife = 10 * time.Minute
 
-// Lead is the time between a key's publication and its first signature; every replica has read the ring
-// afresh by then.
+// Lead is the time between the publication of a key and its first signature. Every replica reads the ring again in that
+// time.
 const Lead = 2 * time.Minute
 
-// margin covers clocks that differ.
+// margin is for clocks that differ.
 const margin = time.Minute
 
-// Key is a signing key. Its private part is sealed.
+// Key is a signing key. Its private part is encrypted.
 type Key struct {
 	ID        string
 	Public    ed25519.PublicKey
@@ -29,10 +29,10 @@ type Key struct {
 	SignsFrom time.Time
 }
 
-// Ring is the keys in the order in which they sign.
+// Ring has the keys in the order in which they sign.
 type Ring []Key
 
-// Signer is the key that signs now (rule 1); ok is false for a ring without one.
+// Signer returns the key that signs now (rule 1); ok is false for an empty ring.
 func (r Ring) Signer(now time.Time) (k Key, ok bool) {
 	for _, candidate := range r {
 		if !candidate.SignsFrom.After(now) || !ok {
@@ -42,7 +42,7 @@ func (r Ring) Signer(now time.Time) (k Key, ok bool) {
 	return k, ok
 }
 
-// Published gives the keys that verify now (rules 2 and 3).
+// Published returns the keys that verify tokens now (rules 2 and 3).
 func (r Ring) Published(now time.Time) Ring {
 	var keys Ring
 	for i, k := range r {
@@ -53,13 +53,13 @@ func (r Ring) Published(now time.Time) Ring {
 	return keys
 }
 
-// Due reports whether the newest key has signed for longer than every.
-func (r Ring) Due(every time.Duration, now time.Time) bool {
+// RotationDue reports whether the ring needs a new key: it is empty, or its newest key has signed for the time every.
+func (r Ring) RotationDue(every time.Duration, now time.Time) bool {
 	return len(r) == 0 || !now.Before(r[len(r)-1].SignsFrom.Add(every))
 }
 
-// Add puts a new key into the ring and drops those that no longer verify. The first key signs at once,
-// another after Lead.
+// Add returns the ring with a new key and without the keys that are not published any more. The first key signs at
+// once, every other one after Lead.
 func (r Ring) Add(k Key, now time.Time) Ring {
 	k.SignsFrom = now.UTC()
 	if len(r) > 0 {

@@ -18,31 +18,31 @@ func ids(r signing.Ring) (ids []string) {
 	return ids
 }
 
-func TestRotation(t *testing.T) {
+func TestRules1To3AKeyIsPublishedBeforeAndAfterItSigns(t *testing.T) {
 	t.Parallel()
 	var r signing.Ring
 	_, ok := r.Signer(start)
 	require.False(t, ok)
-	require.True(t, r.Due(time.Hour, start))
+	require.True(t, r.RotationDue(time.Hour, start))
 	r = r.Add(signing.Key{ID: "a"}, start)
-	require.False(t, r.Due(time.Hour, start.Add(time.Hour-1)))
-	turn := start.Add(time.Hour)
-	require.True(t, r.Due(time.Hour, turn))
-	r = r.Add(signing.Key{ID: "b"}, turn)
-	require.False(t, r.Due(time.Hour, turn))
+	require.False(t, r.RotationDue(time.Hour, start.Add(time.Hour-1)))
+	rotation := start.Add(time.Hour)
+	require.True(t, r.RotationDue(time.Hour, rotation))
+	r = r.Add(signing.Key{ID: "b"}, rotation)
+	require.False(t, r.RotationDue(time.Hour, rotation))
 
 	signer := func(at time.Time) string { k, _ := r.Signer(at); return k.ID }
-	require.Equal(t, "a", signer(start.Add(-time.Minute)), "a clock behind still signs")
-	require.Equal(t, []string{"a", "b"}, ids(r.Published(turn)), "rule 2: known before it signs")
-	require.Equal(t, "a", signer(turn.Add(signing.Lead-1)))
-	require.Equal(t, "b", signer(turn.Add(signing.Lead)))
-	lastOfA := turn.Add(signing.Lead).Add(signing.TokenLife)
-	require.Equal(t, []string{"a", "b"}, ids(r.Published(lastOfA)), "rule 3: until the last token expired")
+	require.Equal(t, "a", signer(start.Add(-time.Minute)), "a replica whose clock is late signs too")
+	require.Equal(t, []string{"a", "b"}, ids(r.Published(rotation)), "rule 2: published before it signs")
+	require.Equal(t, "a", signer(rotation.Add(signing.Lead-1)))
+	require.Equal(t, "b", signer(rotation.Add(signing.Lead)))
+	lastOfA := rotation.Add(signing.Lead).Add(signing.TokenLife)
+	require.Equal(t, []string{"a", "b"}, ids(r.Published(lastOfA)), "rule 3: published until its tokens have expired")
 	require.Equal(t, []string{"b"}, ids(r.Published(lastOfA.Add(time.Hour))))
 	require.Equal(t, []string{"b", "c"}, ids(r.Add(signing.Key{ID: "c"}, lastOfA.Add(time.Hour))))
 }
 
-func TestSealing(t *testing.T) {
+func TestPrivateKeysAreEncrypted(t *testing.T) {
 	t.Parallel()
 	_, err := signing.NewSealer("")
 	require.Error(t, err)
@@ -70,18 +70,18 @@ func TestSealing(t *testing.T) {
 	require.Error(t, err)
 }
 
-func TestMailedTokens(t *testing.T) {
+func TestMailTokensDependOnTheSecretAndTheMail(t *testing.T) {
 	t.Parallel()
-	one, err := signing.NewMailed("secret")
+	one, err := signing.NewMailTokens("secret")
 	require.NoError(t, err)
-	again, err := signing.NewMailed("secret")
+	again, err := signing.NewMailTokens("secret")
 	require.NoError(t, err)
-	other, err := signing.NewMailed("another secret")
+	other, err := signing.NewMailTokens("another secret")
 	require.NoError(t, err)
-	require.Equal(t, one.Token("m1"), again.Token("m1"), "every replica, and after a restart")
+	require.Equal(t, one.Token("m1"), again.Token("m1"), "the same in every replica and after a restart")
 	require.Regexp(t, "^[A-Z2-7]{52}$", one.Token("m1"))
 	require.NotEqual(t, one.Token("m1"), one.Token("m2"))
 	require.NotEqual(t, one.Token("m1"), other.Token("m1"))
-	_, err = signing.NewMailed("")
+	_, err = signing.NewMailTokens("")
 	require.Error(t, err)
 }

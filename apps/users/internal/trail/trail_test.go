@@ -16,7 +16,8 @@ import (
 	"haberdash/internal/sidecar/memory"
 )
 
-func open(t *testing.T, state sidecar.State, now func() time.Time) (*trail.Trail, *commitlog.Partition[trail.State]) {
+func open(t *testing.T, state sidecar.State, now func() time.Time) (*trail.Trail,
+	*commitlog.Partition[trail.State]) {
 	t.Helper()
 	log, err := commitlog.Open(t.Context(), state, "users", "users", trail.Model(), commitlog.Options{Now: now})
 	require.NoError(t, err)
@@ -24,16 +25,17 @@ func open(t *testing.T, state sidecar.State, now func() time.Time) (*trail.Trail
 	return trail.New(log), log
 }
 
-func mailed(user, mail string) trail.Record {
+// withMail is a record of a mail to a user.
+func withMail(user, mail string) trail.Record {
 	return trail.Record{UserFact: contract.UserFact{UserID: user, MailID: mail}}
 }
 
-func TestHistoryIsPagedNewestFirst(t *testing.T) {
+func TestHistoryIsPagedWithTheNewestFirst(t *testing.T) {
 	t.Parallel()
 	tr, _ := open(t, memory.NewState(), time.Now)
 	for range 5 {
 		require.NoError(t, tr.Add(t.Context(), trail.SignInThrottled, trail.Unsigned("u1")))
-		require.NoError(t, tr.Add(t.Context(), trail.PasswordChanged, trail.Of("u2")))
+		require.NoError(t, tr.Add(t.Context(), trail.PasswordChanged, trail.ByOwner("u2")))
 	}
 	var seen []uint64
 	var at commitlog.Mark
@@ -57,13 +59,13 @@ func TestHistoryIsPagedNewestFirst(t *testing.T) {
 	require.Nil(t, next)
 }
 
-// Others hear of what they need to, and of nothing else.
-func TestOnlyWhatOthersNeedIsPublished(t *testing.T) {
+func TestOnlyEventsOfTheContractArePublished(t *testing.T) {
 	t.Parallel()
 	tr, log := open(t, memory.NewState(), time.Now)
-	require.NoError(t, tr.Add(t.Context(), trail.RolesChanged, trail.Record{UserFact: contract.UserFact{UserID: "u1"}, By: "u0", Roles: []string{"staff"}}))
-	require.NoError(t, tr.Add(t.Context(), contract.UserPasswordResetAsked, mailed("u1", "m1")))
-	require.NoError(t, tr.Delete(t.Context(), trail.Of("u1")))
+	require.NoError(t, tr.Add(t.Context(), trail.RolesChanged,
+		trail.Record{UserFact: contract.UserFact{UserID: "u1"}, By: "u0", Roles: []string{"staff"}}))
+	require.NoError(t, tr.Add(t.Context(), contract.UserPasswordResetAsked, withMail("u1", "m1")))
+	require.NoError(t, tr.AddDeletion(t.Context(), trail.ByOwner("u1")))
 	page, err := log.Feed(t.Context(), 1, 100)
 	require.NoError(t, err)
 	require.Len(t, page.Events, 2)
@@ -72,27 +74,27 @@ func TestOnlyWhatOthersNeedIsPublished(t *testing.T) {
 	require.Equal(t, contract.UserDeleted, page.Events[1].Type)
 }
 
-func TestRule3DeletionIsRecordedOnceAndCarriedOut(t *testing.T) {
+func TestRule3ADeletionIsRecordedOnceAndCarriedOut(t *testing.T) {
 	t.Parallel()
 	state := memory.NewState()
 	tr, _ := open(t, state, time.Now)
 	for range 3 {
-		require.NoError(t, tr.Delete(t.Context(), trail.Of("u1")))
+		require.NoError(t, tr.AddDeletion(t.Context(), trail.ByOwner("u1")))
 	}
 	entries, _, err := tr.History(t.Context(), "u1", commitlog.Mark{}, 10)
 	require.NoError(t, err)
 	require.Len(t, entries, 1)
 
-	later, _ := open(t, state, time.Now) // a process that starts after a crash
+	later, _ := open(t, state, time.Now) // another process, after a crash
 	ctx, stop := context.WithCancel(t.Context())
-	var tries atomic.Int64
+	var attempts atomic.Int64
 	erased := make(chan string, 10)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		later.Follow(ctx, func(_ context.Context, user string) error {
-			if tries.Add(1) == 1 {
-				return errors.New("the store is away")
+		later.ProcessDeletions(ctx, func(_ context.Context, user string) error {
+			if attempts.Add(1) == 1 {
+				return errors.New("the store is unavailable")
 			}
 			erased <- user
 			return nil
@@ -103,19 +105,19 @@ func TestRule3DeletionIsRecordedOnceAndCarriedOut(t *testing.T) {
 	<-ended
 }
 
-func TestMailsOfLate(t *testing.T) {
+func TestMailsSinceATime(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	tr, _ := open(t, memory.NewState(), func() time.Time { return now })
-	require.NoError(t, tr.Add(t.Context(), contract.UserVerificationRequested, mailed("u1", "old")))
+	require.NoError(t, tr.Add(t.Context(), contract.UserVerificationRequested, withMail("u1", "old")))
 	now = now.Add(time.Hour)
-	require.NoError(t, tr.Add(t.Context(), contract.UserVerificationRequested, mailed("u1", "new")))
-	require.NoError(t, tr.Add(t.Context(), contract.UserVerificationRequested, mailed("u2", "another's")))
+	require.NoError(t, tr.Add(t.Context(), contract.UserVerificationRequested, withMail("u1", "new")))
+	require.NoError(t, tr.Add(t.Context(), contract.UserVerificationRequested, withMail("u2", "another's")))
 	require.NoError(t, tr.Add(t.Context(), trail.EmailVerified, trail.Unsigned("u1")))
-	ids, err := tr.Mails(t.Context(), "u1", now)
+	ids, err := tr.MailsSince(t.Context(), "u1", now)
 	require.NoError(t, err)
 	require.Equal(t, []string{"new"}, ids)
-	ids, err = tr.Mails(t.Context(), "u1", now.Add(-time.Hour))
+	ids, err = tr.MailsSince(t.Context(), "u1", now.Add(-time.Hour))
 	require.NoError(t, err)
 	require.Equal(t, []string{"new", "old"}, ids)
 }

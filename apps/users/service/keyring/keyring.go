@@ -1,10 +1,12 @@
-// Package keyring keeps the signing keys in the state store, sealed, and signs access tokens with them.
+// Package keyring stores the signing keys, encrypted, in the state store and signs access tokens with them. All
+// replicas share the keys.
+//
+//	signing-keys   the keys
 package keyring
 
 import (
 	"context"
 	"crypto/ed25519"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -15,6 +17,7 @@ import (
 	"haberdash/apps/users/internal/signing"
 	"haberdash/internal/identity"
 	"haberdash/internal/sidecar"
+	"haberdash/internal/telemetry"
 )
 
 const key = "signing-keys"
@@ -33,7 +36,7 @@ type ringDoc struct {
 	Keys []keyDoc `json:"keys"`
 }
 
-// Keyring is a replica's view of the ring; every replica sees the same keys.
+// Keyring has the keys as this replica has read them last. It is safe for concurrent use.
 type Keyring struct {
 	state  sidecar.State
 	sealer *signing.Sealer
@@ -43,14 +46,15 @@ type Keyring struct {
 	mu      sync.RWMutex
 	ring    signing.Ring
 	private map[string]ed25519.PrivateKey
-	looked  time.Time
+	readAt  time.Time
 }
 
 var _ identity.Keys = (*Keyring)(nil)
 
-// Open reads the ring, or makes it with a first key: of replicas that start together one writes it and all
-// use it. It fails when the keys were sealed with another secret.
-func Open(ctx context.Context, state sidecar.State, secret string, now func() time.Time, newID func() string) (*Keyring, error) {
+// Open reads the keys, or makes the first one. Of several replicas that start at once, one writes the key and all use
+// it. Open fails if the keys were encrypted with another secret.
+func Open(ctx context.Context, state sidecar.State, secret string, now func() time.Time,
+	newID func() string) (*Keyring, error) {
 	sealer, err := signing.NewSealer(secret)
 	if err != nil {
 		return nil, err
@@ -62,76 +66,53 @@ func Open(ctx context.Context, state sidecar.State, secret string, now func() ti
 	return k, nil
 }
 
-// Rotate reads the ring afresh and adds a key to it if the newest has signed for longer than every.
+// Rotate reads the keys again, and adds a key if the newest one has signed for the time every.
 func (k *Keyring) Rotate(ctx context.Context, every time.Duration) error {
-	for range 10 {
-		item, err := k.state.Get(ctx, key)
+	doc, err := sidecar.Update(ctx, k.state, key, func(d *ringDoc, _ bool) (bool, error) {
+		ring := d.ring()
+		if !ring.RotationDue(every, k.now()) {
+			return false, nil
+		}
+		added, err := k.sealer.Generate(k.newID())
 		if err != nil {
-			return fmt.Errorf("signing keys: %w", err)
+			return false, err
 		}
-		ring, err := decode(item)
-		if err != nil {
-			return err
-		}
-		if !ring.Due(every, k.now()) {
-			return k.use(ring)
-		}
-		fresh, err := k.sealer.Generate(k.newID())
-		if err != nil {
-			return err
-		}
-		ring = ring.Add(fresh, k.now())
-		if item.Found() {
-			err = k.state.Put(ctx, key, encode(ring), item.ETag)
-		} else {
-			err = k.state.Create(ctx, key, encode(ring))
-		}
-		if err == nil {
-			return k.use(ring)
-		}
-		if !errors.Is(err, sidecar.ErrStale) && !errors.Is(err, sidecar.ErrExists) {
-			return fmt.Errorf("signing keys: %w", err)
-		}
+		*d = toDoc(ring.Add(added, k.now()))
+		return true, nil
+	})
+	if err != nil {
+		return fmt.Errorf("signing keys: %w", err)
 	}
-	return errors.New("signing keys: too many replicas rotate at once")
+	return k.use(doc.ring())
 }
 
-// Export hands out the ring as it is stored. It opens only where the sealing secret is the same.
-func (k *Keyring) Export(ctx context.Context, put func(sidecar.Item) error) error {
-	item, err := k.state.Get(ctx, key)
-	if err != nil || !item.Found() {
-		return err
+// Export returns a function that exports the keys of a store as they are stored. They can only be used with the same
+// secret.
+func Export(state sidecar.State) func(context.Context, func(sidecar.Item) error) error {
+	return func(ctx context.Context, put func(sidecar.Item) error) error {
+		item, err := state.Get(ctx, key)
+		if err != nil || !item.Found() {
+			return err
+		}
+		return put(item)
 	}
-	return put(item)
 }
 
-func decode(item sidecar.Item) (signing.Ring, error) {
-	if !item.Found() {
-		return nil, nil
-	}
-	var d ringDoc
-	if err := json.Unmarshal(item.Value, &d); err != nil {
-		return nil, fmt.Errorf("signing keys: %w", err)
-	}
-	var ring signing.Ring
+func (d ringDoc) ring() (ring signing.Ring) {
 	for _, x := range d.Keys {
 		ring = append(ring, signing.Key{ID: x.ID, Public: x.Public, Sealed: x.Sealed, SignsFrom: x.SignsFrom})
 	}
-	return ring, nil
+	return ring
 }
 
-func encode(ring signing.Ring) []byte {
-	var d ringDoc
+func toDoc(ring signing.Ring) (d ringDoc) {
 	for _, x := range ring {
 		d.Keys = append(d.Keys, keyDoc{x.ID, x.Public, x.Sealed, x.SignsFrom})
 	}
-	b, err := json.Marshal(d)
-	if err != nil {
-		panic(err) // a plain struct
-	}
-	return b
+	return d
 }
 
+// use replaces the keys in memory. It fails if one cannot be decrypted.
 func (k *Keyring) use(ring signing.Ring) error {
 	private := make(map[string]ed25519.PrivateKey, len(ring))
 	for _, x := range ring {
@@ -143,11 +124,11 @@ func (k *Keyring) use(ring signing.Ring) error {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.ring, k.private, k.looked = ring, private, k.now()
+	k.ring, k.private, k.readAt = ring, private, k.now()
 	return nil
 }
 
-// Sign gives the access token of the claims, issued now and valid for signing.TokenLife.
+// Sign returns an access token with the claims, which is valid from now on for signing.TokenLife.
 func (k *Keyring) Sign(claims identity.Claims) (string, error) {
 	now := k.now()
 	k.mu.RLock()
@@ -164,7 +145,7 @@ func (k *Keyring) Sign(claims identity.Claims) (string, error) {
 	return token.SignedString(private)
 }
 
-// JWKS gives the keys that verify now.
+// JWKS returns the public keys that verify tokens now.
 func (k *Keyring) JWKS() identity.JWKS {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
@@ -175,10 +156,9 @@ func (k *Keyring) JWKS() identity.JWKS {
 	return set
 }
 
-// Key implements identity.Keys without a call through the mesh. An unknown key id makes it look into the
-// store, at most once a second.
+// Key implements identity.Keys. It reads the store for an unknown key id, at most once a second.
 func (k *Keyring) Key(ctx context.Context, kid string) (ed25519.PublicKey, bool, error) {
-	if public, ok, fresh := k.published(kid); ok || fresh {
+	if public, ok, recent := k.published(kid); ok || recent {
 		return public, ok, nil
 	}
 	if err := k.Rotate(ctx, Rotation); err != nil {
@@ -188,7 +168,8 @@ func (k *Keyring) Key(ctx context.Context, kid string) (ed25519.PublicKey, bool,
 	return public, ok, nil
 }
 
-func (k *Keyring) published(kid string) (public ed25519.PublicKey, ok, fresh bool) {
+// published looks up a public key; recent reports whether the keys were read less than a second ago.
+func (k *Keyring) published(kid string) (public ed25519.PublicKey, ok, recent bool) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	for _, x := range k.ring.Published(k.now()) {
@@ -196,20 +177,20 @@ func (k *Keyring) published(kid string) (public ed25519.PublicKey, ok, fresh boo
 			return x.Public, true, true
 		}
 	}
-	return nil, false, k.now().Sub(k.looked) < time.Second
+	return nil, false, k.now().Sub(k.readAt) < time.Second
 }
 
-// Run keeps the ring fresh until ctx ends; failed reports what went wrong in one round.
-func (k *Keyring) Run(ctx context.Context, failed func(error)) {
+// Run reads the keys regularly and rotates them when it is time, until ctx ends. It logs errors and tries again.
+func (k *Keyring) Run(ctx context.Context) error {
 	tick := time.NewTicker(signing.Lead / 4)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-tick.C:
 			if err := k.Rotate(ctx, Rotation); err != nil && ctx.Err() == nil {
-				failed(err)
+				telemetry.Log(ctx).Error().Err(err).Msg("signing keys not refreshed")
 			}
 		}
 	}

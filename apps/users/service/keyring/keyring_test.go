@@ -43,8 +43,7 @@ func claims() identity.Claims {
 	return identity.Claims{RegisteredClaims: jwt.RegisteredClaims{Subject: "u"}, Roles: []string{"customer"}}
 }
 
-// Twenty replicas start at once over an empty store and verify each other's tokens.
-func TestReplicasAgree(t *testing.T) {
+func TestReplicasThatStartAtOnceShareOneKey(t *testing.T) {
 	t.Parallel()
 	state, c := memory.NewState(), &clock{t: time.Now()}
 	rings := make([]*keyring.Keyring, 20)
@@ -72,7 +71,7 @@ func TestReplicasAgree(t *testing.T) {
 	}
 }
 
-func TestTokensOutliveARotation(t *testing.T) {
+func TestTokensStayValidAfterARotation(t *testing.T) {
 	t.Parallel()
 	state, c := memory.NewState(), &clock{t: time.Now()}
 	one, err := keyring.Open(t.Context(), state, "secret", c.now, c.id)
@@ -85,22 +84,22 @@ func TestTokensOutliveARotation(t *testing.T) {
 	require.NoError(t, one.Rotate(t.Context(), keyring.Rotation))
 	require.Len(t, one.JWKS().Keys, 2)
 	c.pass(3 * time.Minute)
-	fresh, err := one.Sign(claims())
+	newer, err := one.Sign(claims())
 	require.NoError(t, err)
-	// The other replica has not looked since, and finds the new key when it meets it.
+	// The other replica reads the store when it sees the unknown key id.
 	v := identity.NewVerifier(two, c.now)
-	for _, token := range []string{old, fresh} {
+	for _, token := range []string{old, newer} {
 		_, err := v.Verify(t.Context(), token)
 		require.NoError(t, err)
 	}
 	c.pass(7*time.Minute - time.Second)
 	_, err = v.Verify(t.Context(), old)
-	require.NoError(t, err, "an old token verifies until it expires")
+	require.NoError(t, err, "the old token is valid until it expires")
 	require.Len(t, one.JWKS().Keys, 2)
-	c.pass(7 * time.Second) // 5 are for clocks that differ
+	c.pass(7 * time.Second) // 5 s are for clocks that differ
 	_, err = v.Verify(t.Context(), old)
 	require.Error(t, err)
-	_, err = v.Verify(t.Context(), fresh)
+	_, err = v.Verify(t.Context(), newer)
 	require.NoError(t, err)
 	c.pass(time.Hour)
 	require.Len(t, one.JWKS().Keys, 1)

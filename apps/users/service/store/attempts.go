@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -12,9 +13,9 @@ import (
 
 // Kinds of attempts that are counted.
 const (
-	SignIn  = "sign-in"
-	Address = "address"
-	Mail    = "mail"
+	SignIn  = "sign-in" // by mailbox
+	Address = "address" // sign-ins by client address
+	Mail    = "mail"    // by mailbox
 )
 
 type attemptsDoc struct {
@@ -22,30 +23,30 @@ type attemptsDoc struct {
 	Last  time.Time `json:"last"`
 }
 
-func attemptsKey(kind, who string) string { return "attempts/" + kind + "/" + digest(who) }
+func attemptsKey(kind, subject string) string { return "attempts/" + kind + "/" + digest(subject) }
 
-// Counter counts the attempts of a mailbox or an address. Who reads it and then adds to it keeps others of this
-// process away meanwhile.
+// Counter counts the attempts of one kind for one subject, which is a mailbox or a client address. The caller holds a
+// lock from reading a counter to adding to it, so that concurrent attempts in this process are counted one by one.
 type Counter struct {
-	Kind, Who string
-	Policy    attempts.Policy
-	Record    attempts.Record // as read; the zero record if there is none
-	etag      string
+	Kind, Subject string
+	Policy        attempts.Policy
+	Record        attempts.Record // as it was read; the zero record if there is none
+	etag          string
 }
 
-func (c *Counter) key() string { return attemptsKey(c.Kind, c.Who) }
+func (c *Counter) key() string { return attemptsKey(c.Kind, c.Subject) }
 
-// ReadCounters reads the counters' records, in one call.
+// ReadCounters reads the records of the counters in one call.
 func (s *Store) ReadCounters(ctx context.Context, counters ...*Counter) error {
 	_, err := s.readCounters(ctx, nil, counters)
 	return err
 }
 
-// SignIn reads, in one call, what decides on an attempt to sign in: the mailbox's claim and the counters.
-func (s *Store) SignIn(ctx context.Context, email account.Email, counters ...*Counter) (c Claim, err error) {
+// ClaimAndCounters reads the claim on a mailbox and the counters in one call. The claim is zero if there is none.
+func (s *Store) ClaimAndCounters(ctx context.Context, email account.Email, counters ...*Counter) (c Claim, err error) {
 	items, err := s.readCounters(ctx, []string{claimKey(email)}, counters)
 	if item := items[claimKey(email)]; err == nil && item.Found() {
-		c.etag, err = item.ETag, decode(item, &c)
+		c.etag, err = item.ETag, sidecar.DecodeJSON(item, &c)
 	}
 	return c, err
 }
@@ -56,13 +57,13 @@ func (s *Store) readCounters(ctx context.Context, keys []string, counters []*Cou
 	}
 	items, err := s.state.GetMany(ctx, keys)
 	if err != nil {
-		return nil, outage(err)
+		return nil, err
 	}
 	for _, c := range counters {
 		var d attemptsDoc
 		item := items[c.key()]
 		if item.Found() {
-			if err := decode(item, &d); err != nil {
+			if err := sidecar.DecodeJSON(item, &d); err != nil {
 				return nil, err
 			}
 		}
@@ -71,28 +72,33 @@ func (s *Store) readCounters(ctx context.Context, keys []string, counters []*Cou
 	return items, nil
 }
 
-// Count adds an attempt to each of the counters as they were read, in one write. If another replica has come between,
-// they are counted one by one on what is there now: one of them twice, at worst, and never less than once.
-func (s *Store) Count(ctx context.Context, now time.Time, counters ...*Counter) error {
+// AddAttempt adds an attempt to each of the counters as they were read, in one write. If that fails, for example
+// because another replica has changed one of them, the attempt is added to each stored record. It may then count twice,
+// and never less than once.
+func (s *Store) AddAttempt(ctx context.Context, now time.Time, counters ...*Counter) error {
 	items := make([]sidecar.Item, len(counters))
 	for i, c := range counters {
-		items[i] = sidecar.Item{Key: c.key(), Value: encode(attemptsDoc(c.Policy.Add(c.Record, now))), ETag: c.etag, TTL: c.Policy.Forget}
+		value, err := json.Marshal(attemptsDoc(c.Policy.Add(c.Record, now)))
+		if err != nil {
+			return err
+		}
+		items[i] = sidecar.Item{Key: c.key(), Value: value, ETag: c.etag, TTL: c.Policy.Forget}
 	}
-	err := s.state.PutManyIf(ctx, items)
-	if err == nil {
+	if err := s.state.PutManyIf(ctx, items); err == nil {
 		return nil
 	}
-	err = nil
+	var failed error
 	for _, c := range counters {
-		_, failed := s.CountAttempt(ctx, c.Kind, c.Who, c.Policy, now)
-		err = errors.Join(err, failed)
+		_, err := s.Attempt(ctx, c.Kind, c.Subject, c.Policy, now)
+		failed = errors.Join(failed, err)
 	}
-	return err
+	return failed
 }
 
-// CountAttempt adds an attempt to a record unless the policy says to wait, and gives that wait.
-func (s *Store) CountAttempt(ctx context.Context, kind, who string, p attempts.Policy, now time.Time) (wait time.Duration, err error) {
-	err = change(ctx, s, attemptsKey(kind, who), func(d *attemptsDoc, _ bool) (bool, error) {
+// Attempt adds an attempt to the stored record, or returns how long the policy demands to wait before it may be made.
+func (s *Store) Attempt(ctx context.Context, kind, subject string, p attempts.Policy,
+	now time.Time) (wait time.Duration, err error) {
+	_, err = sidecar.Update(ctx, s.state, attemptsKey(kind, subject), func(d *attemptsDoc, _ bool) (bool, error) {
 		if wait = p.Wait(attempts.Record(*d), now); wait > 0 {
 			return false, nil
 		}
@@ -103,6 +109,6 @@ func (s *Store) CountAttempt(ctx context.Context, kind, who string, p attempts.P
 }
 
 // ForgetAttempts deletes a record.
-func (s *Store) ForgetAttempts(ctx context.Context, kind, who string) error {
-	return outage(s.state.Delete(ctx, attemptsKey(kind, who), ""))
+func (s *Store) ForgetAttempts(ctx context.Context, kind, subject string) error {
+	return s.state.Delete(ctx, attemptsKey(kind, subject), "")
 }

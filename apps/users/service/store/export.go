@@ -8,83 +8,60 @@ import (
 	"haberdash/internal/sidecar"
 )
 
-// Export hands out the accounts in the order of the directory: each with its place there, its mailbox's claim and its
-// sessions, which live for their full time anew. What can only be found by who knows its name stays behind: mailed
-// tokens, counted attempts, and a mailbox that was claimed by somebody who got no further.
-func (s *Store) Export(ctx context.Context, put func(sidecar.Item) error) error {
-	last, err := s.end(ctx)
-	if err != nil {
-		return err
+// ExportUsers exports the accounts with these ids, in their order, the claims on their mailboxes, and their sessions,
+// which get their full life again. Deleted accounts are exported too, because their ids must not be used again.
+//
+// An export has no documents that can only be found by a key that the service does not know: mailed tokens, counted
+// attempts, and claims whose account does not exist.
+func (s *Store) ExportUsers(ctx context.Context, ids []string, put func(sidecar.Item) error) error {
+	accountKeys, sessionKeys := make([]string, len(ids)), make([]string, len(ids))
+	for i, id := range ids {
+		accountKeys[i], sessionKeys[i] = accountKey(id), sessionsKey(id)
 	}
-	for first := uint64(1); first <= last; first += page {
-		if err := s.exportPage(ctx, first, min(page, last-first+1), put); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// exportPage hands out the accounts of n numbers from first on. Deleted ones are among them: their ids stay taken.
-func (s *Store) exportPage(ctx context.Context, first, n uint64, put func(sidecar.Item) error) error {
-	places := make([]string, n)
-	for i := range places {
-		places[i] = entryKey(first + uint64(i))
-	}
-	entries, err := s.exportKeys(ctx, put, places)
-	if err != nil {
-		return err
-	}
-	var users, sessions []string
-	for _, item := range entries {
-		var e entryDoc
-		if err := decode(item, &e); err != nil {
-			return err
-		}
-		users, sessions = append(users, accountKey(e.UserID)), append(sessions, sessionsKey(e.UserID))
-	}
-	accounts, err := s.exportKeys(ctx, put, users)
+	accounts, err := s.exportKeys(ctx, accountKeys, put)
 	if err != nil {
 		return err
 	}
 	var claims []string
 	for _, item := range accounts {
 		var d accountDoc
-		if err := decode(item, &d); err != nil {
+		if err := sidecar.DecodeJSON(item, &d); err != nil {
 			return err
 		}
 		if !d.Deleted {
 			claims = append(claims, claimKey(account.Email(d.Email)))
 		}
 	}
-	if _, err := s.exportKeys(ctx, put, claims); err != nil {
+	if _, err := s.exportKeys(ctx, claims, put); err != nil {
 		return err
 	}
-	_, err = s.exportKeys(ctx, func(item sidecar.Item) error {
-		item.TTL = session.Longest
+	_, err = s.exportKeys(ctx, sessionKeys, func(item sidecar.Item) error {
+		item.TTL = session.MaxLifetime
 		return put(item)
-	}, sessions)
+	})
 	return err
 }
 
-// ExportInstalled hands out that the first administrator of a mailbox was made, where that is so.
-func (s *Store) ExportInstalled(ctx context.Context, email account.Email, put func(sidecar.Item) error) error {
-	_, err := s.exportKeys(ctx, put, []string{installedKey(email)})
+// ExportAdministratorMark exports the mark that the first administrator with this mailbox was made, if there is one.
+func (s *Store) ExportAdministratorMark(ctx context.Context, email account.Email, put func(sidecar.Item) error) error {
+	_, err := s.exportKeys(ctx, []string{administratorKey(email)}, put)
 	return err
 }
 
-// exportKeys hands out those of the keys that exist, in their order, and gives them.
-func (s *Store) exportKeys(ctx context.Context, put func(sidecar.Item) error, keys []string) (there []sidecar.Item, err error) {
+// exportKeys exports the documents that exist, in the order of the keys, and returns them.
+func (s *Store) exportKeys(ctx context.Context, keys []string, put func(sidecar.Item) error) (found []sidecar.Item,
+	err error) {
 	items, err := s.state.GetMany(ctx, keys)
 	if err != nil {
-		return nil, outage(err)
+		return nil, err
 	}
 	for _, key := range keys {
 		if item, ok := items[key]; ok {
 			if err := put(item); err != nil {
 				return nil, err
 			}
-			there = append(there, item)
+			found = append(found, item)
 		}
 	}
-	return there, nil
+	return found, nil
 }

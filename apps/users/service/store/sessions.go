@@ -19,69 +19,71 @@ type sessionDoc struct {
 	UserAgent string    `json:"userAgent,omitempty"`
 }
 
-type bookDoc struct {
+type sessionsDoc struct {
 	Sessions []sessionDoc `json:"sessions"`
 }
 
-func (d bookDoc) book() *session.Book {
+func (d sessionsDoc) list() *session.List {
 	sessions := make([]session.Session, len(d.Sessions))
-	for i, x := range d.Sessions {
-		sessions[i] = session.Session(x)
+	for i, s := range d.Sessions {
+		sessions[i] = session.Session(s)
 	}
 	return session.Restore(sessions)
 }
 
-func toBookDoc(b *session.Book) bookDoc {
-	d := bookDoc{Sessions: []sessionDoc{}}
-	for _, x := range b.Sessions() {
-		d.Sessions = append(d.Sessions, sessionDoc(x))
+func toSessionsDoc(l *session.List) sessionsDoc {
+	d := sessionsDoc{Sessions: []sessionDoc{}}
+	for _, s := range l.All() {
+		d.Sessions = append(d.Sessions, sessionDoc(s))
 	}
 	return d
 }
 
 func sessionsKey(userID string) string { return "sessions/" + userID }
 
-// SignedIn reads an account and its sessions in one call. The account is nil if there never was one.
-func (s *Store) SignedIn(ctx context.Context, userID string) (*account.Account, *session.Book, error) {
+// AccountAndSessions reads an account and its sessions in one call. The account is nil if it never existed.
+func (s *Store) AccountAndSessions(ctx context.Context, userID string) (*account.Account, *session.List, error) {
 	items, err := s.state.GetMany(ctx, []string{accountKey(userID), sessionsKey(userID)})
 	if err != nil {
-		return nil, nil, outage(err)
+		return nil, nil, err
 	}
 	var a *account.Account
 	if item, ok := items[accountKey(userID)]; ok {
 		var d accountDoc
-		if err := decode(item, &d); err != nil {
+		if err := sidecar.DecodeJSON(item, &d); err != nil {
 			return nil, nil, err
 		}
 		a = d.account()
 	}
-	var d bookDoc
+	var d sessionsDoc
 	if item, ok := items[sessionsKey(userID)]; ok {
-		if err := decode(item, &d); err != nil {
+		if err := sidecar.DecodeJSON(item, &d); err != nil {
 			return nil, nil, err
 		}
 	}
-	return a, d.book(), nil
+	return a, d.list(), nil
 }
 
-// ChangeSessions lets f change a customer's sessions and say whether to store them; its error is returned
-// in either case.
-func (s *Store) ChangeSessions(ctx context.Context, userID string, f func(*session.Book) (write bool, err error)) error {
-	return change(ctx, s, sessionsKey(userID), func(d *bookDoc, _ bool) (bool, error) {
-		b := d.book()
-		write, err := f(b)
-		if write {
-			*d = toBookDoc(b)
-		}
+// ChangeSessions changes the sessions of a user. It stores them if change returns write, and returns the error of
+// change in either case. It calls change again if another writer has changed the sessions in between. Each write
+// prolongs the life of the document, so that it outlives all its sessions.
+func (s *Store) ChangeSessions(ctx context.Context, userID string,
+	change func(*session.List) (write bool, err error)) error {
+	_, err := sidecar.Update(ctx, s.state, sessionsKey(userID), func(d *sessionsDoc, _ bool) (bool, error) {
+		list := d.list()
+		write, err := change(list)
+		*d = toSessionsDoc(list)
 		return write, err
-	}, sidecar.TTL(session.Longest)) // each write starts it anew, so no live session is older
+	}, sidecar.TTL(session.MaxLifetime))
+	return err
 }
 
-// DropSessions forgets all sessions of a customer. It empties the book and leaves it there: on a store that takes a
-// change of what was deleted meanwhile, a refresh at the same moment would bring it back.
-func (s *Store) DropSessions(ctx context.Context, userID string) error {
-	return change(ctx, s, sessionsKey(userID), func(d *bookDoc, found bool) (bool, error) {
-		*d = bookDoc{Sessions: []sessionDoc{}}
+// EndAllSessions ends all sessions of a user. The document stays, and is empty: some stores let a concurrent change
+// restore a document that was deleted.
+func (s *Store) EndAllSessions(ctx context.Context, userID string) error {
+	_, err := sidecar.Update(ctx, s.state, sessionsKey(userID), func(d *sessionsDoc, found bool) (bool, error) {
+		*d = sessionsDoc{Sessions: []sessionDoc{}}
 		return found, nil
-	}, sidecar.TTL(session.Longest))
+	}, sidecar.TTL(session.MaxLifetime))
+	return err
 }

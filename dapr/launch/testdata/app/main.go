@@ -1,5 +1,5 @@
-// Command app stands in for every app of the shop in the launcher's own tests: healthy, and it remembers
-// the events that it was given.
+// Command app replaces every app in the tests of the launcher. It is always ready, and it records the events that it
+// receives.
 package main
 
 import (
@@ -16,8 +16,8 @@ import (
 
 func main() {
 	if os.Getenv("CRASH") == os.Getenv("APP_ID") {
-		fmt.Println("cannot find the meaning of it all")
-		time.Sleep(200 * time.Millisecond) // as internal/host does: dapr run drops the last words otherwise
+		fmt.Println("the configuration is invalid")
+		time.Sleep(200 * time.Millisecond) // as internal/host does: otherwise `dapr run` loses the last lines
 		os.Exit(3)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
@@ -38,7 +38,7 @@ func main() {
 	})
 	mux.HandleFunc("POST /events/{topic}", func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("dapr-api-token") != os.Getenv("APP_API_TOKEN") {
-			http.Error(w, "not from my sidecar", http.StatusForbidden)
+			http.Error(w, "not from the sidecar of this app", http.StatusForbidden)
 			return
 		}
 		var bulk struct {

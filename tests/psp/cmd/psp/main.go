@@ -1,4 +1,4 @@
-// Command psp runs the payment provider for tests as a process of its own, on the loopback interface.
+// Command psp runs the payment provider for tests as a separate process, on the loopback interface.
 package main
 
 import (
@@ -26,18 +26,18 @@ func main() {
 	}
 }
 
-// run serves until ctx ends. It prints the address once it listens.
+// run serves until ctx ends. It prints its address when it is listening.
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	var o psp.Options
 	flags := flag.NewFlagSet("psp", flag.ContinueOnError)
-	port := flags.Int("port", 0, "port to listen on; 0 takes a free one")
-	flags.StringVar(&o.Dir, "data", "", "directory of the journal; without one nothing survives")
-	flags.StringVar(&o.SecretKey, "secret-key", "sk_test_haberdash", "what clients authenticate with")
-	flags.StringVar(&o.WebhookURL, "webhook-url", "", "where events go; empty for nowhere")
-	flags.StringVar(&o.WebhookSecret, "webhook-secret", "whsec_haberdash", "what events are signed with")
-	flags.BoolVar(&o.SingleCapture, "single-capture", false, "be an account without multicapture")
-	flags.Float64Var(&o.Faults.Rate, "faults", 0, "share of calls that something happens to, 0 to 1")
-	flags.Uint64Var(&o.Faults.Seed, "seed", 1, "decides what happens")
+	port := flags.Int("port", 0, "port to listen on; 0 for a free port")
+	flags.StringVar(&o.Dir, "data", "", "directory of the journal; if empty, no data survives the process")
+	flags.StringVar(&o.SecretKey, "secret-key", "sk_test_haberdash", "key with which clients authenticate")
+	flags.StringVar(&o.WebhookURL, "webhook-url", "", "address to which events are sent; empty for none")
+	flags.StringVar(&o.WebhookSecret, "webhook-secret", "whsec_haberdash", "secret with which events are signed")
+	flags.BoolVar(&o.SingleCapture, "single-capture", false, "turn multicapture off, as it is for most accounts")
+	flags.Float64Var(&o.Faults.Rate, "faults", 0, "share of calls that fail or are delayed, from 0 to 1")
+	flags.Uint64Var(&o.Faults.Seed, "seed", 1, "seed of the random faults")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	case err := <-served:
 		return err
 	case <-ctx.Done():
-		// Silent answers would outlast any patience: cut them.
+		// Close instead of Shutdown, which would wait for answers that are delayed on purpose.
 		return server.Close()
 	}
 }

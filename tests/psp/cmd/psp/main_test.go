@@ -12,10 +12,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestRun(t *testing.T) {
+func TestRunServesAndRestartsWithItsJournal(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	for range 2 { // the second takes the first's journal over
+	for range 2 { // the second run reads the journal of the first
 		ctx, stop := context.WithCancel(t.Context())
 		in, out := io.Pipe()
 		ended := make(chan error)
@@ -24,7 +24,7 @@ func TestRun(t *testing.T) {
 		require.NoError(t, err)
 		address, found := strings.CutPrefix(strings.TrimSpace(line), "psp listening on ")
 		require.True(t, found, line)
-		assert.True(t, strings.HasPrefix(address, "http://127.0.0.1:"), "on this machine only")
+		assert.True(t, strings.HasPrefix(address, "http://127.0.0.1:"), "it listens on the loopback interface only")
 		res, err := http.Get(address + "/healthz")
 		require.NoError(t, err)
 		require.NoError(t, res.Body.Close())
@@ -34,7 +34,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-func TestRunRefuses(t *testing.T) {
+func TestInvalidArgumentsAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"-colour", "blue"}, {"-port", "-1"}, {"-data", "/dev/null/nowhere"}} {
 		require.Error(t, run(t.Context(), args, io.Discard), args)

@@ -34,21 +34,21 @@ func oneAuthorisation(t *testing.T, a Account) {
 	require.NoError(t, err)
 	again, err := p.Authorise(ctx, key, eur(1999), a.Approved)
 	require.NoError(t, err)
-	assert.Equal(t, payment.Captured, again.Status, "a repetition tells the present state")
+	assert.Equal(t, payment.Captured, again.Status, "a repetition returns the present state")
 	assert.Equal(t, eur(0), again.Reserved())
 }
 
 func twentyAttempts(t *testing.T, a Account) {
 	key, replicas := newKey(), []payment.Provider{a.open(t), a.open(t)}
 	var got [workers]payment.Authorisation
-	race(t, func(i int) (err error) {
+	runWorkers(t, func(i int) (err error) {
 		got[i], err = replicas[i%2].Authorise(t.Context(), key, eur(100), a.Approved)
 		return err
 	})
 	for _, g := range got {
 		assert.Equal(t, got[0], g)
 	}
-	// Were there two, both could be captured.
+	// If there were two authorisations, both could be captured.
 	_, err := replicas[0].Capture(t.Context(), newKey(), got[0].ID, eur(100))
 	require.NoError(t, err)
 	_, err = replicas[1].Capture(t.Context(), newKey(), got[1].ID, eur(1))
@@ -69,12 +69,12 @@ func keyReused(t *testing.T, a Account) {
 	}
 	_, err = p.Authorise(ctx, key, eur(500), a.Declined)
 	require.ErrorIs(t, err, payment.ErrKeyReused)
-	assert.Equal(t, first, look(t, p, key, eur(500), a.Approved))
+	assert.Equal(t, first, stateOf(t, p, key, eur(500), a.Approved))
 
 	moved := newKey()
 	_, err = p.Capture(ctx, moved, first.ID, eur(100))
 	require.NoError(t, err)
-	before := look(t, p, key, eur(500), a.Approved)
+	before := stateOf(t, p, key, eur(500), a.Approved)
 	_, err = p.Capture(ctx, moved, first.ID, eur(99))
 	require.ErrorIs(t, err, payment.ErrKeyReused)
 	_, err = p.Refund(ctx, moved, first.ID, eur(100))
@@ -87,7 +87,7 @@ func keyReused(t *testing.T, a Account) {
 	_, err = p.Capture(ctx, back, first.ID, eur(10))
 	require.ErrorIs(t, err, payment.ErrKeyReused)
 	before.Refunded = eur(10)
-	assert.Equal(t, before, look(t, p, key, eur(500), a.Approved))
+	assert.Equal(t, before, stateOf(t, p, key, eur(500), a.Approved))
 }
 
 func declineIsFinal(t *testing.T, a Account) {
@@ -117,7 +117,7 @@ func voidIsFinal(t *testing.T, a Account) {
 	byID := newKey()
 	second, err := p.Authorise(ctx, byID, eur(500), a.Approved)
 	require.NoError(t, err)
-	// After an authorisation, its answer known or not, and before any.
+	// After an authorisation whose answer is known or not, and before any authorisation.
 	for key, id := range map[string]string{early: "", byID: second.ID, late: ""} {
 		voided, err := p.Void(ctx, key, eur(500), id)
 		require.NoError(t, err)
@@ -140,7 +140,7 @@ func voidIsFinal(t *testing.T, a Account) {
 
 func voidRace(t *testing.T, a Account) {
 	key, replicas := newKey(), []payment.Provider{a.open(t), a.open(t)}
-	race(t, func(i int) error {
+	runWorkers(t, func(i int) error {
 		if i == workers/2 {
 			_, err := replicas[0].Void(t.Context(), key, eur(100), "")
 			return err
@@ -151,7 +151,7 @@ func voidRace(t *testing.T, a Account) {
 		}
 		return err
 	})
-	got := look(t, replicas[0], key, eur(100), a.Approved)
+	got := stateOf(t, replicas[0], key, eur(100), a.Approved)
 	assert.Equal(t, payment.Voided, got.Status)
 	assert.Equal(t, eur(0), got.Reserved())
 }

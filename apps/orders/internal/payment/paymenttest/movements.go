@@ -26,7 +26,7 @@ func twentyCaptures(t *testing.T, a Account) {
 		},
 	} {
 		var moved atomic.Int32
-		race(t, func(i int) error {
+		runWorkers(t, func(i int) error {
 			err := move(replicas[i%2], newKey())
 			if errors.Is(err, payment.ErrExceeds) {
 				return nil
@@ -36,7 +36,7 @@ func twentyCaptures(t *testing.T, a Account) {
 		})
 		assert.EqualValues(t, 10, moved.Load())
 	}
-	got := look(t, replicas[0], key, eur(100), a.Approved)
+	got := stateOf(t, replicas[0], key, eur(100), a.Approved)
 	assert.Equal(t, payment.Captured, got.Status)
 	assert.Equal(t, eur(100), got.Captured)
 	assert.Equal(t, eur(100), got.Refunded)
@@ -56,7 +56,7 @@ func oneMovement(t *testing.T, a Account) {
 	} {
 		var got [workers]payment.Movement
 		moved := newKey()
-		race(t, func(i int) (err error) {
+		runWorkers(t, func(i int) (err error) {
 			got[i], err = move(replicas[i%2], moved)
 			return err
 		})
@@ -64,7 +64,7 @@ func oneMovement(t *testing.T, a Account) {
 			assert.Equal(t, got[0], g)
 		}
 	}
-	now := look(t, replicas[0], key, eur(100), a.Approved)
+	now := stateOf(t, replicas[0], key, eur(100), a.Approved)
 	assert.Equal(t, eur(30), now.Captured)
 	assert.Equal(t, eur(30), now.Refunded)
 }
@@ -76,24 +76,24 @@ func voidRest(t *testing.T, a Account) {
 	moved := newKey()
 	first, err := p.Capture(ctx, moved, auth.ID, eur(40))
 	require.NoError(t, err)
-	assert.Equal(t, eur(60), look(t, p, key, eur(100), a.Approved).Reserved())
+	assert.Equal(t, eur(60), stateOf(t, p, key, eur(100), a.Approved).Reserved())
 	got, err := p.Void(ctx, key, eur(100), auth.ID)
 	require.NoError(t, err)
 	assert.Equal(t, payment.Voided, got.Status)
 	assert.Equal(t, eur(40), got.Captured)
 	assert.Equal(t, eur(0), got.Reserved())
-	assert.Equal(t, eur(0), got.Refunded, "what was not taken is not given back")
+	assert.Equal(t, eur(0), got.Refunded, "what was not captured is not refunded")
 
 	_, err = p.Capture(ctx, newKey(), auth.ID, eur(1))
 	require.ErrorIs(t, err, payment.ErrVoided)
 	again, err := p.Capture(ctx, moved, auth.ID, eur(40))
-	require.NoError(t, err, "a capture from before is still answered")
+	require.NoError(t, err, "an earlier capture is still returned")
 	assert.Equal(t, first, again)
 	_, err = p.Refund(ctx, newKey(), auth.ID, eur(41))
 	require.ErrorIs(t, err, payment.ErrExceeds)
 	_, err = p.Refund(ctx, newKey(), auth.ID, eur(40))
 	require.NoError(t, err)
-	assert.Equal(t, eur(40), look(t, p, key, eur(100), a.Approved).Refunded)
+	assert.Equal(t, eur(40), stateOf(t, p, key, eur(100), a.Approved).Refunded)
 
 	whole := newKey()
 	auth, err = p.Authorise(ctx, whole, eur(100), a.Approved)
@@ -102,7 +102,7 @@ func voidRest(t *testing.T, a Account) {
 	require.NoError(t, err)
 	got, err = p.Void(ctx, whole, eur(100), auth.ID)
 	require.NoError(t, err)
-	assert.Equal(t, payment.Captured, got.Status, "nothing was left to void")
+	assert.Equal(t, payment.Captured, got.Status, "there is nothing left to void")
 }
 
 func wholeOnly(t *testing.T, a Account) {
@@ -113,7 +113,7 @@ func wholeOnly(t *testing.T, a Account) {
 	require.ErrorIs(t, err, payment.ErrWholeOnly)
 	_, err = p.Capture(ctx, newKey(), auth.ID, eur(101))
 	require.ErrorIs(t, err, payment.ErrExceeds)
-	assert.Equal(t, auth, look(t, p, key, eur(100), a.WholeOnly))
+	assert.Equal(t, auth, stateOf(t, p, key, eur(100), a.WholeOnly))
 	moved := newKey()
 	for range 2 {
 		_, err = p.Capture(ctx, moved, auth.ID, eur(100))
@@ -121,7 +121,7 @@ func wholeOnly(t *testing.T, a Account) {
 	}
 	_, err = p.Refund(ctx, newKey(), auth.ID, eur(30))
 	require.NoError(t, err)
-	got := look(t, p, key, eur(100), a.WholeOnly)
+	got := stateOf(t, p, key, eur(100), a.WholeOnly)
 	assert.Equal(t, payment.Captured, got.Status)
 	assert.Equal(t, eur(100), got.Captured)
 	assert.Equal(t, eur(30), got.Refunded)

@@ -28,7 +28,7 @@ func invalid(t *testing.T, a Account) {
 	}
 
 	auth, err := p.Authorise(ctx, key, eur(100), a.Approved)
-	require.NoError(t, err, "the refused attempts left no trace")
+	require.NoError(t, err, "the refused attempts have changed nothing")
 	for _, amount := range []money.Money{eur(0), eur(-1), money.New(10, "USD")} {
 		_, err = p.Capture(ctx, newKey(), auth.ID, amount)
 		require.ErrorIs(t, err, payment.ErrInvalid)
@@ -37,12 +37,12 @@ func invalid(t *testing.T, a Account) {
 	require.ErrorIs(t, err, payment.ErrInvalid)
 	_, err = p.Capture(ctx, newKey(), auth.ID, eur(100))
 	require.NoError(t, err)
-	before := look(t, p, key, eur(100), a.Approved)
+	before := stateOf(t, p, key, eur(100), a.Approved)
 	for _, amount := range []money.Money{eur(0), eur(-1), money.New(10, "USD")} {
 		_, err = p.Refund(ctx, newKey(), auth.ID, amount)
 		require.ErrorIs(t, err, payment.ErrInvalid)
 	}
-	assert.Equal(t, before, look(t, p, key, eur(100), a.Approved))
+	assert.Equal(t, before, stateOf(t, p, key, eur(100), a.Approved))
 }
 
 func unknown(t *testing.T, a Account) {

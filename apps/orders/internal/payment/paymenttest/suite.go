@@ -1,4 +1,4 @@
-// Package paymenttest is the conformance suite of the payment port: run it with every adapter.
+// Package paymenttest is the conformance suite of the payment port. Every adapter runs it.
 package paymenttest
 
 import (
@@ -14,19 +14,19 @@ import (
 	"haberdash/internal/money"
 )
 
-// Account is what the suite needs to know of a provider.
+// Account is an account at a provider, and the tokens that the suite uses.
 type Account struct {
-	// Open gives an adapter, a further replica with each call: all share one account, which may have a
-	// past, as the suite's keys are new with every run.
+	// Open opens an adapter, each time another replica. All of them use the same account. It may have been used before,
+	// because the suite uses new keys in each run.
 	Open        func(t *testing.T) payment.Provider
 	Approved    string // a token whose payments succeed
 	Declined    string // a token whose payments are declined
-	DeclineCode string // as what
-	WholeOnly   string // a token whose payments succeed, and are captured wholly or not at all
+	DeclineCode string // the code with which they are declined
+	WholeOnly   string // a token whose payments can be captured only once, and wholly
 }
 
-// Test runs the suite; the numbers are those of the package's rules. It repeats a call that ends in
-// ErrProvider, as callers do: so an adapter may be tested over an unreliable ground.
+// Test runs the suite. The numbers are those of the rules of package payment. As callers do, it repeats a call that
+// ends in ErrProvider, so an adapter can be tested over an unreliable connection.
 func Test(t *testing.T, a Account) {
 	run := func(name string, f func(t *testing.T, a Account)) {
 		t.Run(name, func(t *testing.T) {
@@ -34,20 +34,20 @@ func Test(t *testing.T, a Account) {
 			f(t, a)
 		})
 	}
-	run("1 one key, one authorisation", oneAuthorisation)
-	run("1 twenty attempts, one authorisation", twentyAttempts)
-	run("2 a key means one request", keyReused)
+	run("1 one key is one authorisation", oneAuthorisation)
+	run("1 twenty concurrent attempts make one authorisation", twentyAttempts)
+	run("2 a key stands for one request", keyReused)
 	run("3 a decline is final", declineIsFinal)
 	run("3 a voided key stays voided", voidIsFinal)
-	run("3 a void meets attempts on their way", voidRace)
-	run("4 sums hold, whatever is asked", sums)
-	run("4 twenty captures of a tenth, ten succeed", twentyCaptures)
-	run("5 one key, one capture or refund", oneMovement)
+	run("3 a void refuses attempts in progress", voidRace)
+	run("4 random requests keep the sums", sums)
+	run("4 of twenty captures of a tenth, ten succeed", twentyCaptures)
+	run("5 one key is one capture or refund", oneMovement)
 	run("6 void releases the rest", voidRest)
-	run("a card that is captured once loses nothing", wholeOnly)
+	run("a card that can be captured once is captured wholly", wholeOnly)
 	run("malformed requests are refused", invalid)
-	run("an unknown authorisation moves nothing", unknown)
-	run("an ended context is no answer", ended)
+	run("an unknown authorisation is not found", unknown)
+	run("an ended context is ErrNoAnswer", ended)
 }
 
 const workers = 20
@@ -56,8 +56,8 @@ func eur(amount int64) money.Money { return money.New(amount, "EUR") }
 
 func newKey() string { return "test-" + rand.Text() }
 
-// look gives the present state, which is what a repetition answers with.
-func look(t *testing.T, p payment.Provider, key string, amount money.Money, token string) payment.Authorisation {
+// stateOf returns the present state of a key, which is the answer to a repeated Authorise.
+func stateOf(t *testing.T, p payment.Provider, key string, amount money.Money, token string) payment.Authorisation {
 	t.Helper()
 	got, err := p.Authorise(t.Context(), key, amount, token)
 	if !errors.Is(err, payment.ErrVoided) {
@@ -66,8 +66,8 @@ func look(t *testing.T, p payment.Provider, key string, amount money.Money, toke
 	return got
 }
 
-// race releases all workers at once and wants no error of any.
-func race(t *testing.T, f func(i int) error) {
+// runWorkers runs all workers at once, none of which may return an error.
+func runWorkers(t *testing.T, f func(i int) error) {
 	t.Helper()
 	start := make(chan struct{})
 	var wg sync.WaitGroup

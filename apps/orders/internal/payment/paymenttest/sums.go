@@ -9,7 +9,7 @@ import (
 	"haberdash/apps/orders/internal/payment"
 )
 
-// ledger is what the suite knows of an authorisation under test.
+// ledger is the expected state of an authorisation.
 type ledger struct {
 	p    payment.Provider
 	key  string
@@ -17,11 +17,11 @@ type ledger struct {
 
 	status                    payment.Status
 	total, captured, refunded int64
-	moves                     []done
+	moves                     []answered
 }
 
-// done is a movement that was answered.
-type done struct {
+// answered is a movement and its answer.
+type answered struct {
 	refund bool
 	key    string
 	amount int64
@@ -63,7 +63,7 @@ func (l *ledger) move(rt *rapid.T, refund bool, left int64, sum *int64) {
 	default:
 		require.NoError(rt, err)
 		require.Equal(rt, payment.Movement{ID: m.ID, Key: key, AuthorisationID: l.auth.ID, Amount: eur(amount)}, m)
-		l.moves = append(l.moves, done{refund, key, amount, m})
+		l.moves = append(l.moves, answered{refund, key, amount, m})
 		*sum += amount
 	}
 	if l.captured == l.total {
@@ -83,7 +83,7 @@ func (l *ledger) repeat(rt *rapid.T) {
 
 func (l *ledger) void(rt *rapid.T) {
 	if rapid.IntRange(0, 4).Draw(rt, "rarely") > 0 {
-		rt.Skip("not now")
+		rt.Skip("voids are rare")
 	}
 	if l.status == payment.Authorised {
 		l.status = payment.Voided

@@ -1,0 +1,163 @@
+// Package service is the gateway's edge: it forwards the public API to the services behind it, and nothing else.
+//
+// A request passes, in this order: security headers and CORS, the check for malformed requests, the access token and
+// the rate limit, read-only mode, compression, the rate limit of its route, the adaptive throttler of sign-ins or the
+// cache of public reads, and then the proxy of its route or the documentation.
+package service
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"haberdash/apps/gateway/service/cache"
+	"haberdash/apps/gateway/service/docs"
+	"haberdash/apps/gateway/service/protection"
+	"haberdash/apps/gateway/service/proxy"
+	"haberdash/apps/gateway/service/readonly"
+	"haberdash/internal/host"
+	"haberdash/internal/httpx"
+	"haberdash/internal/identity"
+	"haberdash/internal/roster"
+	"haberdash/internal/sidecar"
+)
+
+// Deps are the dependencies of a Gateway.
+type Deps struct {
+	State    sidecar.State // of read-only mode; nil: there is no such mode
+	Invoker  sidecar.Invoker
+	Verifier *identity.Verifier
+	Log      zerolog.Logger
+	Metrics  prometheus.Registerer // none if nil
+	Now      func() time.Time      // time.Now if nil
+	Config   Config
+}
+
+// Gateway routes public requests to the services.
+type Gateway struct {
+	deps      Deps
+	upstreams map[string]*protection.Upstream // by app
+	limits    *protection.RateLimits          // nil: off
+	cache     *cache.Cache                    // nil: off
+	readOnly  *readonly.Switch
+	readiness *readiness
+	handler   http.Handler
+}
+
+// Run wires the gateway.
+func Run(_ context.Context, h *host.Host) error {
+	config, err := host.Configure[Config](h)
+	if err != nil {
+		return err
+	}
+	gateway, err := New(Deps{State: h.State(), Invoker: h.Sidecar, Verifier: h.Verifier, Log: h.Log, Metrics: h.Registry,
+		Now: time.Now, Config: config})
+	if err != nil {
+		return err
+	}
+	gateway.Mount(h.Server, h.Sidecar.Healthy)
+	return nil
+}
+
+// New returns a gateway.
+func New(d Deps) (*Gateway, error) {
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	g := &Gateway{
+		deps:      d,
+		upstreams: map[string]*protection.Upstream{},
+		readOnly:  readonly.New(d.State, d.Now),
+		readiness: &readiness{invoker: d.Invoker, now: d.Now},
+	}
+	if d.Config.RateLimit {
+		g.limits = protection.NewRateLimits(d.Now)
+	}
+	if d.Config.CacheMegabytes > 0 {
+		g.cache = cache.New(cache.Options{Bytes: d.Config.CacheMegabytes << 20, Now: d.Now, Metrics: d.Metrics})
+	}
+	for _, r := range routes {
+		if g.upstreams[r.app] == nil {
+			g.upstreams[r.app] = protection.NewUpstream(r.app, d.Invoker, d.Log)
+		}
+	}
+	var err error
+	g.handler, err = g.router()
+	return g, err
+}
+
+// Mount puts the gateway on a server, beside the server's operational addresses. sidecar checks the gateway's own
+// sidecar.
+func (g *Gateway) Mount(s *httpx.Server, sidecar func(context.Context) error) {
+	s.Ready("sidecar", withoutReason(sidecar))
+	for _, app := range roster.Serving() {
+		s.Ready(app, func(ctx context.Context) error { return g.readiness.check(ctx, app) })
+	}
+	s.Router.Mount("/", g.handler)
+}
+
+func (g *Gateway) router() (http.Handler, error) {
+	r := chi.NewRouter()
+	r.NotFound(httpx.NotFound)
+	r.MethodNotAllowed(httpx.MethodNotAllowed)
+	r.Use(protection.SecurityHeaders, protection.CORS(g.deps.Config.CORSOrigins, methods), protection.RejectMalformed,
+		g.clientAddress(), g.authenticate, g.readOnly.RefuseWrites)
+	compressed := r.With(compress)
+	for _, rt := range routes {
+		router := compressed
+		if rt.stream {
+			router = r
+		}
+		h := g.routeHandler(rt)
+		for _, method := range methods {
+			router.Method(method, rt.pattern, h)
+		}
+	}
+	documentation := docs.Options{Apps: roster.Serving(), Public: isPublic, Invoker: g.deps.Invoker, Now: g.deps.Now}
+	if g.deps.State != nil {
+		operations, document, err := g.readOnly.API()
+		if err != nil {
+			return nil, err
+		}
+		compressed.Handle(readonly.Path, operations)
+		documentation.Own = document
+	}
+	handler, conditional := docs.New(documentation), compressed.With(httpx.Conditional)
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		conditional.MethodFunc(method, "/openapi.json", handler.OpenAPI)
+		conditional.MethodFunc(method, "/docs", handler.Page)
+		conditional.MethodFunc(method, "/", docs.Index)
+	}
+	return r, nil
+}
+
+// routeHandler returns the proxy of a route, behind the route's rate limit, throttler and cache.
+func (g *Gateway) routeHandler(rt route) http.Handler {
+	h := proxy.New(proxy.Target{
+		App: rt.app, Upstream: g.upstreams[rt.app], MaxBody: rt.body, Timeout: rt.timeout, Stream: rt.stream,
+	})
+	if g.cache != nil && rt.cached {
+		h = httpx.Conditional(g.cache.Reads(h))
+	}
+	if g.cache != nil && slices.Contains(purging, rt.app) {
+		h = g.cache.Writes(h)
+	}
+	if rt.throttled {
+		h = protection.NewThrottler().Middleware(h)
+	}
+	if rt.limit != "" && g.limits != nil {
+		h = g.limits.Creations(rt.limit, h)
+	}
+	return h
+}
+
+// methods are forwarded to the services, which may refuse them. TRACE and CONNECT are not forwarded.
+var methods = []string{
+	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+	http.MethodOptions,
+}

@@ -1,0 +1,119 @@
+package protection
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/go-chi/chi/v5/middleware"
+	"github.com/maypok86/otter/v2"
+	"golang.org/x/time/rate"
+
+	"haberdash/internal/fault"
+	"haberdash/internal/httpx"
+	"haberdash/internal/identity"
+)
+
+// RateLimit names a kind of token bucket. Each caller has one bucket of each kind.
+type RateLimit string
+
+// The rate limits. Creating things that cost the shop something is limited more than reading.
+const (
+	Browsing     RateLimit = "default"
+	SignIn       RateLimit = "sign-in"
+	CartCreation RateLimit = "cart-creation"
+	Placement    RateLimit = "placement"
+)
+
+// bucket is the size of a token bucket.
+type bucket struct {
+	perSecond rate.Limit
+	burst     int
+	policy    string // the value of RateLimit-Policy
+}
+
+var buckets = map[RateLimit]bucket{
+	Browsing:     newBucket(Browsing, 100, 500),
+	SignIn:       newBucket(SignIn, 1, 60), // each costs an argon2id hash; the users service limits attempts by account
+	CartCreation: newBucket(CartCreation, 5, 100),
+	Placement:    newBucket(Placement, 2, 60),
+}
+
+func newBucket(name RateLimit, perSecond, burst int) bucket {
+	window := math.Ceil(float64(burst) / float64(perSecond))
+	return bucket{rate.Limit(perSecond), burst, fmt.Sprintf("%q;q=%d;w=%.0f", name, burst, window)}
+}
+
+// maxBuckets bounds the memory, at about 200 bytes a bucket. A caller whose bucket was evicted gets a full one.
+const maxBuckets = 100_000
+
+// RateLimits are the token buckets of all callers. A RateLimits is safe for concurrent use; nil limits nothing.
+type RateLimits struct {
+	callers *otter.Cache[string, *rate.Limiter]
+	now     func() time.Time
+}
+
+// NewRateLimits returns full buckets for everybody.
+func NewRateLimits(now func() time.Time) *RateLimits {
+	return &RateLimits{
+		callers: otter.Must(&otter.Options[string, *rate.Limiter]{MaximumSize: maxBuckets}), now: now,
+	}
+}
+
+// Take takes a token for a request from its caller's bucket and writes into the header of the answer how many are
+// left (draft-ietf-httpapi-ratelimit-headers, and the three headers of its drafts before 08, which more clients
+// know). Problem: too-many-requests (429), if the bucket is empty.
+func (l *RateLimits) Take(w http.ResponseWriter, r *http.Request, name RateLimit) error {
+	if l == nil {
+		return nil
+	}
+	size, now := buckets[name], l.now()
+	tokens, _ := l.callers.ComputeIfAbsent(string(name)+" "+callerKey(r), func() (*rate.Limiter, bool) {
+		return rate.NewLimiter(size.perSecond, size.burst), false
+	})
+	ok := tokens.AllowN(now, 1)
+	left := tokens.TokensAt(now)
+	remaining := strconv.Itoa(int(max(left, 0)))
+	full := strconv.Itoa(int(math.Ceil((float64(size.burst) - left) / float64(size.perSecond))))
+	h := w.Header()
+	h.Set("RateLimit-Policy", size.policy)
+	h.Set("RateLimit", `"`+string(name)+`";r=`+remaining+";t="+full)
+	h.Set("RateLimit-Limit", strconv.Itoa(size.burst))
+	h.Set("RateLimit-Remaining", remaining)
+	h.Set("RateLimit-Reset", full) // seconds until the bucket is full again
+	if ok {
+		return nil
+	}
+	wait := time.Duration((1 - left) / float64(size.perSecond) * float64(time.Second))
+	return fault.New(fault.TooMany, "too-many-requests",
+		"You are sending requests faster than this address takes them.").After(max(wait, time.Second))
+}
+
+// Creations applies a rate limit to the requests to next that create something (POST).
+func (l *RateLimits) Creations(name RateLimit, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			if err := l.Take(w, r, name); err != nil {
+				httpx.WriteProblem(w, err)
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// callerKey identifies the caller of a request: the user, or else the address. IPv6 addresses count by their /64,
+// because one subscriber has all of it.
+func callerKey(r *http.Request) string {
+	if caller := identity.Of(r.Context()); caller.Known() {
+		return "user " + caller.UserID
+	}
+	addr := middleware.GetClientIPAddr(r.Context()).Unmap()
+	if addr.Is6() {
+		return "net " + netip.PrefixFrom(addr.WithZone(""), 64).Masked().String()
+	}
+	return "addr " + addr.String()
+}

@@ -1,0 +1,135 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"haberdash/internal/fault"
+	"haberdash/internal/httpx"
+)
+
+// A paced body must begin within paceGrace and then arrive at minPace.
+const (
+	paceGrace = 5 * time.Second
+	minPace   = 4 << 10 // bytes a second
+)
+
+// headSize is how much of a body, in bytes, the gateway reads before it calls the app. A client that sends a few
+// lines of JSON slowly therefore uses none of the app's slots.
+const headSize = 16 << 10
+
+// body is a request body that is bounded in size, time and nesting. It records why it could not be read, because an
+// app that received half a body cannot give the right answer.
+type body struct {
+	io.ReadCloser
+	ctx      context.Context
+	client   *http.ResponseController
+	max      int64 // bytes
+	began    time.Time
+	deadline time.Time // zero: none
+	paced    bool
+	n        int64    // bytes received
+	nesting  *nesting // nil: the body is not JSON
+	head     bytes.Buffer
+	complete bool // head is the whole body
+	err      atomic.Pointer[error]
+}
+
+// newBody bounds the body of a request. Routes with a larger maximum than DefaultMaxBody are for imports, which a
+// client may generate while it sends them: their bodies are neither paced nor read in advance.
+func newBody(w http.ResponseWriter, r *http.Request, maxBytes int64, deadline time.Time) *body {
+	b := &body{
+		ReadCloser: http.MaxBytesReader(w, r.Body, maxBytes), ctx: r.Context(), client: http.NewResponseController(w),
+		max: maxBytes, began: time.Now(), deadline: deadline, paced: maxBytes == DefaultMaxBody,
+	}
+	if media := r.Header.Get("Content-Type"); media == "" || strings.Contains(strings.ToLower(media), "json") {
+		b.nesting = &nesting{}
+	}
+	if b.paced && r.ContentLength != 0 {
+		_, err := io.CopyN(&b.head, readerFunc(b.receive), headSize)
+		b.complete = err == io.EOF
+	}
+	return b
+}
+
+// reader returns the body as it is forwarded.
+func (b *body) reader() io.Reader {
+	if b.complete {
+		return bytes.NewReader(b.head.Bytes()) // its length is known, and it can be sent again
+	}
+	return b
+}
+
+// Read implements io.Reader.
+func (b *body) Read(p []byte) (int, error) {
+	if b.head.Len() > 0 {
+		return b.head.Read(p)
+	}
+	return b.receive(p)
+}
+
+// receive reads from the client.
+func (b *body) receive(p []byte) (int, error) {
+	if err := b.err.Load(); err != nil {
+		return 0, *err
+	}
+	due := b.began.Add(paceGrace + time.Duration(b.n)*time.Second/minPace)
+	if b.paced && (b.deadline.IsZero() || due.Before(b.deadline)) {
+		_ = b.client.SetReadDeadline(due) // an error: the writer has no deadlines, as in tests
+	}
+	arrived := httpx.Await(b.ctx)
+	n, err := b.ReadCloser.Read(p)
+	arrived()
+	b.n += int64(n)
+	if err == nil && b.nesting != nil && !b.nesting.scan(p[:n]) {
+		err = errTooDeep
+	}
+	if err == io.EOF && b.paced {
+		// When the shorter deadline passed, the server would conclude that the client has left.
+		_ = b.client.SetReadDeadline(b.deadline)
+	}
+	// The proxy closes a body that the app did not need for its answer.
+	if err != nil && err != io.EOF && !errors.Is(err, http.ErrBodyReadAfterClose) {
+		b.err.Store(&err)
+	}
+	return n, err
+}
+
+// readerFunc is a function as an io.Reader.
+type readerFunc func([]byte) (int, error)
+
+// Read implements io.Reader.
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// failed reports whether the body could not be read.
+func (b *body) failed() bool { return b.err.Load() != nil }
+
+// problem returns the problem of a body that could not be read, nil of another: body-too-large (413),
+// malformed-request (400).
+func (b *body) problem() error {
+	p := b.err.Load()
+	if p == nil {
+		return nil
+	}
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(*p, &tooLarge):
+		return bodyTooLarge(b.max)
+	case errors.Is(*p, errTooDeep):
+		return fault.New(fault.Malformed, "malformed-request", "The body is nested too deeply.").
+			WithField("body", "is nested too deeply").With("maxDepth", maxNesting)
+	}
+	return fault.New(fault.Malformed, "malformed-request", "The body could not be read.").
+		WithField("body", "ended early or too slowly").Because(*p)
+}
+
+func bodyTooLarge(maxBytes int64) error {
+	return fault.New(fault.TooLarge, "body-too-large", "The body is larger than this address takes.").
+		WithField("body", "too large").With("maxBytes", maxBytes)
+}

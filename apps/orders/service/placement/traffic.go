@@ -1,0 +1,29 @@
+package placement
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// quietFor is how long no order must have been placed, so that there is no traffic: between the requests of one buyer
+// after the other there are short pauses.
+const quietFor = 250 * time.Millisecond
+
+// traffic knows whether requests are in progress.
+type traffic struct {
+	inProgress atomic.Int64
+	lastEnd    atomic.Int64 // nanoseconds since 1970
+}
+
+// begin counts a request until end is called.
+func (t *traffic) begin() (end func()) {
+	t.inProgress.Add(1)
+	return func() {
+		t.lastEnd.Store(time.Now().UnixNano())
+		t.inProgress.Add(-1)
+	}
+}
+
+func (t *traffic) busy() bool {
+	return t.inProgress.Load() > 0 || time.Since(time.Unix(0, t.lastEnd.Load())) < quietFor
+}

@@ -1,0 +1,132 @@
+// Package routes serves the API of orders: placing and reading them (orders.go, stream.go), what their owners may
+// change (customer.go), and what staff do with them (staff.go).
+package routes
+
+import (
+	"context"
+	"crypto/subtle"
+	"net/http"
+	"reflect"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"haberdash/apps/orders/internal/ids"
+	"haberdash/apps/orders/internal/order"
+	"haberdash/apps/orders/internal/orderlog"
+	"haberdash/apps/orders/internal/readmodel"
+	"haberdash/apps/orders/service/lifecycle"
+	"haberdash/apps/orders/service/placement"
+	"haberdash/apps/orders/service/privacy"
+	"haberdash/apps/orders/service/views"
+	"haberdash/internal/fault"
+	"haberdash/internal/httpx"
+	"haberdash/internal/identity"
+)
+
+// Options of the Routes.
+type Options struct {
+	Orders    *orderlog.Repository
+	ReadModel *readmodel.Orders
+	Placer    *placement.Placer
+	Lifecycle *lifecycle.Lifecycle
+	Personal  *privacy.PersonalData
+	Views     *views.Views
+	IDs       ids.Deriver
+	NewID     func() string // of a fulfilment or return without an idempotency key
+}
+
+// Routes handles requests about orders.
+type Routes struct{ Options }
+
+// New makes the routes.
+func New(o Options) *Routes { return &Routes{o} }
+
+// afterIntent is a step after which the chaos tests kill the process: a cancellation, fulfilment, return or refund is
+// in the log, and nothing of it is done.
+const afterIntent = "orders-promised"
+
+// Mount serves the routes.
+func (r *Routes) Mount(api huma.API) {
+	place := operation("place-order", http.MethodPost, "", "Place an order of a cart", 402, 404, 409)
+	place.DefaultStatus, place.Responses = http.StatusCreated, undecided(api)
+	httpx.Register(api, place, r.postOrder)
+	list := operation("list-orders", http.MethodGet, "", "List one's own orders, staff all", 403)
+	list.Security = httpx.Bearer
+	httpx.Register(api, list, r.listOrders)
+	httpx.Register(api, operation("get-order", http.MethodGet, "/{id}", "Read an order"), r.getOrder)
+	events := operation("get-order-events", http.MethodGet, "/{id}/events", "Read an order's history")
+	httpx.Register(api, events, r.getEvents)
+	httpx.Register(api, huma.Operation{OperationID: "internal-order-decision", Method: http.MethodGet,
+		Path: "/internal/orders/{id}/decision", Tags: []string{"Internal"}, Summary: "What became of an order"},
+		r.getDecision)
+	r.mountStream(api)
+	r.mountCustomer(api)
+	r.mountStaff(api)
+}
+
+// operation is an operation on orders, for customers and guests.
+func operation(id, method, path, summary string, errors ...int) huma.Operation {
+	return huma.Operation{OperationID: id, Method: method, Path: "/api/v1/orders" + path, Summary: summary,
+		Tags: []string{"Orders"}, Security: httpx.Optional, Errors: errors}
+}
+
+// undecided describes the answer 202, which Huma does not know: the request is recorded, and the payment provider has
+// not answered yet.
+func undecided(api huma.API) map[string]*huma.Response {
+	shape := api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[views.OrderView](), true, "")
+	return map[string]*huma.Response{"202": {
+		Description: "Accepted: decided when the payment provider answers",
+		Content:     map[string]*huma.MediaType{"application/json": {Schema: shape}},
+	}}
+}
+
+// OrderRef names an order and, for a guest, proves that it is theirs.
+type OrderRef struct {
+	ID    string `path:"id" minLength:"1" maxLength:"64"`
+	Token string `header:"X-Order-Token" maxLength:"128" doc:"accessToken of a guest's order"`
+}
+
+// StaffOrderRef names an order to staff.
+type StaffOrderRef struct {
+	ID string `path:"id" minLength:"1" maxLength:"64"`
+}
+
+// read returns an order to its owner, to staff, and to a guest with its token. For any other caller it does not exist:
+// not-found (404).
+func (r *Routes) read(ctx context.Context, ref OrderRef) (order.Order, uint64, error) {
+	o, version, err := r.Orders.Get(ctx, ref.ID)
+	if err != nil {
+		return o, version, err
+	}
+	caller := identity.Of(ctx)
+	switch {
+	case caller.Has(identity.Staff), caller.Known() && o.Customer == caller.UserID:
+		return o, version, nil
+	case o.Customer == "" && subtle.ConstantTimeCompare([]byte(ref.Token), []byte(r.IDs.AccessToken(o.OrderID))) == 1:
+		return o, version, nil
+	}
+	return order.Order{}, 0, fault.Missing("order")
+}
+
+type orderOutput struct {
+	ETag  string `header:"ETag"`
+	Cache string `header:"Cache-Control"`
+	Body  views.OrderView
+}
+
+// show answers with an order in its present state, also while it still owes something.
+func (r *Routes) show(ctx context.Context, o order.Order, version uint64) (*orderOutput, error) {
+	v, err := r.Views.Order(ctx, o, version)
+	if err != nil {
+		return nil, err
+	}
+	return &orderOutput{ETag: views.ETag(version), Cache: "private, no-cache", Body: v}, nil
+}
+
+// nameKeyHeader adds the header to the refusal of an idempotency key, which the domain knows only as a value.
+func nameKeyHeader(err error) error {
+	if f := fault.Of(err); f.Type == order.KeyReusedType && len(f.Fields) == 0 {
+		return f.WithField("header.Idempotency-Key", "was used with another body")
+	}
+	return err
+}

@@ -1,0 +1,81 @@
+package routes
+
+import (
+	"context"
+	"net/http"
+	"reflect"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/sse"
+
+	"haberdash/apps/orders/service/views"
+	"haberdash/internal/httpx"
+)
+
+const (
+	// maxStream bounds one stream. Clients connect again; the EventSource of browsers does so by itself.
+	maxStream = 10 * time.Minute
+	// recheckEvery is how often an idle stream looks for changes that another replica has made.
+	recheckEvery = time.Second
+)
+
+const streamPath = "/api/v1/orders/{id}/stream"
+
+// mountStream serves the server-sent events of an order: its state at once, and then after each change.
+func (r *Routes) mountStream(api huma.API) {
+	sse.Register(api, huma.Operation{OperationID: "stream-order", Method: http.MethodGet, Path: streamPath,
+		Tags: []string{"Orders"}, Summary: "Follow an order", Security: httpx.Optional,
+		Middlewares: huma.Middlewares{r.checkStreamAccess(api)}},
+		map[string]any{"order": views.OrderView{}}, r.streamOrder)
+	// Huma describes a list of all events with decoded data. The answer is one event after the other, whose data is text.
+	api.OpenAPI().Paths[streamPath].Get.Responses["200"].Content["text/event-stream"].Schema = &huma.Schema{
+		Type: huma.TypeObject, Description: "One event; they come until the client leaves, or ten minutes have gone by",
+		Required: []string{"id", "event", "data"},
+		Properties: map[string]*huma.Schema{
+			"id":    {Type: huma.TypeString, Description: "The order's version"},
+			"event": {Type: huma.TypeString, Enum: []any{"order"}},
+			"data": {Type: huma.TypeString, Description: "The order, as JSON", Extensions: map[string]any{
+				"contentMediaType": "application/json",
+				"contentSchema":    api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[views.OrderView](), true, ""),
+			}},
+		},
+	}
+}
+
+func (r *Routes) streamOrder(ctx context.Context, in *OrderRef, send sse.Sender) {
+	ctx, cancel := context.WithTimeout(ctx, maxStream)
+	defer cancel()
+	for sent := uint64(0); ctx.Err() == nil; {
+		changed := r.Orders.Changed()
+		o, version, err := r.Orders.Get(ctx, in.ID)
+		if err != nil {
+			return
+		}
+		if version > sent {
+			v, err := r.Views.Order(ctx, o, version)
+			if err != nil || send(sse.Message{ID: int(version), Data: v}) != nil {
+				return
+			}
+			sent = version
+		}
+		select {
+		case <-ctx.Done():
+		case <-changed:
+		case <-time.After(recheckEvery):
+		}
+	}
+}
+
+// checkStreamAccess refuses a request before the stream begins: afterwards the status is sent.
+func (r *Routes) checkStreamAccess(api huma.API) func(huma.Context, func(huma.Context)) {
+	return func(c huma.Context, next func(huma.Context)) {
+		_, _, err := r.read(c.Context(), OrderRef{ID: c.Param("id"), Token: c.Header("X-Order-Token")})
+		if err != nil {
+			p := httpx.NewProblem(err)
+			_ = huma.WriteErr(api, c, p.Status, p.Detail, p) // it fails only if the client is gone
+			return
+		}
+		next(c)
+	}
+}

@@ -1,0 +1,136 @@
+package mailbox
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"haberdash/apps/users/internal/attempts"
+	"haberdash/apps/users/internal/trail"
+	"haberdash/apps/users/service/store"
+	"haberdash/apps/users/service/view"
+	"haberdash/internal/commitlog"
+	"haberdash/internal/contract"
+	"haberdash/internal/fault"
+	"haberdash/internal/httpx"
+	"haberdash/internal/telemetry"
+)
+
+// How long mailed tokens are valid.
+const (
+	verifyTTL = 48 * time.Hour // and all others
+	resetTTL  = time.Hour
+)
+
+func ttl(kind string) time.Duration {
+	if kind == store.ResetPassword {
+		return resetTTL
+	}
+	return verifyTTL
+}
+
+// ErrInvalidToken is the error for a mailed token that is not valid: invalid-token (422).
+var ErrInvalidToken = fault.New(fault.Invalid, "invalid-token",
+	"The token is not valid, was used already, or has expired. Ask for a new mail.").
+	WithField("token", "is not valid any more")
+
+// Token reads a mailed token of one of the kinds. Error: invalid-token (422).
+func (m *Mailboxes) Token(ctx context.Context, token string, kinds ...string) (store.MailToken, error) {
+	t, found, err := m.Store.MailToken(ctx, token)
+	if err != nil {
+		return t, err
+	}
+	if !found || !slices.Contains(kinds, t.Kind) || !m.Now().Before(t.ExpiresAt) {
+		return t, ErrInvalidToken
+	}
+	return t, nil
+}
+
+// RequestMailLater is RequestMail after the answer. Error: unavailable (503) if too much mail is requested at once.
+func (m *Mailboxes) RequestMailLater(ctx context.Context, event, by string, t store.MailToken) error {
+	return m.Tasks.Go(ctx, event, func(ctx context.Context) error { return m.RequestMail(ctx, event, by, t) })
+}
+
+// RequestMail requests a mail with a token, and tries again until ctx ends. by is the id of the user who wants the
+// mail, or empty. A mailbox that has got too many mails gets none, which is no error: the caller must not learn of it.
+func (m *Mailboxes) RequestMail(ctx context.Context, event, by string, t store.MailToken) error {
+	wait, err := m.Store.Attempt(ctx, store.Mail, string(t.Email), attempts.Mail, m.Now())
+	if err != nil {
+		return err
+	}
+	if wait > 0 {
+		telemetry.Log(ctx).Info().Str("user", t.UserID).Dur("wait", wait).Msg("too much mail for one mailbox")
+		return nil
+	}
+	return retry(ctx, func() error { return m.request(ctx, event, by, t) })
+}
+
+// RequestNotice requests a mail that only informs, however many mails the mailbox has got.
+func (m *Mailboxes) RequestNotice(ctx context.Context, event string, t store.MailToken) error {
+	return m.request(ctx, event, "", t)
+}
+
+// request stores the token and records an event, with which the notifications service writes the mail (see letter).
+func (m *Mailboxes) request(ctx context.Context, event, by string, t store.MailToken) error {
+	id := m.NewID()
+	t.ExpiresAt = m.Now().Add(ttl(t.Kind)).UTC()
+	if err := m.Store.CreateMailToken(ctx, m.Tokens.Token(id), t, ttl(t.Kind)); err != nil {
+		return err
+	}
+	record := trail.Record{UserFact: contract.UserFact{UserID: t.UserID, MailID: id}, By: by}
+	return m.Trail.Add(ctx, event, record)
+}
+
+// retry calls attempt until it succeeds, ctx ends or the log is closed.
+func retry(ctx context.Context, attempt func() error) error {
+	for pause := 500 * time.Millisecond; ; pause *= 2 {
+		err := attempt()
+		if err == nil || errors.Is(err, commitlog.ErrClosed) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause):
+		}
+	}
+}
+
+// letter returns the recipient and the token of a mail. Error: not-found (404) if the token is not valid any more.
+func (m *Mailboxes) letter(ctx context.Context, mailID string) (contract.UserLetter, error) {
+	token := m.Tokens.Token(mailID)
+	t, found, err := m.Store.MailToken(ctx, token)
+	if err != nil {
+		return contract.UserLetter{}, err
+	}
+	if !found || !m.Now().Before(t.ExpiresAt) {
+		return contract.UserLetter{}, fault.Missing("mail")
+	}
+	a, err := m.Store.Account(ctx, t.UserID) // nil for a candidate
+	if err != nil {
+		return contract.UserLetter{}, err
+	}
+	if a != nil && a.Deleted() {
+		return contract.UserLetter{}, fault.Missing("mail")
+	}
+	return contract.UserLetter{Email: string(t.Email), Name: t.Name, Token: token}, nil
+}
+
+type letterReply struct {
+	CacheControl string `header:"Cache-Control"`
+	Body         contract.UserLetter
+}
+
+// Mount adds the internal operation with which the notifications service reads what a mail needs.
+func (m *Mailboxes) Mount(api huma.API) {
+	op := huma.Operation{OperationID: "get-letter", Method: http.MethodGet, Path: "/internal/mails/{id}",
+		Tags: []string{"Internal"}, Summary: "What a mail to a user needs"}
+	httpx.Register(api, op, func(ctx context.Context, in *view.IDInput) (*letterReply, error) {
+		letter, err := m.letter(ctx, in.ID)
+		return &letterReply{CacheControl: "no-store", Body: letter}, err
+	})
+}

@@ -1,0 +1,107 @@
+package signin
+
+import (
+	"context"
+	"time"
+
+	"haberdash/apps/users/internal/account"
+	"haberdash/apps/users/internal/attempts"
+	"haberdash/apps/users/internal/trail"
+	"haberdash/apps/users/service/hasher"
+	"haberdash/apps/users/service/store"
+	"haberdash/internal/fault"
+	"haberdash/internal/telemetry"
+)
+
+func tooManyAttempts(wait time.Duration) error {
+	return fault.New(fault.TooMany, "too-many-attempts", "Too many attempts. Wait before you try again.").After(wait)
+}
+
+// failuresOf counts the wrong passwords for a mailbox.
+func failuresOf(mailbox account.Email) *store.Counter {
+	return &store.Counter{Kind: store.SignIn, Subject: string(mailbox), Policy: attempts.SignIn}
+}
+
+// checkPassword compares the password with that of the account, which may be nil. It adds a wrong one to the failures,
+// the first of which are those of the mailbox. The caller has read the failures and still holds their locks. Errors:
+// invalid-credentials (401), too-many-attempts (429).
+func (s *Service) checkPassword(ctx context.Context, reservation hasher.Place, failures []*store.Counter,
+	a *account.Account, password string) error {
+	var wait time.Duration
+	for _, c := range failures {
+		wait = max(wait, c.Policy.Wait(c.Record, s.Now()))
+	}
+	if wait > 0 {
+		return tooManyAttempts(wait)
+	}
+	hash := ""
+	if a != nil {
+		hash = a.Snapshot().PasswordHash
+	}
+	ok, err := reservation.Matches(ctx, password, hash)
+	if err != nil {
+		return err
+	}
+	mailbox := failures[0]
+	if !ok {
+		// A client that disconnects must not get a guess that is not counted.
+		if err := s.Store.AddAttempt(context.WithoutCancel(ctx), s.Now(), failures...); err != nil {
+			return err
+		}
+		if a != nil && mailbox.Policy.Add(mailbox.Record, s.Now()).Count == mailbox.Policy.Free {
+			s.recordThrottled(ctx, a.ID())
+		}
+		return errCredentials
+	}
+	if mailbox.Record.Count > 0 {
+		return s.Store.ForgetAttempts(ctx, mailbox.Kind, mailbox.Subject)
+	}
+	return nil
+}
+
+// recordThrottled records that the next sign-in must wait. It does so in the background, so that the answer takes the
+// same time whether or not the account exists.
+func (s *Service) recordThrottled(ctx context.Context, id string) {
+	err := s.Tasks.Go(ctx, trail.SignInThrottled, func(ctx context.Context) error {
+		return s.Trail.Add(ctx, trail.SignInThrottled, trail.Unsigned(id))
+	})
+	if err != nil {
+		telemetry.Log(ctx).Warn().Err(err).Str("user", id).Msg("throttled sign-ins not recorded")
+	}
+}
+
+// ErrCurrentPassword is the error for a caller who has not confirmed a change with the current password:
+// invalid-credentials (422). It is not 401, because the access token is valid, and clients would try to refresh it.
+var ErrCurrentPassword = fault.New(fault.Invalid, "invalid-credentials", "The current password is wrong.").
+	WithField("currentPassword", "is wrong")
+
+// ConfirmPassword checks the current password of the caller before an important change. It locks the mailbox of the
+// account; the caller must call unlock after the change. Errors: invalid-credentials (422); too-many-attempts (429).
+func (s *Service) ConfirmPassword(ctx context.Context, a *account.Account, password string) (unlock func(), err error) {
+	mailbox := a.Snapshot().Email
+	unlock, err = s.locks.Lock(ctx, string(mailbox))
+	if err != nil {
+		return nil, err
+	}
+	if err := s.confirm(ctx, a, failuresOf(mailbox), password); err != nil {
+		unlock()
+		return nil, err
+	}
+	return unlock, nil
+}
+
+func (s *Service) confirm(ctx context.Context, a *account.Account, failures *store.Counter, password string) error {
+	reservation, err := s.Hasher.Reserve()
+	if err != nil {
+		return err
+	}
+	defer reservation.Leave()
+	if err := s.Store.ReadCounters(ctx, failures); err != nil {
+		return err
+	}
+	err = s.checkPassword(ctx, reservation, []*store.Counter{failures}, a, password)
+	if fault.Is(err, errCredentials.Type) {
+		return ErrCurrentPassword
+	}
+	return err
+}

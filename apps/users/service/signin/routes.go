@@ -1,0 +1,117 @@
+package signin
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"haberdash/apps/users/internal/account"
+	"haberdash/apps/users/internal/session"
+	"haberdash/apps/users/internal/signing"
+	"haberdash/apps/users/service/view"
+	"haberdash/internal/httpx"
+	"haberdash/internal/identity"
+)
+
+type loginInput struct {
+	Origin
+	Body struct {
+		Email    string `json:"email" format:"email" minLength:"3" maxLength:"254"`
+		Password string `json:"password" minLength:"1" maxLength:"128"`
+	}
+}
+
+type signedIn struct {
+	AccessToken  string    `json:"accessToken" doc:"Send as Authorization: Bearer"`
+	RefreshToken string    `json:"refreshToken" doc:"Serves once; brings the next one"`
+	ExpiresIn    int       `json:"expiresIn" doc:"Seconds until the access token expires"`
+	User         view.User `json:"user"`
+}
+
+type signedInReply struct {
+	CacheControl string `header:"Cache-Control"`
+	Body         signedIn
+}
+
+type refreshInput struct {
+	Body struct {
+		RefreshToken string `json:"refreshToken" minLength:"1" maxLength:"512"`
+	}
+}
+
+type logoutInput struct {
+	Body *struct {
+		RefreshToken string `json:"refreshToken,omitempty" maxLength:"512" doc:"Ends this token's session; may be left out by who sends an access token"`
+	}
+}
+
+type jwksReply struct {
+	CacheControl string `header:"Cache-Control"`
+	Body         identity.JWKS
+}
+
+// Mount adds the operations to an API.
+func (s *Service) Mount(api huma.API) {
+	httpx.Register(api, view.AuthOperation("login", "Sign in", "", 200), s.handleLogin)
+	httpx.Register(api, view.AuthOperation("refresh", "Exchange a refresh token",
+		"A refresh token serves once. One that comes again ends its session for everybody who holds it.", 200),
+		s.handleRefresh)
+	logout := view.AuthOperation("logout", "Sign out",
+		"Ends the session of the refresh token, and the caller's own. What is over already is no error.", 204)
+	logout.Security = httpx.Optional // one of the two tokens, or both
+	httpx.Register(api, logout, s.handleLogout)
+	httpx.Register(api, huma.Operation{OperationID: "get-jwks", Method: http.MethodGet, Path: "/.well-known/jwks.json",
+		Summary:     "Public keys of access tokens",
+		Description: "A JWK set (RFC 7517). A new key is here for two minutes before it signs.",
+		Tags:        []string{"Sign-in"}}, s.handleJWKS)
+}
+
+func (s *Service) handleLogin(ctx context.Context, in *loginInput) (*signedInReply, error) {
+	email, err := account.ParseEmail("email", in.Body.Email)
+	if err != nil {
+		return nil, err
+	}
+	a, t, err := s.signIn(ctx, email, in.Body.Password, in.client())
+	if err != nil {
+		return nil, err
+	}
+	return s.reply(a, t)
+}
+
+func (s *Service) handleRefresh(ctx context.Context, in *refreshInput) (*signedInReply, error) {
+	a, t, err := s.refresh(ctx, in.Body.RefreshToken)
+	if err != nil {
+		return nil, err
+	}
+	return s.reply(a, t)
+}
+
+// reply makes the answer with the tokens of a session.
+func (s *Service) reply(a *account.Account, t session.Token) (*signedInReply, error) {
+	access, err := s.accessToken(a, t.SessionID)
+	if err != nil {
+		return nil, err
+	}
+	return &signedInReply{CacheControl: "no-store", Body: signedIn{
+		AccessToken: access, RefreshToken: t.String(), ExpiresIn: int(signing.TokenLife.Seconds()),
+		User: view.UserOf(a),
+	}}, nil
+}
+
+func (s *Service) handleLogout(ctx context.Context, in *logoutInput) (*struct{}, error) {
+	token := ""
+	if in.Body != nil {
+		token = in.Body.RefreshToken
+	}
+	if token == "" {
+		if _, err := identity.Require(ctx, ""); err != nil {
+			return nil, err
+		}
+	}
+	return nil, s.signOut(ctx, token)
+}
+
+func (s *Service) handleJWKS(context.Context, *struct{}) (*jwksReply, error) {
+	return &jwksReply{CacheControl: "public, max-age=30", Body: s.Keys.JWKS()}, nil
+}

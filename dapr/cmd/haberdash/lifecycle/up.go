@@ -1,0 +1,104 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"haberdash/dapr/launch"
+	"haberdash/dapr/launch/config"
+	"haberdash/dapr/launch/process"
+	"haberdash/dapr/launch/rundir"
+	"haberdash/dapr/launch/runfile"
+)
+
+// Up builds what is missing, starts the shop in the background and waits until it is ready.
+func Up(ctx context.Context, o config.Options, _ []string) error { return start(ctx, o) }
+
+// Backing starts only placement, scheduler and broker in the background.
+func Backing(ctx context.Context, o config.Options, _ []string) error {
+	o.BackingOnly = true
+	return start(ctx, o)
+}
+
+func start(ctx context.Context, o config.Options) error {
+	began := time.Now()
+	dir, err := launch.Build(ctx, o)
+	if errors.Is(err, rundir.ErrRunning) {
+		return alreadyRunning(ctx, dir)
+	}
+	if ctx.Err() != nil {
+		return errors.New("interrupted: nothing was started")
+	}
+	if err != nil {
+		return err
+	}
+	what := "all"
+	if o.BackingOnly {
+		what = "backing"
+	}
+	cmd, err := startSupervisor(dir, "supervise", what)
+	if err != nil {
+		return err
+	}
+	if err = waitForSupervisor(ctx, dir, cmd); errors.Is(err, rundir.ErrRunning) {
+		return alreadyRunning(ctx, dir)
+	} else if err != nil {
+		return err
+	}
+	st, err := rundir.ReadState(dir)
+	if err != nil {
+		return err
+	}
+	printAddresses(dir, st, o.BackingOnly)
+	fmt.Printf("ready after %s\n", time.Since(began).Round(100*time.Millisecond))
+	return nil
+}
+
+// alreadyRunning waits for a shop that another command has started or is starting, and changes nothing.
+func alreadyRunning(ctx context.Context, dir string) error {
+	st, err := waitForOther(ctx, dir, "the shop", "`make down`, then `make up` starts it again")
+	if err != nil {
+		return err
+	}
+	fmt.Println("already running")
+	printAddresses(dir, st, len(st.Processes) < 4)
+	return nil
+}
+
+func printAddresses(dir string, st rundir.State, backingOnly bool) {
+	if backingOnly {
+		fmt.Printf("placement  127.0.0.1:%d\nscheduler  127.0.0.1:%d\n", st.PortBase, st.PortBase+4)
+		// The rendered file has the choices and ports of this start.
+		fmt.Printf("next:      set -a; . %s; set +a; %s run -f %s\n",
+			launch.EnvFile(dir), filepath.Join(dir, "tools", "bin", "dapr"), runfile.Rendered(dir))
+		return
+	}
+	fmt.Printf("shop           http://localhost:%d\n", st.GatewayPort)
+	fmt.Printf("API            http://localhost:%d/docs\n", st.GatewayPort)
+	email, password := launch.Administrator(dir)
+	fmt.Printf("administrator  %s / %s\n", email, password)
+	fmt.Printf("mail           %s\n", filepath.Join(dir, "mail"))
+	if st.Choices["SECURE"] != "" {
+		fmt.Println("sidecars       authenticate by certificates, and refuse what dapr/secure does not allow")
+	}
+}
+
+// Supervise runs the shop until the program is asked to stop. It is the main function of the supervisor.
+func Supervise(ctx context.Context, o config.Options, args []string) error {
+	o.SkipBuild = true
+	o.BackingOnly = len(args) == 1 && args[0] == "backing"
+	o.Log = timestamped{os.Stdout}
+	defer process.CloseGuard()
+	s, err := launch.Start(ctx, o)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(o.Log, "ready")
+	<-ctx.Done()
+	fmt.Fprintln(o.Log, "stopping")
+	return s.Stop(context.Background())
+}

@@ -1,0 +1,162 @@
+package config
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"haberdash/dapr/launch/infra"
+	"haberdash/dapr/launch/ports"
+	"haberdash/dapr/launch/secrets"
+)
+
+// component is the part of a Dapr component file that says which secrets the component needs.
+type component struct {
+	Metadata struct {
+		Name string `yaml:"name"`
+	} `yaml:"metadata"`
+	Spec struct {
+		Metadata []struct {
+			SecretKeyRef struct {
+				Name string `yaml:"name"`
+			} `yaml:"secretKeyRef"`
+		} `yaml:"metadata"`
+	} `yaml:"spec"`
+}
+
+// components reads the component files of a directory.
+func components(dir string) (list []component, err error) {
+	files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range files {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		for dec := yaml.NewDecoder(strings.NewReader(string(b))); ; {
+			var c component
+			if err := dec.Decode(&c); errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				return nil, fmt.Errorf("%s: %w", path, err)
+			}
+			list = append(list, c)
+		}
+	}
+	return list, nil
+}
+
+// neededSecrets returns the secrets that the chosen components refer to, each with a text that names the component.
+func (o Options) neededSecrets() (map[string]string, error) {
+	needed := map[string]string{}
+	for _, c := range o.Choices() {
+		list, err := components(filepath.Join(o.Root, "components", c.Kind, c.Value))
+		if err != nil {
+			return nil, err
+		}
+		for _, component := range list {
+			for _, m := range component.Spec.Metadata {
+				if name := m.SecretKeyRef.Name; name != "" && needed[name] == "" {
+					needed[name] = fmt.Sprintf("%s=%s (component %s)", c.Variable, c.Value, component.Metadata.Name)
+				}
+			}
+		}
+	}
+	return needed, nil
+}
+
+// brokersVariable is the secret with the address of Kafka, or of the embedded broker.
+const brokersVariable = "KAFKA_BROKERS"
+
+// infraVars is the file in which `make infra` writes the addresses and passwords of the servers that it starts.
+func infraVars(root string) string { return infra.VarsFile(filepath.Join(root, ".run", "infra")) }
+
+// SecretValues returns the secrets that the chosen components need. They come from Env, from the environment, or from
+// the servers of `make infra`, in this order. For a secret that is in none of them, the error names the secret and the
+// component.
+func (o Options) SecretValues() (map[string]string, error) {
+	if o.Secrets != "env" {
+		return nil, nil
+	}
+	needed, err := o.neededSecrets()
+	if err != nil {
+		return nil, err
+	}
+	started, err := secrets.ReadFile(infraVars(o.Root))
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(needed)) {
+		value, set := o.Env[name]
+		if !set {
+			value, set = os.LookupEnv(name)
+		}
+		if !set {
+			value, set = started[name]
+		}
+		switch {
+		case set:
+			found[name] = value
+		case name == brokersVariable && o.PubSub == "embedded":
+		default:
+			return nil, fmt.Errorf("%s needs the secret %s: set the variable, or start the servers with `make infra`",
+				needed[name], name)
+		}
+	}
+	if o.PubSub == "embedded" {
+		found[brokersVariable] = fmt.Sprintf("127.0.0.1:%d", o.PortBase+ports.Broker)
+	}
+	return found, nil
+}
+
+// servers lists the real servers that the chosen components need.
+func (o Options) servers() (names []string) {
+	for _, c := range []struct{ choice, kind, name string }{
+		{o.State, "postgres", "postgres"}, {o.PubSub, "kafka", "kafka"}, {o.Mail, "smtp", "smtp"},
+	} {
+		if c.choice == c.kind {
+			names = append(names, c.name)
+		}
+	}
+	if o.State == "redis" || o.PubSub == "redis" {
+		names = append(names, "redis")
+	}
+	return names
+}
+
+// WithServers starts the servers that the chosen components need in <RunDir>/infra, for the shop or sidecar of a test,
+// and returns the options with their addresses in Env. stop ends the servers, and they die with this process. servers
+// is nil if the choices need none.
+func (o Options) WithServers(ctx context.Context) (with Options, servers *infra.Servers, stop func(), err error) {
+	if o, err = o.Complete(); err != nil {
+		return o, nil, nil, err
+	}
+	names := o.servers()
+	if len(names) == 0 {
+		return o, nil, func() {}, nil
+	}
+	servers, err = infra.Start(ctx, infra.Options{
+		Root: o.Root, Dir: filepath.Join(o.RunDir, "infra"), Servers: names, Log: o.Log,
+	})
+	if err != nil {
+		return o, nil, nil, err
+	}
+	env := maps.Clone(o.Env)
+	if env == nil {
+		env = map[string]string{}
+	}
+	maps.Copy(env, servers.Vars())
+	o.Env = env
+	return o, servers, servers.Stop, nil
+}

@@ -1,0 +1,49 @@
+package config
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestUnknownChoiceListsTheKnownOnes(t *testing.T) {
+	_, err := Options{State: "mongo"}.Complete()
+	require.ErrorContains(t, err, "STATE=mongo is unknown: the choices are ")
+	require.ErrorContains(t, err, "sqlite")
+	_, err = Options{State: "../pubsub"}.Complete()
+	require.Error(t, err)
+}
+
+func TestFromEnvRefusesInvalidPorts(t *testing.T) {
+	for _, v := range []string{"x", "0", "-1", "65536", "8080 "} {
+		t.Setenv("GATEWAY_PORT", v)
+		_, err := FromEnv()
+		require.ErrorContains(t, err, "GATEWAY_PORT="+v+" is not a port", v)
+	}
+	t.Setenv("GATEWAY_PORT", "8081")
+	t.Setenv("DAPR", "other")
+	_, err := FromEnv()
+	require.ErrorContains(t, err, "DAPR=system")
+}
+
+func TestAppsWithBuildTagsNeedTheirOwnRunDirectory(t *testing.T) {
+	_, err := Options{Tags: []string{"failpoints"}}.Complete()
+	require.ErrorContains(t, err, "a run directory of their own")
+	_, err = Options{Tags: []string{"failpoints"}, RunDir: t.TempDir()}.Complete()
+	require.NoError(t, err)
+}
+
+func TestSecureIsChosenByAVariable(t *testing.T) {
+	for value, want := range map[string]bool{"": false, "0": false, "1": true} {
+		t.Setenv("SECURE", value)
+		o, err := FromEnv()
+		require.NoError(t, err)
+		require.Equal(t, want, o.Secure, value)
+	}
+	t.Setenv("SECURE", "yes")
+	_, err := FromEnv()
+	require.ErrorContains(t, err, "SECURE=yes")
+
+	_, err = Options{Secure: true, System: true}.Complete()
+	require.ErrorContains(t, err, "DAPR=system")
+}

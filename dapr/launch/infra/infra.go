@@ -1,0 +1,279 @@
+// Package infra starts real servers that a shop can use instead of its embedded choices: Redis, PostgreSQL, Kafka and
+// an SMTP server. `make infra` and the tests use it.
+package infra
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"haberdash/dapr/launch/infra/server"
+	"haberdash/dapr/launch/ports"
+	"haberdash/dapr/launch/process"
+	"haberdash/dapr/launch/rundir"
+	"haberdash/dapr/launch/secrets"
+	"haberdash/dapr/launch/supervisor"
+	"haberdash/dapr/launch/toolchain"
+)
+
+const (
+	startTimeout = time.Minute
+	grace        = 20 * time.Second // a database first writes what it has in memory
+)
+
+// Options choose the servers and the directory of their data.
+type Options struct {
+	Root    string    // the checkout; default: toolchain.FindRoot
+	Dir     string    // data, logs, settings and state; default <Root>/.run/infra
+	Servers []string  // of server.Names; default: all
+	Address string    // that the servers listen on; default 127.0.0.1. Clients in containers need another one
+	Log     io.Writer // progress, a line each; default: none
+}
+
+func (o Options) complete() (Options, error) {
+	var err error
+	if o.Root, o.Dir, err = toolchain.Directories(o.Root, o.Dir, filepath.Join(".run", "infra")); err != nil {
+		return o, err
+	}
+	if len(o.Servers) == 0 {
+		o.Servers = server.Names
+	}
+	for _, name := range o.Servers {
+		if !slices.Contains(server.Names, name) {
+			return o, fmt.Errorf("there is no server %q: the choices are %s", name, strings.Join(server.Names, ", "))
+		}
+	}
+	if o.Log == nil {
+		o.Log = io.Discard
+	}
+	o.Address = cmp.Or(o.Address, "127.0.0.1")
+	return o, nil
+}
+
+// Check returns the error that Start would return for wrong options.
+func (o Options) Check() error {
+	_, err := o.complete()
+	return err
+}
+
+// Servers are servers that die with this process. Their data and ports stay. A server is a process of the supervisor,
+// under its name.
+type Servers struct {
+	*supervisor.Supervisor
+	opts     Options
+	settings server.Settings // chosen at the first start
+	block    *ports.Block
+
+	mu   sync.Mutex
+	vars map[string]string
+}
+
+// Start starts the servers at the same time and waits until each answers. The first start chooses ports and passwords;
+// later ones find them in the directory. It returns rundir.ErrRunning if another process runs servers on the directory.
+// After any other error nothing is left running.
+func Start(ctx context.Context, o Options) (*Servers, error) {
+	o, err := o.complete()
+	if err != nil {
+		return nil, err
+	}
+	sup, err := supervisor.Open(o.Dir, o.Log)
+	if err != nil {
+		return nil, err
+	}
+	s := &Servers{Supervisor: sup, opts: o, vars: map[string]string{}}
+	if err := s.startAll(ctx); err != nil {
+		s.Update(func(st *rundir.State) { st.Error = err.Error() })
+		s.stop(rundir.Failed)
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Servers) startAll(ctx context.Context) error {
+	if err := s.StartGuard(ctx, s.opts.Root); err != nil {
+		return err
+	}
+	if err := s.readSettings(); err != nil {
+		return err
+	}
+	s.Update(func(st *rundir.State) { st.PortBase = s.block.Base })
+
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	errs := make(chan error, len(s.opts.Servers))
+	for _, name := range s.opts.Servers {
+		go func() {
+			err := s.startOne(ctx, name)
+			if err != nil {
+				cancel() // the others need not continue
+			}
+			errs <- err
+		}()
+	}
+	var err error
+	for range s.opts.Servers {
+		// The first error is the cause; those after it come from the cancellation.
+		if e := <-errs; e != nil && err == nil {
+			err = e
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if err := secrets.WriteFile(VarsFile(s.opts.Dir), s.Vars()); err != nil {
+		return err
+	}
+	s.Update(func(st *rundir.State) { st.Status = rundir.Ready })
+	return nil
+}
+
+// VarsFile is the file with the addresses and passwords of running servers, in a form that a shell can read.
+func VarsFile(dir string) string { return filepath.Join(dir, "vars.env") }
+
+// readSettings reads the ports and passwords of the first start, or chooses them.
+func (s *Servers) readSettings() error {
+	path := s.settingsPath()
+	vars, err := secrets.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if before := vars["PORT_BASE"]; before != "" {
+		base, err := strconv.Atoi(before)
+		if err != nil {
+			return fmt.Errorf("%s: PORT_BASE: %w", path, err)
+		}
+		if s.block, err = ports.ReserveAt(base); err != nil {
+			return fmt.Errorf("%w: remove the line PORT_BASE from %s to get other ports", err, path)
+		}
+	} else {
+		if s.block, err = ports.Reserve(); err != nil {
+			return err
+		}
+		vars["PORT_BASE"] = strconv.Itoa(s.block.Base)
+	}
+	for _, name := range []string{"REDIS_PASSWORD", "POSTGRES_PASSWORD"} {
+		if vars[name] == "" {
+			vars[name] = secrets.New()
+		}
+	}
+	s.settings = server.Settings{
+		Root: s.opts.Root, Dir: s.opts.Dir, Address: s.opts.Address, Log: s.opts.Log, PortBase: s.block.Base,
+		RedisPassword: vars["REDIS_PASSWORD"], PostgresPassword: vars["POSTGRES_PASSWORD"],
+	}
+	return secrets.WriteFile(path, vars)
+}
+
+func (s *Servers) settingsPath() string { return filepath.Join(s.opts.Dir, "settings.env") }
+
+// startOne prepares the directory of a server, starts the server and waits until it answers.
+func (s *Servers) startOne(ctx context.Context, name string) error {
+	began := time.Now()
+	prepared, err := server.Prepare(ctx, name, s.settings)
+	if err != nil {
+		return err
+	}
+	for _, port := range prepared.Ports {
+		if !ports.Free(port) {
+			return fmt.Errorf("port %d (%s) is in use%s: "+
+				"stop that process, or remove the line PORT_BASE from %s to get other ports",
+				port, name, ports.Holder(port), s.settingsPath())
+		}
+	}
+	s.mu.Lock()
+	maps.Copy(s.vars, prepared.Vars)
+	s.mu.Unlock()
+	if err := s.Supervisor.Start(s.spec(name, prepared)); err != nil {
+		return err
+	}
+	if err := s.await(ctx, name); err != nil {
+		return err
+	}
+	fmt.Fprintf(s.opts.Log, "%s: ready after %s\n", name, time.Since(began).Round(10*time.Millisecond))
+	return nil
+}
+
+func (s *Servers) await(ctx context.Context, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	return s.Await(ctx, nil, name)
+}
+
+// RestartServer starts a server after Terminate or Kill on the same port with the same data, and waits until it
+// answers. It does nothing for a server that runs.
+func (s *Servers) RestartServer(ctx context.Context, name string) error {
+	if p, ok := s.Process(name); ok && p.Alive() {
+		return nil
+	}
+	if err := s.Restart(name); err != nil {
+		return err
+	}
+	return s.await(ctx, name)
+}
+
+// Vars returns the variables that the components in components/ read, for the servers that were started: REDIS_HOST
+// (host:port), REDIS_PASSWORD, POSTGRES_CONNECTION (a URL), KAFKA_BROKERS (host:port), SMTP_HOST, SMTP_PORT, SMTP_USER
+// and SMTP_PASSWORD.
+func (s *Servers) Vars() map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.vars)
+}
+
+// Names lists the servers that were started; none for nil Servers.
+func (s *Servers) Names() []string {
+	if s == nil {
+		return nil
+	}
+	return slices.Clone(s.opts.Servers)
+}
+
+// Stop ends all servers and removes the file of variables. Data stays.
+func (s *Servers) Stop() { s.stop(rundir.Stopped) }
+
+func (s *Servers) stop(status string) {
+	_ = os.Remove(VarsFile(s.opts.Dir))
+	s.Update(func(st *rundir.State) { st.Status = rundir.Stopping })
+	s.TerminateAll(0, s.opts.Servers)
+	if err := s.Close(status); err != nil {
+		fmt.Fprintln(s.opts.Log, err)
+	}
+	s.block.Release()
+}
+
+// Down stops the servers of a directory and what a launcher that was killed left behind; data stays. It reports whether
+// there was anything to stop.
+func Down(ctx context.Context, o Options) (bool, error) {
+	o, err := o.complete()
+	if err != nil {
+		return false, err
+	}
+	_, was, err := rundir.Down(ctx, o.Dir)
+	if err != nil {
+		return was, err
+	}
+	return was, os.RemoveAll(VarsFile(o.Dir))
+}
+
+// MailDir is the directory in which the SMTP server writes each message as an .eml file.
+func (s *Servers) MailDir() string { return server.MailDir(s.opts.Dir) }
+
+// spec describes a server to the supervisor.
+func (s *Servers) spec(name string, prepared server.Server) supervisor.Spec {
+	isDapr := func(name string) bool { return strings.HasPrefix(name, "DAPR_") || strings.HasPrefix(name, "APP_") }
+	return supervisor.Spec{
+		Name: name, Kind: process.KindBacking, Ports: prepared.Ports, Healthy: prepared.Healthy,
+		Command: process.Command{
+			Args: prepared.Args, Env: process.Environment(isDapr, nil), Dir: s.opts.Dir,
+			Log: filepath.Join(s.opts.Dir, name+".log"), Stop: prepared.Stop, Grace: grace,
+		},
+	}
+}

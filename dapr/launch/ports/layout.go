@@ -1,0 +1,30 @@
+package ports
+
+// A shop uses the port of the gateway and one block: ten ports for placement, scheduler and broker, then ten for each
+// app in the order of dapr/apps.yaml.
+const (
+	DefaultGateway = 8080
+	DefaultBase    = 23100 // below the ports that systems assign to clients (32768 and up)
+	BlockSize      = 100
+)
+
+// Offsets in a block.
+const (
+	Placement = iota
+	PlacementHealth
+	PlacementMetrics
+	PlacementRaft
+	Scheduler
+	SchedulerHealth
+	SchedulerMetrics
+	EtcdClient
+	EtcdPeer
+	Broker
+	FirstApp // the gateway, if its port is one of the block
+)
+
+// Offsets of sentry, at the end of the block.
+const (
+	Sentry = iota + 90
+	SentryHealth
+)

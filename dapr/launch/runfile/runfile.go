@@ -1,0 +1,194 @@
+// Package runfile reads dapr/apps.yaml, the file that `dapr run -f` starts the apps from, and renders it for one shop:
+// its ports, its infrastructure, its environment and its access rules. No app is named here: the file lists them.
+package runfile
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"haberdash/dapr/launch/config"
+	"haberdash/dapr/launch/ports"
+)
+
+// File is a run file. It keeps members that it does not know.
+type File struct {
+	Version int    `yaml:"version"`
+	Common  Common `yaml:"common"`
+	Apps    []App  `yaml:"apps"`
+}
+
+// Common is what a run file says of all apps.
+type Common struct {
+	ConfigFile    string            `yaml:"configFilePath"`
+	Resources     []string          `yaml:"resourcesPaths"`
+	PlacementHost string            `yaml:"placementHostAddress"`
+	SchedulerHost string            `yaml:"schedulerHostAddress"`
+	Env           map[string]string `yaml:"env,omitempty"`
+	Rest          map[string]any    `yaml:",inline"`
+}
+
+// App is an app and its sidecar.
+type App struct {
+	AppID        string            `yaml:"appID"`
+	Dir          string            `yaml:"appDirPath"`
+	Port         int               `yaml:"appPort"`
+	HTTPPort     int               `yaml:"daprHTTPPort"`
+	GRPCPort     int               `yaml:"daprGRPCPort"`
+	InternalPort int               `yaml:"daprInternalGRPCPort"`
+	MetricsPort  int               `yaml:"metricsPort"`
+	ConfigFile   string            `yaml:"configFilePath,omitempty"`
+	Command      []string          `yaml:"command"`
+	Env          map[string]string `yaml:"env"` // never empty: the dapr CLI 1.16 panics if only common has one
+	Rest         map[string]any    `yaml:",inline"`
+}
+
+// Source is the run file of a checkout.
+func Source(root string) string { return filepath.Join(root, "dapr", "apps.yaml") }
+
+// Rendered is the run file of a run directory.
+func Rendered(runDir string) string { return filepath.Join(runDir, "apps.yaml") }
+
+// Read reads a run file. It fails if an app lacks a port, a command or an environment.
+func Read(path string) (File, error) {
+	var f File
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return f, err
+	}
+	if err := yaml.Unmarshal(b, &f); err != nil {
+		return f, fmt.Errorf("%s: %w", path, err)
+	}
+	for _, a := range f.Apps {
+		if a.AppID == "" || a.Port == 0 || a.HTTPPort == 0 || a.GRPCPort == 0 || a.InternalPort == 0 ||
+			a.MetricsPort == 0 || len(a.Command) == 0 || len(a.Env) == 0 {
+			return f, fmt.Errorf("%s: app %q needs appPort, the four dapr ports, command and env", path, a.AppID)
+		}
+	}
+	return f, nil
+}
+
+// Write writes a run file.
+func (f File) Write(path string) error {
+	b, err := yaml.Marshal(f)
+	if err != nil {
+		return err
+	}
+	note := "# Written by the launcher from dapr/apps.yaml; changes here are lost.\n"
+	return os.WriteFile(path, append([]byte(note), b...), 0o644)
+}
+
+// Render returns the run file with the ports, infrastructure, environment and absolute paths of a shop. The options
+// must be complete.
+func (f File) Render(o config.Options) File {
+	base := filepath.Join(o.Root, "dapr")
+	abs := func(p string) string {
+		if filepath.IsAbs(p) {
+			return p
+		}
+		return filepath.Join(base, p)
+	}
+	out := f
+	out.Common.ConfigFile = abs(f.Common.ConfigFile)
+	out.Common.Resources = nil
+	for _, r := range f.Common.Resources {
+		r = abs(r)
+		for _, c := range o.Choices() {
+			if kind := filepath.Join(o.Root, "components", c.Kind); filepath.Dir(r) == kind {
+				r = filepath.Join(kind, c.Value)
+			}
+		}
+		out.Common.Resources = append(out.Common.Resources, r)
+	}
+	out.Common.PlacementHost = addressIn(o, f.Common.PlacementHost)
+	out.Common.SchedulerHost = addressIn(o, f.Common.SchedulerHost)
+	out.Common.Env = overridden(o, f.Common.Env)
+
+	out.Apps = nil
+	for _, a := range f.Apps {
+		a.Dir = o.RunDir
+		if o.Secure {
+			a.ConfigFile = configPath(o.RunDir, a.AppID)
+		}
+		for _, p := range []*int{&a.Port, &a.HTTPPort, &a.GRPCPort, &a.InternalPort, &a.MetricsPort} {
+			*p = portIn(o, *p)
+		}
+		a.Env = overridden(o, a.Env)
+		maps.Copy(a.Env, o.Env)
+		out.Apps = append(out.Apps, a)
+	}
+	return out
+}
+
+// portIn returns the port of the shop for a port of the file.
+func portIn(o config.Options, port int) int {
+	switch {
+	case port == ports.DefaultGateway:
+		return o.GatewayPort
+	case port >= ports.DefaultBase && port < ports.DefaultBase+ports.BlockSize:
+		return port - ports.DefaultBase + o.PortBase
+	}
+	return port
+}
+
+func addressIn(o config.Options, address string) string {
+	host, port, ok := strings.Cut(address, ":")
+	n, err := strconv.Atoi(port)
+	if !ok || err != nil {
+		return address
+	}
+	return fmt.Sprintf("%s:%d", host, portIn(o, n))
+}
+
+// overridden lets this process's environment and that of the options replace values, but not add names: RATE_LIMIT=off
+// applies to the app whose env in the file has RATE_LIMIT.
+func overridden(o config.Options, env map[string]string) map[string]string {
+	out := maps.Clone(env)
+	for k := range out {
+		if v, ok := os.LookupEnv(k); ok {
+			out[k] = v
+		}
+		if v, ok := o.Env[k]; ok {
+			out[k] = v
+		}
+	}
+	return out
+}
+
+// Ports lists every port on which the shop of a rendered run file will listen.
+func (f File) Ports(o config.Options) []ports.Used {
+	var list []ports.Used
+	add := func(port int, what string) {
+		variable := "PORT_BASE"
+		if port == o.GatewayPort {
+			variable = "GATEWAY_PORT"
+		}
+		list = append(list, ports.Used{Port: port, For: what, Variable: variable})
+	}
+	for i, what := range []string{
+		"placement", "placement health", "placement metrics", "placement raft",
+		"scheduler", "scheduler health", "scheduler metrics", "etcd client", "etcd peer", "broker",
+	} {
+		add(o.PortBase+i, what)
+	}
+	if o.Secure {
+		add(o.PortBase+ports.Sentry, "sentry")
+		add(o.PortBase+ports.SentryHealth, "sentry health")
+	}
+	if o.BackingOnly {
+		return list
+	}
+	for _, a := range f.Apps {
+		add(a.Port, a.AppID)
+		add(a.HTTPPort, a.AppID+"'s sidecar, HTTP")
+		add(a.GRPCPort, a.AppID+"'s sidecar, gRPC")
+		add(a.InternalPort, a.AppID+"'s sidecar, internal")
+		add(a.MetricsPort, a.AppID+"'s sidecar, metrics")
+	}
+	return list
+}

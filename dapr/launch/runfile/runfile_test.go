@@ -1,0 +1,113 @@
+package runfile
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"haberdash/dapr/launch/config"
+	"haberdash/dapr/launch/ports"
+)
+
+func defaults(t *testing.T, o config.Options) (config.Options, File) {
+	t.Helper()
+	o, err := o.Complete()
+	require.NoError(t, err)
+	f, err := Read(Source(o.Root))
+	require.NoError(t, err)
+	return o, f
+}
+
+func TestRenderedDefaultsEqualTheFileOfTheCheckout(t *testing.T) {
+	for _, v := range []string{
+		"LOG_LEVEL", "RATE_LIMIT", "DEMO_CATALOGUE", "ADMIN_EMAIL", "ADMIN_PASSWORD", "OTEL_SERVICE_NAME",
+	} {
+		if old, ok := os.LookupEnv(v); ok {
+			os.Unsetenv(v)
+			t.Cleanup(func() { os.Setenv(v, old) })
+		}
+	}
+	o, f := defaults(t, config.Options{})
+	got := f.Render(o)
+
+	want := f
+	base := filepath.Join(o.Root, "dapr")
+	want.Common.ConfigFile = filepath.Join(base, f.Common.ConfigFile)
+	want.Common.Resources = nil
+	for _, r := range f.Common.Resources {
+		want.Common.Resources = append(want.Common.Resources, filepath.Join(base, r))
+	}
+	want.Apps = slices.Clone(f.Apps)
+	for i := range want.Apps {
+		want.Apps[i].Dir = filepath.Join(base, f.Apps[i].Dir)
+	}
+	require.Equal(t, want, got)
+
+	for _, path := range append(got.Common.Resources, got.Common.ConfigFile) {
+		_, err := os.Stat(path)
+		require.NoError(t, err)
+	}
+}
+
+func TestRenderAppliesPortsChoicesAndEnvironment(t *testing.T) {
+	t.Setenv("RATE_LIMIT", "off")
+	t.Setenv("NOT_IN_THE_FILE", "x")
+	o, f := defaults(t, config.Options{
+		RunDir: t.TempDir(), PortBase: 31000, GatewayPort: 9999, Env: map[string]string{"EXTRA": "1"},
+	})
+	o.State = "redis"
+	got := f.Render(o)
+	require.Contains(t, got.Common.Resources, filepath.Join(o.Root, "components", "state", "redis"))
+	require.NotContains(t, got.Common.Resources, filepath.Join(o.Root, "components", "state", "sqlite"))
+	require.Equal(t, "127.0.0.1:31000", got.Common.PlacementHost)
+	require.Equal(t, "127.0.0.1:31004", got.Common.SchedulerHost)
+	for i, a := range got.Apps {
+		require.Equal(t, o.RunDir, a.Dir)
+		require.Equal(t, f.Apps[i].HTTPPort-ports.DefaultBase+31000, a.HTTPPort)
+		require.Equal(t, "1", a.Env["EXTRA"])
+		require.NotContains(t, a.Env, "NOT_IN_THE_FILE")
+		if a.AppID == "gateway" {
+			require.Equal(t, 9999, a.Port)
+			require.Equal(t, "off", a.Env["RATE_LIMIT"])
+		}
+	}
+	require.NotContains(t, f.Apps[0].Env, "EXTRA", "Render does not change the file that it renders")
+}
+
+func TestNoTwoListenersShareAPort(t *testing.T) {
+	o, f := defaults(t, config.Options{})
+	seen := map[int]string{}
+	for _, p := range f.Render(o).Ports(o) {
+		require.Empty(t, seen[p.Port], "%s and %s", p.For, seen[p.Port])
+		seen[p.Port] = p.For
+		if p.Port != ports.DefaultGateway {
+			require.GreaterOrEqual(t, p.Port, ports.DefaultBase)
+			require.Less(t, p.Port, ports.DefaultBase+ports.BlockSize)
+		}
+	}
+}
+
+// The configurations lose nothing of the common one, and no app is left out: a sidecar without rules allows every call.
+func TestEachSidecarGetsTheAccessRulesOfItsApp(t *testing.T) {
+	o, f := defaults(t, config.Options{RunDir: t.TempDir(), Secure: true})
+	f = f.Render(o)
+	require.NoError(t, f.WriteAccessRules(o.Root, o.RunDir))
+	common, err := readConfiguration(f.Common.ConfigFile)
+	require.NoError(t, err)
+	for _, a := range f.Apps {
+		got, err := readConfiguration(a.ConfigFile)
+		require.NoError(t, err)
+		rules, err := readConfiguration(accessPath(o.Root, a.AppID))
+		require.NoError(t, err)
+		require.Equal(t, "deny", got.Spec["accessControl"].(map[string]any)["defaultAction"])
+		require.Equal(t, rules.Spec["accessControl"], got.Spec["accessControl"])
+		delete(got.Spec, "accessControl")
+		require.Equal(t, common, got)
+	}
+
+	f.Apps = append(f.Apps, App{AppID: "newcomer"})
+	require.ErrorContains(t, f.WriteAccessRules(o.Root, o.RunDir), "newcomer.yaml")
+}

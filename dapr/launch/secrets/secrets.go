@@ -1,0 +1,101 @@
+// Package secrets keeps the secrets of a run directory in files with a NAME=value in each line: those that a local shop
+// generates for itself, and the passwords of servers.
+package secrets
+
+import (
+	"bufio"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// generated are the secrets that a local shop generates: true for those that change at every start.
+var generated = map[string]bool{
+	"APP_API_TOKEN":      true,  // with it a sidecar and its app authenticate to each other
+	"ID_KEY":             false, // ids are derived with it, so it must stay as long as the data
+	"KEY_ENCRYPTION_KEY": false, // the signing keys in the store are encrypted with it
+}
+
+// FileName is the name of the file with the generated secrets in a run directory.
+const FileName = "secrets.env"
+
+// New returns a random secret of 24 hexadecimal digits.
+func New() string {
+	b := make([]byte, 12)
+	_, _ = rand.Read(b) // never fails (crypto/rand, Go 1.24)
+	return hex.EncodeToString(b)
+}
+
+// Generate returns the secrets of a run directory. It creates those that are missing and replaces those that change at
+// every start.
+func Generate(runDir string) (map[string]string, error) {
+	path := filepath.Join(runDir, FileName)
+	vars, err := ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	for name, changes := range generated {
+		if vars[name] == "" || changes {
+			vars[name] = New() + New()
+		}
+	}
+	return vars, WriteFile(path, vars)
+}
+
+// Fingerprints returns, by name, fingerprints of the secrets on which the data of a run directory depends. Equal
+// secrets have equal fingerprints, and a fingerprint does not disclose its secret. Secrets that do not exist yet are
+// left out.
+func Fingerprints(runDir string) (map[string]string, error) {
+	vars, err := ReadFile(filepath.Join(runDir, FileName))
+	prints := map[string]string{}
+	for name, changes := range generated {
+		if changes || vars[name] == "" {
+			continue
+		}
+		h := hmac.New(sha256.New, []byte(vars[name]))
+		h.Write([]byte("haberdash fingerprint of " + name))
+		prints[name] = hex.EncodeToString(h.Sum(nil)[:8])
+	}
+	return prints, err
+}
+
+// ReadFile reads the variables of a file; none if the file does not exist.
+func ReadFile(path string) (map[string]string, error) {
+	vars := map[string]string{}
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return vars, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		if k, v, ok := strings.Cut(lines.Text(), "="); ok {
+			vars[k] = v
+		}
+	}
+	return vars, lines.Err()
+}
+
+// WriteFile writes the variables in a form that a shell can read too. Only the owner may read the file.
+func WriteFile(path string, vars map[string]string) error {
+	var b strings.Builder
+	for _, k := range slices.Sorted(maps.Keys(vars)) {
+		fmt.Fprintf(&b, "%s=%s\n", k, vars[k])
+	}
+	if err := os.WriteFile(path+".new", []byte(b.String()), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"text/template"
+
+	"gopkg.in/yaml.v3"
+
+	"haberdash/internal/roster"
+)
+
+// file is a file that repeats the roster: as it is, and as it should be.
+type file struct{ path, have, want string }
+
+// render reads the files below the root of the checkout and renders what they should contain.
+func render(root string) (files []file, err error) {
+	components, err := filepath.Glob(filepath.Join(root, "components", "*", "*", "*.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	edits := map[string]func(text string) (string, error){
+		"dapr/resources/subscriptions.yaml": whole(subscriptions),
+		"dapr/Kustomization":                whole(kustomization),
+		"tye.yaml":                          whole(tye),
+		"deploy/base/kustomization.yaml":    replace(`(?:  - [a-z-]+\.yaml\n)+labels:`, manifests()+"labels:"),
+		"deploy/servers/broker/broker.yaml": replace(`-topics=\S+`, "-topics="+strings.Join(roster.Topics(), ",")),
+		"deploy/compose/infra.yaml":         replace(`for t in [^;]+;`, "for t in "+strings.Join(roster.Topics(), " ")+";"),
+		"tests/fuzz/schemathesis.toml":      replace(`apps\.values = \[[^\]]*\]`, "apps.values = "+quoted(roster.IDs()[1:])),
+	}
+	for _, path := range components {
+		name, err := filepath.Rel(root, path)
+		if err != nil {
+			return nil, err
+		}
+		edits[filepath.ToSlash(name)] = scopes
+	}
+	policies, err := access(root)
+	if err != nil {
+		return nil, err
+	}
+	for _, app := range roster.IDs() {
+		edits["dapr/secure/"+app+".yaml"] = from(accessRules, map[string]any{"App": app, "Policies": policies[app]})
+	}
+	var failed error
+	for path, edit := range edits {
+		have, err := os.ReadFile(filepath.Join(root, path))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
+		want, err := edit(string(have))
+		if err != nil {
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", path, err))
+		}
+		files = append(files, file{path, string(have), want})
+	}
+	return files, failed
+}
+
+// whole renders a file from a template and the list of apps.
+func whole(t *template.Template) func(string) (string, error) { return from(t, roster.Apps()) }
+
+func from(t *template.Template, data any) func(string) (string, error) {
+	return func(string) (string, error) {
+		var b strings.Builder
+		err := t.Execute(&b, data)
+		return b.String(), err
+	}
+}
+
+// replace replaces what a pattern matches, which must be there once.
+func replace(pattern, by string) func(string) (string, error) {
+	re := regexp.MustCompile(pattern)
+	return func(text string) (string, error) {
+		if n := len(re.FindAllString(text, -1)); n != 1 {
+			return text, fmt.Errorf("%d places match %s, expected one", n, pattern)
+		}
+		return re.ReplaceAllLiteralString(text, by), nil
+	}
+}
+
+var scopesBlock = regexp.MustCompile(`(?m)^scopes:\n(?:  - .*\n)+`)
+
+// scopes names the apps that may use a component, at the end of the component's file.
+func scopes(text string) (string, error) {
+	var component struct{ Metadata struct{ Name string } }
+	if err := yaml.Unmarshal([]byte(text), &component); err != nil {
+		return text, err
+	}
+	if len(scopesBlock.FindAllString(text, -1)) != 1 {
+		return text, errors.New("expected one list of scopes")
+	}
+	block := "scopes:\n"
+	for _, app := range roster.Apps() {
+		if app.UsesComponent(component.Metadata.Name) {
+			block += "  - " + app.ID + "\n"
+		}
+	}
+	return scopesBlock.ReplaceAllLiteralString(text, block), nil
+}
+
+func manifests() (lines string) {
+	for _, app := range roster.IDs() {
+		lines += "  - " + app + ".yaml\n"
+	}
+	return lines
+}
+
+func quoted(list []string) string { return `["` + strings.Join(list, `", "`) + `"]` }

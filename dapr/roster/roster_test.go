@@ -1,0 +1,56 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"gopkg.in/yaml.v3"
+
+	"haberdash/internal/roster"
+)
+
+var root = filepath.Join("..", "..")
+
+// A scope or topic that is missing or misspelt is no error to Dapr: the component or the event is just not there.
+func TestFilesRepeatTheRoster(t *testing.T) {
+	t.Parallel()
+	files, err := render(root)
+	require.NoError(t, err)
+	require.Greater(t, len(files), 15)
+	for _, f := range files {
+		require.Equal(t, f.want, f.have, "%s: run make roster", f.path)
+	}
+}
+
+func TestRunFileListsTheAppsOfTheRoster(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join(root, "dapr", "apps.yaml"))
+	require.NoError(t, err)
+	var run struct {
+		Apps []struct {
+			ID   string `yaml:"appID"`
+			Port int    `yaml:"appPort"`
+		}
+	}
+	require.NoError(t, yaml.Unmarshal(text, &run))
+	require.Len(t, run.Apps, len(roster.Apps()))
+	for i, app := range roster.Apps() {
+		require.Equal(t, app.ID, run.Apps[i].ID)
+		require.Equal(t, app.Port, run.Apps[i].Port)
+	}
+}
+
+// Every app has its program, its access rules and its manifest.
+func TestEveryAppHasItsFiles(t *testing.T) {
+	t.Parallel()
+	for _, app := range roster.IDs() {
+		require.FileExists(t, filepath.Join(root, "apps", app, "main.go"))
+		require.FileExists(t, filepath.Join(root, "dapr", "secure", app+".yaml"))
+		require.FileExists(t, filepath.Join(root, "deploy", "base", app+".yaml"))
+	}
+	folders, err := os.ReadDir(filepath.Join(root, "apps"))
+	require.NoError(t, err)
+	require.Len(t, folders, len(roster.IDs()), "an app outside the roster")
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"text/template"
+
+	"haberdash/internal/roster"
+)
+
+var functions = template.FuncMap{"deadLetterTopic": roster.DeadLetterTopic, "serving": roster.Serving}
+
+func parse(text string) *template.Template {
+	return template.Must(template.New("").Funcs(functions).Parse(text))
+}
+
+var subscriptions = parse(`# Which app receives which topic: one subscription for each topic and app. Written by ` + "`make roster`" + ` from
+# internal/roster.
+#
+# Bulk delivery saves a request for each event under load; a single event waits at most maxAwaitDurationMs. A delivery
+# that the app refuses again and again (see resiliency.yaml) goes to the app's own dead-letter topic. There it gets one
+# more attempt and then becomes a dead letter (internal/consumer), so that it does not block its partition for ever.
+# Other faults of the broker do no harm: an app fetches what it misses from the source's feed.
+{{- range $app := .}}{{range .Topics}}
+---
+apiVersion: dapr.io/v2alpha1
+kind: Subscription
+metadata:
+  name: {{.}}-{{$app.ID}}
+spec:
+  pubsubname: pubsub
+  topic: {{.}}
+  routes:
+    default: /events/{{.}}
+  deadLetterTopic: {{deadLetterTopic $app.ID}}
+  bulkSubscribe:
+    enabled: true
+    maxMessagesCount: 100
+    maxAwaitDurationMs: 20
+scopes:
+  - {{$app.ID}}
+{{- end}}{{end}}
+# Dead-letter topics have no dead-letter topic themselves: an app refuses their deliveries only while it cannot store
+# dead letters, and then they wait.
+{{- range .}}{{if .Follows}}
+---
+apiVersion: dapr.io/v2alpha1
+kind: Subscription
+metadata:
+  name: {{deadLetterTopic .ID}}
+spec:
+  pubsubname: pubsub
+  topic: {{deadLetterTopic .ID}}
+  routes:
+    default: /events/{{deadLetterTopic .ID}}
+scopes:
+  - {{.ID}}
+{{- end}}{{end}}
+`)
+
+var kustomization = parse(`# What all sidecars are configured with, for Kubernetes: see deploy/base/dapr. Written by ` + "`make roster`" + ` from
+# internal/roster.
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+resources:
+  - config.yaml
+  - resources/resiliency.yaml
+  - resources/subscriptions.yaml
+{{- range .}}
+  - secure/{{.ID}}.yaml
+{{- end}}
+`)
+
+var tye = parse(`# The same apps as dapr/apps.yaml for Tye (https://github.com/dotnet/tye). Tye has been archived since 2023 and supports
+# one components path and no more than this of Dapr: use ` + "`make up` or `dapr run -f`" + `. Written by ` + "`make roster`" + ` from
+# internal/roster.
+name: haberdash
+extensions:
+  - name: dapr
+    config: haberdash
+    components-path: ./dapr
+services:
+{{- range .}}
+  - name: {{.ID}}
+    executable: ./bin/{{.ID}}
+    workingDirectory: .run
+    bindings:
+      - protocol: http
+        port: {{.Port}}
+{{- end}}
+`)
+
+// accessRules is the configuration of one app's sidecar: .App, and .Policies.
+var accessRules = parse(`# Which apps may call which operations of {{.App}} when the sidecars know each other (SECURE=1); every other call is
+# refused with 403. Written by ` + "`make roster`" + ` from the calls in the source code. In Dapr's rules a name also covers what lies
+# below it, and a wildcard has an effect only at its end (dapr/dapr, pkg/config/acl_trie.go).
+apiVersion: dapr.io/v1alpha1
+kind: Configuration
+metadata:
+  name: {{.App}}
+spec:
+  accessControl:
+    defaultAction: deny
+    trustDomain: public
+    policies:{{if not .Policies}} []{{end}}
+{{- range .Policies}}
+      - appId: {{.Caller}}
+        trustDomain: public
+        namespace: default
+        defaultAction: deny
+        operations:
+{{- range .Operations}}
+          - name: {{.Name}}
+            httpVerb: {{.Verbs}}
+            action: allow
+{{- end}}
+{{- end}}
+`)

@@ -1,0 +1,102 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"haberdash/internal/contract"
+	"haberdash/internal/sidecar"
+	"haberdash/internal/telemetry"
+)
+
+// Handler applies an event to the app. It is called at least once for each event, so it must be idempotent.
+//
+// A Permanent error makes the event a dead letter, and its log continues. After any other error the broker delivers
+// the event again, and the events behind it in its log wait. The text of an error is logged, stored and shown to
+// administrators: it must not quote the event's data.
+type Handler func(ctx context.Context, e contract.Event) error
+
+// BatchHandler applies several events of one type, in the order of their log; between them there may be events without
+// a handler. After an error each event is handled once more by the type's Handler, which also decides whether an error
+// is permanent.
+type BatchHandler func(ctx context.Context, events []contract.Event) error
+
+// Concurrently makes a BatchHandler that calls h for all events at once, for events whose order does not matter.
+func Concurrently(h Handler) BatchHandler {
+	return func(ctx context.Context, events []contract.Event) error {
+		work, ctx := errgroup.WithContext(ctx)
+		for _, e := range events {
+			work.Go(func() error {
+				return callBounded(ctx, e, func(ctx context.Context) error { return h(ctx, e) })
+			})
+		}
+		return work.Wait()
+	}
+}
+
+// Permanent marks an error that a repetition cannot repair.
+func Permanent(err error) error { return permanent{err} }
+
+// IsPermanent tells whether an error was marked by Permanent.
+func IsPermanent(err error) bool { return errors.As(err, &permanent{}) }
+
+type permanent struct{ error }
+
+func (p permanent) Unwrap() error { return p.error }
+
+// isFinal tells whether a failed event becomes a dead letter. An attempt that ctx has cut off does not count, whatever the
+// handler has made of it.
+func isFinal(ctx context.Context, err error, lastAttempt bool) bool {
+	return ctx.Err() == nil && (IsPermanent(err) || lastAttempt)
+}
+
+// handlerTimeout bounds the handling of one event. It is shorter than the sidecar's timeout of a delivery, so that a
+// handler that hangs fails like any other.
+const handlerTimeout = 20 * time.Second
+
+// callHandler calls the handler of the event's type, if there is one.
+func (c *Consumer) callHandler(ctx context.Context, e contract.Event) error {
+	h := c.o.Handlers[e.Type]
+	if h == nil {
+		return nil
+	}
+	err := callBounded(ctx, e, func(ctx context.Context) error { return h(ctx, e) })
+	if err == nil {
+		c.onHandled(e)
+	}
+	return err
+}
+
+// callBounded calls a handler whose first event is e. A panic becomes an error: otherwise it would stop the log.
+func callBounded(ctx context.Context, e contract.Event, h func(context.Context) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			telemetry.Log(ctx).Error().Str("event", e.ID).Bytes("stack", debug.Stack()).Msg("a handler panicked")
+			err = fmt.Errorf("the handler panicked: %v", p)
+		}
+	}()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, handlerTimeout)
+	defer cancel()
+	return h(ctx)
+}
+
+// handleUnpositioned handles an event of a source without a log: each time it is delivered, in no order.
+func (c *Consumer) handleUnpositioned(ctx context.Context, e contract.Event, lastAttempt bool) sidecar.Outcome {
+	err := c.callHandler(ctx, e)
+	switch {
+	case err == nil:
+		return sidecar.Done
+	case isFinal(ctx, err, lastAttempt):
+		return c.refuse(ctx, Log{Source: e.Source}, e, err)
+	}
+	telemetry.Log(ctx).Warn().Err(err).Str("event", e.ID).Str("type", e.Type).Msg("an event waits for its next delivery")
+	return sidecar.Retry
+}

@@ -1,0 +1,242 @@
+package consumer
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"haberdash/internal/contract"
+	"haberdash/internal/sidecar"
+	"haberdash/internal/telemetry"
+)
+
+// logReader handles the events of one log. One batch, page or replay of a log is handled at a time.
+type logReader struct {
+	consumer *Consumer
+	log      Log
+	busy     chan struct{} // holds a token while a batch, page or replay is handled
+	loadedAt time.Time     // when the cursor was read, or used last; guarded by busy
+
+	mu       sync.Mutex
+	listed   bool // the log is polled after a restart too
+	cursor   cursor
+	stored   cursor
+	storedAt time.Time
+	head     uint64 // of the feed, when it was polled last
+	expected uint64 // the head at the poll before: events up to it should have been delivered by now
+
+	failing      uint64 // position of the event that failed last
+	failingSince time.Time
+}
+
+func newLogReader(c *Consumer, log Log) *logReader {
+	return &logReader{consumer: c, log: log, busy: make(chan struct{}, 1)}
+}
+
+// lock waits until no other batch of the log is handled; false means that ctx has ended.
+func (r *logReader) lock(ctx context.Context) bool {
+	select {
+	case r.busy <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (r *logReader) unlock() { <-r.busy }
+
+func (r *logReader) position() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.cursor.Position
+}
+
+// handleDeliveries handles events of the log that were delivered together. An event is done when the cursor has passed
+// it.
+func (r *logReader) handleDeliveries(ctx context.Context, arrivals []arrival, lastAttempt bool, outcomes []sidecar.Outcome) {
+	if !r.lock(ctx) {
+		return
+	}
+	defer r.unlock()
+	slices.SortStableFunc(arrivals, func(a, b arrival) int { return cmp.Compare(a.event.Position, b.event.Position) })
+	err := r.loadCursor(ctx)
+	oneByOne := lastAttempt || len(r.consumer.o.Batches) == 0
+	events := eventsOf(arrivals)
+	for i, a := range arrivals {
+		if err == nil && !oneByOne && a.event.Position == r.position()+1 {
+			_, batchErr := r.handleBatch(ctx, events[i:])
+			oneByOne = batchErr != nil
+		}
+		if err == nil {
+			err = r.handleUpTo(a.delivery.Within(ctx), a.event, lastAttempt)
+		}
+		if a.event.Position <= r.position() {
+			outcomes[a.index] = sidecar.Done
+		}
+	}
+	if err != nil {
+		telemetry.Log(ctx).Warn().Err(err).Str("source", r.log.Source).Str("partition", r.log.Partition).
+			Uint64("position", r.position()).Msg("events wait for the next delivery")
+	}
+	r.storeCursorIfDue(ctx, r.consumer.o.StoreEvery)
+}
+
+func eventsOf(arrivals []arrival) []contract.Event {
+	events := make([]contract.Event, len(arrivals))
+	for i, a := range arrivals {
+		events[i] = a.event
+	}
+	return events
+}
+
+// handleUpTo handles the event, and before it the events between the cursor and it.
+func (r *logReader) handleUpTo(ctx context.Context, e contract.Event, lastAttempt bool) error {
+	if e.Position > r.position()+1 {
+		if err := r.handleGap(ctx, e.Position-1, lastAttempt); err != nil {
+			return err
+		}
+	}
+	if e.Position <= r.position() {
+		return nil
+	}
+	return r.handleNext(ctx, e, lastAttempt)
+}
+
+// fetchPage is how many events one page of a feed may have.
+const fetchPage = 200
+
+// handleGap fetches the events up to a position from the feed and handles them, unless another replica has handled
+// them already.
+func (r *logReader) handleGap(ctx context.Context, upTo uint64, lastAttempt bool) error {
+	if err := r.reloadCursor(ctx); err != nil {
+		return err
+	}
+	for at := r.position(); at < upTo; at = r.position() {
+		page, err := r.consumer.o.Fetch(ctx, r.log, at+1, int(min(upTo-at, fetchPage)))
+		if err != nil {
+			return fmt.Errorf("fetch missing events: %w", err)
+		}
+		if len(page.Events) == 0 {
+			return fmt.Errorf("the feed ends at position %d", page.Head)
+		}
+		for i, e := range page.Events {
+			if logOf(e) != r.log || e.Position != at+uint64(i)+1 {
+				return fmt.Errorf("the feed has %s at position %d", e.ID, at+uint64(i)+1)
+			}
+		}
+		if err := r.handlePage(ctx, page.Events, lastAttempt); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// handlePage handles events that follow the cursor without a gap.
+func (r *logReader) handlePage(ctx context.Context, events []contract.Event, lastAttempt bool) error {
+	oneByOne := lastAttempt || len(r.consumer.o.Batches) == 0
+	for len(events) > 0 {
+		if !oneByOne {
+			n, err := r.handleBatch(ctx, events)
+			if oneByOne = err != nil; n > 0 {
+				events = events[n:]
+				continue
+			}
+		}
+		if err := r.handleNext(ctx, events[0], lastAttempt); err != nil {
+			return err
+		}
+		events = events[1:]
+	}
+	return nil
+}
+
+// handleNext handles the event after the cursor, or makes it a dead letter, and moves the cursor past it.
+func (r *logReader) handleNext(ctx context.Context, e contract.Event, lastAttempt bool) error {
+	err := r.consumer.callHandler(ctx, e)
+	if err == nil {
+		r.advanceTo(e.Position)
+		return nil
+	}
+	if !isFinal(ctx, err, lastAttempt) {
+		r.noteFailure(e.Position)
+		return fmt.Errorf("%s (%s): %w", e.ID, e.Type, err)
+	}
+	if err := r.consumer.addDeadLetter(ctx, r.log, e, err); err != nil {
+		return err
+	}
+	r.skipTo(e.Position)
+	return r.storeCursor(ctx)
+}
+
+// maxBatch bounds how many events a BatchHandler gets at once, and so how many a crash may repeat.
+const maxBatch = 50
+
+// handleBatch handles as many of the next events as one BatchHandler can, and moves the cursor past them. It returns
+// their number: 0 when there are fewer than two. After an error the events are to be handled one by one.
+func (r *logReader) handleBatch(ctx context.Context, next []contract.Event) (int, error) {
+	o := r.consumer.o
+	var batch []contract.Event
+	n := 0
+	for at := r.position(); n < len(next) && len(batch) < maxBatch && next[n].Position == at+uint64(n)+1; n++ {
+		e := next[n]
+		switch {
+		case o.Handlers[e.Type] == nil:
+			continue
+		case o.Batches[e.Type] != nil && (len(batch) == 0 || batch[0].Type == e.Type):
+			batch = append(batch, e)
+			continue
+		}
+		break
+	}
+	if len(batch) < 2 {
+		return 0, nil
+	}
+	err := callBounded(ctx, batch[0], func(ctx context.Context) error { return o.Batches[batch[0].Type](ctx, batch) })
+	if err != nil {
+		telemetry.Log(ctx).Info().Err(err).Str("event", batch[0].ID).Int("events", len(batch)).
+			Msg("a batch failed, its events are handled one by one")
+		return 0, err
+	}
+	for _, e := range batch {
+		r.consumer.onHandled(e)
+	}
+	r.advanceTo(next[n-1].Position)
+	return n, nil
+}
+
+// advanceTo moves the cursor past events that were handled. Another replica may have handled some of them meanwhile,
+// and its cursor may have been merged into this one: each event counts once.
+func (r *logReader) advanceTo(position uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if position > r.cursor.Position {
+		r.cursor.Applied += position - r.cursor.Position
+		r.cursor.Position = position
+	}
+}
+
+// skipTo moves the cursor past an event that became a dead letter.
+func (r *logReader) skipTo(position uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cursor.Position = max(r.cursor.Position, position)
+}
+
+// noteFailure remembers since when the event at a position fails.
+func (r *logReader) noteFailure(position uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.failing != position {
+		r.failing, r.failingSince = position, r.consumer.o.Now()
+	}
+}
+
+// failsTooLong tells whether the next event has been failing for longer than GiveUpAfter.
+func (r *logReader) failsTooLong() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.failing == r.cursor.Position+1 && r.consumer.o.Now().Sub(r.failingSince) > r.consumer.o.GiveUpAfter
+}

@@ -1,0 +1,146 @@
+package consumer
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"haberdash/internal/contract"
+	"haberdash/internal/sidecar"
+	"haberdash/internal/telemetry"
+)
+
+// FetchFrom reads feeds from the apps that serve them: GET /feed/{partition} of the source.
+func FetchFrom(apps sidecar.Invoker) Fetch {
+	return func(ctx context.Context, log Log, from uint64, limit int) (page contract.FeedPage, err error) {
+		query := url.Values{"from": {strconv.FormatUint(from, 10)}, "max": {strconv.Itoa(min(limit, contract.MaxFeedPage))}}
+		path := "/feed/" + url.PathEscape(log.Partition)
+		err = sidecar.Call(ctx, apps, log.Source, http.MethodGet, path, query, nil, &page)
+		return page, err
+	}
+}
+
+// Run polls the feeds and stores the cursors until ctx ends. It then stores them once more, so that a clean end
+// repeats no event: end ctx after the last delivery.
+func (c *Consumer) Run(ctx context.Context) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		every(ctx, c.o.StoreEvery, func(ctx context.Context) { c.storeCursors(ctx, c.o.StoreEvery) })
+	}()
+	every(ctx, c.o.PollEvery, c.pollAll)
+	<-done
+	c.storeCursors(ctx, 0)
+}
+
+func (c *Consumer) storeCursors(ctx context.Context, interval time.Duration) {
+	for _, r := range c.openReaders() {
+		r.storeCursorIfDue(ctx, interval)
+	}
+}
+
+func every(ctx context.Context, interval time.Duration, work func(context.Context)) {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			work(ctx)
+		}
+	}
+}
+
+func (c *Consumer) pollAll(ctx context.Context) {
+	readers, err := c.allReaders(ctx)
+	if err != nil {
+		telemetry.Log(ctx).Warn().Err(err).Msg("cannot read the list of logs")
+	}
+	for _, r := range readers {
+		if r.log.Partition == "" || ctx.Err() != nil {
+			continue
+		}
+		if err := r.poll(ctx); err != nil && ctx.Err() == nil {
+			telemetry.Log(ctx).Warn().Err(err).Str("source", r.log.Source).Str("partition", r.log.Partition).
+				Msg("cannot poll a log, will try again")
+		}
+	}
+}
+
+// pollTimeout bounds the question for the head of a feed.
+const pollTimeout = 5 * time.Second
+
+// poll asks for the head of the feed. Events between the cursor and the head may still be on their way through the
+// broker. Those that were published at the poll before, and have not arrived since, are lost and therefore fetched.
+func (r *logReader) poll(ctx context.Context) error {
+	at, err := r.currentPosition(ctx)
+	if err != nil {
+		return err
+	}
+	asking, cancel := context.WithTimeout(ctx, pollTimeout)
+	page, err := r.consumer.o.Fetch(asking, r.log, at+1, 1)
+	cancel()
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	expected := r.expected
+	r.head, r.expected = page.Head, page.Head
+	r.mu.Unlock()
+	if page.Head < at {
+		telemetry.Log(ctx).Error().Str("source", r.log.Source).Str("partition", r.log.Partition).
+			Uint64("head", page.Head).Uint64("position", at).
+			Msg("a log ends before this app's cursor: it has lost events, or it is another log")
+	}
+	if at >= expected {
+		return nil
+	}
+	if !r.lock(ctx) {
+		return ctx.Err()
+	}
+	defer r.unlock()
+	if r.failsTooLong() {
+		err = r.handleGap(ctx, at+1, true)
+	}
+	if err == nil {
+		err = r.handleGap(ctx, expected, false)
+	}
+	r.storeCursorIfDue(ctx, r.consumer.o.StoreEvery)
+	return err
+}
+
+func (r *logReader) currentPosition(ctx context.Context) (uint64, error) {
+	if !r.lock(ctx) {
+		return 0, ctx.Err()
+	}
+	defer r.unlock()
+	err := r.loadCursor(ctx)
+	return r.position(), err
+}
+
+// Cursors lists how far the consumer has come in each log, sorted by source and partition.
+func (c *Consumer) Cursors(ctx context.Context) ([]contract.Cursor, error) {
+	readers, err := c.allReaders(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cursors := []contract.Cursor{}
+	for _, r := range readers {
+		stored, err := c.readCursor(ctx, r.log)
+		if err != nil {
+			return nil, err
+		}
+		r.mu.Lock()
+		at, head := r.cursor, r.head
+		r.mu.Unlock()
+		if stored.Position > at.Position {
+			at = stored // another replica's
+		}
+		cursors = append(cursors, contract.Cursor{Source: r.log.Source, Partition: r.log.Partition,
+			Position: at.Position, Applied: at.Applied, Parked: stored.Parked, Head: head})
+	}
+	return cursors, nil
+}

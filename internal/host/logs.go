@@ -1,0 +1,93 @@
+package host
+
+import (
+	"context"
+
+	"haberdash/internal/commitlog"
+	"haberdash/internal/commitlog/logapi"
+	"haberdash/internal/commitlog/projection"
+	"haberdash/internal/consumer"
+	"haberdash/internal/consumer/consumerapi"
+	"haberdash/internal/roster"
+	"haberdash/internal/sidecar"
+	"haberdash/internal/transfer"
+)
+
+// OpenLog opens a log of the service. The host then serves its feed and its audit, exports it, publishes its events to
+// the log's topic, reports the service as not ready while a newer release writes the log, and closes it at the end.
+func OpenLog[S any](ctx context.Context, h *Host, name roster.Log, model commitlog.Model[S], o commitlog.Options) (*commitlog.Partition[S], error) {
+	o.Rebuild = bool(h.Config.Rebuild)
+	log, err := commitlog.Open(ctx, h.State(), h.App, name.Name, model, o)
+	if err != nil {
+		return nil, err
+	}
+	h.OnClose("log "+name.Name, log.Close)
+	h.logs = append(h.logs, log)
+	h.Audit(log)
+	h.Export(func(ctx context.Context, put func(sidecar.Item) error) error { return log.Export(ctx, name.Topic, put) })
+	h.Go("publish "+name.Name, func(ctx context.Context) error {
+		log.Publish(ctx, h.Sidecar, name.Topic)
+		return nil
+	})
+	return log, nil
+}
+
+// OpenProjection keeps a projection of a log behind the log. The host audits it, and with REBUILD=on writes its
+// documents again from the log first.
+func (h *Host) OpenProjection(ctx context.Context, p *projection.Projection) error {
+	if h.Config.Rebuild {
+		if err := p.Rebuild(ctx); err != nil {
+			return err
+		}
+	}
+	if err := p.Open(ctx); err != nil {
+		return err
+	}
+	h.Audit(p)
+	h.Go("projection "+p.Name(), func(ctx context.Context) error {
+		p.Run(ctx)
+		return nil
+	})
+	return nil
+}
+
+// Consume has the consumer follow the logs that the roster lists for the service. The host subscribes it to their topics
+// and to the service's dead-letter topic, polls their feeds, measures the lag of each event, serves dead letters and
+// cursors, and exports both.
+func (h *Host) Consume(c *consumer.Consumer) {
+	app := roster.Get(h.App)
+	for _, l := range app.Follows {
+		c.Follow(consumer.Log{Source: l.App, Partition: l.Name})
+	}
+	consumerapi.Measure(h.Registry, c)
+	c.Subscribe(h.events, roster.DeadLetterTopic(h.App), app.Topics()...)
+	consumerapi.Mount(h.API, h.App, c)
+	// Cursors are exported before everything else: what is handled during the export is handled again after the import,
+	// and finds that it was done.
+	h.cursors = append(h.cursors, c.Export)
+	h.Go("consumer", func(ctx context.Context) error {
+		c.Run(ctx)
+		return nil
+	})
+}
+
+// Audit adds a comparison of stored documents with their log to POST /internal/audit.
+func (h *Host) Audit(a logapi.Auditor) { h.audits = append(h.audits, a) }
+
+// Export adds to GET /internal/export what the service stores and cannot derive. Sources are exported in the order in
+// which they were added.
+func (h *Host) Export(source transfer.Source) { h.exports = append(h.exports, source) }
+
+// mountOperations mounts what the wiring has registered.
+func (h *Host) mountOperations() {
+	if len(h.logs) > 0 {
+		logapi.MountFeed(h.API, h.logs...)
+		h.Server.Ready("log", logapi.Ready(h.logs...))
+	}
+	if len(h.audits) > 0 {
+		logapi.MountAudit(h.API, h.audits...)
+	}
+	if exports := append(h.cursors, h.exports...); len(exports) > 0 {
+		transfer.MountExport(h.API, h.App, exports...)
+	}
+}
