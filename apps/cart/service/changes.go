@@ -125,7 +125,7 @@ type setShippingInput struct {
 
 func (s *Service) setShipping(ctx context.Context, in *setShippingInput) (*cartReply, error) {
 	a := in.Body.Address
-	if !pricing.Country(a.Country) {
+	if !pricing.IsCountry(a.Country) {
 		return nil, unknownCountry("body.address.country")
 	}
 	return s.change(ctx, in.ChangePath, nil, func(c stored, offers map[string]cart.Offer) error {
@@ -171,7 +171,7 @@ type shippingOptionsReply struct{ Body httpx.List[ShippingOption] }
 // shippingOptions lists what is on offer for the cart as it stands; nothing while it is empty or has
 // neither an address nor a country in the query.
 func (s *Service) shippingOptions(ctx context.Context, in *shippingOptionsInput) (*shippingOptionsReply, error) {
-	if in.Country != "" && !pricing.Country(in.Country) {
+	if in.Country != "" && !pricing.IsCountry(in.Country) {
 		return nil, unknownCountry("query.country")
 	}
 	from := 0

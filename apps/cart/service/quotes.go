@@ -17,7 +17,7 @@ type (
 // buyer waits for one call less: catalog compares when it reserves. Renew takes over what the catalogue says,
 // and tells the buyer of it (price-changed).
 func (s *Service) quote(ctx context.Context, in *quoteInput) (*quoteReply, error) {
-	if !pricing.Country(in.Body.ShippingAddress.Country) {
+	if !pricing.IsCountry(in.Body.ShippingAddress.Country) {
 		return nil, unknownCountry("body.shippingAddress.country")
 	}
 	return again(func() (*quoteReply, error) {
