@@ -74,16 +74,16 @@ var errCurrentPassword = fault.New(fault.Invalid, "invalid-credentials", "The cu
 // not serve, and a client would get another one and try again. The caller holds the mailbox's lane. Errors:
 // invalid-credentials (422); too-many-attempts (429).
 func (s *Service) confirm(ctx context.Context, a *account.Account, password string) error {
-	place, err := s.hasher.Reserve()
+	reservation, err := s.hasher.Reserve()
 	if err != nil {
 		return err
 	}
-	defer place.Leave()
+	defer reservation.Release()
 	failures := failuresAt(a.Snapshot().Email)
 	if err := s.store.ReadCounters(ctx, failures); err != nil {
 		return err
 	}
-	err = s.check(ctx, place, []*store.Counter{failures}, a, password)
+	err = s.check(ctx, reservation, []*store.Counter{failures}, a, password)
 	if fault.Is(err, errCredentials.Type) {
 		return errCurrentPassword
 	}

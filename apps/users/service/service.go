@@ -69,8 +69,7 @@ type Service struct {
 	configured account.Email // the administrator of EnsureAdministrator
 }
 
-// Bounds on what waits or runs at once. Passwords are hashed on half of the processors, a third of the time, 19 MiB each,
-// and stand back behind those who buy.
+// Limits of requests that wait for a hash, and of work in the background.
 const (
 	hashesWaiting  = 128
 	backgroundMost = 256
@@ -101,6 +100,7 @@ func New(ctx context.Context, d Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Half of the processors, which rest for two thirds of the time: hashes take a sixth of the machine at most.
 	h, err := hasher.New(d.Hashing, max(1, runtime.GOMAXPROCS(0)/2), hashesWaiting)
 	if err != nil {
 		return nil, err
@@ -141,7 +141,7 @@ func (s *Service) MountExport(api huma.API) {
 // Verifier checks access tokens with the service's own keys, without a call through the mesh.
 func (s *Service) Verifier() *identity.Verifier { return identity.NewVerifier(s.keys, s.now) }
 
-// Hashes counts the passwords that were hashed or compared so far.
+// Hashes returns how many passwords were hashed or compared.
 func (s *Service) Hashes() int64 { return s.hasher.Done() }
 
 // Start begins the service's own work, which ends with ctx or Close: it keeps the signing keys fresh and rotates
@@ -172,7 +172,6 @@ func (s *Service) Close(ctx context.Context) error {
 	unsettled := s.Settle(ctx)
 	s.stop()
 	s.running.Wait()
-	s.hasher.Close()
 	return errors.Join(unsettled, s.log.Close(ctx))
 }
 

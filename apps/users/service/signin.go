@@ -45,11 +45,11 @@ func (s *Service) signIn(ctx context.Context, email account.Email, password stri
 		}
 		defer leave()
 	}
-	place, err := s.hasher.Reserve()
+	reservation, err := s.hasher.Reserve()
 	if err != nil {
 		return nil, session.Token{}, err
 	}
-	defer place.Leave()
+	defer reservation.Release()
 	failures := []*store.Counter{failuresAt(email)}
 	if c.address != "" {
 		failures = append(failures, &store.Counter{Kind: store.Address, Who: c.address, Policy: attempts.Address})
@@ -65,7 +65,7 @@ func (s *Service) signIn(ctx context.Context, email account.Email, password stri
 	if !held(a, email) {
 		a = nil
 	}
-	if err := s.check(ctx, place, failures, a, password); err != nil {
+	if err := s.check(ctx, reservation, failures, a, password); err != nil {
 		return nil, session.Token{}, err
 	}
 	t := session.Token{UserID: a.ID(), SessionID: s.newID(), Family: rand.Text(), Secret: rand.Text() + rand.Text()}
@@ -81,10 +81,12 @@ func failuresAt(mailbox account.Email) *store.Counter {
 	return &store.Counter{Kind: store.SignIn, Who: string(mailbox), Policy: attempts.SignIn}
 }
 
-// check compares a password. A wrong one is counted in each of failures, that of the mailbox first, which were read
-// within the lanes that the caller still holds. a may be nil or deleted. Errors: invalid-credentials (401),
-// too-many-attempts (429).
-func (s *Service) check(ctx context.Context, place hasher.Place, failures []*store.Counter, a *account.Account, password string) error {
+// check compares a password with an account's, and counts a wrong password in each of failures. failures begins with the
+// mailbox's counter; the caller holds the locks under which it read them. a may be nil or deleted. Errors:
+// invalid-credentials (401), too-many-attempts (429), unavailable (503).
+func (s *Service) check(
+	ctx context.Context, reservation hasher.Reservation, failures []*store.Counter, a *account.Account, password string,
+) error {
 	var wait time.Duration
 	for _, c := range failures {
 		wait = max(wait, c.Policy.Wait(c.Record, s.now()))
@@ -96,7 +98,7 @@ func (s *Service) check(ctx context.Context, place hasher.Place, failures []*sto
 	if a != nil {
 		hash = a.Snapshot().PasswordHash
 	}
-	ok, err := place.Matches(ctx, password, hash)
+	ok, err := reservation.Matches(ctx, password, hash)
 	if err != nil {
 		return err
 	}
