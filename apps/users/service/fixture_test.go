@@ -90,7 +90,6 @@ func newReplicaWithHashing(t *testing.T, state sidecar.State, other *fixture, ha
 		ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond) // for a broken store
 		defer cancel()
 		_ = f.service.tasks.Wait(ctx)
-		f.service.hasher.Close()
 		_ = f.log.Close(ctx)
 	})
 	return f

@@ -46,7 +46,6 @@ func Run(ctx context.Context, h *host.Host) error {
 	if err != nil {
 		return err
 	}
-	h.OnClose("password hashing", func(context.Context) error { s.hasher.Close(); return nil })
 	h.OnClose("background tasks", s.tasks.Wait)
 	h.Export(s.directory.Export)
 	h.Export(s.administration.ExportMark(config.Administrator))

@@ -71,7 +71,7 @@ func (r Rules) options(o Order, discounted money.Money) []Option {
 
 // CheckCountry refuses a code that is not a country's: invalid-request (422) for the member at location.
 func CheckCountry(location, code string) error {
-	if Country(code) {
+	if IsCountry(code) {
 		return nil
 	}
 	return fault.BadField(location, "is not the ISO 3166-1 alpha-2 code of a country")

@@ -6,12 +6,13 @@ import (
 	"haberdash/internal/fault"
 )
 
-// Address is a postal address of the customer's address book. Country is ISO 3166-1 alpha-2.
+// Address is a postal address of the customer's address book. Country has the form of an ISO 3166-1 alpha-2 code; only
+// the cart, which needs it for tax and shipping, checks that the code is assigned.
 type Address struct {
 	ID, Name, Line1, Line2, City, Region, PostalCode, Country string
 }
 
-// NewAddress trims and checks an address. Errors are invalid-requests that blame a member of body.
+// NewAddress trims and checks an address. Error: invalid-request (422), with the location of the invalid member.
 func NewAddress(id string, a Address) (Address, error) {
 	var err error
 	for _, part := range []struct {
@@ -33,10 +34,10 @@ func NewAddress(id string, a Address) (Address, error) {
 	return a, nil
 }
 
-// Addresses gives a copy of the address book, oldest first.
+// Addresses returns a copy of the address book, oldest first.
 func (a *Account) Addresses() []Address { return slices.Clone(a.s.Addresses) }
 
-// AddAddress appends to the address book. Error: too-many-addresses (409) by rule 7.
+// AddAddress appends to the address book. Error: too-many-addresses (409), rule 7.
 func (a *Account) AddAddress(address Address) error {
 	if len(a.s.Addresses) >= MaxAddresses {
 		return fault.New(fault.Conflict, "too-many-addresses", "An account keeps at most %d addresses.", MaxAddresses)
@@ -46,7 +47,7 @@ func (a *Account) AddAddress(address Address) error {
 	return nil
 }
 
-// ReplaceAddress changes the address with address.ID. Error: not-found (404).
+// ReplaceAddress replaces the address that has address.ID. Error: not-found (404).
 func (a *Account) ReplaceAddress(address Address) error {
 	i := a.indexOf(address.ID)
 	if i < 0 {
@@ -60,7 +61,7 @@ func (a *Account) ReplaceAddress(address Address) error {
 	return nil
 }
 
-// RemoveAddress takes an address out of the book. Error: not-found (404).
+// RemoveAddress removes an address from the address book. Error: not-found (404).
 func (a *Account) RemoveAddress(id string) error {
 	i := a.indexOf(id)
 	if i < 0 {

@@ -16,11 +16,10 @@ import (
 
 var cheap = argon2id.Params{Memory: 64, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32}
 
-func TestHash(t *testing.T) {
+func TestHashesMatchTheirPasswordOnly(t *testing.T) {
 	t.Parallel()
 	h, err := hasher.New(hasher.OWASP, 1, 1)
 	require.NoError(t, err)
-	defer h.Close()
 	hash, err := h.Hash(t.Context(), "pässword")
 	require.NoError(t, err)
 	require.True(t, strings.HasPrefix(hash, "$argon2id$v=19$m=19456,t=2,p=1$"), hash)
@@ -31,26 +30,25 @@ func TestHash(t *testing.T) {
 	}
 	ok, err := matches(t, h, "no password has this hash", "")
 	require.NoError(t, err)
-	require.False(t, ok, "the decoy opens nothing")
+	require.False(t, ok, "no password matches an empty hash")
 	_, err = matches(t, h, "x", "damaged")
 	require.Error(t, err)
 }
 
 func matches(t *testing.T, h *hasher.Hasher, password, hash string) (bool, error) {
-	p, err := h.Reserve()
+	r, err := h.Reserve()
 	require.NoError(t, err)
-	defer p.Leave()
-	return p.Matches(t.Context(), password, hash)
+	defer r.Release()
+	return r.Matches(t.Context(), password, hash)
 }
 
-// With one place taken by a hash that takes its time, two may wait and all others are sent away.
-func TestQueueIsBounded(t *testing.T) {
+// While one slow hash runs, two callers may wait. The hasher refuses all others.
+func TestTheQueueIsBounded(t *testing.T) {
 	t.Parallel()
 	slow := cheap
 	slow.Iterations, slow.Memory = 5, 4<<10
 	h, err := hasher.New(slow, 1, 2)
 	require.NoError(t, err)
-	defer h.Close()
 	start := make(chan struct{})
 	var done sync.WaitGroup
 	var served, refused atomic.Int64
@@ -73,31 +71,30 @@ func TestQueueIsBounded(t *testing.T) {
 	require.Positive(t, refused.Load())
 }
 
-// Who has a place keeps others out before any work is done, and gives it back.
-func TestPlacesAreTakenBeforehand(t *testing.T) {
+// A reservation counts before its caller asks for a hash, and until its caller releases it.
+func TestReservationsFillTheQueue(t *testing.T) {
 	t.Parallel()
 	h, err := hasher.New(cheap, 1, 1)
 	require.NoError(t, err)
-	defer h.Close()
-	one, err := h.Reserve()
+	first, err := h.Reserve()
 	require.NoError(t, err)
-	other, err := h.Reserve()
+	second, err := h.Reserve()
 	require.NoError(t, err)
 	_, err = h.Reserve()
 	require.True(t, fault.Is(err, "unavailable"))
 	_, err = h.Hash(t.Context(), "x")
 	require.True(t, fault.Is(err, "unavailable"))
 	require.Zero(t, h.Done())
-	other.Leave()
+	second.Release()
 	hash, err := h.Hash(t.Context(), "x")
 	require.NoError(t, err)
-	ok, err := one.Matches(t.Context(), "x", hash)
+	ok, err := first.Matches(t.Context(), "x", hash)
 	require.NoError(t, err)
 	require.True(t, ok)
-	one.Leave()
+	first.Release()
 }
 
-func TestWaitEndsWithTheRequest(t *testing.T) {
+func TestWaitingEndsWithTheRequest(t *testing.T) {
 	t.Parallel()
 	h, err := hasher.New(cheap, 0, 1)
 	require.NoError(t, err)

@@ -25,7 +25,7 @@ func failuresOf(mailbox account.Email) *store.Counter {
 // checkPassword compares the password with that of the account, which may be nil. It adds a wrong one to the failures,
 // the first of which are those of the mailbox. The caller has read the failures and still holds their locks. Errors:
 // invalid-credentials (401), too-many-attempts (429).
-func (s *Service) checkPassword(ctx context.Context, reservation hasher.Place, failures []*store.Counter,
+func (s *Service) checkPassword(ctx context.Context, reservation hasher.Reservation, failures []*store.Counter,
 	a *account.Account, password string) error {
 	var wait time.Duration
 	for _, c := range failures {
@@ -95,7 +95,7 @@ func (s *Service) confirm(ctx context.Context, a *account.Account, failures *sto
 	if err != nil {
 		return err
 	}
-	defer reservation.Leave()
+	defer reservation.Release()
 	if err := s.Store.ReadCounters(ctx, failures); err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ func (s *Service) signIn(ctx context.Context, email account.Email, password stri
 	if err != nil {
 		return nil, session.Token{}, err
 	}
-	defer reservation.Leave()
+	defer reservation.Release()
 	failures := []*store.Counter{failuresOf(email)}
 	if c.address != "" {
 		failures = append(failures,
