@@ -81,7 +81,7 @@ func TestImportStoresWhatWasExported(t *testing.T) {
 			require.Equal(t, string(was[key].Value), string(is[key].Value))
 		}
 	}
-	summary, err := to.Summarize(t.Context())
+	summary, err := to.Summarise(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, summary.Differences(read.Summary))
 }
@@ -251,9 +251,9 @@ func TestDifferencesAreNamed(t *testing.T) {
 	t.Parallel()
 	one, two := newFake(t), newFake(t)
 	two.commit = 4
-	a, err := one.Summarize(t.Context())
+	a, err := one.Summarise(t.Context())
 	require.NoError(t, err)
-	b, err := two.Summarize(t.Context())
+	b, err := two.Summarise(t.Context())
 	require.NoError(t, err)
 	differences := b.Differences(a)
 	require.Len(t, differences, len(roster.Logging()))

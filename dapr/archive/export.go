@@ -66,7 +66,7 @@ func Export(ctx context.Context, c Client, path string, o ExportOptions) (t Trai
 		if t, err = c.write(ctx, part, before, o); err != nil {
 			return t, err
 		}
-		after, err := c.Summarize(ctx)
+		after, err := c.Summarise(ctx)
 		if err != nil {
 			return t, err
 		}
@@ -89,7 +89,7 @@ func (c Client) drain(ctx context.Context) (Summary, error) {
 			return Summary{}, err
 		}
 		if lag == "" {
-			return c.Summarize(context.WithoutCancel(ctx))
+			return c.Summarise(context.WithoutCancel(ctx))
 		}
 		select {
 		case <-ctx.Done():

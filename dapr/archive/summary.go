@@ -20,9 +20,9 @@ type Summary struct {
 	Cursors map[string][]contract.Cursor `json:"cursors"`
 }
 
-// Summarize reads all logs of the shop. It fails if a document differs from what its log yields: such a shop must be
+// Summarise reads all logs of the shop. It fails if a document differs from what its log yields: such a shop must be
 // repaired before it is exported.
-func (c Client) Summarize(ctx context.Context) (Summary, error) {
+func (c Client) Summarise(ctx context.Context) (Summary, error) {
 	s := Summary{Audits: map[string][]contract.Audit{}, Cursors: map[string][]contract.Cursor{}}
 	for _, app := range roster.Following() {
 		var err error

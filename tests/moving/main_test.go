@@ -76,7 +76,7 @@ func exportAndImport(t *testing.T, from *launch.Shop, to config.Options) *launch
 	require.NoError(t, empty.Stop(ctx))
 
 	imported := start(t, to, map[string]string{"REBUILD": "on"})
-	summary, err := archiveClient(imported).Summarize(ctx)
+	summary, err := archiveClient(imported).Summarise(ctx)
 	require.NoError(t, err)
 	require.Empty(t, summary.Differences(exported.Summary))
 	return imported

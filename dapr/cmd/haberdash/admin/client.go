@@ -116,7 +116,7 @@ func exchange(req *http.Request, reply any) error {
 	defer res.Body.Close()
 	if res.StatusCode >= 300 {
 		var problem struct{ Detail, Reason string }
-		json.NewDecoder(res.Body).Decode(&problem)
+		_ = json.NewDecoder(res.Body).Decode(&problem) // the status says enough without it
 		if problem.Reason != "" {
 			problem.Detail += " " + problem.Reason
 		}

@@ -96,7 +96,7 @@ func ImportData(ctx context.Context, o config.Options, args []string) error {
 	if err != nil {
 		return err
 	}
-	summary, err := shop.archiveClient().Summarize(ctx)
+	summary, err := shop.archiveClient().Summarise(ctx)
 	if err != nil {
 		return err
 	}
