@@ -23,7 +23,7 @@ type Config struct {
 	SecretBundle string        `env:"SECRET_BUNDLE"`              // see daprd.Options
 	MoveIn       Switch        `env:"MOVE_IN" envDefault:"off"`   // on: the service imports data and does nothing else
 	Rebuild      Switch        `env:"REBUILD" envDefault:"off"`   // on: all documents are written again from the logs first
-	LeaveTime    time.Duration `env:"LEAVE_TIME" envDefault:"0s"` // see httpx.Options
+	LeaveTime    time.Duration `env:"LEAVE_TIME" envDefault:"0s"` // see httpserver.Options
 }
 
 // Switch is a setting that is on or off.

@@ -38,6 +38,7 @@ import (
 
 	"haberdash/internal/commitlog/logapi"
 	"haberdash/internal/httpx"
+	"haberdash/internal/httpx/httpserver"
 	"haberdash/internal/identity"
 	"haberdash/internal/moving"
 	"haberdash/internal/sidecar"
@@ -52,7 +53,7 @@ type Host struct {
 	Log      zerolog.Logger
 	Registry *prometheus.Registry
 	Sidecar  *daprd.Client
-	Server   *httpx.Server
+	Server   *httpserver.Server
 	API      huma.API // behind authentication, with conditional reads; nil for a public service
 	Verifier *identity.Verifier
 
@@ -192,7 +193,7 @@ const sidecarLate = 3 * time.Second
 
 func newHost(app string, config Config, o options, log zerolog.Logger, client *daprd.Client) *Host {
 	registry := telemetry.NewRegistry()
-	settings := httpx.Options{
+	settings := httpserver.Options{
 		Address:  net.JoinHostPort(config.Interface, strconv.Itoa(config.Port)),
 		AppToken: config.AppAPIToken, LeaveTime: config.LeaveTime, Log: log, Registry: registry,
 	}
@@ -200,7 +201,7 @@ func newHost(app string, config Config, o options, log zerolog.Logger, client *d
 		settings = Facing(settings)
 		BoundMemory()
 	}
-	server := httpx.NewServer(settings)
+	server := httpserver.New(settings)
 	server.Ready("sidecar", client.Healthy)
 	verifier := identity.NewVerifier(identity.NewCached(FetchKeys(client), time.Now), time.Now)
 	h := &Host{App: app, Config: config, Log: log, Registry: registry, Sidecar: client, Server: server, Verifier: verifier}
@@ -226,8 +227,8 @@ func FetchKeys(inv sidecar.Invoker) func(context.Context) (identity.JWKS, error)
 }
 
 // Facing adapts the options of a server that the world may call: its clients may be slow, or hostile.
-func Facing(o httpx.Options) httpx.Options {
-	o.AppToken, o.WriteTimeout, o.MaxWaiting = "", time.Minute, maxIdleConnections
+func Facing(o httpserver.Options) httpserver.Options {
+	o.AppToken, o.WriteTimeout, o.MaxIdleConns = "", time.Minute, maxIdleConnections
 	return o
 }
 

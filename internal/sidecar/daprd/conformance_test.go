@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/dapr/launch"
-	"haberdash/internal/httpx"
+	"haberdash/internal/httpx/httpserver"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/daprd"
 	"haberdash/internal/sidecar/daprdtest"
@@ -84,7 +84,7 @@ func TestMessages(t *testing.T) {
 	ordered := os.Getenv("PUBSUB") != "redis" // its workers overtake each other: see components/pubsub/redis
 	messagetest.TestMessages(t, ordered, func(t *testing.T, subscribe func(sidecar.Subscriber)) sidecar.Publisher {
 		o := pubsub(t)
-		app := httpx.NewServer(httpx.Options{Log: zerolog.Nop(), Registry: prometheus.NewRegistry()})
+		app := httpserver.New(httpserver.Options{Log: zerolog.Nop(), Registry: prometheus.NewRegistry()})
 		subscribe(daprd.NewDeliveries(app.Router))
 		port, _ := daprdtest.Serve(t, app.Router)
 		return start(t, launch.SidecarOptions{

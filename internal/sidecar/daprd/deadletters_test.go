@@ -17,7 +17,7 @@ import (
 
 	"haberdash/dapr/launch"
 	"haberdash/internal/contract"
-	"haberdash/internal/httpx"
+	"haberdash/internal/httpx/httpserver"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/daprd"
 	"haberdash/internal/sidecar/daprdtest"
@@ -45,7 +45,7 @@ func resources(t *testing.T) string {
 func TestDeadLetters(t *testing.T) {
 	t.Parallel()
 	o := pubsub(t)
-	app := httpx.NewServer(httpx.Options{Log: zerolog.Nop(), Registry: prometheus.NewRegistry()})
+	app := httpserver.New(httpserver.Options{Log: zerolog.Nop(), Registry: prometheus.NewRegistry()})
 	events := daprd.NewDeliveries(app.Router)
 	var handled, refused atomic.Int32
 	dead := make(chan sidecar.Delivery, 100)
