@@ -31,8 +31,8 @@ func init() {
 	huma.DefaultArrayNullable = false // a list without items is []
 }
 
-// NewAPI creates an API on a router. It accepts and sends strict JSON, refuses query parameters that an operation does not
-// know, and serves its OpenAPI document at /openapi.json.
+// NewAPI creates an API on a router. It accepts and sends strict JSON, refuses query parameters that an operation does
+// not know, and serves its OpenAPI document at /openapi.json.
 func NewAPI(router chi.Router, title string) huma.API {
 	c := huma.DefaultConfig(title, Version)
 	c.CreateHooks = nil // which would add a link to the schema to each response
@@ -134,8 +134,8 @@ func NotFound(w http.ResponseWriter, r *http.Request) {
 	WriteProblem(w, fault.New(fault.NotFound, "not-found", "There is nothing at this address."))
 }
 
-// MethodNotAllowed responds to requests for a known path with a method that it does not have. The Allow header lists the
-// methods that it has (RFC 9110, section 15.5.6); chi sets the header only in its own handler.
+// MethodNotAllowed responds to requests for a known path with a method that it does not have. The Allow header lists
+// the methods that it has (RFC 9110, section 15.5.6); chi sets the header only in its own handler.
 func MethodNotAllowed(w http.ResponseWriter, r *http.Request) {
 	p := NewProblem(fault.New(fault.Malformed, "method-not-allowed", "This address does not take %s.", r.Method))
 	p.Status, p.Title = http.StatusMethodNotAllowed, http.StatusText(http.StatusMethodNotAllowed)

@@ -11,8 +11,8 @@ import (
 	"haberdash/internal/fault"
 )
 
-// newHumaError replaces huma.NewError. It makes a problem of a request that huma refuses itself: a body that is not JSON,
-// an input that is not valid, an unknown media type.
+// newHumaError replaces huma.NewError. It makes a problem of a request that huma refuses itself: a body that is not
+// JSON, an input that is not valid, an unknown media type.
 func newHumaError(status int, msg string, errs ...error) huma.StatusError {
 	for _, err := range errs {
 		var p *Problem
@@ -44,8 +44,8 @@ func newHumaError(status int, msg string, errs ...error) huma.StatusError {
 // Huma's message for a missing member, before and after the member's name.
 var missingBefore, missingAfter, _ = strings.Cut(validation.MsgExpectedRequiredProperty, "%s")
 
-// locationOf returns the location of a wrong input. For a missing member, huma gives the location of the object and only
-// its message names the member.
+// locationOf returns the location of a wrong input. For a missing member, huma gives the location of the object and
+// only its message names the member.
 func locationOf(d *huma.ErrorDetail) string {
 	name, before := strings.CutPrefix(d.Message, missingBefore)
 	if name, after := strings.CutSuffix(name, missingAfter); before && after {

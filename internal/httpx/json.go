@@ -31,8 +31,8 @@ var strictJSON = huma.Format{
 	},
 }
 
-// null stands for null while huma validates a body. It is of no JSON type, so that no schema accepts it. Huma would accept
-// nil for a member that is not required, and decode it as the zero value of its type.
+// null stands for null while huma validates a body. It is of no JSON type, so that no schema accepts it. Huma would
+// accept nil for a member that is not required, and decode it as the zero value of its type.
 type null struct{}
 
 func markNulls(v any) any {

@@ -25,8 +25,8 @@ func Trace(log zerolog.Logger) func(http.Handler) http.Handler {
 	}
 }
 
-// validRequestID returns the request id that the caller has sent, or nothing if it cannot be part of a log line and of a
-// header.
+// validRequestID returns the request id that the caller has sent, or nothing if it cannot be part of a log line and of
+// a header.
 func validRequestID(id string) string {
 	if len(id) > 128 {
 		return ""

@@ -29,8 +29,8 @@ type Problem struct {
 	cause      error
 }
 
-// NewProblem makes the problem of a fault. It does not show the cause of the fault. An error that is not a fault becomes
-// a 500 without its text.
+// NewProblem makes the problem of a fault. It does not show the cause of the fault. An error that is not a fault
+// becomes a 500 without its text.
 func NewProblem(err error) *Problem {
 	f := fault.Of(err)
 	p := &Problem{

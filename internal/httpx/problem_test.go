@@ -64,12 +64,14 @@ func serviceWith(err error) http.Handler {
 	r.NotFound(httpx.NotFound)
 	r.MethodNotAllowed(httpx.MethodNotAllowed)
 	a := httpx.NewAPI(r, "Test")
-	httpx.Register(a, huma.Operation{OperationID: "change", Method: http.MethodPost, Path: "/things/{id}", Security: httpx.Optional},
-		func(_ context.Context, in *input) (*output, error) {
-			out := &output{ETag: `"1"`}
-			out.Body.Quantity = in.Body.Quantity
-			return out, err
-		})
+	change := huma.Operation{
+		OperationID: "change", Method: http.MethodPost, Path: "/things/{id}", Security: httpx.Optional,
+	}
+	httpx.Register(a, change, func(_ context.Context, in *input) (*output, error) {
+		out := &output{ETag: `"1"`}
+		out.Body.Quantity = in.Body.Quantity
+		return out, err
+	})
 	return r
 }
 
@@ -87,7 +89,8 @@ func post(h http.Handler, target, body string, header ...string) *httptest.Respo
 func TestFaultsBecomeProblems(t *testing.T) {
 	t.Parallel()
 	conflict := fault.New(fault.Conflict, "out-of-stock", "Not enough of %s.", "MUG").
-		With("lines", []map[string]any{{"sku": "MUG", "requested": 3, "available": 1}}).With("status", "never overwrites").
+		With("lines", []map[string]any{{"sku": "MUG", "requested": 3, "available": 1}}).
+		With("status", "never overwrites").
 		WithField("body.lines[0].quantity", "more than there are").Because(errors.New("secret"))
 	for name, err := range map[string]error{
 		"conflict": conflict,
@@ -99,10 +102,12 @@ func TestFaultsBecomeProblems(t *testing.T) {
 		golden(t, name, w)
 		require.NotContains(t, w.Body.String(), "secret")
 	}
-	w := post(serviceWith(fault.New(fault.Unavailable, "unavailable", "Later.").After(1200*time.Millisecond)), "/things/a", `{"quantity":1}`)
+	unavailable := fault.New(fault.Unavailable, "unavailable", "Later.").After(1200 * time.Millisecond)
+	w := post(serviceWith(unavailable), "/things/a", `{"quantity":1}`)
 	golden(t, "unavailable", w)
 	require.Equal(t, "2", w.Header().Get("Retry-After"))
-	w = post(serviceWith(fault.New(fault.Unauthenticated, "unauthenticated", "Sign in first.")), "/things/a", `{"quantity":1}`)
+	unauthenticated := fault.New(fault.Unauthenticated, "unauthenticated", "Sign in first.")
+	w = post(serviceWith(unauthenticated), "/things/a", `{"quantity":1}`)
 	require.Contains(t, w.Header().Get("WWW-Authenticate"), "Bearer")
 }
 
@@ -126,7 +131,8 @@ func TestBadInputNamesTheField(t *testing.T) {
 	} {
 		golden(t, "input-"+name, post(h, c.target, c.body))
 	}
-	golden(t, "input-too-large", post(h, "/things/a", `{"quantity":1,"names":["`+strings.Repeat("x", httpx.MaxBody)+`"]}`))
+	large := `{"quantity":1,"names":["` + strings.Repeat("x", httpx.MaxBody) + `"]}`
+	golden(t, "input-too-large", post(h, "/things/a", large))
 	golden(t, "input-media", post(h, "/things/a", "a=1", "Content-Type", "text/plain"))
 	require.Equal(t, http.StatusOK, post(h, "/things/a", `{"quantity":1000000}`).Code)
 }
@@ -146,7 +152,8 @@ func TestAnExpiredDeadlineIsUnavailableAndNotInternal(t *testing.T) {
 	r := chi.NewRouter()
 	r.Use(httpx.Deadline(time.Nanosecond))
 	a := httpx.NewAPI(r, "Test")
-	httpx.Register(a, huma.Operation{OperationID: "wait", Method: http.MethodPost, Path: "/wait"}, func(ctx context.Context, _ *struct{}) (*output, error) {
+	wait := huma.Operation{OperationID: "wait", Method: http.MethodPost, Path: "/wait"}
+	httpx.Register(a, wait, func(ctx context.Context, _ *struct{}) (*output, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	})
@@ -158,7 +165,8 @@ func TestLocationsInTheBodyAreCompleted(t *testing.T) {
 	for location, want := range map[string]string{
 		"lines[2].quantity": "body.lines[2].quantity", "email": "body.email", "pathology": "body.pathology",
 		"body": "body", "body.email": "body.email", "body[0]": "body[0]",
-		"header.Idempotency-Key": "header.Idempotency-Key", "query.limit": "query.limit", "path.sku": "path.sku", "path": "path",
+		"header.Idempotency-Key": "header.Idempotency-Key", "query.limit": "query.limit", "path.sku": "path.sku",
+		"path": "path",
 	} {
 		f := fault.BadField(location, "is wrong")
 		require.Equal(t, want, httpx.NewProblem(f).Errors[0].Location)

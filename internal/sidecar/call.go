@@ -17,9 +17,9 @@ import (
 // maxReply is the largest reply between services, in bytes.
 const maxReply = 8 << 20
 
-// Call invokes an app with a JSON body and decodes its JSON reply into out. If in is nil, the request has no body; if out
-// is nil, the reply is ignored. A problem in the reply is returned as a fault with the same members. If the app cannot be
-// reached, answers with 5xx or crashes while it replies, Call returns a fault of type unavailable (503).
+// Call invokes an app with a JSON body and decodes its JSON reply into out. If in is nil, the request has no body; if
+// out is nil, the reply is ignored. A problem in the reply is returned as a fault with the same members. If the app
+// cannot be reached, answers with 5xx or crashes while it replies, Call returns a fault of type unavailable (503).
 //
 // The reply must be an object or a list. Call could not notice that a number was cut off.
 func Call(ctx context.Context, inv Invoker, app, method, path string, query url.Values, in, out any) error {

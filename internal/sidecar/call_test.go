@@ -20,7 +20,8 @@ type replying struct {
 }
 
 func (r replying) Invoke(context.Context, sidecar.Request) (*sidecar.Response, error) {
-	return &sidecar.Response{Status: r.status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(r.body))}, nil
+	body := io.NopCloser(strings.NewReader(r.body))
+	return &sidecar.Response{Status: r.status, Header: http.Header{}, Body: body}, nil
 }
 
 // A reply that is cut off must not be decoded: a quote without lines would become an order without lines.

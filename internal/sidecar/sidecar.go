@@ -1,6 +1,6 @@
 // Package sidecar defines the ports through which services use Dapr: state, publishing and subscriptions, invocation,
-// bindings, secrets and workflows. Package daprd implements them with a Dapr sidecar, package memory in memory for tests.
-// Both pass the conformance suites of package sidecartest.
+// bindings, secrets and workflows. Package daprd implements them with a Dapr sidecar, package memory in memory for
+// tests. Both pass the conformance suites of package sidecartest.
 //
 // Every call passes on the trace, the request id and the access token of its context. It ends at the deadline of the
 // context or after the timeout of the adapter, whichever is sooner (but see Request.Unbounded).
@@ -17,8 +17,8 @@ import (
 	"haberdash/internal/telemetry"
 )
 
-// Errors of the ports, for errors.Is. After any other error of a write, its outcome is unknown: it may have happened, or
-// may still happen.
+// Errors of the ports, for errors.Is. After any other error of a write, its outcome is unknown: it may have happened,
+// or may still happen.
 var (
 	ErrExists      = errors.New("sidecar: the key exists already")
 	ErrStale       = errors.New("sidecar: the value has changed since it was read")
@@ -41,16 +41,16 @@ func (i Item) Found() bool { return i.ETag != "" }
 //
 // Keys are non-empty printable ASCII without "||". Values are bytes: at least one, and at most about 1 MB.
 //
-// Each method returns nil, one of the errors that it names, an error that is context.Canceled if the caller has cancelled
-// ctx, or the fault of StoreUnavailable. So a caller returns the errors as they are.
+// Each method returns nil, one of the errors that it names, an error that is context.Canceled if the caller has
+// cancelled ctx, or the fault of StoreUnavailable. So a caller returns the errors as they are.
 type State interface {
 	// Get reads one key. For a key that does not exist it returns an Item that is not Found, and no error.
 	Get(ctx context.Context, key string) (Item, error)
 	// GetMany reads any number of keys and returns the items that exist.
 	GetMany(ctx context.Context, keys []string) (map[string]Item, error)
 	// Create writes the value if the key does not exist. Of any number of concurrent calls exactly one returns nil, the
-	// others return ErrExists. If the outcome of the write is unknown but the store answers, Create reads the key back and
-	// compares the values: a caller whose values are unique never gets ErrExists for its own write.
+	// others return ErrExists. If the outcome of the write is unknown but the store answers, Create reads the key back
+	// and compares the values: a caller whose values are unique never gets ErrExists for its own write.
 	Create(ctx context.Context, key string, value []byte, opts ...PutOption) error
 	// Put writes the value: unconditionally if etag is empty, otherwise only if the key still has this ETag. It returns
 	// ErrStale if it has not. Redis ignores the ETag if the key was deleted meanwhile, so do not delete keys that a
@@ -58,9 +58,9 @@ type State interface {
 	Put(ctx context.Context, key string, value []byte, etag string, opts ...PutOption) error
 	// PutMany writes all items unconditionally and in any order. After an error it may have written some of them.
 	PutMany(ctx context.Context, items []Item) error
-	// PutManyIf writes each item on a condition: the key still has the ETag of the item, or does not exist if the item has
-	// no ETag. It returns nil if all items were written. After an error, which may be ErrExists or ErrStale, it may have
-	// written any of them.
+	// PutManyIf writes each item on a condition: the key still has the ETag of the item, or does not exist if the item
+	// has no ETag. It returns nil if all items were written. After an error, which may be ErrExists or ErrStale, it may
+	// have written any of them.
 	PutManyIf(ctx context.Context, items []Item) error
 	// Delete deletes the key, on the same condition as Put. A key that does not exist is no error.
 	Delete(ctx context.Context, key, etag string) error
@@ -148,8 +148,8 @@ type Request struct {
 	Header http.Header
 	Body   io.Reader
 
-	// Unbounded means that the call has no timeout but the deadline of its context: for event streams and imports, which
-	// take longer than the timeout of the adapter.
+	// Unbounded means that the call has no timeout but the deadline of its context: for event streams and imports,
+	// which take longer than the timeout of the adapter.
 	Unbounded bool
 }
 
@@ -160,8 +160,8 @@ type Response struct {
 	Body   io.ReadCloser
 }
 
-// Invoker calls other apps by their ids. It returns ErrUnavailable if the app itself has not answered; the request may have
-// reached it all the same.
+// Invoker calls other apps by their ids. It returns ErrUnavailable if the app itself has not answered; the request may
+// have reached it all the same.
 type Invoker interface {
 	Invoke(ctx context.Context, r Request) (*Response, error)
 }

@@ -8,9 +8,9 @@ import (
 	"sync"
 )
 
-// idleConns limits the connections on which the server waits for the client. When there are more than max, it closes the
-// one that has waited longest. So any number of clients that send slowly or nothing use a limited amount of memory, and
-// they displace each other before they displace a client that sends.
+// idleConns limits the connections on which the server waits for the client. When there are more than max, it closes
+// the one that has waited longest. So any number of clients that send slowly or nothing use a limited amount of memory,
+// and they displace each other before they displace a client that sends.
 type idleConns struct {
 	max int
 
@@ -75,9 +75,9 @@ func (i *idleConns) connContext(ctx context.Context, c net.Conn) context.Context
 	return context.WithValue(ctx, connKey{}, conn{c, i})
 }
 
-// AwaitBody counts the connection of a request as idle (see Options.MaxIdleConns) while its handler waits for the client
-// to send more of the body. Call it with the context of the request before each read of the body, and call the function
-// that it returns after the read.
+// AwaitBody counts the connection of a request as idle (see Options.MaxIdleConns) while its handler waits for the
+// client to send more of the body. Call it with the context of the request before each read of the body, and call the
+// function that it returns after the read.
 func AwaitBody(ctx context.Context) (received func()) {
 	c, ok := ctx.Value(connKey{}).(conn)
 	if !ok {

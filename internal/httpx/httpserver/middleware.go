@@ -15,8 +15,8 @@ import (
 	"haberdash/internal/telemetry"
 )
 
-// closeConnections asks clients to close their connections while the server shuts down. A new connection reaches another
-// replica.
+// closeConnections asks clients to close their connections while the server shuts down. A new connection reaches
+// another replica.
 func (s *Server) closeConnections(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.draining.Load() {
@@ -26,8 +26,8 @@ func (s *Server) closeConnections(next http.Handler) http.Handler {
 	})
 }
 
-// observe measures the duration of each request and logs it: at debug level, and at warn level if the status is 5xx. The
-// label is the pattern of the route, because paths contain ids.
+// observe measures the duration of each request and logs it: at debug level, and at warn level if the status is 5xx.
+// The label is the pattern of the route, because paths contain ids.
 func observe(reg prometheus.Registerer) func(http.Handler) http.Handler {
 	seconds := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "http_request_duration_seconds", Help: "Time to answer a request, by route, method and status.",
@@ -56,8 +56,8 @@ func observe(reg prometheus.Registerer) func(http.Handler) http.Handler {
 	}
 }
 
-// requireAppToken refuses requests that do not come from the sidecar, which sends the token in the header dapr-api-token.
-// It accepts all requests if the token is empty.
+// requireAppToken refuses requests that do not come from the sidecar, which sends the token in the header
+// dapr-api-token. It accepts all requests if the token is empty.
 func requireAppToken(token string) func(http.Handler) http.Handler {
 	refusal := fault.New(fault.Unauthenticated, "unauthenticated", "Only the Dapr sidecar may call this service.")
 	return func(next http.Handler) http.Handler {

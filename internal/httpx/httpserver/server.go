@@ -63,7 +63,8 @@ func New(o Options) *Server {
 	if o.MaxIdleConns > 0 {
 		s.idle = newIdleConns(o.MaxIdleConns)
 	}
-	s.Router.Use(s.closeConnections, httpx.Trace(o.Log), observe(o.Registry), httpx.Recover, requireAppToken(o.AppToken))
+	s.Router.Use(s.closeConnections, httpx.Trace(o.Log), observe(o.Registry), httpx.Recover,
+		requireAppToken(o.AppToken))
 	s.Router.NotFound(httpx.NotFound)
 	s.Router.MethodNotAllowed(httpx.MethodNotAllowed)
 	s.Router.Get("/healthz", s.healthz)

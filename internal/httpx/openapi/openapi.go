@@ -1,6 +1,7 @@
 // Package openapi completes the OpenAPI document that huma generates from the operations of a service. It adds what
-// follows from the form of an operation: the problems that it may answer with, the headers of its responses, conditional
-// requests, and the values that headers and path parameters may have. It also names the schemas for generated clients.
+// follows from the form of an operation: the problems that it may answer with, the headers of its responses,
+// conditional requests, and the values that headers and path parameters may have. It also names the schemas for
+// generated clients.
 package openapi
 
 import (
@@ -161,8 +162,8 @@ func Metadata(input reflect.Type) map[string]any {
 	return map[string]any{mandatoryKey: mandatory}
 }
 
-// SchemaName returns the name of a type in the document, and so in generated clients: OrderList instead of ListOrderView,
-// LoginRequest instead of LoginInputBody.
+// SchemaName returns the name of a type in the document, and so in generated clients: OrderList instead of
+// ListOrderView, LoginRequest instead of LoginInputBody.
 func SchemaName(t reflect.Type, hint string) string {
 	name := huma.DefaultSchemaNamer(t, hint)
 	if t.Kind() == reflect.Struct && strings.HasPrefix(t.Name(), "List[") {

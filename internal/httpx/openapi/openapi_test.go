@@ -72,7 +72,8 @@ func TestSchemasHaveNamesForClients(t *testing.T) {
 	t.Parallel()
 	api := httpx.NewAPI(chi.NewRouter(), "Test")
 	change := huma.Operation{OperationID: "change", Method: http.MethodPost, Path: "/things/{id}"}
-	httpx.Register(api, change, func(context.Context, *changeInput) (*thingsOutput, error) { return &thingsOutput{}, nil })
+	httpx.Register(api, change,
+		func(context.Context, *changeInput) (*thingsOutput, error) { return &thingsOutput{}, nil })
 	schemas := api.OpenAPI().Components.Schemas.Map()
 	require.Contains(t, schemas, "ChangeRequest")
 	require.Contains(t, schemas, "ThingList")

@@ -1,6 +1,6 @@
-// Package daprd implements the ports of internal/sidecar with a Dapr sidecar. It uses the gRPC API of the sidecar, through
-// Dapr's Go SDK, for state, publishing, bindings and secrets, and its HTTP API for invocation, which streams, and for
-// deliveries.
+// Package daprd implements the ports of internal/sidecar with a Dapr sidecar. It uses the gRPC API of the sidecar,
+// through Dapr's Go SDK, for state, publishing, bindings and secrets, and its HTTP API for invocation, which streams,
+// and for deliveries.
 package daprd
 
 import (

@@ -56,7 +56,8 @@ func startWith(t *testing.T, client daprd.Options, o launch.SidecarOptions, comp
 	return c
 }
 
-// pubsub returns the message broker that the environment variable PUBSUB chooses. It belongs to the test and ends with it.
+// pubsub returns the message broker that the environment variable PUBSUB chooses. It belongs to the test and ends with
+// it.
 func pubsub(t testing.TB) launch.Options {
 	t.Helper()
 	o, _, stop, err := launch.Options{RunDir: t.TempDir(), PubSub: os.Getenv("PUBSUB")}.WithServers(t.Context())

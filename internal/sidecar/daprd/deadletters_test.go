@@ -41,8 +41,8 @@ func resources(t *testing.T) string {
 	return dir
 }
 
-// A message whose attempts are used up arrives unchanged at the app's own dead-letter topic, whatever topic it comes from.
-// The messages that were delivered together with it are handled.
+// A message whose attempts are used up arrives unchanged at the app's own dead-letter topic, whatever topic it comes
+// from. The messages that were delivered together with it are handled.
 func TestDeadLetters(t *testing.T) {
 	t.Parallel()
 	o := pubsub(t)

@@ -15,8 +15,8 @@ import (
 // maxDelivery is the largest request body of the sidecar in bytes. It may contain many events.
 const maxDelivery = 16 << 20
 
-// Deliveries implements sidecar.Subscriber. The sidecar delivers events with POST /events/{topic}, one by one or several
-// at once: see dapr/resources/subscriptions.yaml.
+// Deliveries implements sidecar.Subscriber. The sidecar delivers events with POST /events/{topic}, one by one or
+// several at once: see dapr/resources/subscriptions.yaml.
 type Deliveries struct{ router chi.Router }
 
 // NewDeliveries creates a subscriber that adds its routes to the router.

@@ -10,12 +10,12 @@ import (
 	"haberdash/internal/sidecar"
 )
 
-// bufferSize is how many bytes of a response are buffered until the handler flushes or returns. The caller gets a response
-// that fits into the buffer when the handler has returned, so a test sees everything that the handler did.
+// bufferSize is how many bytes of a response are buffered until the handler flushes or returns. The caller gets a
+// response that fits into the buffer when the handler has returned, so a test sees everything that the handler did.
 const bufferSize = 1 << 20
 
-// exchange is one invocation. The handler writes the response into it, and the caller reads the response from a pipe. As
-// with a network, a flush sends the buffer.
+// exchange is one invocation. The handler writes the response into it, and the caller reads the response from a pipe.
+// As with a network, a flush sends the buffer.
 type exchange struct {
 	header http.Header // may be changed by the handler until began is true
 	out    *io.PipeWriter

@@ -1,5 +1,5 @@
-// Package memory implements the ports of internal/sidecar in memory, for tests: apps in one process call each other, publish
-// and receive messages, and store state. It passes the same conformance suites (package sidecartest) as Dapr.
+// Package memory implements the ports of internal/sidecar in memory, for tests: apps in one process call each other,
+// publish and receive messages, and store state. It passes the same conformance suites (package sidecartest) as Dapr.
 package memory
 
 import (

@@ -13,8 +13,8 @@ import (
 	"haberdash/internal/telemetry"
 )
 
-// Mesh connects apps in one process: an invocation calls the HTTP handler of an app, and publishing calls the handlers that
-// are subscribed. It also implements sidecar.Binder. It is safe for concurrent use.
+// Mesh connects apps in one process: an invocation calls the HTTP handler of an app, and publishing calls the handlers
+// that are subscribed. It also implements sidecar.Binder. It is safe for concurrent use.
 type Mesh struct {
 	mu       sync.Mutex
 	apps     map[string]http.Handler
@@ -78,8 +78,8 @@ func (m *Mesh) Invoke(ctx context.Context, r sidecar.Request) (*sidecar.Response
 	return serve(h, req, cancel)
 }
 
-// withoutValues is a context that ends with the context of the caller but has none of its values, as after a call over a
-// network. Otherwise the called app would see the caller's router and identity.
+// withoutValues is a context that ends with the context of the caller but has none of its values, as after a call over
+// a network. Otherwise the called app would see the caller's router and identity.
 type withoutValues struct{ context.Context }
 
 // Value implements context.Context.

@@ -139,10 +139,10 @@ func batchSize(items []sidecar.Item) (n int) {
 	return n
 }
 
-// saveMany writes a batch: in one transaction if the transactions of the store respect the condition of each item, because
-// a transaction syncs the disk once and not for each item. Those of Redis do not: an ETag that does not match does not
-// undo the other writes, and Redis ignores first-write in a transaction. With Redis, and with stores that were never
-// tested, the sidecar writes the items in parallel.
+// saveMany writes a batch: in one transaction if the transactions of the store respect the condition of each item,
+// because a transaction syncs the disk once and not for each item. Those of Redis do not: an ETag that does not match
+// does not undo the other writes, and Redis ignores first-write in a transaction. With Redis, and with stores that were
+// never tested, the sidecar writes the items in parallel.
 func (s *Store) saveMany(ctx context.Context, batch []*dapr.SetStateItem) error {
 	ctx, cancel := s.withTimeout(ctx)
 	defer cancel()

@@ -1,8 +1,8 @@
 // Package state implements sidecar.State with a state store of a Dapr sidecar.
 //
-// State stores differ in how they report a write whose condition does not hold, and so do their error codes. The adapter
-// therefore never concludes from an error that a conditional write has failed. It reads the key back and compares the
-// values.
+// State stores differ in how they report a write whose condition does not hold, and so do their error codes. The
+// adapter therefore never concludes from an error that a conditional write has failed. It reads the key back and
+// compares the values.
 package state
 
 import (
@@ -42,8 +42,8 @@ func (s *Store) withTimeout(ctx context.Context) (context.Context, context.Cance
 	return context.WithTimeout(ctx, s.timeout)
 }
 
-// failure turns an error of the sidecar into one that a method may return: the cancellation of ctx, which is the context of
-// the caller, or else the fault of an unavailable store.
+// failure turns an error of the sidecar into one that a method may return: the cancellation of ctx, which is the
+// context of the caller, or else the fault of an unavailable store.
 func failure(ctx context.Context, err error, format string, args ...any) error {
 	action := fmt.Sprintf(format, args...)
 	if errors.Is(ctx.Err(), context.Canceled) {
@@ -123,8 +123,8 @@ func (s *Store) Put(
 // maxOverwrites is how often overwrite tries to replace a value in Redis while other writers replace it too.
 const maxOverwrites = 20
 
-// overwrite writes a value unconditionally. Redis refuses this for a key that was written with a condition before. There
-// overwrite reads the value and replaces it on the condition that it has not changed.
+// overwrite writes a value unconditionally. Redis refuses this for a key that was written with a condition before.
+// There overwrite reads the value and replaces it on the condition that it has not changed.
 func (s *Store) overwrite(ctx context.Context, key string, value []byte, opts []sidecar.PutOption) error {
 	err := s.save(ctx, key, value, nil, dapr.StateConcurrencyLastWrite, opts)
 	for range maxOverwrites {

@@ -96,7 +96,8 @@ func connect(t *testing.T, l net.Listener) *state.Store {
 	return c.State(daprd.StateStore)
 }
 
-// serve runs a sidecar with one component of that type. It answers every call of the component with what answer returns.
+// serve runs a sidecar with one component of that type. It answers every call of the component with what answer
+// returns.
 func serve(t *testing.T, kind string, answer func(context.Context) error) *state.Store {
 	t.Helper()
 	s := grpc.NewServer(grpc.UnaryInterceptor(func(

@@ -82,8 +82,8 @@ func endedContext(t *testing.T, s sidecar.State) {
 	}
 }
 
-// requireContextErrors checks that a cancellation by the caller is returned as such, and that a deadline that has passed
-// counts as an unavailable store.
+// requireContextErrors checks that a cancellation by the caller is returned as such, and that a deadline that has
+// passed counts as an unavailable store.
 func requireContextErrors(t *testing.T, operation func(context.Context) error) {
 	t.Helper()
 	cancelled, cancel := context.WithCancel(t.Context())
