@@ -17,7 +17,7 @@ import (
 type logReader struct {
 	consumer *Consumer
 	log      Log
-	busy     chan struct{} // holds a token while a batch, page or replay is handled
+	busy     chan struct{} // contains a token while a batch, page or replay is handled
 	loadedAt time.Time     // when the cursor was last read or used; guarded by busy
 
 	mu       sync.Mutex

@@ -38,7 +38,7 @@ type Options struct {
 	// AppToken is the token that the sidecar sends with every request (Dapr's app API token). The server refuses
 	// requests without it, except those for operational routes. If it is empty, the server accepts all requests.
 	AppToken string
-	// DrainTime is how long open requests may take after the server has stopped to accept requests; 10 s if zero.
+	// DrainTime is how long open requests may take after the server has stopped accepting requests; 10 s if zero.
 	DrainTime time.Duration
 	// LeaveTime is how long the server still accepts requests after its context has ended. It gives load balancers time
 	// to notice, and clients time to close their connections: a request on a connection that the server closes fails.

@@ -20,7 +20,8 @@ func Describe(problem reflect.Type) func(*huma.OpenAPI, *huma.Operation) {
 	return func(doc *huma.OpenAPI, op *huma.Operation) { describer{doc.Components, problem}.describe(op) }
 }
 
-// describer completes operations. It stores what several operations refer to among the components of the document.
+// describer completes operations. It adds the responses and headers that operations share to the components of the
+// document.
 type describer struct {
 	*huma.Components
 	problem reflect.Type

@@ -46,8 +46,8 @@ type Options struct {
 	APIToken           string // Dapr's API token, if the sidecar requires one
 	// Timeout limits a call of the sidecar, except for state and invocation; 5 s if zero.
 	Timeout time.Duration
-	// StateTimeout limits a call of a state store; 2 s if zero. A client of the shop learns within three seconds that a
-	// store does not answer.
+	// StateTimeout limits a call of a state store; 2 s if zero. When a store does not answer, a client's request fails
+	// within three seconds.
 	StateTimeout time.Duration
 	// InvokeTimeout limits an invocation; 30 s if zero. See sidecar.Request.Unbounded.
 	InvokeTimeout time.Duration

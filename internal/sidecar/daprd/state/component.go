@@ -9,8 +9,8 @@ const (
 	postgres = "state.postgresql"
 )
 
-// component returns the type of the store's component. It asks the sidecar until it has the answer once. The type is
-// empty if the sidecar has no such component.
+// component returns the type of the store's component. It asks the sidecar and remembers the answer. The type is empty
+// if the sidecar has no such component.
 func (s *Store) component(ctx context.Context) (string, error) {
 	if kind := s.kind.Load(); kind != nil {
 		return *kind, nil

@@ -1,8 +1,7 @@
 // Package state implements sidecar.State with a state store of a Dapr sidecar.
 //
-// State stores differ in how they report a write whose condition does not hold, and so do their error codes. The
-// adapter therefore never concludes from an error that a conditional write has failed. It reads the key back and
-// compares the values.
+// Each kind of state store reports a write whose condition does not hold with another error. The adapter therefore
+// never concludes from an error that the condition did not hold. It reads the key back and compares the values.
 package state
 
 import (
