@@ -1,5 +1,5 @@
-// Command roster writes what the list of apps (internal/roster) decides into the YAML that repeats it: `make roster`.
-// A test compares the files with what it would write.
+// Command roster updates the YAML files that repeat the list of apps (internal/roster). `make roster` runs it, and a
+// test fails if a file differs from what it would write.
 package main
 
 import (
@@ -15,7 +15,7 @@ func main() {
 	}
 }
 
-// write writes the files below the root of the checkout that differ, and prints their names.
+// write writes those files below the root of the checkout that differ, and prints their names.
 func write(root string) error {
 	files, err := render(root)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"haberdash/internal/roster"
 )
 
-// file is a file that repeats the roster: as it is, and as it should be.
+// file is a file that repeats the roster, with its present content and the content that it should have.
 type file struct{ path, have, want string }
 
 // render reads the files below the root of the checkout and renders what they should contain.
@@ -72,20 +72,20 @@ func from(t *template.Template, data any) func(string) (string, error) {
 	}
 }
 
-// replace replaces what a pattern matches, which must be there once.
-func replace(pattern, by string) func(string) (string, error) {
+// replace replaces the only match of a pattern. Another number of matches is an error.
+func replace(pattern, with string) func(string) (string, error) {
 	re := regexp.MustCompile(pattern)
 	return func(text string) (string, error) {
 		if n := len(re.FindAllString(text, -1)); n != 1 {
-			return text, fmt.Errorf("%d places match %s, expected one", n, pattern)
+			return text, fmt.Errorf("%s matches %d times, expected once", pattern, n)
 		}
-		return re.ReplaceAllLiteralString(text, by), nil
+		return re.ReplaceAllLiteralString(text, with), nil
 	}
 }
 
 var scopesBlock = regexp.MustCompile(`(?m)^scopes:\n(?:  - .*\n)+`)
 
-// scopes names the apps that may use a component, at the end of the component's file.
+// scopes replaces the list of the apps that may use a component, in the file of the component.
 func scopes(text string) (string, error) {
 	var component struct{ Metadata struct{ Name string } }
 	if err := yaml.Unmarshal([]byte(text), &component); err != nil {
@@ -103,6 +103,7 @@ func scopes(text string) (string, error) {
 	return scopesBlock.ReplaceAllLiteralString(text, block), nil
 }
 
+// manifests lists the manifests of the apps for a kustomization.
 func manifests() (lines string) {
 	for _, app := range roster.IDs() {
 		lines += "  - " + app + ".yaml\n"

@@ -13,7 +13,7 @@ import (
 
 var root = filepath.Join("..", "..")
 
-// A scope or topic that is missing or misspelt is no error to Dapr: the component or the event is just not there.
+// Dapr reports no error for a scope or topic that is missing or misspelt: the app just gets no component or no events.
 func TestFilesRepeatTheRoster(t *testing.T) {
 	t.Parallel()
 	files, err := render(root)
@@ -42,7 +42,7 @@ func TestRunFileListsTheAppsOfTheRoster(t *testing.T) {
 	}
 }
 
-// Every app has its program, its access rules and its manifest.
+// Every app has a program, access rules and a manifest.
 func TestEveryAppHasItsFiles(t *testing.T) {
 	t.Parallel()
 	for _, app := range roster.IDs() {

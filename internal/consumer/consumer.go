@@ -30,17 +30,17 @@ type Fetch func(ctx context.Context, log Log, from uint64, limit int) (contract.
 type Options struct {
 	State    sidecar.State
 	Fetch    Fetch
-	Handlers map[string]Handler      // by event type; the cursor passes events of other types
-	Batches  map[string]BatchHandler // by event type, beside the Handler of that type
+	Handlers map[string]Handler      // by event type; events of other types are ignored
+	Batches  map[string]BatchHandler // by event type, in addition to the Handler of that type
 	Logs     []Log                   // see Follow
-	// PollEvery is the time between two questions for the head of a feed; 3 s if zero.
+	// PollEvery is the time between two polls of a feed; 3 s if zero.
 	PollEvery time.Duration
-	// StoreEvery is the least time between two writes of a cursor; 200 ms if zero.
+	// StoreEvery is the minimum time between two writes of a cursor; 200 ms if zero.
 	StoreEvery time.Duration
-	// GiveUpAfter is how long an event may fail before it becomes a dead letter although its deliveries were lost;
-	// 10 min if zero. It must be longer than the broker's retries: see DeliverDead.
+	// GiveUpAfter is how long an event may fail before it becomes a dead letter although the broker has not delivered
+	// it to the dead-letter topic; 10 min if zero. It must be longer than all attempts of the broker: see DeliverDead.
 	GiveUpAfter time.Duration
-	// Now is the clock that stamps dead letters; time.Now if nil.
+	// Now is the clock; time.Now if nil.
 	Now func() time.Time
 }
 
@@ -53,7 +53,7 @@ type Consumer struct {
 	readers map[Log]*logReader
 }
 
-// New makes a consumer. It works once it is subscribed (Subscribe) and runs (Run).
+// New creates a consumer. Subscribe makes it handle deliveries; Run polls feeds and stores cursors.
 func New(o Options) *Consumer {
 	if o.PollEvery == 0 {
 		o.PollEvery = 3 * time.Second
@@ -72,7 +72,8 @@ func New(o Options) *Consumer {
 	return c
 }
 
-// Follow consumes logs from the start. Any other log is consumed from its first delivery on.
+// Follow adds logs. The consumer also discovers logs by their events: it adds a log when the broker delivers one of its
+// events for the first time.
 func (c *Consumer) Follow(logs ...Log) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -84,7 +85,7 @@ func (c *Consumer) Follow(logs ...Log) {
 	}
 }
 
-// OnHandled calls fn after a handler has handled an event. Call it before the first delivery.
+// OnHandled registers a function that is called after each event that was handled. Call it before the first delivery.
 func (c *Consumer) OnHandled(fn func(e contract.Event)) { c.onHandled = fn }
 
 // Subscribe registers the consumer for topics, and for the dead-letter topic of the app.
@@ -95,27 +96,27 @@ func (c *Consumer) Subscribe(events sidecar.Subscriber, deadLetterTopic string, 
 	events.Subscribe(deadLetterTopic, c.DeliverDead)
 }
 
-// Deliver handles deliveries of the app's topics. It never answers Drop: an event that cannot be handled becomes a
-// dead letter.
+// Deliver handles deliveries of the app's topics. It never returns Drop, because an event that cannot be handled
+// becomes a dead letter.
 func (c *Consumer) Deliver(ctx context.Context, deliveries []sidecar.Delivery) []sidecar.Outcome {
 	return c.deliver(ctx, deliveries, false)
 }
 
-// DeliverDead handles deliveries of the app's dead-letter topic: the broker has used up their attempts. These events,
-// and the events in front of them in their log, get one more attempt and then become dead letters, so that one event
-// does not stop its log for ever.
+// DeliverDead handles deliveries of the app's dead-letter topic, whose attempts the broker has used up. It tries these
+// events, and those before them in their log, once more. An event that fails again becomes a dead letter, so that it
+// does not stop its log forever.
 func (c *Consumer) DeliverDead(ctx context.Context, deliveries []sidecar.Delivery) []sidecar.Outcome {
 	return c.deliver(ctx, deliveries, true)
 }
 
-// arrival is a delivered event.
+// arrival is an event that was delivered.
 type arrival struct {
-	index    int // among the deliveries
+	index    int // in the list of deliveries
 	delivery sidecar.Delivery
 	event    contract.Event
 }
 
-// deliver groups deliveries by log. lastAttempt says that an event that fails becomes a dead letter.
+// deliver handles deliveries log by log. If lastAttempt is true, an event that fails becomes a dead letter.
 func (c *Consumer) deliver(ctx context.Context, deliveries []sidecar.Delivery, lastAttempt bool) []sidecar.Outcome {
 	outcomes := slices.Repeat([]sidecar.Outcome{sidecar.Retry}, len(deliveries))
 	byLog := map[Log][]arrival{}
@@ -124,7 +125,7 @@ func (c *Consumer) deliver(ctx context.Context, deliveries []sidecar.Delivery, l
 		err := json.Unmarshal(d.Data, &a.event)
 		switch {
 		case err != nil || a.event.ID == "" || a.event.Source == "" || a.event.Type == "":
-			outcomes[i] = c.refuse(d.Within(ctx), unknownSource, eventOfInvalid(d), errInvalidDelivery)
+			outcomes[i] = c.toDeadLetter(d.Within(ctx), unknownSource, eventOfInvalid(d), errInvalidDelivery)
 		case a.event.Position == 0:
 			outcomes[i] = c.handleUnpositioned(d.Within(ctx), a.event, lastAttempt)
 		default:

@@ -38,15 +38,16 @@ func TestThroughSidecar(t *testing.T) {
 	consumertest.Test(t, func(t *testing.T) sidecar.State { return daprdtest.State(t, "orders") })
 }
 
-// Deliveries that a shutdown cuts off must not all become dead letters.
-func TestACancelledAttemptMakesNoDeadLetter(t *testing.T) {
+// A shutdown cancels attempts. Their events must not become dead letters.
+func TestCancelledAttemptMakesNoDeadLetter(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	c := consumer.New(consumer.Options{State: memory.NewState(), Handlers: map[string]consumer.Handler{
 		"did": func(ctx context.Context, _ contract.Event) error { cancel(); return ctx.Err() },
 	}})
 	for _, position := range []string{"0", "1"} { // 0: the source has no log
-		d := sidecar.Delivery{ID: "e", Data: []byte(`{"id":"e","type":"did","source":"src","partition":"p","position":` + position + `}`)}
+		e := `{"id":"e","type":"did","source":"src","partition":"p","position":` + position + `}`
+		d := sidecar.Delivery{ID: "e", Data: []byte(e)}
 		require.Equal(t, []sidecar.Outcome{sidecar.Retry}, c.DeliverDead(ctx, []sidecar.Delivery{d}))
 	}
 	list, _, err := c.DeadLetters(t.Context(), consumer.Bookmark{}, 10)
@@ -54,17 +55,19 @@ func TestACancelledAttemptMakesNoDeadLetter(t *testing.T) {
 	require.Empty(t, list)
 }
 
-func TestDiscardMatchingLooksAtAllLogs(t *testing.T) {
+func TestDiscardMatchingDeletesDeadLettersOfAllLogs(t *testing.T) {
 	t.Parallel()
 	c := consumer.New(consumer.Options{State: memory.NewState(), Handlers: map[string]consumer.Handler{
 		"did": func(context.Context, contract.Event) error { return consumer.Permanent(errors.New("broken")) },
 	}})
 	for i := range 250 {
 		e := fmt.Sprintf(`{"id":"e%d","type":"did","source":"src%d","data":{"user":"%d"}}`, i, i%2, i%5)
-		require.Equal(t, []sidecar.Outcome{sidecar.Done}, c.Deliver(t.Context(), []sidecar.Delivery{{ID: "e", Data: []byte(e)}}))
+		outcomes := c.Deliver(t.Context(), []sidecar.Delivery{{ID: "e", Data: []byte(e)}})
+		require.Equal(t, []sidecar.Outcome{sidecar.Done}, outcomes)
 	}
+	match := func(e contract.Event) bool { return string(e.Data) == `{"user":"3"}` }
 	for range 2 {
-		require.NoError(t, c.DiscardMatching(t.Context(), func(e contract.Event) bool { return string(e.Data) == `{"user":"3"}` }))
+		require.NoError(t, c.DiscardMatching(t.Context(), match))
 		list, _, err := c.DeadLetters(t.Context(), consumer.Bookmark{}, 1000)
 		require.NoError(t, err)
 		require.Len(t, list, 200)
@@ -97,8 +100,8 @@ func TestConcurrentlyHandlesAllEventsAtOnce(t *testing.T) {
 	require.ErrorContains(t, failed, "a bug")
 }
 
-// While one replica handles an event, another may handle that event and later ones, and store its cursor. Then the
-// first replica merges that cursor: no event counts twice, and none is handled again.
+// While one replica handles an event, another replica may handle that event and later ones, and store its cursor. Then
+// the first replica merges that cursor: it counts no event twice, and handles none of the later events again.
 func TestReplicasCountEachEventOnce(t *testing.T) {
 	t.Parallel()
 	store := memory.NewState()
@@ -138,7 +141,7 @@ func TestReplicasCountEachEventOnce(t *testing.T) {
 	require.Equal(t, []contract.Cursor{{Source: "src", Partition: "p", Position: 4, Applied: 4}}, cursors)
 }
 
-func TestAnImportedConsumerContinuesAtItsCursor(t *testing.T) {
+func TestImportedConsumerContinuesAtItsCursor(t *testing.T) {
 	t.Parallel()
 	ctx, here, there := t.Context(), memory.NewState(), memory.NewState()
 	var handled []uint64
@@ -155,7 +158,8 @@ func TestAnImportedConsumerContinuesAtItsCursor(t *testing.T) {
 		})
 	}
 	did := func(position uint64) sidecar.Delivery {
-		data, err := json.Marshal(contract.Event{ID: fmt.Sprint(position), Type: "did", Source: "src", Partition: "p q", Position: position})
+		e := contract.Event{ID: fmt.Sprint(position), Type: "did", Source: "src", Partition: "p q", Position: position}
+		data, err := json.Marshal(e)
 		require.NoError(t, err)
 		return sidecar.Delivery{Data: data}
 	}
@@ -163,7 +167,8 @@ func TestAnImportedConsumerContinuesAtItsCursor(t *testing.T) {
 	for n := uint64(1); n <= 205; n++ {
 		require.Equal(t, []sidecar.Outcome{sidecar.Done}, exported.Deliver(ctx, []sidecar.Delivery{did(n)}))
 	}
-	require.Equal(t, []sidecar.Outcome{sidecar.Done}, exported.Deliver(ctx, []sidecar.Delivery{{ID: "x", Data: []byte("no event")}}))
+	invalid := sidecar.Delivery{ID: "x", Data: []byte("no event")}
+	require.Equal(t, []sidecar.Outcome{sidecar.Done}, exported.Deliver(ctx, []sidecar.Delivery{invalid}))
 	var keys []string
 	require.NoError(t, exported.Export(ctx, func(item sidecar.Item) error {
 		keys = append(keys, item.Key)

@@ -10,7 +10,7 @@ import (
 	"haberdash/internal/telemetry"
 )
 
-// cursor is how far an app has come in another app's log, as it is stored.
+// cursor is how far an app has come in another app's log. This is also its stored form.
 type cursor struct {
 	Position uint64 `json:"p"` // all events up to here are handled, ignored or dead letters
 	Applied  uint64 `json:"a"` // how many of them are handled or ignored
@@ -23,11 +23,11 @@ func (l Log) key(kind string) string {
 
 func (l Log) cursorKey() string { return l.key("consumer") }
 
-// cursorLifetime is how long a reader without work trusts the cursor in memory: another replica may handle the log
-// meanwhile.
+// cursorLifetime is how long a reader uses the cursor in memory while it has no events. Another replica may handle
+// events of the log meanwhile.
 const cursorLifetime = time.Second
 
-// loadCursor reads the stored cursor unless it was used a moment ago.
+// loadCursor reads the stored cursor, unless the reader has used its cursor within cursorLifetime.
 func (r *logReader) loadCursor(ctx context.Context) error {
 	if time.Since(r.loadedAt) < cursorLifetime {
 		r.loadedAt = time.Now()
@@ -51,8 +51,8 @@ func (c *Consumer) readCursor(ctx context.Context, log Log) (stored cursor, err 
 	return stored, err
 }
 
-// mergeStored takes over the stored cursor if another replica has come further. Each replica stores a position only
-// after it has handled everything up to it, so the greater position holds for all.
+// mergeStored replaces the cursor by the stored one if another replica has come further. Each replica stores a position
+// only after it has handled everything up to it, so the greater position is valid for all replicas.
 func (r *logReader) mergeStored(stored cursor) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -62,7 +62,7 @@ func (r *logReader) mergeStored(stored cursor) {
 	r.stored = stored
 }
 
-// storeCursorIfDue stores the cursor if it has moved since it was stored, at least interval ago.
+// storeCursorIfDue stores the cursor if it has moved and was stored at least interval ago.
 func (r *logReader) storeCursorIfDue(ctx context.Context, interval time.Duration) {
 	r.mu.Lock()
 	due := r.stored.Position < r.cursor.Position && time.Since(r.storedAt) >= interval
@@ -76,18 +76,19 @@ func (r *logReader) storeCursorIfDue(ctx context.Context, interval time.Duration
 	}
 }
 
-// storeCursor outlives ctx: events that are handled need not be handled again.
+// storeCursor stores the cursor even if ctx has ended, because otherwise events would be handled again.
 func (r *logReader) storeCursor(ctx context.Context) error {
 	r.mu.Lock()
 	at := r.cursor
 	r.mu.Unlock()
-	stored, err := sidecar.Update(context.WithoutCancel(ctx), r.consumer.o.State, r.log.cursorKey(), func(c *cursor, _ bool) (bool, error) {
+	advance := func(c *cursor, _ bool) (bool, error) {
 		if c.Position >= at.Position {
 			return false, nil
 		}
 		c.Position, c.Applied = at.Position, at.Applied
 		return true, nil
-	})
+	}
+	stored, err := sidecar.Update(context.WithoutCancel(ctx), r.consumer.o.State, r.log.cursorKey(), advance)
 	if err == nil {
 		r.mergeStored(stored)
 		r.mu.Lock()
@@ -97,10 +98,10 @@ func (r *logReader) storeCursor(ctx context.Context) error {
 	return err
 }
 
-// logsKey is the key of the list of logs that were found by their events, and are polled after a restart too.
+// logsKey is the key of the list of logs that the consumer has discovered. It polls them after a restart too.
 const logsKey = "consumer"
 
-// reader finds the reader of a log, or begins one.
+// reader returns the reader of a log. The first time, it creates the reader and adds the log to the stored list.
 func (c *Consumer) reader(ctx context.Context, log Log) *logReader {
 	c.mu.Lock()
 	r := c.readers[log]
@@ -140,7 +141,7 @@ func (c *Consumer) listLog(ctx context.Context, log Log) error {
 	return err
 }
 
-// allReaders lists the readers of all logs, also of logs that were listed before a restart, sorted by log.
+// allReaders returns the readers of all logs, including those that were discovered before a restart, sorted by log.
 func (c *Consumer) allReaders(ctx context.Context) ([]*logReader, error) {
 	var listed []Log
 	_, err := sidecar.ReadJSON(ctx, c.o.State, logsKey, &listed)
@@ -148,7 +149,7 @@ func (c *Consumer) allReaders(ctx context.Context) ([]*logReader, error) {
 	return c.openReaders(), err
 }
 
-// openReaders lists the readers that this process has begun, sorted by log.
+// openReaders returns the readers that this process has created, sorted by log.
 func (c *Consumer) openReaders() []*logReader {
 	c.mu.Lock()
 	defer c.mu.Unlock()

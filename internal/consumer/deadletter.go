@@ -17,11 +17,11 @@ import (
 
 // DeadLetter is an event that could not be handled.
 type DeadLetter struct {
-	ID     string         `json:"-"` // source, partition and number, separated by colons
+	ID     string         `json:"-"` // source, partition and number in the log, separated by colons
 	Event  contract.Event `json:"event"`
-	Reason string         `json:"reason"` // of the last attempt
-	At     time.Time      `json:"at"`     // of the last attempt
-	Tries  int            `json:"tries"`  // since it became a dead letter, that attempt included
+	Reason string         `json:"reason"` // the error of the last attempt
+	At     time.Time      `json:"at"`     // the time of the last attempt
+	Tries  int            `json:"tries"`  // the attempt that made it a dead letter, and all since
 }
 
 // A delivery that is not an event becomes a dead letter of this source, which has no log.
@@ -30,6 +30,7 @@ var (
 	errInvalidDelivery = errors.New("the delivery is not an event")
 )
 
+// eventOfInvalid makes an event of a delivery that is none, so that it can be stored as a dead letter.
 func eventOfInvalid(d sidecar.Delivery) contract.Event {
 	e := contract.Event{ID: d.ID, Source: unknownSource.Source, Data: d.Data}
 	if !json.Valid(d.Data) {
@@ -64,7 +65,8 @@ func parseDeadLetterID(id string) (Log, uint64, error) {
 // acknowledged. So no event is lost, but one may become two dead letters.
 func (c *Consumer) addDeadLetter(ctx context.Context, log Log, e contract.Event, why error) error {
 	ctx = context.WithoutCancel(ctx)
-	at, err := sidecar.Update(ctx, c.o.State, log.cursorKey(), func(at *cursor, _ bool) (bool, error) { at.Parked++; return true, nil })
+	reserve := func(at *cursor, _ bool) (bool, error) { at.Parked++; return true, nil }
+	at, err := sidecar.Update(ctx, c.o.State, log.cursorKey(), reserve)
 	if err != nil {
 		return fmt.Errorf("make %s a dead letter: %w", e.ID, err)
 	}
@@ -80,9 +82,9 @@ func (c *Consumer) addDeadLetter(ctx context.Context, log Log, e contract.Event,
 	return nil
 }
 
-// refuse makes an event that belongs to no position of a log a dead letter.
-func (c *Consumer) refuse(ctx context.Context, log Log, e contract.Event, why error) sidecar.Outcome {
-	c.reader(ctx, log) // the list of dead letters goes log by log
+// toDeadLetter makes an event without a position a dead letter and returns the outcome of its delivery.
+func (c *Consumer) toDeadLetter(ctx context.Context, log Log, e contract.Event, why error) sidecar.Outcome {
+	c.reader(ctx, log) // adds the log to the list of logs, whose dead letters are listed
 	if err := c.addDeadLetter(ctx, log, e, why); err != nil {
 		telemetry.Log(ctx).Warn().Err(err).Msg("cannot store a dead letter, will try again")
 		return sidecar.Retry
@@ -90,7 +92,7 @@ func (c *Consumer) refuse(ctx context.Context, log Log, e contract.Event, why er
 	return sidecar.Done
 }
 
-// Bookmark is a place in the list of dead letters; the zero value is the beginning.
+// Bookmark is a position in the list of dead letters. The zero value is its beginning.
 type Bookmark struct {
 	Log
 	Before uint64 `json:"before"` // the number of the last dead letter of the page before
@@ -99,8 +101,11 @@ type Bookmark struct {
 // deadLetterPage is how many dead letters are read at once.
 const deadLetterPage = 100
 
-// DeadLetters lists dead letters, at most limit: log by log, and the latest of a log first. next is nil at the end.
-func (c *Consumer) DeadLetters(ctx context.Context, from Bookmark, limit int) (list []DeadLetter, next *Bookmark, err error) {
+// DeadLetters returns at most limit dead letters: log by log, and the latest of each log first. next is nil at the end
+// of the list.
+func (c *Consumer) DeadLetters(
+	ctx context.Context, from Bookmark, limit int,
+) (list []DeadLetter, next *Bookmark, err error) {
 	readers, err := c.allReaders(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -140,7 +145,7 @@ func (c *Consumer) DeadLetters(ctx context.Context, from Bookmark, limit int) (l
 	return list, nil, nil
 }
 
-// readDeadLetters reads the dead letters of these numbers. A number whose dead letter was replayed or discarded has none.
+// readDeadLetters reads the dead letters with these numbers. It leaves out those that were replayed or discarded.
 func (c *Consumer) readDeadLetters(ctx context.Context, log Log, numbers []uint64) (list []DeadLetter, err error) {
 	keys := make([]string, len(numbers))
 	for i, n := range numbers {
@@ -165,7 +170,7 @@ func (c *Consumer) readDeadLetters(ctx context.Context, log Log, numbers []uint6
 }
 
 // Replay handles a dead letter once more and deletes it if that succeeds. Problems: not-found (404), and not-handled
-// (409) with the handler's error as its cause.
+// (409) with the error of the handler as the member reason.
 func (c *Consumer) Replay(ctx context.Context, id string) error {
 	log, n, err := parseDeadLetterID(id)
 	if err != nil {
@@ -222,7 +227,7 @@ func (c *Consumer) Discard(ctx context.Context, id string) error {
 	return c.o.State.Delete(ctx, item.Key, "")
 }
 
-// DiscardMatching deletes the dead letters whose events match, in all logs: those of a person who is to be erased.
+// DiscardMatching deletes the dead letters whose events match, in all logs. It is for erasing the data of a person.
 func (c *Consumer) DiscardMatching(ctx context.Context, match func(contract.Event) bool) error {
 	var at Bookmark
 	for {

@@ -5,27 +5,28 @@
 // stores a cursor for each log that it consumes, in the app's own state store, and calls the app's handlers with the
 // events of a log one after the other:
 //
-//   - The event after the cursor is handled, and an older one is ignored.
+//   - The event after the cursor is handled. Older events are ignored.
 //   - A gap between the cursor and a delivered event is fetched from the source's feed and handled first. The consumer
 //     also asks each feed for its head every few seconds, to find events that no delivery has brought.
 //   - A handler that fails stops its log at that event, and the broker delivers again.
 //   - An event becomes a dead letter when its handler returns a Permanent error or when the broker's attempts are used
-//     up. The log continues behind it. Administrators list dead letters, replay them and discard them.
+//     up, and the log continues with the next event. Administrators list dead letters, replay them and discard them.
 //
-// So every event of a log reaches its handler, in the order of the log, or becomes a dead letter. Handlers run at least
-// once: the cursor is stored every 200 ms, and a crash repeats the events since. Handlers must be idempotent.
+// So every event of a log is handled, in the order of the log, or becomes a dead letter. Handlers run at least once:
+// the cursor is stored every 200 ms, and after a crash the events since then are handled again. So handlers must be
+// idempotent.
 //
 // # How an event is handled
 //
 // Each name is the function that does the step:
 //
 //	Consumer.Deliver            decodes deliveries and groups them by log
-//	logReader.handleDeliveries  takes one log's events in the order of their positions
-//	logReader.handleUpTo        handles an event, and before it the gap in front of it
+//	logReader.handleDeliveries  handles the events of one log in the order of their positions
+//	logReader.handleUpTo        handles the gap before an event, if there is one, and then the event
 //	logReader.handleGap         fetches that gap from the feed
 //	logReader.handleNext        handles the event after the cursor, or makes it a dead letter
 //	logReader.handleBatch       handles several events of one type with one call, where the app can
-//	Consumer.callHandler        calls the handler, bounded in time, and turns a panic into an error
+//	Consumer.callHandler        calls the handler with a timeout, and turns a panic into an error
 //	logReader.advanceTo         moves the cursor past handled events
 //	logReader.skipTo            moves the cursor past a dead letter
 //	logReader.storeCursor       stores the cursor
@@ -33,12 +34,12 @@
 // # Where to look
 //
 //	consumer.go    options, subscription, deliveries
-//	logreader.go   one log: its cursor, the walk above
+//	logreader.go   one log: its cursor and the steps above
 //	cursor.go      the stored cursor
 //	handler.go     handlers and how they are called
-//	poll.go        feeds are polled, cursors are stored
+//	poll.go        polling of feeds, storing of cursors
 //	deadletter.go  events that could not be handled
-//	export.go      what an export of the app's data contains
+//	export.go      the consumer's part of a data export
 //	consumerapi    dead letters and cursors over HTTP
 //	consumertest   the conformance suite, run on every state store
 package consumer

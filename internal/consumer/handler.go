@@ -21,28 +21,29 @@ import (
 // administrators: it must not quote the event's data.
 type Handler func(ctx context.Context, e contract.Event) error
 
-// BatchHandler applies several events of one type, in the order of their log; between them there may be events without
-// a handler. After an error each event is handled once more by the type's Handler, which also decides whether an error
-// is permanent.
+// BatchHandler applies several events of one type, in the order of their log. Between them the log may have events
+// without a handler. After an error, the Handler of the type handles each of the events again; only its errors can be
+// permanent.
 type BatchHandler func(ctx context.Context, events []contract.Event) error
 
-// Concurrently makes a BatchHandler that calls h for all events at once, for events whose order does not matter.
+// Concurrently makes a BatchHandler that calls h for all events of a batch concurrently. It is for events whose order
+// does not matter.
 func Concurrently(h Handler) BatchHandler {
 	return func(ctx context.Context, events []contract.Event) error {
 		work, ctx := errgroup.WithContext(ctx)
 		for _, e := range events {
 			work.Go(func() error {
-				return callBounded(ctx, e, func(ctx context.Context) error { return h(ctx, e) })
+				return callWithTimeout(ctx, e, func(ctx context.Context) error { return h(ctx, e) })
 			})
 		}
 		return work.Wait()
 	}
 }
 
-// Permanent marks an error that a repetition cannot repair.
+// Permanent marks an error that would occur again at each further attempt.
 func Permanent(err error) error { return permanent{err} }
 
-// IsPermanent tells whether an error was marked by Permanent.
+// IsPermanent reports whether an error was marked by Permanent.
 func IsPermanent(err error) bool { return errors.As(err, &permanent{}) }
 
 type permanent struct{ error }
@@ -55,8 +56,8 @@ func isFinal(ctx context.Context, err error, lastAttempt bool) bool {
 	return ctx.Err() == nil && (IsPermanent(err) || lastAttempt)
 }
 
-// handlerTimeout bounds the handling of one event. It is shorter than the sidecar's timeout of a delivery, so that a
-// handler that hangs fails like any other.
+// handlerTimeout limits the handling of one event or batch. It is shorter than the timeout of a delivery in the
+// sidecar, so that a handler that hangs fails like any other.
 const handlerTimeout = 20 * time.Second
 
 // callHandler calls the handler of the event's type, if there is one.
@@ -65,15 +66,16 @@ func (c *Consumer) callHandler(ctx context.Context, e contract.Event) error {
 	if h == nil {
 		return nil
 	}
-	err := callBounded(ctx, e, func(ctx context.Context) error { return h(ctx, e) })
+	err := callWithTimeout(ctx, e, func(ctx context.Context) error { return h(ctx, e) })
 	if err == nil {
 		c.onHandled(e)
 	}
 	return err
 }
 
-// callBounded calls a handler whose first event is e. A panic becomes an error: otherwise it would stop the log.
-func callBounded(ctx context.Context, e contract.Event, h func(context.Context) error) (err error) {
+// callWithTimeout calls a handler whose first event is e. It turns a panic into an error, so that the event can become
+// a dead letter.
+func callWithTimeout(ctx context.Context, e contract.Event, h func(context.Context) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			telemetry.Log(ctx).Error().Str("event", e.ID).Bytes("stack", debug.Stack()).Msg("a handler panicked")
@@ -88,15 +90,17 @@ func callBounded(ctx context.Context, e contract.Event, h func(context.Context) 
 	return h(ctx)
 }
 
-// handleUnpositioned handles an event of a source without a log: each time it is delivered, in no order.
+// handleUnpositioned handles an event of a source without a log. Such events have no order, and are handled each time
+// they are delivered.
 func (c *Consumer) handleUnpositioned(ctx context.Context, e contract.Event, lastAttempt bool) sidecar.Outcome {
 	err := c.callHandler(ctx, e)
 	switch {
 	case err == nil:
 		return sidecar.Done
 	case isFinal(ctx, err, lastAttempt):
-		return c.refuse(ctx, Log{Source: e.Source}, e, err)
+		return c.toDeadLetter(ctx, Log{Source: e.Source}, e, err)
 	}
-	telemetry.Log(ctx).Warn().Err(err).Str("event", e.ID).Str("type", e.Type).Msg("an event waits for its next delivery")
+	telemetry.Log(ctx).Warn().Err(err).Str("event", e.ID).Str("type", e.Type).
+		Msg("an event waits for its next delivery")
 	return sidecar.Retry
 }

@@ -17,16 +17,16 @@ import (
 type logReader struct {
 	consumer *Consumer
 	log      Log
-	busy     chan struct{} // holds a token while a batch, page or replay is handled
-	loadedAt time.Time     // when the cursor was read, or used last; guarded by busy
+	busy     chan struct{} // contains a token while a batch, page or replay is handled
+	loadedAt time.Time     // when the cursor was last read or used; guarded by busy
 
 	mu       sync.Mutex
-	listed   bool // the log is polled after a restart too
+	listed   bool // the log was given to Follow, or is in the stored list
 	cursor   cursor
 	stored   cursor
 	storedAt time.Time
-	head     uint64 // of the feed, when it was polled last
-	expected uint64 // the head at the poll before: events up to it should have been delivered by now
+	head     uint64 // of the feed, at the last poll
+	expected uint64 // the head at the last poll: by the next poll, events up to it should have been delivered
 
 	failing      uint64 // position of the event that failed last
 	failingSince time.Time
@@ -36,7 +36,7 @@ func newLogReader(c *Consumer, log Log) *logReader {
 	return &logReader{consumer: c, log: log, busy: make(chan struct{}, 1)}
 }
 
-// lock waits until no other batch of the log is handled; false means that ctx has ended.
+// lock waits until no other batch of the log is handled. It returns false if ctx ends before.
 func (r *logReader) lock(ctx context.Context) bool {
 	select {
 	case r.busy <- struct{}{}:
@@ -54,9 +54,11 @@ func (r *logReader) position() uint64 {
 	return r.cursor.Position
 }
 
-// handleDeliveries handles events of the log that were delivered together. An event is done when the cursor has passed
-// it.
-func (r *logReader) handleDeliveries(ctx context.Context, arrivals []arrival, lastAttempt bool, outcomes []sidecar.Outcome) {
+// handleDeliveries handles events of the log that were delivered together and sets their outcomes. An event is done
+// when the cursor has passed it.
+func (r *logReader) handleDeliveries(
+	ctx context.Context, arrivals []arrival, lastAttempt bool, outcomes []sidecar.Outcome,
+) {
 	if !r.lock(ctx) {
 		return
 	}
@@ -105,11 +107,11 @@ func (r *logReader) handleUpTo(ctx context.Context, e contract.Event, lastAttemp
 	return r.handleNext(ctx, e, lastAttempt)
 }
 
-// fetchPage is how many events one page of a feed may have.
+// fetchPage is how many events the reader fetches at once.
 const fetchPage = 200
 
-// handleGap fetches the events up to a position from the feed and handles them, unless another replica has handled
-// them already.
+// handleGap fetches the events up to a position from the feed and handles them. It leaves out events that another
+// replica has handled meanwhile.
 func (r *logReader) handleGap(ctx context.Context, upTo uint64, lastAttempt bool) error {
 	if err := r.reloadCursor(ctx); err != nil {
 		return err
@@ -171,11 +173,12 @@ func (r *logReader) handleNext(ctx context.Context, e contract.Event, lastAttemp
 	return r.storeCursor(ctx)
 }
 
-// maxBatch bounds how many events a BatchHandler gets at once, and so how many a crash may repeat.
+// maxBatch is how many events a BatchHandler gets at once. A crash repeats at most so many for each log.
 const maxBatch = 50
 
-// handleBatch handles as many of the next events as one BatchHandler can, and moves the cursor past them. It returns
-// their number: 0 when there are fewer than two. After an error the events are to be handled one by one.
+// handleBatch handles as many of the next events as one call of a BatchHandler can, and moves the cursor past them. It
+// returns their number, which is 0 if a batch would have fewer than two events. After an error, the caller must handle
+// the events one by one.
 func (r *logReader) handleBatch(ctx context.Context, next []contract.Event) (int, error) {
 	o := r.consumer.o
 	var batch []contract.Event
@@ -194,7 +197,9 @@ func (r *logReader) handleBatch(ctx context.Context, next []contract.Event) (int
 	if len(batch) < 2 {
 		return 0, nil
 	}
-	err := callBounded(ctx, batch[0], func(ctx context.Context) error { return o.Batches[batch[0].Type](ctx, batch) })
+	err := callWithTimeout(ctx, batch[0], func(ctx context.Context) error {
+		return o.Batches[batch[0].Type](ctx, batch)
+	})
 	if err != nil {
 		telemetry.Log(ctx).Info().Err(err).Str("event", batch[0].ID).Int("events", len(batch)).
 			Msg("a batch failed, its events are handled one by one")
@@ -207,8 +212,8 @@ func (r *logReader) handleBatch(ctx context.Context, next []contract.Event) (int
 	return n, nil
 }
 
-// advanceTo moves the cursor past events that were handled. Another replica may have handled some of them meanwhile,
-// and its cursor may have been merged into this one: each event counts once.
+// advanceTo moves the cursor past events that were handled, and counts them. It does not count events that another
+// replica has handled meanwhile and whose cursor was merged into this one.
 func (r *logReader) advanceTo(position uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -225,7 +230,7 @@ func (r *logReader) skipTo(position uint64) {
 	r.cursor.Position = max(r.cursor.Position, position)
 }
 
-// noteFailure remembers since when the event at a position fails.
+// noteFailure records since when the event at a position has been failing.
 func (r *logReader) noteFailure(position uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -234,7 +239,7 @@ func (r *logReader) noteFailure(position uint64) {
 	}
 }
 
-// failsTooLong tells whether the next event has been failing for longer than GiveUpAfter.
+// failsTooLong reports whether the next event has been failing for longer than GiveUpAfter.
 func (r *logReader) failsTooLong() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -12,18 +12,20 @@ import (
 	"haberdash/internal/telemetry"
 )
 
-// FetchFrom reads feeds from the apps that serve them: GET /feed/{partition} of the source.
+// FetchFrom returns a Fetch that reads feeds from the apps that serve them, with GET /feed/{partition}.
 func FetchFrom(apps sidecar.Invoker) Fetch {
 	return func(ctx context.Context, log Log, from uint64, limit int) (page contract.FeedPage, err error) {
-		query := url.Values{"from": {strconv.FormatUint(from, 10)}, "max": {strconv.Itoa(min(limit, contract.MaxFeedPage))}}
+		query := url.Values{
+			"from": {strconv.FormatUint(from, 10)}, "max": {strconv.Itoa(min(limit, contract.MaxFeedPage))},
+		}
 		path := "/feed/" + url.PathEscape(log.Partition)
 		err = sidecar.Call(ctx, apps, log.Source, http.MethodGet, path, query, nil, &page)
 		return page, err
 	}
 }
 
-// Run polls the feeds and stores the cursors until ctx ends. It then stores them once more, so that a clean end
-// repeats no event: end ctx after the last delivery.
+// Run polls the feeds and stores the cursors until ctx ends. Then it stores the cursors once more, so that no event is
+// handled again after a clean end. End ctx after the last delivery.
 func (c *Consumer) Run(ctx context.Context) {
 	done := make(chan struct{})
 	go func() {
@@ -41,6 +43,7 @@ func (c *Consumer) storeCursors(ctx context.Context, interval time.Duration) {
 	}
 }
 
+// every calls work at each interval until ctx ends.
 func every(ctx context.Context, interval time.Duration, work func(context.Context)) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
@@ -70,18 +73,18 @@ func (c *Consumer) pollAll(ctx context.Context) {
 	}
 }
 
-// pollTimeout bounds the question for the head of a feed.
+// pollTimeout limits reading the head of a feed.
 const pollTimeout = 5 * time.Second
 
-// poll asks for the head of the feed. Events between the cursor and the head may still be on their way through the
-// broker. Those that were published at the poll before, and have not arrived since, are lost and therefore fetched.
+// poll reads the head of the feed. Events between the cursor and the head may still be on their way through the broker.
+// But those that were in the feed at the poll before, and that the broker has not delivered since, are fetched.
 func (r *logReader) poll(ctx context.Context) error {
 	at, err := r.currentPosition(ctx)
 	if err != nil {
 		return err
 	}
-	asking, cancel := context.WithTimeout(ctx, pollTimeout)
-	page, err := r.consumer.o.Fetch(asking, r.log, at+1, 1)
+	bounded, cancel := context.WithTimeout(ctx, pollTimeout)
+	page, err := r.consumer.o.Fetch(bounded, r.log, at+1, 1)
 	cancel()
 	if err != nil {
 		return err
@@ -121,7 +124,7 @@ func (r *logReader) currentPosition(ctx context.Context) (uint64, error) {
 	return r.position(), err
 }
 
-// Cursors lists how far the consumer has come in each log, sorted by source and partition.
+// Cursors returns how far the consumer has come in each log, sorted by source and partition.
 func (c *Consumer) Cursors(ctx context.Context) ([]contract.Cursor, error) {
 	readers, err := c.allReaders(ctx)
 	if err != nil {
@@ -137,7 +140,7 @@ func (c *Consumer) Cursors(ctx context.Context) ([]contract.Cursor, error) {
 		at, head := r.cursor, r.head
 		r.mu.Unlock()
 		if stored.Position > at.Position {
-			at = stored // another replica's
+			at = stored // by another replica
 		}
 		cursors = append(cursors, contract.Cursor{Source: r.log.Source, Partition: r.log.Partition,
 			Position: at.Position, Applied: at.Applied, Parked: stored.Parked, Head: head})

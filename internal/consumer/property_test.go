@@ -19,7 +19,7 @@ import (
 	"haberdash/internal/sidecar/memory"
 )
 
-// system is a source with a feed and two replicas of an app that consumes its log. Each part fails when the test says so.
+// system is a source with a feed, and two replicas of an app that consumes its log. The test can make each part fail.
 type system struct {
 	t        *rapid.T
 	store    *memory.State
@@ -32,8 +32,8 @@ type system struct {
 	appDown   bool // handlers return errors
 	now       time.Time
 	handled   map[uint64]bool // by position
-	order     []uint64        // of the first time that each event was handled
-	stored    uint64          // the stored position, as it was seen last
+	order     []uint64        // positions, in the order in which events were handled for the first time
+	stored    uint64          // the position of the stored cursor after the previous step
 	batched   bool            // a batch was handled
 }
 
@@ -55,7 +55,9 @@ func (s *unreliableStore) Create(ctx context.Context, key string, value []byte, 
 	return s.State.Create(ctx, key, value, opts...)
 }
 
-func (s *unreliableStore) Put(ctx context.Context, key string, value []byte, etag string, opts ...sidecar.PutOption) error {
+func (s *unreliableStore) Put(
+	ctx context.Context, key string, value []byte, etag string, opts ...sidecar.PutOption,
+) error {
 	if s.down.Load() {
 		return errDown
 	}
@@ -101,8 +103,10 @@ func (s *system) handle(_ context.Context, e contract.Event) error {
 	case s.appDown:
 		return errDown
 	}
-	// A replica that is behind may handle an event that the other replica has made a dead letter.
-	if !s.handled[e.Position] && (len(s.order) == 0 || e.Position > slices.Max(s.order) || !s.deadLetters()[e.Position]) {
+	// A replica that is behind may handle an event that the other replica has made a dead letter. Its order is of no
+	// importance.
+	late := len(s.order) > 0 && e.Position < slices.Max(s.order) && s.deadLetters()[e.Position]
+	if !s.handled[e.Position] && !late {
 		s.order = append(s.order, e.Position)
 	}
 	s.handled[e.Position] = true
@@ -127,8 +131,9 @@ func (s *system) publish(t *rapid.T) {
 		if kind == "permanent" {
 			s.permanent[n], kind = true, "did"
 		}
-		s.published = append(s.published, contract.Event{ID: fmt.Sprint("src/p/", n), Type: kind, Source: "src", Partition: "p",
-			Commit: n, Position: n})
+		s.published = append(s.published, contract.Event{
+			ID: fmt.Sprint("src/p/", n), Type: kind, Source: "src", Partition: "p", Commit: n, Position: n,
+		})
 	}
 }
 
@@ -153,7 +158,8 @@ func (s *system) deliver(t *rapid.T, dead bool) {
 	finished := s.finished()
 	for i, n := range positions {
 		require.NotEqual(t, sidecar.Drop, outcomes[i])
-		require.True(t, outcomes[i] == sidecar.Retry || finished[uint64(n)], "%d is acknowledged but neither handled nor a dead letter", n)
+		require.True(t, outcomes[i] == sidecar.Retry || finished[uint64(n)],
+			"%d is acknowledged but neither handled nor a dead letter", n)
 	}
 }
 
@@ -174,7 +180,7 @@ func (s *system) deadLetters() map[uint64]bool {
 	return positions
 }
 
-// finished are the positions of events that are handled, dead letters, or without a handler.
+// finished are the positions of events that were handled, became dead letters, or have no handler.
 func (s *system) finished() map[uint64]bool {
 	finished := s.deadLetters()
 	for n := range s.handled {
@@ -186,8 +192,8 @@ func (s *system) finished() map[uint64]bool {
 	return finished
 }
 
-// checkOrder holds after every step: no event was handled for the first time while an event before it was unfinished,
-// and the stored cursor does not go back.
+// checkOrder runs after every step. It checks that no event was handled for the first time before an earlier event was
+// finished, and that the stored cursor does not move backwards.
 func (s *system) checkOrder(t *rapid.T) {
 	require.True(t, slices.IsSorted(s.order), "%v", s.order)
 	if len(s.order) > 0 {

@@ -67,12 +67,14 @@ type ShipmentFact struct {
 	Lines          []Line `json:"lines"`
 }
 
-// Contacts are the recipients of mails about orders: POST orders/internal/contacts. The reply has one for each order of
-// the request, in the same sequence. Problem: not-found (404) if orders does not know one of them, or not yet.
 type (
+	// ContactsRequest asks for the recipients of mails about orders: POST orders/internal/contacts. The reply has one for
+	// each order of the request, in the same sequence. Problem: not-found (404) if orders does not know one of them, or
+	// not yet.
 	ContactsRequest struct {
 		OrderIDs []string `json:"orderIds" minItems:"1" maxItems:"50" nullable:"false"`
 	}
+	// Contact is the recipient of mails about one order.
 	Contact struct {
 		OrderID         string  `json:"orderId"`
 		Erased          bool    `json:"erased,omitempty"` // the customer's account was deleted: send no mail
@@ -80,6 +82,7 @@ type (
 		AccessToken     string  `json:"accessToken,omitempty"` // gives a guest access to the order
 		ShippingAddress Address `json:"shippingAddress"`
 	}
+	// ContactsReply has a Contact for each order of the request, in its sequence.
 	ContactsReply struct {
 		Contacts []Contact `json:"contacts" nullable:"false"`
 	}

@@ -13,12 +13,13 @@ type Line struct {
 	Quantity int64  `json:"quantity" minimum:"1" maximum:"1000000"`
 }
 
-// Variants of the catalogue by SKU: POST catalog/internal/variants. The reply omits SKUs that are unknown or not for
-// sale.
 type (
+	// VariantsRequest asks for variants by SKU: POST catalog/internal/variants. The reply omits SKUs that are unknown or
+	// not for sale.
 	VariantsRequest struct {
 		SKUs []string `json:"skus" minItems:"1" maxItems:"200"`
 	}
+	// Variant is an article that is for sale.
 	Variant struct {
 		SKU          string      `json:"sku"`
 		ProductID    string      `json:"productId"`
@@ -31,6 +32,7 @@ type (
 		ShippedGoods bool        `json:"shippedGoods"` // needs shipping
 		Grams        int64       `json:"grams"`
 	}
+	// VariantsReply has the requested variants that are for sale, in no order.
 	VariantsReply struct {
 		Variants []Variant `json:"variants"`
 	}
@@ -47,19 +49,20 @@ type Address struct {
 	Country    string `json:"country" pattern:"^[A-Z]{2}$"`
 }
 
-// A quote is the price of an order of a cart, at the prices that the buyer was last shown: POST cart/internal/quotes.
-// The catalogue compares these prices with its own when the goods are reserved (see ReservationRequest). With Renew,
-// the cart is first updated from the catalogue, and the request is refused if that changes a price. The request has the
-// access token of the caller, because a customer's cart is quoted to that customer only. Problems: not-found (404),
-// empty-cart (422), invalid-shipping-option (422); with Renew also price-changed (409, lines) and cart-changed (409,
-// skus).
 type (
+	// QuoteRequest asks what an order of a cart costs, at the prices that the buyer was last shown: POST
+	// cart/internal/quotes. The catalogue compares these prices with its own when the goods are reserved (see
+	// ReservationRequest). With Renew, the cart is first updated from the catalogue, and the request is refused if that
+	// changes a price. The request has the access token of the caller, because a customer's cart is quoted to that
+	// customer only. Problems: not-found (404), empty-cart (422), invalid-shipping-option (422); with Renew also
+	// price-changed (409, lines) and cart-changed (409, skus).
 	QuoteRequest struct {
 		CartID          string  `json:"cartId" minLength:"1" maxLength:"128"`
 		ShippingAddress Address `json:"shippingAddress"`
 		ShippingOption  string  `json:"shippingOption,omitempty" maxLength:"64"`
 		Renew           bool    `json:"renew,omitempty"`
 	}
+	// QuoteLine is the price of one line.
 	QuoteLine struct {
 		SKU       string      `json:"sku"`
 		Title     string      `json:"title"`
@@ -71,6 +74,7 @@ type (
 		Tax       money.Money `json:"tax"`      // this line's tax
 		Total     money.Money `json:"total"`    // quantity × unitPrice, before discount and tax
 	}
+	// Quote is the price of a cart.
 	Quote struct {
 		CartID         string      `json:"cartId"`
 		CartVersion    int64       `json:"cartVersion"`
@@ -86,12 +90,12 @@ type (
 	}
 )
 
-// A reservation holds stock for an order: PUT catalog/internal/reservations/{orderId} reserves all lines or none, and
-// adds up repeated SKUs. A repetition returns the existing reservation. Problems: out-of-stock (409, lines),
-// unknown-sku (404); price-changed (409, lines) if Shown differs from the catalogue, and cart-changed (409, skus) if an
-// article is no longer sold. DELETE releases the stock, POST …/commit makes the reservation permanent, POST …/ship
-// removes shipped lines from stock, and POST …/return adds returned lines to stock.
 type (
+	// ReservationRequest asks to hold stock for an order: PUT catalog/internal/reservations/{orderId} reserves all lines
+	// or none, and adds up repeated SKUs. A repetition returns the existing reservation. Problems: out-of-stock (409,
+	// lines), unknown-sku (404); price-changed (409, lines) if Shown differs from the catalogue, and cart-changed (409,
+	// skus) if an article is no longer sold. DELETE releases the stock, POST …/commit makes the reservation permanent,
+	// POST …/ship removes shipped lines from stock, and POST …/return adds returned lines to stock.
 	ReservationRequest struct {
 		Lines     []Line    `json:"lines" minItems:"1" maxItems:"200"`
 		Shown     []Shown   `json:"shown,omitempty" maxItems:"200"` // to the buyer; missing SKUs are not compared
@@ -104,10 +108,12 @@ type (
 		Taxable   bool        `json:"taxable"`
 		Shipped   bool        `json:"shipped"` // needs shipping
 	}
+	// ShipmentRequest names lines that leave the stock, or come back to it.
 	ShipmentRequest struct {
 		ID    string `json:"id" minLength:"1" maxLength:"128"` // of the fulfilment or return: makes it idempotent
 		Lines []Line `json:"lines" minItems:"1" maxItems:"200"`
 	}
+	// Reservation is the stock that is held for an order.
 	Reservation struct {
 		OrderID string `json:"orderId"`
 		Status  string `json:"status" enum:"held,committed,released,shipped"`

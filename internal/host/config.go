@@ -10,8 +10,8 @@ import (
 	"github.com/caarlos0/env/v11"
 )
 
-// Config is what every service reads from its environment. APP_PORT and the ports of Dapr are set by `dapr run` and by
-// Dapr's injector.
+// Config is the configuration that all services have in common. Each service reads it from its environment. `dapr run`
+// and Dapr's injector for Kubernetes set APP_PORT and the ports of the sidecar.
 type Config struct {
 	Port         int           `env:"APP_PORT,required"`
 	Interface    string        `env:"LISTEN_INTERFACE" envDefault:"127.0.0.1"`
@@ -22,14 +22,14 @@ type Config struct {
 	LogLevel     string        `env:"LOG_LEVEL" envDefault:"info"`
 	SecretBundle string        `env:"SECRET_BUNDLE"`              // see daprd.Options
 	MoveIn       Switch        `env:"MOVE_IN" envDefault:"off"`   // on: the service imports data and does nothing else
-	Rebuild      Switch        `env:"REBUILD" envDefault:"off"`   // on: all documents are written again from the logs first
-	LeaveTime    time.Duration `env:"LEAVE_TIME" envDefault:"0s"` // see httpx.Options
+	Rebuild      Switch        `env:"REBUILD" envDefault:"off"`   // on: the service first rebuilds its documents
+	LeaveTime    time.Duration `env:"LEAVE_TIME" envDefault:"0s"` // see httpserver.Options
 }
 
 // Switch is a setting that is on or off.
 type Switch bool
 
-// UnmarshalText accepts on and off.
+// UnmarshalText accepts the texts on and off.
 func (s *Switch) UnmarshalText(text []byte) error {
 	switch string(text) {
 	case "on":
@@ -42,7 +42,7 @@ func (s *Switch) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// String is on or off.
+// String returns on or off.
 func (s Switch) String() string {
 	if s {
 		return "on"
@@ -50,12 +50,12 @@ func (s Switch) String() string {
 	return "off"
 }
 
-// MarshalText is String.
+// MarshalText returns on or off.
 func (s Switch) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// Configure reads the settings of a service, a struct with env tags, from its environment. It checks them, if the struct
-// has a method Check, and logs them by the names of their variables; of a field with the tag secret:"true" it logs only
-// whether it is set.
+// Configure reads the configuration of a service, a struct with env tags, from its environment. If the struct has a
+// method Check() error, Configure calls it and returns its error. It logs the values by the names of their variables,
+// but for a field with the tag secret:"true" only whether the variable is set.
 func Configure[T any](h *Host) (T, error) {
 	config, err := parse[T]()
 	if err == nil {
@@ -77,7 +77,7 @@ func parse[T any]() (T, error) {
 	return config, nil
 }
 
-// nameVariables makes errors name the variable where env names only the field of T.
+// nameVariables replaces the names of fields of T, which the errors of env contain, by the names of their variables.
 func nameVariables[T any](err error) error {
 	var all env.AggregateError
 	if !errors.As(err, &all) {
@@ -96,12 +96,13 @@ func nameVariables[T any](err error) error {
 	return errors.Join(named...)
 }
 
+// variable returns the name of the environment variable of a field.
 func variable(field reflect.StructField) string {
 	name, _, _ := strings.Cut(field.Tag.Get("env"), ",")
 	return name
 }
 
-// describe lists a configuration by the names of its variables.
+// describe returns the values of a configuration by the names of their variables, without secrets.
 func describe(config any) map[string]any {
 	described := map[string]any{}
 	v := reflect.ValueOf(config)

@@ -1,21 +1,21 @@
-// Package host runs a service. It reads the configuration, waits for the sidecar, serves HTTP, runs the background work
-// and ends all of it in order.
+// Package host runs a service: it reads the configuration, waits for the sidecar, serves HTTP, runs background work,
+// and stops all of that in order.
 //
-// A service is one function that wires it, and reads like a list:
+// A service is a function Run that connects its parts and reads like a list:
 //
 //	func Run(ctx context.Context, h *host.Host) error {
 //		config, err := host.Configure[Config](h)           // from the environment, checked and logged
-//		log, err := host.OpenLog(ctx, h, roster.OrdersLog, …) // its log: feed, audit, export, publication, close
+//		log, err := host.OpenLog(ctx, h, roster.OrdersLog, …) // with its feed, audit, export and publisher
 //		s := New(Deps{…})
-//		h.Consume(s.consumer)                              // events of other apps
+//		h.Consume(s.consumer)                              // the events of other apps
 //		h.Go("lifecycles", s.Lifecycles)                   // background work
 //		s.Mount(h.API)                                     // routes
 //		return nil
 //	}
 //
-// Nothing runs before that function has returned without an error. At SIGTERM the service drains its HTTP server, then
-// ends the background work, then runs what OnClose has registered, the last first, and closes the connection to the
-// sidecar at the very end.
+// The HTTP server and the background work start when Run has returned without an error. At SIGTERM the host drains the
+// HTTP server, ends the background work, calls the closers that OnClose has registered, the last one first, and then
+// closes the connection to the sidecar.
 package host
 
 import (
@@ -38,6 +38,7 @@ import (
 
 	"haberdash/internal/commitlog/logapi"
 	"haberdash/internal/httpx"
+	"haberdash/internal/httpx/httpserver"
 	"haberdash/internal/identity"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/daprd"
@@ -45,15 +46,15 @@ import (
 	"haberdash/internal/transfer"
 )
 
-// Host is what a service is wired with.
+// Host connects a service with its sidecar, its HTTP server and its lifecycle.
 type Host struct {
 	App      string
 	Config   Config
 	Log      zerolog.Logger
 	Registry *prometheus.Registry
 	Sidecar  *daprd.Client
-	Server   *httpx.Server
-	API      huma.API // behind authentication, with conditional reads; nil for a public service
+	Server   *httpserver.Server
+	API      huma.API // the service's operations, with authentication and conditional requests; nil if it is public
 	Verifier *identity.Verifier
 
 	events    sidecar.Subscriber
@@ -64,10 +65,10 @@ type Host struct {
 	exports   []transfer.Source
 }
 
-// State is the state store of the service.
+// State returns the state store of the service.
 func (h *Host) State() sidecar.State { return h.Sidecar.State(daprd.StateStore) }
 
-// Run wires a service: see the package comment.
+// Run connects the parts of a service: see the package comment.
 type Run func(ctx context.Context, h *Host) error
 
 // An Option changes how a service is hosted.
@@ -75,10 +76,10 @@ type Option func(*options)
 
 type options struct{ public bool }
 
-// Public makes a service that the world may call, not only its sidecar. Its host has no API.
+// Public hosts a service that anybody may call, and not only its sidecar. Its Host has no API.
 func Public(o *options) { o.public = true }
 
-// Main runs a service until SIGTERM or SIGINT and exits the process: with 0 after a clean end, with 1 otherwise.
+// Main runs a service until SIGTERM or SIGINT. After an error it prints the error and exits the process with status 1.
 func Main(app string, run Run, opts ...Option) {
 	var o options
 	for _, option := range opts {
@@ -93,8 +94,8 @@ func Main(app string, run Run, opts ...Option) {
 	}
 }
 
-// exitDelay is how long a failed service waits before it exits: `dapr run` loses what an app writes right before its
-// exit, because it waits for the process before it has read its output to the end.
+// exitDelay is how long a failed service waits before it exits. Without it `dapr run` loses the last lines of the
+// output, because it does not read the output to its end when the process has exited.
 const exitDelay = 200 * time.Millisecond
 
 func serve(ctx context.Context, app string, o options, run Run) error {
@@ -103,17 +104,20 @@ func serve(ctx context.Context, app string, o options, run Run) error {
 		return err
 	}
 	if config.AppAPIToken == "" && !o.public {
-		return errors.New("configuration: APP_API_TOKEN is not set: it tells calls of the sidecar, which gets the same token, from calls of others")
+		return errors.New("configuration: APP_API_TOKEN is not set: the service accepts only calls with this token, " +
+			"which the sidecar must get too")
 	}
 	log := telemetry.NewLogger(os.Stdout, app, config.LogLevel)
 	log.Info().Interface("config", describe(config)).Msg("starting")
 	ctx = log.WithContext(ctx)
-	client, err := daprd.New(daprd.Options{HTTPPort: config.DaprHTTPPort, GRPCPort: config.DaprGRPCPort, APIToken: config.DaprAPIToken,
-		SecretBundle: config.SecretBundle})
+	client, err := daprd.New(daprd.Options{
+		HTTPPort: config.DaprHTTPPort, GRPCPort: config.DaprGRPCPort, APIToken: config.DaprAPIToken,
+		SecretBundle: config.SecretBundle,
+	})
 	if err != nil {
 		return err
 	}
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	if err := awaitSidecar(ctx, client, log); err != nil {
 		return err
 	}
@@ -125,11 +129,11 @@ func serve(ctx context.Context, app string, o options, run Run) error {
 	return nil
 }
 
-// serve wires the service and serves requests until ctx ends, or until background work fails.
+// serve calls run and then serves requests until ctx ends or background work fails.
 func (h *Host) serve(ctx context.Context, run Run) error {
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	// The wiring and background work outlive ctx, so that open requests can finish with them.
+	// Background work has a context of its own, because open requests may need it until the server is drained.
 	h.lifecycle.init(context.WithoutCancel(ctx), fail)
 	if err := h.wire(run); err != nil {
 		return err
@@ -138,14 +142,14 @@ func (h *Host) serve(ctx context.Context, run Run) error {
 	if err := h.Server.Run(ctx); err != nil {
 		return err
 	}
-	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) { // a signal is a kind of Canceled
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) { // no signal
 		return cause
 	}
 	return nil
 }
 
-// wire calls run, or, with MOVE_IN=on, only mounts the import of data: the service's own work would change the store
-// during the import, publish events that were published before, and mail again.
+// wire calls run. With MOVE_IN=on it adds only the import of data, because the service itself would change the store
+// during the import, publish events again, and send mail again.
 func (h *Host) wire(run Run) error {
 	if h.Config.MoveIn {
 		if h.API != nil {
@@ -166,33 +170,33 @@ func (h *Host) wire(run Run) error {
 	return nil
 }
 
-// markStoreUsed keeps imports away from a store that the service has worked on. The service starts although the mark
-// fails, because an import notices most such mistakes by itself.
+// markStoreUsed marks the store, so that an import refuses it from now on. The service starts even if it cannot set the
+// mark, because an import notices most stores with data by itself.
 func (h *Host) markStoreUsed(ctx context.Context) {
 	if err := transfer.MarkUsed(ctx, h.State(), time.Now()); err != nil {
 		h.Log.Warn().Err(err).Msg("cannot mark the store as one that is in use")
 	}
 }
 
-// awaitSidecar waits a minute for the sidecar, and logs after three seconds what it waits for.
+// awaitSidecar waits for the sidecar, at most a minute. It logs a warning if that takes longer than sidecarLate.
 func awaitSidecar(ctx context.Context, client *daprd.Client, log zerolog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	late := time.AfterFunc(sidecarLate, func() {
 		if err := client.Healthy(ctx); err != nil {
-			log.Warn().Err(err).Msg("waiting for the sidecar: does it run, and does it reach its components? Its own log says")
+			log.Warn().Err(err).Msg("waiting for the sidecar: see its log, it may not reach one of its components")
 		}
 	})
 	defer late.Stop()
 	return client.Wait(ctx)
 }
 
-// sidecarLate is when a sidecar should have answered.
+// sidecarLate is how long a sidecar may take until awaitSidecar logs a warning.
 const sidecarLate = 3 * time.Second
 
 func newHost(app string, config Config, o options, log zerolog.Logger, client *daprd.Client) *Host {
 	registry := telemetry.NewRegistry()
-	settings := httpx.Options{
+	settings := httpserver.Options{
 		Address:  net.JoinHostPort(config.Interface, strconv.Itoa(config.Port)),
 		AppToken: config.AppAPIToken, LeaveTime: config.LeaveTime, Log: log, Registry: registry,
 	}
@@ -200,10 +204,13 @@ func newHost(app string, config Config, o options, log zerolog.Logger, client *d
 		settings = Facing(settings)
 		BoundMemory()
 	}
-	server := httpx.NewServer(settings)
+	server := httpserver.New(settings)
 	server.Ready("sidecar", client.Healthy)
 	verifier := identity.NewVerifier(identity.NewCached(FetchKeys(client), time.Now), time.Now)
-	h := &Host{App: app, Config: config, Log: log, Registry: registry, Sidecar: client, Server: server, Verifier: verifier}
+	h := &Host{
+		App: app, Config: config, Log: log, Registry: registry,
+		Sidecar: client, Server: server, Verifier: verifier,
+	}
 	if !o.public {
 		h.API = h.NewAPI(verifier)
 		h.events = daprd.NewDeliveries(server.Router)
@@ -211,13 +218,14 @@ func newHost(app string, config Config, o options, log zerolog.Logger, client *d
 	return h
 }
 
-// NewAPI makes an API that verifies access tokens with verifier, behind further middleware. Most services use Host.API.
+// NewAPI creates an API whose requests pass the middleware and then the verifier of access tokens. Most services use
+// Host.API instead.
 func (h *Host) NewAPI(verifier *identity.Verifier, middleware ...func(http.Handler) http.Handler) huma.API {
 	routes := h.Server.Router.With(append(chi.Chain(middleware...), httpx.Authenticate(verifier), httpx.Conditional)...)
 	return httpx.NewAPI(routes, "Haberdash "+h.App)
 }
 
-// FetchKeys reads the public keys of access tokens from users.
+// FetchKeys returns a function that reads the public keys of access tokens from the app users.
 func FetchKeys(inv sidecar.Invoker) func(context.Context) (identity.JWKS, error) {
 	return func(ctx context.Context) (set identity.JWKS, err error) {
 		err = sidecar.Call(ctx, inv, "users", http.MethodGet, "/.well-known/jwks.json", nil, nil, &set)
@@ -225,17 +233,18 @@ func FetchKeys(inv sidecar.Invoker) func(context.Context) (identity.JWKS, error)
 	}
 }
 
-// Facing adapts the options of a server that the world may call: its clients may be slow, or hostile.
-func Facing(o httpx.Options) httpx.Options {
-	o.AppToken, o.WriteTimeout, o.MaxWaiting = "", time.Minute, maxIdleConnections
+// Facing adapts the options of a server for a public service, whose clients may be slow or hostile.
+func Facing(o httpserver.Options) httpserver.Options {
+	o.AppToken, o.WriteTimeout, o.MaxIdleConns = "", time.Minute, maxIdleConnections
 	return o
 }
 
-// maxIdleConnections is how many connections may wait for their clients; each takes some tens of KB.
+// maxIdleConnections limits the idle connections of a public service. Each uses some tens of KB of memory.
 const maxIdleConnections = 2000
 
-// BoundMemory has the garbage collector run early when memory grows during a flood of requests, and seldom otherwise:
-// little memory is live, and the default would collect many times a second. GOMEMLIMIT and GOGC override it.
+// BoundMemory makes the garbage collector run rarely, and more often when the process has allocated much memory during
+// a flood of requests. With Go's defaults it would run many times a second, because little memory is in use. The
+// environment variables GOMEMLIMIT and GOGC take precedence.
 func BoundMemory() {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)
@@ -245,4 +254,5 @@ func BoundMemory() {
 	}
 }
 
-const memoryLimit = 200 << 20 // bytes; a soft limit
+// memoryLimit is the soft limit of the process's memory in bytes.
+const memoryLimit = 200 << 20

@@ -16,7 +16,7 @@ import (
 	"haberdash/internal/sidecar/daprd"
 )
 
-// clientOf talks to whatever is at a port.
+// clientOf returns a client of the sidecar at an address.
 func clientOf(t *testing.T, address string) *daprd.Client {
 	t.Helper()
 	_, port, err := net.SplitHostPort(address)
@@ -29,7 +29,7 @@ func clientOf(t *testing.T, address string) *daprd.Client {
 	return c
 }
 
-// lines are what was logged.
+// lines receives the lines of a log.
 type lines chan string
 
 func (l lines) Write(p []byte) (int, error) {
@@ -37,33 +37,33 @@ func (l lines) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestAMissingSidecarIsLoggedBeforeTheServiceGivesUp(t *testing.T) {
+func TestMissingSidecarIsLogged(t *testing.T) {
 	t.Parallel()
-	nobody, err := net.Listen("tcp", "127.0.0.1:0")
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	address := nobody.Addr().String()
-	nobody.Close()
+	address := closed.Addr().String()
+	closed.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), sidecarLate+time.Second)
 	defer cancel()
 	log := make(lines, 10)
 	err = awaitSidecar(ctx, clientOf(t, address), zerolog.New(log))
 	require.ErrorContains(t, err, "wait for the sidecar at http://"+address)
 	require.Len(t, log, 1)
-	said := <-log
-	require.Contains(t, said, "waiting for the sidecar")
-	require.Contains(t, said, "connection refused")
+	line := <-log
+	require.Contains(t, line, "waiting for the sidecar")
+	require.Contains(t, line, "connection refused")
 }
 
-func TestNothingIsLoggedOfASidecarThatAnswers(t *testing.T) {
+func TestSidecarThatAnswersIsNotLogged(t *testing.T) {
 	t.Parallel()
-	var asked atomic.Value
-	there := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked.Store(r.URL.Path)
+	var path atomic.Value
+	sidecar := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path.Store(r.URL.Path)
 		w.WriteHeader(http.StatusNoContent)
 	}))
-	defer there.Close()
+	defer sidecar.Close()
 	log := make(lines, 10)
-	require.NoError(t, awaitSidecar(t.Context(), clientOf(t, there.Listener.Addr().String()), zerolog.New(log)))
-	require.Equal(t, "/v1.0/healthz/outbound", asked.Load())
+	require.NoError(t, awaitSidecar(t.Context(), clientOf(t, sidecar.Listener.Addr().String()), zerolog.New(log)))
+	require.Equal(t, "/v1.0/healthz/outbound", path.Load())
 	require.Empty(t, log)
 }

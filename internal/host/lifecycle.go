@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// lifecycle is what a service starts after its wiring, and what ends it.
+// lifecycle runs the background work and the closers of a service.
 type lifecycle struct {
 	ctx     context.Context
 	stop    context.CancelFunc
@@ -33,14 +33,14 @@ func (l *lifecycle) init(ctx context.Context, fail context.CancelCauseFunc) {
 	l.fail = fail
 }
 
-// Go runs background work until the service ends. It starts when the wiring is complete. An error that it returns before
-// ends the service.
+// Go registers background work, which starts when Run has returned and must end when its context ends. If it returns an
+// error before, the service stops with that error.
 func (h *Host) Go(name string, run func(ctx context.Context) error) {
 	h.lifecycle.works = append(h.lifecycle.works, work{name, run})
 }
 
-// OnClose registers what must happen at the end, when requests are answered and background work has ended. The last
-// registered runs first.
+// OnClose registers a closer, which is called when all requests are answered and background work has ended. The closer
+// that was registered last is called first.
 func (h *Host) OnClose(name string, close func(ctx context.Context) error) {
 	h.lifecycle.closers = append(h.lifecycle.closers, closer{name, close})
 }
@@ -55,7 +55,7 @@ func (l *lifecycle) start() {
 	}
 }
 
-// closeTimeout bounds the end of background work, and then all closers together.
+// closeTimeout limits the end of background work, and then all closers together.
 const closeTimeout = 10 * time.Second
 
 func (l *lifecycle) close() error {
@@ -71,7 +71,7 @@ func (l *lifecycle) close() error {
 	return failed
 }
 
-// wait returns when all background work has ended, or after closeTimeout with an error.
+// wait waits until all background work has ended. It returns an error after closeTimeout.
 func (l *lifecycle) wait() error {
 	ended := make(chan struct{})
 	go func() { l.running.Wait(); close(ended) }()

@@ -17,7 +17,7 @@ func newLifecycle(t *testing.T) (*Host, context.Context) {
 	return h, ctx
 }
 
-func TestClosersRunInReverseAfterBackgroundWork(t *testing.T) {
+func TestClosersRunInReverseOrderAfterBackgroundWork(t *testing.T) {
 	t.Parallel()
 	h, _ := newLifecycle(t)
 	var order []string

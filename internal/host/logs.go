@@ -13,9 +13,11 @@ import (
 	"haberdash/internal/transfer"
 )
 
-// OpenLog opens a log of the service. The host then serves its feed and its audit, exports it, publishes its events to
-// the log's topic, reports the service as not ready while a newer release writes the log, and closes it at the end.
-func OpenLog[S any](ctx context.Context, h *Host, name roster.Log, model commitlog.Model[S], o commitlog.Options) (*commitlog.Partition[S], error) {
+// OpenLog opens a log of the service. The host serves its feed, audits and exports it, publishes its events to its
+// topic, and closes it at the end. While a newer release writes the log, the service is not ready.
+func OpenLog[S any](
+	ctx context.Context, h *Host, name roster.Log, model commitlog.Model[S], o commitlog.Options,
+) (*commitlog.Partition[S], error) {
 	o.Rebuild = bool(h.Config.Rebuild)
 	log, err := commitlog.Open(ctx, h.State(), h.App, name.Name, model, o)
 	if err != nil {
@@ -24,7 +26,9 @@ func OpenLog[S any](ctx context.Context, h *Host, name roster.Log, model commitl
 	h.OnClose("log "+name.Name, log.Close)
 	h.logs = append(h.logs, log)
 	h.Audit(log)
-	h.Export(func(ctx context.Context, put func(sidecar.Item) error) error { return log.Export(ctx, name.Topic, put) })
+	h.Export(func(ctx context.Context, put func(sidecar.Item) error) error {
+		return log.Export(ctx, name.Topic, put)
+	})
 	h.Go("publish "+name.Name, func(ctx context.Context) error {
 		log.Publish(ctx, h.Sidecar, name.Topic)
 		return nil
@@ -32,8 +36,8 @@ func OpenLog[S any](ctx context.Context, h *Host, name roster.Log, model commitl
 	return log, nil
 }
 
-// OpenProjection keeps a projection of a log behind the log. The host audits it, and with REBUILD=on writes its
-// documents again from the log first.
+// OpenProjection opens a projection of a log and keeps it up to date in the background. The host audits it. With
+// REBUILD=on it first rebuilds the documents of the projection from the log.
 func (h *Host) OpenProjection(ctx context.Context, p *projection.Projection) error {
 	if h.Config.Rebuild {
 		if err := p.Rebuild(ctx); err != nil {
@@ -51,9 +55,9 @@ func (h *Host) OpenProjection(ctx context.Context, p *projection.Projection) err
 	return nil
 }
 
-// Consume has the consumer follow the logs that the roster lists for the service. The host subscribes it to their topics
-// and to the service's dead-letter topic, polls their feeds, measures the lag of each event, serves dead letters and
-// cursors, and exports both.
+// Consume makes a consumer consume the logs that the roster lists for the service. The host subscribes it to their
+// topics and to the dead-letter topic of the service, runs it, measures the lag of each event, and serves and exports
+// its dead letters and cursors.
 func (h *Host) Consume(c *consumer.Consumer) {
 	app := roster.Get(h.App)
 	for _, l := range app.Follows {
@@ -62,8 +66,8 @@ func (h *Host) Consume(c *consumer.Consumer) {
 	consumerapi.Measure(h.Registry, c)
 	c.Subscribe(h.events, roster.DeadLetterTopic(h.App), app.Topics()...)
 	consumerapi.Mount(h.API, h.App, c)
-	// Cursors are exported before everything else: what is handled during the export is handled again after the import,
-	// and finds that it was done.
+	// Cursors are exported first. An event that is handled during the export is then handled again after the import,
+	// which does no harm; with a newer cursor it would be missing.
 	h.cursors = append(h.cursors, c.Export)
 	h.Go("consumer", func(ctx context.Context) error {
 		c.Run(ctx)
@@ -71,14 +75,14 @@ func (h *Host) Consume(c *consumer.Consumer) {
 	})
 }
 
-// Audit adds a comparison of stored documents with their log to POST /internal/audit.
+// Audit adds an auditor, which compares stored documents with their log, to POST /internal/audit.
 func (h *Host) Audit(a logapi.Auditor) { h.audits = append(h.audits, a) }
 
-// Export adds to GET /internal/export what the service stores and cannot derive. Sources are exported in the order in
-// which they were added.
+// Export adds a source of data to GET /internal/export: data that the service stores and cannot derive from its logs.
+// The order of the calls is the order of the export.
 func (h *Host) Export(source transfer.Source) { h.exports = append(h.exports, source) }
 
-// mountOperations mounts what the wiring has registered.
+// mountOperations adds the operations for the logs, auditors and exports that Run has registered.
 func (h *Host) mountOperations() {
 	if len(h.logs) > 0 {
 		logapi.MountFeed(h.API, h.logs...)

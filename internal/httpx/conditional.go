@@ -7,8 +7,8 @@ import (
 	"haberdash/internal/fault"
 )
 
-// Conditional answers 304 to a GET or HEAD whose If-None-Match names the ETag that the handler set
-// (RFC 9110, section 13.1.2). The handler's body is dropped.
+// Conditional responds with 304 to a GET or HEAD whose If-None-Match contains the ETag that the handler sets (RFC 9110,
+// section 13.1.2). It discards the body of the handler.
 func Conditional(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		match := r.Header.Get("If-None-Match")
@@ -16,23 +16,24 @@ func Conditional(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		next.ServeHTTP(&conditionalWriter{ResponseWriter: w, match: match}, r)
+		next.ServeHTTP(&conditionalWriter{ResponseWriter: w, ifNoneMatch: match}, r)
 	})
 }
 
 type conditionalWriter struct {
 	http.ResponseWriter
-	match          string
-	wrote, dropped bool
+	ifNoneMatch string
+	wroteHeader bool
+	notModified bool // the body is discarded
 }
 
 func (w *conditionalWriter) WriteHeader(status int) {
-	if w.wrote {
+	if w.wroteHeader {
 		return
 	}
-	w.wrote = true
-	if status == http.StatusOK && matches(w.match, w.Header().Get("ETag")) {
-		w.dropped = true
+	w.wroteHeader = true
+	if status == http.StatusOK && matchesWeakly(w.ifNoneMatch, w.Header().Get("ETag")) {
+		w.notModified = true
 		w.Header().Del("Content-Type")
 		w.Header().Del("Content-Length")
 		status = http.StatusNotModified
@@ -41,20 +42,21 @@ func (w *conditionalWriter) WriteHeader(status int) {
 }
 
 func (w *conditionalWriter) Write(b []byte) (int, error) {
-	if !w.wrote {
+	if !w.wroteHeader {
 		w.WriteHeader(http.StatusOK)
 	}
-	if w.dropped {
+	if w.notModified {
 		return len(b), nil
 	}
 	return w.ResponseWriter.Write(b)
 }
 
-// Unwrap lets http.ResponseController reach the writer below.
+// Unwrap returns the underlying writer, for http.ResponseController.
 func (w *conditionalWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// matches compares weakly, as If-None-Match asks for.
-func matches(list, etag string) bool {
+// matchesWeakly reports whether the list of If-None-Match contains the ETag, by weak comparison (RFC 9110, section
+// 13.1.2).
+func matchesWeakly(list, etag string) bool {
 	if etag == "" {
 		return false
 	}
@@ -67,12 +69,13 @@ func matches(list, etag string) bool {
 	return false
 }
 
-// IfMatch checks a change's If-Match header against the resource's current strong ETag: 428
-// precondition-required without the header, 412 precondition-failed when it names another
-// version (RFC 9110, section 13.1.1; RFC 6585, section 3).
+// IfMatch compares the If-Match header of a change with the current strong ETag of the resource. It returns the problem
+// precondition-required (428; RFC 6585, section 3) if the header is missing, and precondition-failed (412; RFC 9110,
+// section 13.1.1) if the header names other versions only.
 func IfMatch(header, current string) error {
 	if header == "" {
-		return fault.New(fault.ConditionMissing, "precondition-required", "Send If-Match with the ETag you read, so that nobody's change is lost.").
+		return fault.New(fault.ConditionMissing, "precondition-required",
+			"Send If-Match with the ETag you read, so that nobody's change is lost.").
 			WithField("header.If-Match", "required")
 	}
 	for _, candidate := range strings.Split(header, ",") {

@@ -14,7 +14,7 @@ import (
 	"haberdash/internal/httpx"
 )
 
-func TestConditionalReads(t *testing.T) {
+func TestConditionalRespondsWith304IfTheETagMatches(t *testing.T) {
 	t.Parallel()
 	h := httpx.Conditional(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -50,7 +50,7 @@ func TestConditionalReads(t *testing.T) {
 	}
 }
 
-func TestConditionalStreamsCanFlush(t *testing.T) {
+func TestConditionalResponsesCanBeFlushed(t *testing.T) {
 	t.Parallel()
 	h := httpx.Conditional(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Write([]byte("x"))
@@ -62,7 +62,7 @@ func TestConditionalStreamsCanFlush(t *testing.T) {
 	require.True(t, w.Flushed)
 }
 
-func TestIfMatch(t *testing.T) {
+func TestIfMatchComparesETags(t *testing.T) {
 	t.Parallel()
 	for header, status := range map[string]int{
 		"": 428, `"6"`: 412, `W/"7"`: 412, "7": 412, `"6", "8"`: 412, `"7"`: 0, `"6", "7"`: 0, "*": 0,
@@ -79,7 +79,7 @@ func TestIfMatch(t *testing.T) {
 	}
 }
 
-func TestCursorsComeBack(t *testing.T) {
+func TestCursorsDecodeToTheirPosition(t *testing.T) {
 	t.Parallel()
 	type position struct {
 		Title string

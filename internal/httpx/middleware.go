@@ -2,15 +2,10 @@ package httpx
 
 import (
 	"context"
-	"crypto/subtle"
 	"net/http"
 	"runtime/debug"
-	"strconv"
 	"time"
 
-	"github.com/go-chi/chi/v5"
-	"github.com/go-chi/chi/v5/middleware"
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
 	"haberdash/internal/fault"
@@ -18,11 +13,11 @@ import (
 	"haberdash/internal/telemetry"
 )
 
-// Trace continues the caller's trace, or starts one, and names both trace and request in the answer.
+// Trace continues the trace of the caller, or starts one. The response contains the trace and the id of the request.
 func Trace(log zerolog.Logger) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			t := telemetry.NewTrace(r.Header.Get("traceparent"), cleanRequestID(r.Header.Get("X-Request-Id")))
+			t := telemetry.NewTrace(r.Header.Get("traceparent"), validRequestID(r.Header.Get("X-Request-Id")))
 			w.Header().Set("X-Request-Id", t.RequestID)
 			w.Header().Set("traceparent", t.Parent())
 			next.ServeHTTP(w, r.WithContext(telemetry.WithTrace(log.WithContext(r.Context()), t)))
@@ -30,8 +25,9 @@ func Trace(log zerolog.Logger) func(http.Handler) http.Handler {
 	}
 }
 
-// cleanRequestID takes a caller's request id only if it can stand in a log and a header.
-func cleanRequestID(id string) string {
+// validRequestID returns the request id that the caller has sent, or nothing if it cannot be part of a log line and of
+// a header.
+func validRequestID(id string) string {
 	if len(id) > 128 {
 		return ""
 	}
@@ -43,7 +39,7 @@ func cleanRequestID(id string) string {
 	return id
 }
 
-// Recover turns a panic into a 500 and a log line with its stack.
+// Recover turns a panic of a handler into a 500 and logs it with its stack.
 func Recover(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
@@ -59,61 +55,11 @@ func Recover(next http.Handler) http.Handler {
 	})
 }
 
-// Observe counts and times requests by route pattern and logs each at debug level, those that fail with
-// 5xx at warn. Paths with ids never become metric labels.
-func Observe(reg prometheus.Registerer) func(http.Handler) http.Handler {
-	seconds := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: "http_request_duration_seconds", Help: "Time to answer a request, by route, method and status.",
-		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
-	}, []string{"route", "method", "status"})
-	reg.MustRegister(seconds)
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			start, ww := time.Now(), middleware.NewWrapResponseWriter(w, r.ProtoMajor)
-			next.ServeHTTP(ww, r)
-			route, status := chi.RouteContext(r.Context()).RoutePattern(), ww.Status()
-			if status == 0 {
-				status = http.StatusOK
-			}
-			if route == "" {
-				route = "unmatched"
-			}
-			took := time.Since(start)
-			seconds.WithLabelValues(route, r.Method, strconv.Itoa(status)).Observe(took.Seconds())
-			event := telemetry.Log(r.Context()).Debug()
-			if status >= 500 {
-				event = telemetry.Log(r.Context()).Warn()
-			}
-			event.Str("method", r.Method).Str("route", route).Int("status", status).Dur("took", took).Msg("request")
-		})
-	}
-}
-
-// AppToken lets only the sidecar in: it sends the app's API token in dapr-api-token. An empty token
-// lets everyone in, which is for unit tests.
-func AppToken(token string) func(http.Handler) http.Handler {
-	return func(next http.Handler) http.Handler {
-		if token == "" {
-			return next
-		}
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if subtle.ConstantTimeCompare([]byte(r.Header.Get("dapr-api-token")), []byte(token)) != 1 && !operational(r.URL.Path) {
-				WriteProblem(w, fault.New(fault.Unauthenticated, "unauthenticated", "Only the Dapr sidecar may call this service."))
-				return
-			}
-			next.ServeHTTP(w, r)
-		})
-	}
-}
-
-// operational paths are read by probes and scrapers, which know no token.
-func operational(path string) bool {
-	return path == "/healthz" || path == "/readyz" || path == "/metrics"
-}
-
-// Authenticate verifies the access token, if one is sent, and puts the caller into the context. A wrong
-// token is refused even where none is needed: the client believes to be somebody.
+// Authenticate verifies the access token of a request that has one, and adds the caller to the context. It refuses a
+// token that is not valid with 401 even if the operation needs none, because the client expects to be signed in.
 func Authenticate(v *identity.Verifier) func(http.Handler) http.Handler {
+	notBearer := fault.New(fault.Unauthenticated, "invalid-token", "The Authorization header is not a bearer token.").
+		WithField("header.Authorization", "expected Bearer <accessToken>")
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			header := r.Header.Get("Authorization")
@@ -123,7 +69,7 @@ func Authenticate(v *identity.Verifier) func(http.Handler) http.Handler {
 			}
 			token, ok := identity.Bearer(header)
 			if !ok {
-				WriteProblem(w, fault.New(fault.Unauthenticated, "invalid-token", "The Authorization header is not a bearer token.").WithField("header.Authorization", "expected Bearer <accessToken>"))
+				WriteProblem(w, notBearer)
 				return
 			}
 			caller, err := v.Verify(r.Context(), token)
@@ -136,7 +82,7 @@ func Authenticate(v *identity.Verifier) func(http.Handler) http.Handler {
 	}
 }
 
-// Deadline bounds each request; what it calls inherits the bound.
+// Deadline limits the time of each request, and so of the calls that its handler makes with the context of the request.
 func Deadline(d time.Duration) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -4,15 +4,14 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/go-chi/chi/v5"
 	"github.com/golang-jwt/jwt/v5"
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 
@@ -31,15 +30,12 @@ func get(h http.Handler, target string, header ...string) *httptest.ResponseReco
 	return w
 }
 
-func server(t *testing.T, token string) *httpx.Server {
-	t.Helper()
-	return httpx.NewServer(httpx.Options{Address: "127.0.0.1:0", AppToken: token, Log: zerolog.Nop(), Registry: prometheus.NewRegistry()})
-}
-
-func TestRequestIDsAreKeptIfTheyCanStandInALog(t *testing.T) {
+func TestValidRequestIDsAreReturned(t *testing.T) {
 	t.Parallel()
 	var trace telemetry.Trace
-	h := httpx.Trace(zerolog.Nop())(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { trace, _ = telemetry.TraceOf(r.Context()) }))
+	h := httpx.Trace(zerolog.Nop())(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		trace, _ = telemetry.TraceOf(r.Context())
+	}))
 	require.Equal(t, "a-1", get(h, "/", "X-Request-Id", "a-1").Header().Get("X-Request-Id"))
 	require.Equal(t, "a-1", trace.RequestID)
 	for _, id := range []string{"", "a b", "a\nb", "é", strings.Repeat("x", 129)} {
@@ -49,99 +45,17 @@ func TestRequestIDsAreKeptIfTheyCanStandInALog(t *testing.T) {
 	}
 }
 
-func TestPanicsAreProblems(t *testing.T) {
+func TestPanicsBecomeProblems(t *testing.T) {
 	t.Parallel()
-	s := server(t, "")
-	s.Router.Get("/panic", func(http.ResponseWriter, *http.Request) { panic("secret") })
-	w := get(s.Router, "/panic")
-	golden(t, "panic", w)
-	s.Router.Get("/abort", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
-	require.PanicsWithValue(t, http.ErrAbortHandler, func() { get(s.Router, "/abort") })
+	r := chi.NewRouter()
+	r.Use(httpx.Recover)
+	r.Get("/panic", func(http.ResponseWriter, *http.Request) { panic("secret") })
+	golden(t, "panic", get(r, "/panic"))
+	r.Get("/abort", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	require.PanicsWithValue(t, http.ErrAbortHandler, func() { get(r, "/abort") })
 }
 
-func TestOnlyTheSidecarComesIn(t *testing.T) {
-	t.Parallel()
-	s := server(t, "s3cret")
-	s.Router.Get("/x", func(http.ResponseWriter, *http.Request) {})
-	require.Equal(t, http.StatusUnauthorized, get(s.Router, "/x").Code)
-	require.Equal(t, http.StatusUnauthorized, get(s.Router, "/x", "dapr-api-token", "s3cre").Code)
-	require.Equal(t, http.StatusOK, get(s.Router, "/x", "dapr-api-token", "s3cret").Code)
-	for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
-		require.Equal(t, http.StatusOK, get(s.Router, path).Code, path)
-	}
-}
-
-func TestMetricsAreLabelledByRoute(t *testing.T) {
-	t.Parallel()
-	s := server(t, "")
-	s.Router.Get("/things/{id}", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
-	get(s.Router, "/things/secret-id")
-	get(s.Router, "/nowhere/secret-id")
-	metrics := get(s.Router, "/metrics").Body.String()
-	require.Contains(t, metrics, `route="/things/{id}",status="418"`)
-	require.Contains(t, metrics, `route="unmatched",status="404"`)
-	require.NotContains(t, metrics, "secret-id")
-}
-
-func TestAnIllServiceSaysSoToItsSidecar(t *testing.T) {
-	t.Parallel()
-	s := server(t, "")
-	var ill error
-	s.Alive(func() error { return ill })
-	require.Equal(t, http.StatusOK, get(s.Router, "/healthz").Code)
-	ill = errors.New("wedged")
-	w := get(s.Router, "/healthz")
-	require.Equal(t, http.StatusServiceUnavailable, w.Code)
-	require.JSONEq(t, `{"status":"wedged"}`, w.Body.String())
-}
-
-func TestReadinessNamesWhatFails(t *testing.T) {
-	t.Parallel()
-	s := server(t, "")
-	s.Ready("state", func(context.Context) error { return nil })
-	require.Equal(t, http.StatusOK, get(s.Router, "/readyz").Code)
-	s.Ready("broker", func(context.Context) error { return errors.New("down") })
-	w := get(s.Router, "/readyz")
-	require.Equal(t, http.StatusServiceUnavailable, w.Code)
-	require.JSONEq(t, `{"status":"Service Unavailable","checks":{"state":"ok","broker":"down"}}`, w.Body.String())
-}
-
-func TestRunEndsWithItsContext(t *testing.T) {
-	t.Parallel()
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	s := server(t, "")
-	require.NoError(t, s.Run(ctx))
-	w := get(s.Router, "/readyz")
-	require.Equal(t, http.StatusServiceUnavailable, w.Code)
-	require.Contains(t, w.Body.String(), "draining")
-	bad := httpx.NewServer(httpx.Options{Address: "256.0.0.1:1", Log: zerolog.Nop(), Registry: prometheus.NewRegistry()})
-	require.Error(t, bad.Run(t.Context()))
-}
-
-// With LeaveTime, a server that is to end goes on serving, and sends its clients away.
-func TestClientsLeaveBeforeTheEnd(t *testing.T) {
-	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	s := httpx.NewServer(httpx.Options{LeaveTime: 24 * time.Hour, Log: zerolog.Nop(), Registry: prometheus.NewRegistry()})
-	ctx, end := context.WithCancel(t.Context())
-	go func() { _ = s.Serve(ctx, listener) }() // ends with the test's process
-	url := "http://" + listener.Addr().String()
-	ask := func(path string) *http.Response {
-		res, err := http.Get(url + path)
-		require.NoError(t, err)
-		res.Body.Close()
-		return res
-	}
-	require.False(t, ask("/healthz").Close)
-	end()
-	require.Eventually(t, func() bool { return ask("/readyz").StatusCode == http.StatusServiceUnavailable }, 10*time.Second, time.Millisecond)
-	res := ask("/healthz")
-	require.Equal(t, http.StatusOK, res.StatusCode)
-	require.True(t, res.Close, "another connection next time")
-}
-
+// oneKey is a set of keys that consists of one key, or cannot be read.
 type oneKey struct {
 	key ed25519.PublicKey
 	err error
@@ -151,13 +65,15 @@ func (k oneKey) Key(context.Context, string) (ed25519.PublicKey, bool, error) {
 	return k.key, true, k.err
 }
 
-func TestAuthenticate(t *testing.T) {
+func TestOnlyValidTokensAuthenticateACaller(t *testing.T) {
 	t.Parallel()
 	public, private, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)
 	token, err := jwt.NewWithClaims(jwt.SigningMethodEdDSA, identity.Claims{
-		RegisteredClaims: jwt.RegisteredClaims{Issuer: identity.Issuer, Subject: "u1", ExpiresAt: jwt.NewNumericDate(time.Now().Add(time.Minute))},
-		Roles:            []string{identity.Staff},
+		RegisteredClaims: jwt.RegisteredClaims{
+			Issuer: identity.Issuer, Subject: "u1", ExpiresAt: jwt.NewNumericDate(time.Now().Add(time.Minute)),
+		},
+		Roles: []string{identity.Staff},
 	}).SignedString(private)
 	require.NoError(t, err)
 	var caller identity.Caller

@@ -7,7 +7,7 @@ import (
 	"haberdash/internal/fault"
 )
 
-// Page is the paging of a list. Embed it in an input.
+// Page selects a page of a list. Embed it in the input of an operation.
 type Page struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"Items per page"`
 	Cursor string `query:"cursor" maxLength:"512" doc:"nextCursor of the page before"`
@@ -19,18 +19,18 @@ type List[T any] struct {
 	NextCursor *string `json:"nextCursor" doc:"Cursor of the next page, null on the last"`
 }
 
-// Cursor encodes a position for clients, who see it as opaque.
+// Cursor encodes the position where the next page begins. Clients treat it as opaque.
 func Cursor(position any) *string {
 	b, err := json.Marshal(position)
 	if err != nil {
-		panic(err) // positions are plain structs
+		panic(err) // positions are structs that can be encoded
 	}
 	s := base64.RawURLEncoding.EncodeToString(b)
 	return &s
 }
 
-// Position decodes a cursor into position; an empty cursor leaves it as it is. A cursor that this
-// list did not make is an invalid-request that blames query.cursor.
+// Position decodes the cursor into position, a pointer. Without a cursor it leaves position as it is. A cursor that
+// cannot be decoded is the problem invalid-request (422) at query.cursor.
 func (p Page) Position(position any) error {
 	if p.Cursor == "" {
 		return nil

@@ -24,7 +24,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// golden compares an answer, status and body, with a file.
+// golden compares the status and the body of a response with a file.
 func golden(t *testing.T, name string, w *httptest.ResponseRecorder) {
 	t.Helper()
 	require.Equal(t, "application/problem+json", w.Header().Get("Content-Type"))
@@ -58,18 +58,20 @@ type output struct {
 	}
 }
 
-// api is a service of one operation that fails with err, if any.
-func api(err error) http.Handler {
+// serviceWith serves one operation that returns err.
+func serviceWith(err error) http.Handler {
 	r := chi.NewRouter()
 	r.NotFound(httpx.NotFound)
 	r.MethodNotAllowed(httpx.MethodNotAllowed)
 	a := httpx.NewAPI(r, "Test")
-	httpx.Register(a, huma.Operation{OperationID: "change", Method: http.MethodPost, Path: "/things/{id}", Security: httpx.Optional},
-		func(_ context.Context, in *input) (*output, error) {
-			out := &output{ETag: `"1"`}
-			out.Body.Quantity = in.Body.Quantity
-			return out, err
-		})
+	change := huma.Operation{
+		OperationID: "change", Method: http.MethodPost, Path: "/things/{id}", Security: httpx.Optional,
+	}
+	httpx.Register(a, change, func(_ context.Context, in *input) (*output, error) {
+		out := &output{ETag: `"1"`}
+		out.Body.Quantity = in.Body.Quantity
+		return out, err
+	})
 	return r
 }
 
@@ -87,7 +89,8 @@ func post(h http.Handler, target, body string, header ...string) *httptest.Respo
 func TestFaultsBecomeProblems(t *testing.T) {
 	t.Parallel()
 	conflict := fault.New(fault.Conflict, "out-of-stock", "Not enough of %s.", "MUG").
-		With("lines", []map[string]any{{"sku": "MUG", "requested": 3, "available": 1}}).With("status", "never overwrites").
+		With("lines", []map[string]any{{"sku": "MUG", "requested": 3, "available": 1}}).
+		With("status", "never overwrites").
 		WithField("body.lines[0].quantity", "more than there are").Because(errors.New("secret"))
 	for name, err := range map[string]error{
 		"conflict": conflict,
@@ -95,20 +98,22 @@ func TestFaultsBecomeProblems(t *testing.T) {
 		"internal": errors.New("secret: dial tcp 10.0.0.3"),
 		"missing":  fault.Missing("product"),
 	} {
-		w := post(api(err), "/things/a", `{"quantity":1}`)
+		w := post(serviceWith(err), "/things/a", `{"quantity":1}`)
 		golden(t, name, w)
 		require.NotContains(t, w.Body.String(), "secret")
 	}
-	w := post(api(fault.New(fault.Unavailable, "unavailable", "Later.").After(1200*time.Millisecond)), "/things/a", `{"quantity":1}`)
+	unavailable := fault.New(fault.Unavailable, "unavailable", "Later.").After(1200 * time.Millisecond)
+	w := post(serviceWith(unavailable), "/things/a", `{"quantity":1}`)
 	golden(t, "unavailable", w)
 	require.Equal(t, "2", w.Header().Get("Retry-After"))
-	w = post(api(fault.New(fault.Unauthenticated, "unauthenticated", "Sign in first.")), "/things/a", `{"quantity":1}`)
+	unauthenticated := fault.New(fault.Unauthenticated, "unauthenticated", "Sign in first.")
+	w = post(serviceWith(unauthenticated), "/things/a", `{"quantity":1}`)
 	require.Contains(t, w.Header().Get("WWW-Authenticate"), "Bearer")
 }
 
 func TestBadInputNamesTheField(t *testing.T) {
 	t.Parallel()
-	h := api(nil)
+	h := serviceWith(nil)
 	for name, c := range map[string]struct{ target, body string }{
 		"unknown-member": {"/things/a", `{"quantity":1,"extra":true}`},
 		"wrong-type":     {"/things/a", `{"quantity":"1"}`},
@@ -126,42 +131,45 @@ func TestBadInputNamesTheField(t *testing.T) {
 	} {
 		golden(t, "input-"+name, post(h, c.target, c.body))
 	}
-	golden(t, "input-too-large", post(h, "/things/a", `{"quantity":1,"names":["`+strings.Repeat("x", httpx.MaxBody)+`"]}`))
+	large := `{"quantity":1,"names":["` + strings.Repeat("x", httpx.MaxBody) + `"]}`
+	golden(t, "input-too-large", post(h, "/things/a", large))
 	golden(t, "input-media", post(h, "/things/a", "a=1", "Content-Type", "text/plain"))
 	require.Equal(t, http.StatusOK, post(h, "/things/a", `{"quantity":1000000}`).Code)
 }
 
-func TestUnknownAddressesAndMethods(t *testing.T) {
+func TestUnknownAddressesAndMethodsAreRefused(t *testing.T) {
 	t.Parallel()
-	golden(t, "not-found", post(api(nil), "/nowhere", ""))
+	golden(t, "not-found", post(serviceWith(nil), "/nowhere", ""))
 	r := httptest.NewRequest(http.MethodDelete, "/things/a", nil)
 	w := httptest.NewRecorder()
-	api(nil).ServeHTTP(w, r)
+	serviceWith(nil).ServeHTTP(w, r)
 	golden(t, "method", w)
 	require.Contains(t, w.Header().Get("Allow"), http.MethodPost)
 }
 
-func TestTheDeadlineIsAnOutageNotABug(t *testing.T) {
+func TestAnExpiredDeadlineIsUnavailableAndNotInternal(t *testing.T) {
 	t.Parallel()
 	r := chi.NewRouter()
 	r.Use(httpx.Deadline(time.Nanosecond))
 	a := httpx.NewAPI(r, "Test")
-	httpx.Register(a, huma.Operation{OperationID: "wait", Method: http.MethodPost, Path: "/wait"}, func(ctx context.Context, _ *struct{}) (*output, error) {
+	wait := huma.Operation{OperationID: "wait", Method: http.MethodPost, Path: "/wait"}
+	httpx.Register(a, wait, func(ctx context.Context, _ *struct{}) (*output, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	})
 	require.Equal(t, http.StatusServiceUnavailable, post(r, "/wait", "").Code)
 }
 
-func TestLocationsWithinTheBodyAreCompleted(t *testing.T) {
+func TestLocationsInTheBodyAreCompleted(t *testing.T) {
 	t.Parallel()
 	for location, want := range map[string]string{
 		"lines[2].quantity": "body.lines[2].quantity", "email": "body.email", "pathology": "body.pathology",
 		"body": "body", "body.email": "body.email", "body[0]": "body[0]",
-		"header.Idempotency-Key": "header.Idempotency-Key", "query.limit": "query.limit", "path.sku": "path.sku", "path": "path",
+		"header.Idempotency-Key": "header.Idempotency-Key", "query.limit": "query.limit", "path.sku": "path.sku",
+		"path": "path",
 	} {
 		f := fault.BadField(location, "is wrong")
 		require.Equal(t, want, httpx.NewProblem(f).Errors[0].Location)
-		require.Equal(t, location, f.Fields[0].Location, "the fault is not changed")
+		require.Equal(t, location, f.Fields[0].Location, "the fault itself stays as it was")
 	}
 }

@@ -1,8 +1,8 @@
-// Package roster is the list of the apps that Haberdash consists of: their logs, what they follow, what they serve to
-// the public, and which Dapr components they use. The code derives from it; `make roster` writes it into the YAML that
-// repeats it (scopes, subscriptions, topics, tye.yaml), and tests compare that YAML with it.
+// Package roster is the list of the apps of Haberdash: the logs that each app keeps and follows, the addresses that it
+// serves to the public, and the Dapr components that it uses. Code reads this list. `make roster` writes the YAML files
+// that repeat it (scopes, subscriptions, topics, tye.yaml), and a test compares them with it.
 //
-// docs/adding-a-service.md says what else a new app needs.
+// docs/adding-a-service.md describes what else a new app needs.
 package roster
 
 import (
@@ -29,7 +29,7 @@ type Log struct {
 	Topic string
 }
 
-// Member is a log of a family.
+// Member returns a log of a family: StockLogs.Member("main") is the log stock-main.
 func (l Log) Member(name string) Log {
 	l.Name = strings.TrimSuffix(l.Name, "*") + name
 	return l
@@ -46,26 +46,29 @@ var (
 // App is one app.
 type App struct {
 	ID   string
-	Port int // that the app listens on by default
-	// Public lists the address patterns that the gateway routes to the app: chi's, where a final "/*" is all that lies
-	// below. An app without them is not needed to place an order, and serves at most its dead letters.
+	Port int // on which the app listens by default
+	// Public lists the address patterns that the gateway routes to the app, in the syntax of chi: a final "/*" matches
+	// every path below. The public reaches at most the dead letters of an app without patterns, and orders can be
+	// placed without it.
 	Public []string
-	// Logs that the app keeps.
+	// Logs lists the logs that the app keeps.
 	Logs []Log
 	// Follows lists the logs of other apps whose events the app handles.
 	Follows []Log
-	// Components are the Dapr components that the app uses, beside secrets, state and pubsub: see Components.
+	// Components lists the Dapr components that the app uses in addition to secrets, state and pubsub: see
+	// UsesComponent.
 	Components []string
-	// ExportOrder places the app in an export of the data, from 1; 0 for an app that stores nothing that an export must
-	// contain.
+	// ExportOrder is the place of the app in a data export, counted from 1. It is 0 for an app that has no data to
+	// export.
 	ExportOrder int
 }
 
-// apps are in the order in which dapr/apps.yaml starts them and the API description lists them.
+// apps has the order in which dapr/apps.yaml starts the apps and in which the description of the API lists them.
 //
-// In an export, users come first: every installation has signing keys, so an import finds out at once whether a store is
-// empty. Apps that only follow logs come next, and the logs they follow after them: a cursor must not be ahead of its
-// log. catalog comes last, because its stock may know more of an order than the order itself.
+// A data export has another order. users is first: every installation has signing keys, so an import notices at once if
+// its store is not empty. Then come the apps that only follow logs, before those logs: a cursor must not be ahead of
+// its log. catalog is last: an order must not be ahead of its stock, but the stock may be ahead of an order, because
+// the app orders can repeat a reservation.
 var apps = []App{
 	{ID: Gateway, Port: 8080},
 	{
@@ -100,13 +103,13 @@ var apps = []App{
 	},
 }
 
-// Apps lists all apps.
+// Apps returns all apps.
 func Apps() []App { return slices.Clone(apps) }
 
-// IDs lists the names of all apps.
+// IDs returns the names of all apps.
 func IDs() []string { return ids(func(App) bool { return true }) }
 
-// Get finds an app. It panics for a name that is not in the roster.
+// Get returns the app of that name. It panics if there is none.
 func Get(id string) App {
 	i := slices.IndexFunc(apps, func(a App) bool { return a.ID == id })
 	if i < 0 {
@@ -115,6 +118,7 @@ func Get(id string) App {
 	return apps[i]
 }
 
+// ids returns the names of the apps that fulfil a condition.
 func ids(with func(App) bool) (list []string) {
 	for _, a := range apps {
 		if with(a) {
@@ -124,11 +128,12 @@ func ids(with func(App) bool) (list []string) {
 	return list
 }
 
-// Serving lists the apps with a public API, without which no order can be placed.
+// Serving returns the apps with a public API. An order can be placed only if all of them work.
 func Serving() []string { return ids(func(a App) bool { return len(a.Public) > 0 }) }
 
-// PublicPatterns lists the address patterns that the gateway routes to an app: those of its public API, and its dead
-// letters. The first app that follows logs also describes the dead letters of all apps, and answers for apps without.
+// PublicPatterns returns the address patterns that the gateway routes to an app: those of its public API and of its
+// dead letters. The first app that follows logs gets the pattern for any app: its document describes the dead letters
+// of all apps, and it responds with 404 for apps without dead letters.
 func PublicPatterns(id string) []string {
 	app := Get(id)
 	patterns := slices.Clone(app.Public)
@@ -143,13 +148,13 @@ func PublicPatterns(id string) []string {
 	return patterns
 }
 
-// Following lists the apps that follow logs. Each has a dead-letter topic.
+// Following returns the apps that follow logs. Each of them has a dead-letter topic.
 func Following() []string { return ids(App.follows) }
 
-// Logging lists the apps that keep logs.
+// Logging returns the apps that keep logs.
 func Logging() []string { return ids(func(a App) bool { return len(a.Logs) > 0 }) }
 
-// Exported lists the apps in the order in which an export has their data.
+// Exported returns the apps whose data an export contains, in the order of the export.
 func Exported() []string {
 	sorted := slices.Clone(apps)
 	slices.SortFunc(sorted, func(a, b App) int { return a.ExportOrder - b.ExportOrder })
@@ -162,14 +167,14 @@ func Exported() []string {
 	return list
 }
 
-// FollowersOf lists the apps that follow a log.
+// FollowersOf returns the apps that follow a log.
 func FollowersOf(l Log) []string {
 	return ids(func(a App) bool { return slices.Contains(a.Follows, l) })
 }
 
 func (a App) follows() bool { return len(a.Follows) > 0 }
 
-// Topics lists the topics whose events reach the app, without its dead-letter topic.
+// Topics returns the topics of the logs that the app follows.
 func (a App) Topics() (topics []string) {
 	for _, l := range a.Follows {
 		topics = append(topics, l.Topic)
@@ -177,11 +182,11 @@ func (a App) Topics() (topics []string) {
 	return topics
 }
 
-// DeadLetterTopic is the topic of an app's deliveries whose attempts are used up. Each app has its own, whatever topic
-// an event comes from, so that no app sees what only another app could not handle.
+// DeadLetterTopic returns the topic of the messages that an app could not handle within the attempts of the broker.
+// Each app has one for all topics, so that it does not receive messages that only another app could not handle.
 func DeadLetterTopic(app string) string { return app + "-dead" }
 
-// Topics lists all topics, dead-letter topics included: a broker needs them created before they are used.
+// Topics returns all topics, including dead-letter topics. Some brokers require that topics are created in advance.
 func Topics() []string {
 	var topics []string
 	for _, a := range apps {
@@ -195,8 +200,8 @@ func Topics() []string {
 	return topics
 }
 
-// UsesComponent tells whether the app may use a Dapr component. Every app has secrets and state, and an app that
-// publishes or follows events has pubsub.
+// UsesComponent reports whether the app may use a Dapr component. All apps use secrets and state. Apps that keep or
+// follow logs use pubsub.
 func (a App) UsesComponent(name string) bool {
 	switch name {
 	case "secrets", "state":

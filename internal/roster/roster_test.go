@@ -21,7 +21,7 @@ func TestEveryFollowedLogIsKeptByAnApp(t *testing.T) {
 	}
 }
 
-// An app that is missing from the export would lose its data in a move to another store.
+// If the export left out an app, the data of that app would be lost in a move to another store.
 func TestEveryAppWithDataIsExported(t *testing.T) {
 	t.Parallel()
 	for _, a := range roster.Apps() {

@@ -20,23 +20,25 @@ type replying struct {
 }
 
 func (r replying) Invoke(context.Context, sidecar.Request) (*sidecar.Response, error) {
-	return &sidecar.Response{Status: r.status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(r.body))}, nil
+	body := io.NopCloser(strings.NewReader(r.body))
+	return &sidecar.Response{Status: r.status, Header: http.Header{}, Body: body}, nil
 }
 
-// What is cut off must never look like an answer: a quote without lines once became an order without lines.
-func TestAReplyThatIsCutOffIsAnOutage(t *testing.T) {
+// A reply that is cut off must not be decoded: a quote without lines would become an order without lines.
+func TestReplyThatIsCutOffIsUnavailable(t *testing.T) {
 	t.Parallel()
-	const whole = `{"lines":[{"sku":"HAT","quantity":2}],"total":{"amount":1,"currency":"EUR"}}`
+	const complete = `{"lines":[{"sku":"HAT","quantity":2}],"total":{"amount":1,"currency":"EUR"}}`
 	call := func(body string, out any) error {
-		return sidecar.Call(t.Context(), replying{http.StatusOK, body}, "cart", http.MethodPost, "/internal/quotes", nil, nil, out)
+		app := replying{http.StatusOK, body}
+		return sidecar.Call(t.Context(), app, "cart", http.MethodPost, "/internal/quotes", nil, nil, out)
 	}
-	for n := range len(whole) {
-		err := call(whole[:n], &map[string]any{})
-		require.ErrorIs(t, err, sidecar.ErrUnavailable, whole[:n])
-		require.True(t, fault.Is(err, "unavailable"), whole[:n])
+	for n := range len(complete) {
+		err := call(complete[:n], &map[string]any{})
+		require.ErrorIs(t, err, sidecar.ErrUnavailable, complete[:n])
+		require.True(t, fault.Is(err, "unavailable"), complete[:n])
 	}
 	var got map[string]any
-	require.NoError(t, call(whole, &got))
+	require.NoError(t, call(complete, &got))
 	require.Len(t, got, 2)
-	require.NoError(t, call("", nil), "who wants no reply does not miss it")
+	require.NoError(t, call("", nil), "a reply that is ignored may be empty")
 }

@@ -1,10 +1,9 @@
-// Package sidecar holds the ports through which services use Dapr: state, publish and subscribe,
-// invocation, bindings and secrets. Adapter: internal/sidecar/daprd. Double: internal/sidecar/memory.
-// Both pass the suites of internal/sidecar/sidecartest.
+// Package sidecar defines the ports through which services use Dapr: state, publishing and subscriptions, invocation,
+// bindings, secrets and workflows. Package daprd implements them with a Dapr sidecar, package memory in memory for
+// tests. Both pass the conformance suites of package sidecartest.
 //
-// On every call the trace context, the request id and the caller's access token of ctx travel along,
-// and a deadline holds: ctx's own or the adapter's default, whichever is sooner (but see
-// Request.Unbounded).
+// Every call passes on the trace, the request id and the access token of its context. It ends at the deadline of the
+// context or after the timeout of the adapter, whichever is sooner (but see Request.Unbounded).
 package sidecar
 
 import (
@@ -18,61 +17,65 @@ import (
 	"haberdash/internal/telemetry"
 )
 
-// Errors of the ports; compare with errors.Is. Any other error of a write means that its outcome is
-// unknown: it may have happened, or may happen yet.
+// Errors of the ports, for errors.Is. After any other error of a write, its outcome is unknown: it may have happened,
+// or may still happen.
 var (
 	ErrExists      = errors.New("sidecar: the key exists already")
 	ErrStale       = errors.New("sidecar: the value has changed since it was read")
-	ErrUnavailable = errors.New("sidecar: the target cannot be reached")
+	ErrUnavailable = errors.New("sidecar: the app is unavailable")
 )
 
-// Item is a stored value. An Item without an ETag does not exist.
+// Item is a value in a state store.
 type Item struct {
 	Key   string
 	Value []byte
-	ETag  string // opaque version; changes with each write
+	ETag  string // opaque version, which changes with each write; empty if the key does not exist
 
-	TTL time.Duration // of what PutMany and PutManyIf write: see the option of that name; never read
+	TTL time.Duration // for PutMany and PutManyIf: see the option TTL. Reads leave it zero.
 }
 
-// Found reports whether the item exists.
+// Found reports whether the key exists.
 func (i Item) Found() bool { return i.ETag != "" }
 
-// State is one state store, seen by one app: keys of different apps never meet.
+// State is the state store of one app. Other apps have other keys. It is safe for concurrent use.
 //
-// Keys are non-empty printable ASCII without "||"; values are bytes, at least one and at most about 1 MB.
+// Keys are non-empty printable ASCII without "||". Values are bytes: at least one, and at most about 1 MB.
+//
+// Each method returns nil, one of the errors that it names, an error that is context.Canceled if the caller has
+// cancelled ctx, or the fault of StoreUnavailable. So a caller returns the errors as they are.
 type State interface {
-	// Get reads one key. A missing key is an Item that is not Found, and no error.
+	// Get reads one key. For a key that does not exist it returns an Item that is not Found, and no error.
 	Get(ctx context.Context, key string) (Item, error)
-	// GetMany reads keys in any number; the answer has those that exist.
+	// GetMany reads any number of keys and returns the items that exist.
 	GetMany(ctx context.Context, keys []string) (map[string]Item, error)
-	// Create writes the value if the key is absent: of any number of contenders exactly one gets nil,
-	// the others ErrExists. When the outcome of the write is in doubt, and the store answers at all, the key
-	// is read back and the values compared: so a caller whose values are unique (a writer id inside) is never
-	// told ErrExists of its own write.
+	// Create writes the value if the key does not exist. Of any number of concurrent calls exactly one returns nil, the
+	// others return ErrExists. If the outcome of the write is unknown but the store answers, Create reads the key back
+	// and compares the values: a caller whose values are unique never gets ErrExists for its own write.
 	Create(ctx context.Context, key string, value []byte, opts ...PutOption) error
-	// Put writes the value. With an etag only if the key still has it, else ErrStale; with none always. Redis lets
-	// an etag pass for a key that is gone: where a change must not bring back what was deleted, do not delete it.
+	// Put writes the value: unconditionally if etag is empty, otherwise only if the key still has this ETag. It returns
+	// ErrStale if it has not. Redis ignores the ETag if the key was deleted meanwhile, so do not delete keys that a
+	// concurrent Put must not create again.
 	Put(ctx context.Context, key string, value []byte, etag string, opts ...PutOption) error
-	// PutMany writes all items unconditionally, in no order; after an error some may be written.
+	// PutMany writes all items unconditionally and in any order. After an error it may have written some of them.
 	PutMany(ctx context.Context, items []Item) error
-	// PutManyIf writes each item whose key still has the item's ETag, or is absent for an item without
-	// one. Nil means that all were written; after an error any of them may have been.
+	// PutManyIf writes each item on a condition: the key still has the ETag of the item, or does not exist if the item
+	// has no ETag. It returns nil if all items were written. After an error, which may be ErrExists or ErrStale, it may
+	// have written any of them.
 	PutManyIf(ctx context.Context, items []Item) error
-	// Delete removes the key; a missing key is no error. The etag is as in Put.
+	// Delete deletes the key, on the same condition as Put. A key that does not exist is no error.
 	Delete(ctx context.Context, key, etag string) error
 }
 
-// PutOptions are what a write may ask for.
+// PutOptions are the options of a write.
 type PutOptions struct{ TTL time.Duration }
 
-// PutOption changes one of them.
+// PutOption sets an option of a write.
 type PutOption func(*PutOptions)
 
-// TTL lets the key vanish after d, rounded up to seconds.
+// TTL deletes the key after d, rounded up to whole seconds. Without it, or with zero, the key stays.
 func TTL(d time.Duration) PutOption { return func(o *PutOptions) { o.TTL = d } }
 
-// Options applies opts, for adapters.
+// Options returns the result of opts, for adapters.
 func Options(opts []PutOption) (o PutOptions) {
 	for _, f := range opts {
 		f(&o)
@@ -80,47 +83,47 @@ func Options(opts []PutOption) (o PutOptions) {
 	return o
 }
 
-// Message is an event on its way.
+// Message is an event to publish.
 type Message struct {
-	ID   string // unique per event; a repetition carries the same
-	Key  string // messages of one key keep their order, where the broker can
+	ID   string // unique for each event; a repeated message has the same
+	Key  string // the broker delivers messages of one key in order, if it can
 	Data []byte // JSON
 }
 
-// Publisher sends messages to a topic: at least once, and nil only when the broker has all of them.
-// After an error some may have been sent.
+// Publisher publishes messages to topics, at least once. Publish returns nil when the broker has stored all messages.
+// After an error it may have published some of them.
 type Publisher interface {
 	Publish(ctx context.Context, topic string, messages []Message) error
 }
 
-// Outcome tells the broker what became of a delivery.
+// Outcome tells the broker the result of a delivery.
 type Outcome int
 
 // The outcomes.
 const (
-	Done  Outcome = iota // handled, do not send again
-	Retry                // not now: send again, and after the policy's last attempt to the dead letters
-	Drop                 // can never be handled: to the dead letters if there are any
+	Done  Outcome = iota // handled: do not deliver again
+	Retry                // deliver again, and to the dead-letter topic after the last attempt of the retry policy
+	Drop                 // cannot be handled: deliver to the dead-letter topic, if there is one
 )
 
-// Delivery is a message that arrived. It may arrive again, late, or out of order.
+// Delivery is a message that the broker delivers. It may be delivered late, out of order, and more than once.
 type Delivery struct {
 	ID          string
 	Topic       string
 	Data        []byte
-	TraceParent string // of the publisher's trace, empty if it had none
+	TraceParent string // the trace of the publisher, empty if there was none
 }
 
-// Within continues the delivery's trace in ctx.
+// Within returns a context that continues the trace of the delivery.
 func (d Delivery) Within(ctx context.Context) context.Context {
 	return telemetry.WithTrace(ctx, telemetry.NewTrace(d.TraceParent, ""))
 }
 
-// Handler handles deliveries of one subscription that arrived together, at least one, in the order in which
-// they came, and says of each what became of it. One without an answer is sent again.
+// Handler handles deliveries of one subscription that arrive together: at least one, in the order of their arrival. It
+// returns the outcome of each delivery. A delivery without an outcome is delivered again.
 type Handler func(context.Context, []Delivery) []Outcome
 
-// Each makes a Handler that takes deliveries one by one, each within its own trace.
+// Each makes a Handler that handles deliveries one by one, each within its own trace.
 func Each(h func(context.Context, Delivery) Outcome) Handler {
 	return func(ctx context.Context, deliveries []Delivery) []Outcome {
 		outcomes := make([]Outcome, len(deliveries))
@@ -131,43 +134,44 @@ func Each(h func(context.Context, Delivery) Outcome) Handler {
 	}
 }
 
-// Subscriber takes handlers for topics. Register all before the service starts.
+// Subscriber registers handlers of topics. Register all of them before the service starts.
 type Subscriber interface {
 	Subscribe(topic string, h Handler)
 }
 
-// Request calls another app's HTTP API.
+// Request is a call of another app's HTTP API.
 type Request struct {
 	App    string
 	Method string
-	Path   string // begins with "/", escaped
+	Path   string // begins with "/", and is escaped
 	Query  url.Values
 	Header http.Header
 	Body   io.Reader
 
-	// Unbounded leaves the deadline to ctx alone: for event streams and imports, which outlive the default.
+	// Unbounded means that the call has no timeout but the deadline of its context: for event streams and imports,
+	// which take longer than the timeout of the adapter.
 	Unbounded bool
 }
 
-// Response answers a Request; the caller closes Body.
+// Response is the response to a Request. The caller must close Body.
 type Response struct {
 	Status int
 	Header http.Header
 	Body   io.ReadCloser
 }
 
-// Invoker calls other apps by their id. ErrUnavailable means that no answer came from the app itself;
-// the request may have reached it all the same.
+// Invoker calls other apps by their ids. It returns ErrUnavailable if the app itself has not answered; the request may
+// have reached it all the same.
 type Invoker interface {
 	Invoke(ctx context.Context, r Request) (*Response, error)
 }
 
-// Binder uses an output binding, such as mail.
+// Binder calls output bindings, such as mail.
 type Binder interface {
 	Bind(ctx context.Context, binding, operation string, data []byte, metadata map[string]string) error
 }
 
-// Secrets reads from the secret store. A missing secret is an error that names it.
+// Secrets reads secrets from the secret store. For a secret that does not exist it returns an error with its name.
 type Secrets interface {
 	Secret(ctx context.Context, name string) (string, error)
 }

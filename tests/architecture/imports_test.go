@@ -1,4 +1,5 @@
-// Package architecture tests the rules of the design that the compiler does not check. docs/architecture.md explains them.
+// Package architecture checks the rules of the design that the compiler does not check. docs/architecture.md explains
+// the rules.
 package architecture
 
 import (
@@ -18,7 +19,7 @@ const module = "haberdash/"
 
 var root = filepath.Join("..", "..")
 
-// imports maps each package folder of the root module to the imports of its files without tests.
+// imports returns the imports of each package of the root module by its folder, without those of tests.
 func imports(t *testing.T) map[string][]string {
 	t.Helper()
 	found := map[string][]string{}
@@ -30,7 +31,7 @@ func imports(t *testing.T) map[string][]string {
 		rel = filepath.ToSlash(rel)
 		if d.IsDir() {
 			if rel == "dapr/local" || (strings.HasPrefix(d.Name(), ".") && rel != ".") {
-				return filepath.SkipDir // a module of its own; .run and .git
+				return filepath.SkipDir // another module; .run and .git
 			}
 			return nil
 		}
@@ -53,7 +54,7 @@ func imports(t *testing.T) map[string][]string {
 	return found
 }
 
-// service names the service that a folder or import path belongs to.
+// service returns the service that a folder or an import path belongs to, or nothing.
 func service(path string) string {
 	rest, ok := strings.CutPrefix(path, "apps/")
 	if !ok {
@@ -74,7 +75,7 @@ func TestServicesDoNotImportEachOther(t *testing.T) {
 	}
 }
 
-func TestOnlyTheAdapterImportsDapr(t *testing.T) {
+func TestOnlyTheAdaptersImportDapr(t *testing.T) {
 	t.Parallel()
 	for dir, names := range imports(t) {
 		for _, name := range names {
@@ -85,7 +86,8 @@ func TestOnlyTheAdapterImportsDapr(t *testing.T) {
 	}
 }
 
-// domainMayImport lists what the domain (apps/<service>/internal) may import beside the standard library and itself:
+// domainMayImport lists the packages that the domain (apps/<service>/internal) may import, besides itself and the
+// standard library:
 //
 //   - money and fault, and seal, which encrypts values;
 //   - commitlog and its projection, on which the aggregates and read models of a service with a log are built;
@@ -101,24 +103,24 @@ var domainMayImport = []string{
 	module + "internal/contract",
 }
 
-// domainLibraries are the libraries that a domain may use: they compute, and have no input or output.
+// domainLibraries are the libraries that the domain may use. They only compute: they have no input and output.
 var domainLibraries = []string{
 	"golang.org/x/text/",
 }
 
-// domainMayNotImport lists packages of the standard library that belong to the edge.
+// domainMayNotImport lists the packages of the standard library that only the edge may use.
 var domainMayNotImport = []string{"net/http", "net/http/httptest", "os", "os/exec", "database/sql", "log", "log/slog"}
 
-func TestTheDomainImportsOnlyWhatItMay(t *testing.T) {
+func TestDomainImportsOnlyAllowedPackages(t *testing.T) {
 	t.Parallel()
 	for dir, names := range imports(t) {
 		if service(dir) == "" || !strings.Contains(dir, "/internal/") || strings.HasSuffix(dir, "test/") {
-			continue // a package whose name ends in test is a conformance suite
+			continue // not the domain, or a conformance suite, whose name ends in test
 		}
 		own := module + "apps/" + service(dir) + "/internal/"
 		for _, name := range names {
 			if !allowedInDomain(own, name) {
-				t.Errorf("%s imports %s: the domain may not", dir, name)
+				t.Errorf("%s imports %s, which the domain may not import", dir, name)
 			}
 		}
 	}

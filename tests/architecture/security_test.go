@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What docs/security.md says is shown by a test is shown by a test of that name.
-func TestSecurityIsShownByTestsThatExist(t *testing.T) {
+// docs/security.md names the tests that show what it claims.
+func TestTestsNamedInTheSecurityDocumentExist(t *testing.T) {
 	t.Parallel()
 	root := filepath.Join("..", "..")
 	doc, err := os.ReadFile(filepath.Join(root, "docs", "security.md"))

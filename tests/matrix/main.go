@@ -1,7 +1,7 @@
-// Command matrix runs one behaviour suite on every choice of infrastructure: the conformance suites of the ports on
-// each state store and each broker, and the whole end-to-end suite on each combination of the two, with real servers.
-// Arguments such as redis:kafka choose combinations; none means all. It prints a table, which stays in
-// .run/matrix.md, and exits with 1 if anything failed.
+// Command matrix tests Haberdash on every choice of infrastructure, with real servers. It runs the conformance suites
+// on each state store and each message broker, and the end-to-end tests on each combination of the two. Arguments such
+// as redis:kafka select combinations; without arguments it tests all. It prints a table, writes it to .run/matrix.md,
+// and exits with 1 if a run failed.
 package main
 
 import (
@@ -18,14 +18,15 @@ import (
 	"time"
 )
 
-// combination of a state store and a broker, as folders in components/.
+// combination is a state store and a broker, as the names of folders in components/.
 type combination struct{ state, pubsub string }
 
-// run is a suite on a choice. The other of state and pubsub is empty in a conformance run.
+// run is one run of tests. For the conformance suites of a state store, pubsub is empty; for those of a broker, state
+// is.
 type run struct {
 	combination
 	packages []string
-	tests    string // a pattern; empty: all
+	tests    string // the pattern for go test -run; empty for all tests
 
 	took time.Duration
 	err  error
@@ -45,14 +46,14 @@ func matrix(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	wanted, err := wantedOf(args, states, brokers)
+	wanted, err := combinations(args, states, brokers)
 	if err != nil {
 		return err
 	}
 	runs := plan(wanted)
 	failed := 0
 	for i := range runs {
-		if runs[i].do(ctx); runs[i].err != nil {
+		if runs[i].execute(ctx); runs[i].err != nil {
 			failed++
 		}
 		if ctx.Err() != nil {
@@ -70,20 +71,20 @@ func matrix(ctx context.Context, args []string) error {
 	return nil
 }
 
-// choices are the folders below components/, the embedded ones first.
+// choices returns the names of the folders in components/state and components/pubsub, those without a server first.
 func choices() (states, brokers []string, err error) {
 	for _, kind := range []struct {
 		name, first string
-		to          *[]string
+		list        *[]string
 	}{{"state", "sqlite", &states}, {"pubsub", "embedded", &brokers}} {
 		entries, err := os.ReadDir(filepath.Join("components", kind.name))
 		if err != nil {
 			return nil, nil, fmt.Errorf("run this in the checkout: %w", err)
 		}
 		for _, e := range entries {
-			*kind.to = append(*kind.to, e.Name())
+			*kind.list = append(*kind.list, e.Name())
 		}
-		slices.SortStableFunc(*kind.to, func(a, b string) int {
+		slices.SortStableFunc(*kind.list, func(a, b string) int {
 			switch kind.first {
 			case a:
 				return -1
@@ -96,11 +97,13 @@ func choices() (states, brokers []string, err error) {
 	return states, brokers, nil
 }
 
-func wantedOf(args, states, brokers []string) (list []combination, err error) {
+// combinations returns the combinations that args select, or all.
+func combinations(args, states, brokers []string) (list []combination, err error) {
 	for _, arg := range args {
 		state, pubsub, _ := strings.Cut(arg, ":")
 		if !slices.Contains(states, state) || !slices.Contains(brokers, pubsub) {
-			return nil, fmt.Errorf("%q is no combination: one of %s, a colon, and one of %s", arg, strings.Join(states, ", "), strings.Join(brokers, ", "))
+			return nil, fmt.Errorf("%q is no combination: expected one of %s, a colon, and one of %s",
+				arg, strings.Join(states, ", "), strings.Join(brokers, ", "))
 		}
 		list = append(list, combination{state, pubsub})
 	}
@@ -115,7 +118,15 @@ func wantedOf(args, states, brokers []string) (list []combination, err error) {
 	return list, nil
 }
 
-// plan has each store and each broker hold its port's suite, then each combination the whole.
+// onStores are the packages whose conformance suites run on each state store, and storeTests the tests that run them.
+var onStores = []string{
+	"./internal/sidecar/daprd", "./internal/sidecar/daprd/workflow", "./internal/commitlog", "./internal/consumer",
+}
+
+const storeTests = "^(TestState|TestStateWithoutItsServer|TestWorkflows|TestThroughSidecar)$"
+
+// plan returns the runs: the conformance suites of each store and each broker, then the end-to-end tests of each
+// combination.
 func plan(wanted []combination) (runs []run) {
 	var states, brokers []string
 	for _, c := range wanted {
@@ -127,13 +138,13 @@ func plan(wanted []combination) (runs []run) {
 		}
 	}
 	for _, s := range states {
-		runs = append(runs, run{combination: combination{state: s},
-			packages: []string{"./internal/sidecar/daprd", "./internal/sidecar/daprd/workflow", "./internal/commitlog"},
-			tests:    "^(TestState|TestThroughSidecar|TestWorkflows)$"})
+		runs = append(runs, run{combination: combination{state: s}, packages: onStores, tests: storeTests})
 	}
 	for _, b := range brokers {
-		runs = append(runs, run{combination: combination{pubsub: b},
-			packages: []string{"./internal/sidecar/daprd"}, tests: "^(TestMessages|TestDeadLetters)$"})
+		runs = append(runs, run{
+			combination: combination{pubsub: b},
+			packages:    []string{"./internal/sidecar/daprd"}, tests: "^(TestMessages|TestDeadLetters)$",
+		})
 	}
 	for _, c := range wanted {
 		runs = append(runs, run{combination: c, packages: []string{"./tests/e2e"}})
@@ -141,11 +152,10 @@ func plan(wanted []combination) (runs []run) {
 	return runs
 }
 
-func (r *run) name() string {
-	return strings.Trim(r.state+"-"+r.pubsub, "-")
-}
+func (r *run) name() string { return strings.Trim(r.state+"-"+r.pubsub, "-") }
 
-func (r *run) do(ctx context.Context) {
+// execute runs the tests and records their duration and error. Their output is in .run/matrix/.
+func (r *run) execute(ctx context.Context) {
 	dir := filepath.Join(".run", "matrix")
 	if r.err = os.MkdirAll(dir, 0o755); r.err != nil {
 		return
@@ -179,6 +189,7 @@ func (r *run) do(ctx context.Context) {
 	}
 }
 
+// cell is the result of the run, for the table.
 func (r run) cell() string {
 	verdict := "passed"
 	if r.err != nil {
@@ -196,7 +207,8 @@ func lastLines(path string, n int) string {
 	return strings.Join(lines[max(0, len(lines)-n):], "")
 }
 
-// report is the table in Markdown: a store a row, a broker a column; what was not run is empty.
+// report returns the table in Markdown: a row for each state store, a column for each broker. Cells without a run are
+// empty.
 func report(runs []run) string {
 	var states, brokers []string
 	cells := map[combination]string{}

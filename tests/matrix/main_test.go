@@ -8,23 +8,24 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestPlan(t *testing.T) {
+func TestPlanCoversStoresBrokersAndCombinations(t *testing.T) {
 	t.Parallel()
 	states, brokers := []string{"sqlite", "redis"}, []string{"embedded", "kafka"}
-	all, err := wantedOf(nil, states, brokers)
+	all, err := combinations(nil, states, brokers)
 	require.NoError(t, err)
 	require.Len(t, all, 4)
 	require.Len(t, plan(all), 2+2+4)
-	one, err := wantedOf([]string{"redis:kafka"}, states, brokers)
+	one, err := combinations([]string{"redis:kafka"}, states, brokers)
 	require.NoError(t, err)
 	require.Len(t, plan(one), 3)
-	_, err = wantedOf([]string{"redis"}, states, brokers)
+	require.Contains(t, plan(one)[0].packages, "./internal/consumer")
+	_, err = combinations([]string{"redis"}, states, brokers)
 	require.ErrorContains(t, err, "sqlite, redis")
-	_, err = wantedOf([]string{"mongo:kafka"}, states, brokers)
+	_, err = combinations([]string{"mongo:kafka"}, states, brokers)
 	require.Error(t, err)
 }
 
-func TestReport(t *testing.T) {
+func TestReportIsATable(t *testing.T) {
 	t.Parallel()
 	table := report([]run{
 		{combination: combination{state: "redis"}, took: 3 * time.Second},

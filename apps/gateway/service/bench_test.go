@@ -14,7 +14,7 @@ import (
 
 	"haberdash/apps/gateway/service"
 	"haberdash/internal/host"
-	"haberdash/internal/httpx"
+	"haberdash/internal/httpx/httpserver"
 	"haberdash/internal/sidecar/daprd"
 )
 
@@ -59,7 +59,7 @@ func BenchmarkForwardedRead(b *testing.B) {
 		Config: service.Config{CacheMegabytes: 1}, Invoker: client, Log: zerolog.Nop(),
 	})
 	require.NoError(b, err)
-	server := httpx.NewServer(host.Facing(httpx.Options{Log: zerolog.Nop(), Registry: prometheus.NewRegistry()}))
+	server := httpserver.New(host.Facing(httpserver.Options{Log: zerolog.Nop(), Registry: prometheus.NewRegistry()}))
 	g.Mount(server, client.Healthy)
 	front := httptest.NewServer(server.Router)
 	defer front.Close()

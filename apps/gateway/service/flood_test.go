@@ -23,7 +23,7 @@ import (
 
 	"haberdash/apps/gateway/service"
 	"haberdash/internal/host"
-	"haberdash/internal/httpx"
+	"haberdash/internal/httpx/httpserver"
 	"haberdash/internal/identity"
 	"haberdash/internal/sidecar/memory"
 )
@@ -53,7 +53,7 @@ func serveFlooded() error {
 	if err != nil {
 		return err
 	}
-	server := httpx.NewServer(host.Facing(httpx.Options{Log: zerolog.Nop(), Registry: prometheus.NewRegistry()}))
+	server := httpserver.New(host.Facing(httpserver.Options{Log: zerolog.Nop(), Registry: prometheus.NewRegistry()}))
 	g.Mount(server, func(context.Context) error { return nil })
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -22,6 +22,7 @@ import (
 	"haberdash/apps/gateway/service/readonly"
 	"haberdash/internal/host"
 	"haberdash/internal/httpx"
+	"haberdash/internal/httpx/httpserver"
 	"haberdash/internal/identity"
 	"haberdash/internal/roster"
 	"haberdash/internal/sidecar"
@@ -93,7 +94,7 @@ func New(d Deps) (*Gateway, error) {
 
 // Mount puts the gateway on a server, beside the server's operational addresses. sidecar checks the gateway's own
 // sidecar.
-func (g *Gateway) Mount(s *httpx.Server, sidecar func(context.Context) error) {
+func (g *Gateway) Mount(s *httpserver.Server, sidecar func(context.Context) error) {
 	s.Ready("sidecar", withoutReason(sidecar))
 	for _, app := range roster.Serving() {
 		s.Ready(app, func(ctx context.Context) error { return g.readiness.check(ctx, app) })

@@ -18,6 +18,7 @@ import (
 
 	"haberdash/apps/gateway/service"
 	"haberdash/internal/httpx"
+	"haberdash/internal/httpx/httpserver"
 	"haberdash/internal/identity"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/memory"
@@ -54,7 +55,7 @@ func newTestGatewayWith(t testing.TB, config service.Config, state sidecar.State
 		Verifier: identity.NewVerifier(keys{"k1": public}, time.Now),
 	})
 	require.NoError(t, err)
-	server := httpx.NewServer(httpx.Options{Log: zerolog.Nop(), Registry: prometheus.NewRegistry()})
+	server := httpserver.New(httpserver.Options{Log: zerolog.Nop(), Registry: prometheus.NewRegistry()})
 	gateway.Mount(server, func(context.Context) error { return nil })
 	g.Handler = server.Router
 	return g

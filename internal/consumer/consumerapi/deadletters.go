@@ -1,5 +1,5 @@
-// Package consumerapi serves what a consumer has to tell over HTTP: dead letters to administrators, and cursors to the
-// other apps and to tests.
+// Package consumerapi serves the state of a consumer over HTTP: dead letters for administrators, and cursors for other
+// apps and for tests.
 package consumerapi
 
 import (
@@ -16,16 +16,18 @@ import (
 	"haberdash/internal/identity"
 )
 
-// Consumer is the part of *consumer.Consumer that is served.
+// Consumer is the part of *consumer.Consumer that this package needs.
 type Consumer interface {
 	Cursors(ctx context.Context) ([]contract.Cursor, error)
-	DeadLetters(ctx context.Context, from consumer.Bookmark, limit int) ([]consumer.DeadLetter, *consumer.Bookmark, error)
+	DeadLetters(
+		ctx context.Context, from consumer.Bookmark, limit int,
+	) ([]consumer.DeadLetter, *consumer.Bookmark, error)
 	Replay(ctx context.Context, id string) error
 	Discard(ctx context.Context, id string) error
 }
 
-// deadLetter is a dead letter without the event's data: it may contain addresses and tokens, which administrators must
-// not see either.
+// deadLetter is a dead letter without the data of the event, which may contain addresses and tokens that administrators
+// must not see.
 type deadLetter struct {
 	ID        string    `json:"id"`
 	Event     string    `json:"event" doc:"The event's id"`
@@ -62,16 +64,20 @@ type deadLettersOutput struct {
 
 type cursorsOutput struct{ Body contract.Cursors }
 
-// Mount serves the dead letters of an app to administrators, and its cursors inside the mesh.
+// Mount adds the operations for the dead letters of an app, which only administrators may call, and for its cursors,
+// which the gateway does not route.
 func Mount(api huma.API, app string, c Consumer) {
 	op := func(id, method, path, summary string, errors ...int) huma.Operation {
-		return huma.Operation{OperationID: id, Method: method, Path: "/api/v1/dead-letters/{app}" + path, Summary: summary,
+		return huma.Operation{
+			OperationID: id, Method: method, Path: "/api/v1/dead-letters/{app}" + path, Summary: summary,
 			Tags: []string{"Operations"}, Security: httpx.Bearer, Errors: append([]int{403}, errors...),
-			Middlewares: huma.Middlewares{httpx.Only(identity.Admin)}}
+			Middlewares: huma.Middlewares{httpx.Only(identity.Admin)},
+		}
 	}
 	h := handlers{app, c}
 	httpx.Register(api, op("list-dead-letters", http.MethodGet, "", "Events that an app could not handle"), h.list)
-	replay := op("replay-dead-letter", http.MethodPost, "/{id}/replay", "Handle an event once more; it leaves the list if that succeeds", 409)
+	replay := op("replay-dead-letter", http.MethodPost, "/{id}/replay",
+		"Handle an event once more; it leaves the list if that succeeds", 409)
 	replay.DefaultStatus = http.StatusNoContent
 	httpx.Register(api, replay, h.replay)
 	httpx.Register(api, op("discard-dead-letter", http.MethodDelete, "/{id}", "Give an event up"), h.discard)
@@ -84,7 +90,7 @@ type handlers struct {
 	consumer Consumer
 }
 
-// checkApp refuses a request for the dead letters of another app.
+// checkApp returns a not-found problem if a request is for the dead letters of another app.
 func (h handlers) checkApp(ref AppRef) error {
 	if ref.App != h.app {
 		return fault.Missing("consumer")
@@ -107,8 +113,10 @@ func (h handlers) list(ctx context.Context, in *deadLettersInput) (*deadLettersO
 	out := &deadLettersOutput{Cache: "private, no-cache", Body: httpx.List[deadLetter]{Items: []deadLetter{}}}
 	for _, d := range list {
 		e := d.Event
-		out.Body.Items = append(out.Body.Items, deadLetter{ID: d.ID, Event: e.ID, Type: e.Type, Source: e.Source,
-			Partition: e.Partition, Position: e.Position, Aggregate: e.Aggregate, Reason: d.Reason, At: d.At, Tries: d.Tries})
+		out.Body.Items = append(out.Body.Items, deadLetter{
+			ID: d.ID, Event: e.ID, Type: e.Type, Source: e.Source, Partition: e.Partition, Position: e.Position,
+			Aggregate: e.Aggregate, Reason: d.Reason, At: d.At, Tries: d.Tries,
+		})
 	}
 	if next != nil {
 		out.Body.NextCursor = httpx.Cursor(next)

@@ -44,8 +44,11 @@ func newCart(t *testing.T) *cart {
 		}},
 	})
 	for n := uint64(1); n <= 3; n++ {
-		data, err := json.Marshal(contract.Event{ID: contract.EventID("orders", "orders", n, 0), Type: "order.confirmed", Source: "orders",
-			Partition: "orders", Commit: n, Position: n, Aggregate: "order/o", Data: json.RawMessage(`{"email":"ada@example.test"}`)})
+		data, err := json.Marshal(contract.Event{
+			ID: contract.EventID("orders", "orders", n, 0), Type: "order.confirmed", Source: "orders",
+			Partition: "orders", Commit: n, Position: n, Aggregate: "order/o",
+			Data: json.RawMessage(`{"email":"ada@example.test"}`),
+		})
 		require.NoError(t, err)
 		require.Equal(t, []sidecar.Outcome{sidecar.Done}, c.DeliverDead(t.Context(), []sidecar.Delivery{{Data: data}}))
 	}
@@ -55,7 +58,9 @@ func newCart(t *testing.T) *cart {
 
 func (d *cart) do(role, method, path string, query url.Values) (int, map[string]any) {
 	d.t.Helper()
-	res, err := d.mesh.Invoke(d.t.Context(), sidecar.Request{App: "cart", Method: method, Path: path, Query: query, Header: http.Header{"Test-Role": {role}}})
+	res, err := d.mesh.Invoke(d.t.Context(), sidecar.Request{
+		App: "cart", Method: method, Path: path, Query: query, Header: http.Header{"Test-Role": {role}},
+	})
 	require.NoError(d.t, err)
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
@@ -67,13 +72,14 @@ func (d *cart) do(role, method, path string, query url.Values) (int, map[string]
 	return res.Status, v
 }
 
-// app is an app whose callers have the role that the header Test-Role names.
+// app adds an app to the mesh. Its callers have the role in their header Test-Role.
 func app(mesh *memory.Mesh, name string) *chi.Mux {
 	router := chi.NewRouter()
 	router.Use(httpx.Trace(zerolog.Nop()), httpx.Recover, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if role := r.Header.Get("Test-Role"); role != "" {
-				r = r.WithContext(identity.With(r.Context(), identity.Caller{UserID: "u", Roles: []string{role}}, "token"))
+				caller := identity.Caller{UserID: "u", Roles: []string{role}}
+				r = r.WithContext(identity.With(r.Context(), caller, "token"))
 			}
 			next.ServeHTTP(w, r)
 		})
@@ -90,10 +96,12 @@ func TestDeadLettersAreListedReplayedAndDiscarded(t *testing.T) {
 	items := page["items"].([]any)
 	require.Len(t, items, 2)
 	assert.Equal(t, map[string]any{
-		"id": "orders:orders:3", "event": "orders/orders/3/0", "type": "order.confirmed", "source": "orders", "partition": "orders",
-		"position": 3.0, "aggregate": "order/o", "reason": "no such cart", "at": "2026-05-01T12:00:00Z", "tries": 1.0,
-	}, items[0], "and none of the event's data")
-	status, page = d.do("admin", "GET", "/api/v1/dead-letters/cart", url.Values{"cursor": {page["nextCursor"].(string)}})
+		"id": "orders:orders:3", "event": "orders/orders/3/0", "type": "order.confirmed", "source": "orders",
+		"partition": "orders", "position": 3.0, "aggregate": "order/o", "reason": "no such cart",
+		"at": "2026-05-01T12:00:00Z", "tries": 1.0,
+	}, items[0], "without the data of the event")
+	next := url.Values{"cursor": {page["nextCursor"].(string)}}
+	status, page = d.do("admin", "GET", "/api/v1/dead-letters/cart", next)
 	require.Equal(t, 200, status, page)
 	require.Len(t, page["items"], 1)
 	assert.Nil(t, page["nextCursor"])
@@ -113,7 +121,9 @@ func TestDeadLettersAreListedReplayedAndDiscarded(t *testing.T) {
 func TestOnlyAdministratorsSeeDeadLetters(t *testing.T) {
 	t.Parallel()
 	d := newCart(t)
-	for method, path := range map[string]string{"GET": "", "POST": "/orders:orders:3/replay", "DELETE": "/orders:orders:3"} {
+	for method, path := range map[string]string{
+		"GET": "", "POST": "/orders:orders:3/replay", "DELETE": "/orders:orders:3",
+	} {
 		for role, want := range map[string]int{"": 401, "customer": 403, "staff": 403} {
 			status, _ := d.do(role, method, "/api/v1/dead-letters/cart"+path, nil)
 			assert.Equal(t, want, status, "%s as %q", method, role)

@@ -1,5 +1,5 @@
-// Package consumertest is the conformance suite of internal/consumer over a state store: run it with every store that
-// an app may use.
+// Package consumertest is the conformance suite of internal/consumer with a state store. It must pass with every store
+// that an app may use.
 package consumertest
 
 import (
@@ -25,13 +25,13 @@ import (
 // Test runs the suite. open returns the store of one app.
 func Test(t *testing.T, open func(t *testing.T) sidecar.State) {
 	s := suite{open(t)}
-	t.Run("every event is handled in order, behind a broker that loses and reorders, over restarts", func(t *testing.T) {
+	t.Run("every event is handled in order, whatever the broker loses, and after restarts", func(t *testing.T) {
 		t.Parallel()
-		s.handlesInOrder(t)
+		s.order(t)
 	})
 	t.Run("events that cannot be handled become dead letters", func(t *testing.T) {
 		t.Parallel()
-		s.keepsDeadLetters(t)
+		s.deadLetters(t)
 	})
 }
 
@@ -51,8 +51,11 @@ func (s *source) commit(n int) []contract.Event {
 	defer s.mu.Unlock()
 	for range n {
 		position := uint64(len(s.events) + 1)
-		s.events = append(s.events, contract.Event{ID: contract.EventID(s.log.Source, s.log.Partition, position, 0), Type: "added",
-			Source: s.log.Source, Partition: s.log.Partition, Commit: position, Position: position, Aggregate: "counter/c", Seq: position})
+		s.events = append(s.events, contract.Event{
+			ID: contract.EventID(s.log.Source, s.log.Partition, position, 0), Type: "added",
+			Source: s.log.Source, Partition: s.log.Partition, Commit: position, Position: position,
+			Aggregate: "counter/c", Seq: position,
+		})
 	}
 	return slices.Clone(s.events[len(s.events)-n:])
 }
@@ -72,8 +75,8 @@ func (s *source) fetch(_ context.Context, log consumer.Log, from uint64, limit i
 // app is an app that consumes the log.
 type app struct {
 	mu      sync.Mutex
-	handled []uint64 // positions, each once
-	broken  bool     // no event can be handled
+	handled []uint64 // the positions of handled events, in the order in which they were first handled
+	broken  bool     // the handler returns permanent errors
 }
 
 func (a *app) handle(_ context.Context, e contract.Event) error {
@@ -97,12 +100,13 @@ func (a *app) positions() []uint64 {
 func (s suite) consumer(from *source, to *app) *consumer.Consumer {
 	return consumer.New(consumer.Options{
 		State: s.store, Fetch: from.fetch, Handlers: map[string]consumer.Handler{"added": to.handle},
-		// With an hour between two writes of a cursor, only the clean end stores it.
+		// With an hour between two writes of a cursor, only the end of Run stores it.
 		PollEvery: 20 * time.Millisecond, StoreEvery: time.Hour,
 	})
 }
 
-// broker loses, repeats and reorders events. It delivers the first event of a life, and repeats none that failed.
+// broker loses, repeats and reorders events. It always delivers its first event, by which a consumer discovers the log,
+// and never delivers a failed event again.
 type broker struct {
 	rnd  *rand.Rand
 	to   *consumer.Consumer
@@ -127,66 +131,74 @@ func (b *broker) publish(t *testing.T, events []contract.Event) {
 	}
 }
 
-func (s suite) handlesInOrder(t *testing.T) {
+func (s suite) order(t *testing.T) {
 	from, to := &source{log: consumer.Log{Source: "test", Partition: "consumed"}}, &app{}
-	for life := range 3 {
+	const runs, perRun = 3, 20
+	for run := range runs {
 		c := s.consumer(from, to)
 		work, stop := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		running.Go(func() { c.Run(work) })
-		b := &broker{rnd: rand.New(rand.NewPCG(uint64(life), 1)), to: c}
-		for range 5 {
+		b := &broker{rnd: rand.New(rand.NewPCG(uint64(run), 1)), to: c}
+		for range perRun / 4 {
 			b.publish(t, from.commit(4))
 		}
-		require.Eventually(t, func() bool { return len(to.positions()) == 20*(life+1) }, 30*time.Second, 5*time.Millisecond)
+		handled := func() bool { return len(to.positions()) == perRun*(run+1) }
+		require.Eventually(t, handled, 30*time.Second, 5*time.Millisecond)
 		stop() // after the last delivery
 		running.Wait()
 		cursors, err := s.consumer(from, to).Cursors(t.Context())
 		require.NoError(t, err)
 		i := slices.IndexFunc(cursors, func(c contract.Cursor) bool { return c.Partition == "consumed" })
 		require.GreaterOrEqual(t, i, 0)
-		n := uint64(20 * (life + 1))
-		assert.Equal(t, contract.Cursor{Source: "test", Partition: "consumed", Position: n, Applied: n}, cursors[i], "stored at a clean end")
+		n := uint64(perRun * (run + 1))
+		want := contract.Cursor{Source: "test", Partition: "consumed", Position: n, Applied: n}
+		assert.Equal(t, want, cursors[i], "stored at the end of Run")
 	}
-	want := make([]uint64, 60)
+	want := make([]uint64, runs*perRun)
 	for i := range want {
 		want[i] = uint64(i + 1)
 	}
 	assert.Equal(t, want, to.positions())
 }
 
-func (s suite) keepsDeadLetters(t *testing.T) {
-	from, to := &source{log: consumer.Log{Source: "test", Partition: "parking"}}, &app{broken: true}
+func (s suite) deadLetters(t *testing.T) {
+	from, to := &source{log: consumer.Log{Source: "test", Partition: "failing"}}, &app{broken: true}
 	events := from.commit(7)
 	c := s.consumer(from, to)
 	done := []sidecar.Outcome{sidecar.Done}
 	assert.Equal(t, slices.Repeat(done, 5), c.Deliver(t.Context(), deliveries(t, events[:5]...)))
-	unpositioned := contract.Event{ID: "parking-user/1", Type: "added", Source: "parking-users"}
+	unpositioned := contract.Event{ID: "other/1", Type: "added", Source: "other"}
 	assert.Equal(t, done, c.Deliver(t.Context(), deliveries(t, unpositioned)))
 	assert.Equal(t, done, c.Deliver(t.Context(), []sidecar.Delivery{{ID: "invalid", Data: []byte(`{"n":`)}}))
 	to.broken = false
-	assert.Equal(t, done, c.Deliver(t.Context(), deliveries(t, events[5])), "the log continues behind dead letters")
+	assert.Equal(t, done, c.Deliver(t.Context(), deliveries(t, events[5])), "the log continues after dead letters")
 
-	assert.Equal(t, []string{"parking-users::1 broken", "test:parking:5 broken", "test:parking:4 broken", "test:parking:3 broken",
-		"test:parking:2 broken", "test:parking:1 broken", "unknown::1 the delivery is not an event"}, deadLetters(t, s.consumer(from, to), 2))
+	assert.Equal(t, []string{
+		"other::1 broken",
+		"test:failing:5 broken", "test:failing:4 broken", "test:failing:3 broken", "test:failing:2 broken",
+		"test:failing:1 broken",
+		"unknown::1 the delivery is not an event",
+	}, listDeadLetters(t, s.consumer(from, to), 2))
 
-	require.NoError(t, c.Replay(t.Context(), "test:parking:4"))
-	require.NoError(t, c.Replay(t.Context(), "parking-users::1"))
-	require.NoError(t, c.Discard(t.Context(), "test:parking:1"))
+	require.NoError(t, c.Replay(t.Context(), "test:failing:4"))
+	require.NoError(t, c.Replay(t.Context(), "other::1"))
+	require.NoError(t, c.Discard(t.Context(), "test:failing:1"))
 	to.broken = true
-	assert.True(t, fault.Is(c.Replay(t.Context(), "test:parking:3"), "not-handled"))
+	assert.True(t, fault.Is(c.Replay(t.Context(), "test:failing:3"), "not-handled"))
 	assert.True(t, fault.Is(c.Replay(t.Context(), "unknown::1"), "not-handled"), "an invalid delivery has no handler")
 	require.NoError(t, c.Discard(t.Context(), "unknown::1"))
-	for _, id := range []string{"test:parking:4", "test:parking:9", "test:parking:x", "test:parking", "4", ""} {
+	for _, id := range []string{"test:failing:4", "test:failing:9", "test:failing:x", "test:failing", "4", ""} {
 		assert.True(t, fault.Is(c.Replay(t.Context(), id), "not-found"), id)
 		assert.True(t, fault.Is(c.Discard(t.Context(), id), "not-found"), id)
 	}
-	assert.Equal(t, []string{"test:parking:5 broken", "test:parking:3 broken", "test:parking:2 broken"}, deadLetters(t, c, 3))
+	assert.Equal(t, []string{"test:failing:5 broken", "test:failing:3 broken", "test:failing:2 broken"},
+		listDeadLetters(t, c, 3))
 	assert.Equal(t, []uint64{6, 4, 0}, to.positions())
 }
 
-// deadLetters lists all dead letters page by page, as ids and reasons.
-func deadLetters(t *testing.T, c *consumer.Consumer, limit int) (all []string) {
+// listDeadLetters returns the ids and reasons of all dead letters, which it reads page by page.
+func listDeadLetters(t *testing.T, c *consumer.Consumer, limit int) (all []string) {
 	t.Helper()
 	for at := new(consumer.Bookmark); at != nil; {
 		list, next, err := c.DeadLetters(t.Context(), *at, limit)

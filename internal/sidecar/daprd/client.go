@@ -1,6 +1,6 @@
-// Package daprd implements the ports of internal/sidecar with a Dapr sidecar: its gRPC API through the
-// Go SDK for state, publishing, bindings and secrets, its HTTP API for invocation (which streams) and
-// for deliveries.
+// Package daprd implements the ports of internal/sidecar with a Dapr sidecar. It uses the gRPC API of the sidecar,
+// through Dapr's Go SDK, for state, publishing, bindings and secrets, and its HTTP API for invocation, which streams,
+// and for deliveries.
 package daprd
 
 import (
@@ -17,39 +17,49 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 
+	"haberdash/internal/sidecar/daprd/state"
 	"haberdash/internal/telemetry"
 )
 
-// Names of the components, the same in every choice of infrastructure.
+// Names of the Dapr components. They are the same with all infrastructure.
 const (
 	StateStore  = "state"
 	PubSub      = "pubsub"
 	SecretStore = "secrets"
 )
 
-// Client talks to one sidecar.
+// Client is the connection of an app to its sidecar. It is safe for concurrent use.
 type Client struct {
 	conn *grpc.ClientConn
 	dapr dapr.Client
 	http *http.Client
-	base string // of the HTTP API
+	base string // of the URLs of the HTTP API
 	opts Options
 
 	mu     sync.Mutex
-	states map[string]*State
+	states map[string]*state.Store
 }
 
-// Options of a Client.
+// Options configure a Client.
 type Options struct {
-	HTTPPort, GRPCPort int           // of the sidecar, on the loopback interface
-	APIToken           string        // the sidecar's own API token, if it asks for one
-	Timeout            time.Duration // of one call; 5 s if zero. Invocations are bounded by their ctx alone if it is sooner, else by InvokeTimeout
-	StateTimeout       time.Duration // of one call of a state store; 2 s if zero: a client is told within three that a store hangs
-	InvokeTimeout      time.Duration // 30 s if zero
-	SecretBundle       string        // the one secret whose keys are all others, where the store is of that kind; empty: each is one of its own
+	HTTPPort, GRPCPort int    // ports of the sidecar on the loopback interface
+	APIToken           string // Dapr's API token, if the sidecar requires one
+	// Timeout limits a call of the sidecar, except for state and invocation; 5 s if zero.
+	Timeout time.Duration
+	// StateTimeout limits a call of a state store; 2 s if zero. When a store does not answer, a client's request fails
+	// within three seconds.
+	StateTimeout time.Duration
+	// InvokeTimeout limits an invocation; 30 s if zero. See sidecar.Request.Unbounded.
+	InvokeTimeout time.Duration
+	// SecretBundle is the name of the one secret that contains all others as its keys, for a secret store with such
+	// secrets. If it is empty, each secret has a name of its own.
+	SecretBundle string
 }
 
-// New makes a client. It does not wait for the sidecar: see Wait.
+// maxMessage is the largest gRPC message in bytes, in both directions.
+const maxMessage = 16 << 20
+
+// New creates a client. It does not wait until the sidecar answers: see Wait.
 func New(o Options) (*Client, error) {
 	if o.Timeout == 0 {
 		o.Timeout = 5 * time.Second
@@ -60,21 +70,7 @@ func New(o Options) (*Client, error) {
 	if o.InvokeTimeout == 0 {
 		o.InvokeTimeout = 30 * time.Second
 	}
-	const maxMessage = 16 << 20
-	conn, err := grpc.NewClient(fmt.Sprintf("127.0.0.1:%d", o.GRPCPort),
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
-		// gRPC's own patience grows to two minutes: so long would a sidecar that came back not be noticed.
-		grpc.WithConnectParams(grpc.ConnectParams{
-			Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
-			MinConnectTimeout: 2 * time.Second,
-		}),
-		grpc.WithUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, next grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-			return next(o.outgoing(ctx), method, req, reply, cc, opts...)
-		}),
-		grpc.WithStreamInterceptor(func(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, next grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
-			return next(o.outgoing(ctx), desc, cc, method, opts...)
-		}))
+	conn, err := o.dial()
 	if err != nil {
 		return nil, fmt.Errorf("sidecar client: %w", err)
 	}
@@ -82,16 +78,42 @@ func New(o Options) (*Client, error) {
 		MaxIdleConns: 256, MaxIdleConnsPerHost: 256, IdleConnTimeout: time.Minute, DisableCompression: true,
 		DialContext: (&net.Dialer{Timeout: 2 * time.Second}).DialContext,
 	}
+	doNotRedirect := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &Client{
-		states: map[string]*State{},
-		conn:   conn, dapr: dapr.NewClientWithConnection(conn), opts: o,
-		http: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		conn: conn, dapr: dapr.NewClientWithConnection(conn), opts: o, states: map[string]*state.Store{},
+		http: &http.Client{Transport: transport, CheckRedirect: doNotRedirect},
 		base: fmt.Sprintf("http://127.0.0.1:%d", o.HTTPPort),
 	}, nil
 }
 
-// outgoing adds what goes along with every call.
-func (o Options) outgoing(ctx context.Context) context.Context {
+func (o Options) dial() (*grpc.ClientConn, error) {
+	unary := func(
+		ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, next grpc.UnaryInvoker,
+		opts ...grpc.CallOption,
+	) error {
+		return next(o.withMetadata(ctx), method, req, reply, cc, opts...)
+	}
+	stream := func(
+		ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, next grpc.Streamer,
+		opts ...grpc.CallOption,
+	) (grpc.ClientStream, error) {
+		return next(o.withMetadata(ctx), desc, cc, method, opts...)
+	}
+	return grpc.NewClient(fmt.Sprintf("127.0.0.1:%d", o.GRPCPort),
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
+		// With gRPC's default backoff of up to two minutes, the client would notice a restarted sidecar too late.
+		grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff: backoff.Config{
+				BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second,
+			},
+			MinConnectTimeout: 2 * time.Second,
+		}),
+		grpc.WithUnaryInterceptor(unary), grpc.WithStreamInterceptor(stream))
+}
+
+// withMetadata adds the trace and the API token to the metadata of a call.
+func (o Options) withMetadata(ctx context.Context) context.Context {
 	if t, ok := telemetry.TraceOf(ctx); ok {
 		ctx = metadata.AppendToOutgoingContext(ctx, "traceparent", t.Parent())
 	}
@@ -101,8 +123,17 @@ func (o Options) outgoing(ctx context.Context) context.Context {
 	return ctx
 }
 
-// Wait returns when the sidecar answers, or when ctx ends. It asks for its components only
-// ("outbound"), not for this app's health, which would wait for itself.
+// State returns the state store with the name of its component. Calls with the same name return the same store.
+func (c *Client) State(name string) *state.Store {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.states[name] == nil {
+		c.states[name] = state.New(c.dapr, name, c.opts.StateTimeout)
+	}
+	return c.states[name]
+}
+
+// Wait waits until the sidecar answers and its components work. It returns an error when ctx ends.
 func (c *Client) Wait(ctx context.Context) error {
 	for {
 		if err := c.Healthy(ctx); err == nil {
@@ -117,7 +148,8 @@ func (c *Client) Wait(ctx context.Context) error {
 	}
 }
 
-// Healthy asks the sidecar once whether it can serve this app.
+// Healthy returns an error unless the sidecar can serve this app. It asks the sidecar for the health of its components
+// ("outbound") and not for the health of this app, which may itself be waiting for the sidecar.
 func (c *Client) Healthy(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
@@ -136,16 +168,16 @@ func (c *Client) Healthy(ctx context.Context) error {
 	return nil
 }
 
-// Conn returns the gRPC connection to the sidecar. Its calls carry the trace of their context and the API token, but have
-// no timeout of their own.
+// Conn returns the gRPC connection to the sidecar. Its calls contain the trace of their context and the API token, but
+// have no timeout of their own.
 func (c *Client) Conn() grpc.ClientConnInterface { return c.conn }
 
-// Close ends the connections.
+// Close closes the connections to the sidecar.
 func (c *Client) Close() error {
 	c.http.CloseIdleConnections()
 	return c.conn.Close()
 }
 
-func (c *Client) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+func (c *Client) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, c.opts.Timeout)
 }

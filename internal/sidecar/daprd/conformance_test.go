@@ -17,7 +17,7 @@ import (
 	"haberdash/dapr/launch/config"
 	"haberdash/dapr/launch/process"
 	"haberdash/dapr/launch/standalone"
-	"haberdash/internal/httpx"
+	"haberdash/internal/httpx/httpserver"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/daprd"
 	"haberdash/internal/sidecar/daprdtest"
@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// start gives a client of a real sidecar with the components named, such as "state/sqlite".
+// start starts a sidecar with these components, such as "state/sqlite", and returns a client of it.
 func start(t *testing.T, o standalone.SidecarOptions, components ...string) *daprd.Client {
 	t.Helper()
 	return startWith(t, daprd.Options{}, o, components...)
@@ -58,7 +58,8 @@ func startWith(t *testing.T, client daprd.Options, o standalone.SidecarOptions, 
 	return c
 }
 
-// pubsub is the choice that PUBSUB makes, with a broker of the test's own.
+// pubsub returns the message broker that the environment variable PUBSUB chooses. It belongs to the test and ends with
+// it.
 func pubsub(t testing.TB) config.Options {
 	t.Helper()
 	o, _, stop, err := config.Options{RunDir: t.TempDir(), PubSub: os.Getenv("PUBSUB")}.WithServers(t.Context())
@@ -77,16 +78,17 @@ func TestState(t *testing.T) {
 	t.Parallel()
 	statetest.TestState(t, func(t *testing.T) sidecar.State {
 		o := daprdtest.StateOptions(t)
-		return start(t, standalone.SidecarOptions{AppID: "orders", Env: o.Env}, "state/"+o.State, "secrets/env").State(daprd.StateStore)
+		options := standalone.SidecarOptions{AppID: "orders", Env: o.Env}
+		return start(t, options, "state/"+o.State, "secrets/env").State(daprd.StateStore)
 	})
 }
 
 func TestMessages(t *testing.T) {
 	t.Parallel()
-	ordered := os.Getenv("PUBSUB") != "redis" // its workers overtake each other: see components/pubsub/redis
+	ordered := os.Getenv("PUBSUB") != "redis" // its consumers process messages in parallel: see components/pubsub/redis
 	messagetest.TestMessages(t, ordered, func(t *testing.T, subscribe func(sidecar.Subscriber)) sidecar.Publisher {
 		o := pubsub(t)
-		app := httpx.NewServer(httpx.Options{Log: zerolog.Nop(), Registry: prometheus.NewRegistry()})
+		app := httpserver.New(httpserver.Options{Log: zerolog.Nop(), Registry: prometheus.NewRegistry()})
 		subscribe(daprd.NewDeliveries(app.Router))
 		port, _ := daprdtest.Serve(t, app.Router)
 		return start(t, standalone.SidecarOptions{
@@ -101,7 +103,7 @@ func TestInvoker(t *testing.T) {
 	var caller sidecar.Invoker
 	var stop func()
 	invoketest.TestInvoker(t, func(t *testing.T, app http.Handler) sidecar.Invoker {
-		dir := t.TempDir() // sidecars of one directory know each other's names
+		dir := t.TempDir() // sidecars with the same directory find each other
 		var port int
 		port, stop = daprdtest.Serve(t, app)
 		resources := []string{filepath.Join("dapr", "resources")}
@@ -109,7 +111,7 @@ func TestInvoker(t *testing.T) {
 		caller = start(t, standalone.SidecarOptions{AppID: "gateway", RunDir: dir, ResourcesPaths: resources})
 		return caller
 	})
-	t.Run("an app that died beside its sidecar is unavailable", func(t *testing.T) {
+	t.Run("an app that has stopped is unavailable", func(t *testing.T) {
 		stop()
 		_, err := caller.Invoke(t.Context(), sidecar.Request{App: invoketest.App, Method: http.MethodGet, Path: "/x"})
 		require.ErrorIs(t, err, sidecar.ErrUnavailable)
@@ -119,11 +121,12 @@ func TestInvoker(t *testing.T) {
 func TestSecretsOfTheEnvironment(t *testing.T) {
 	t.Parallel()
 	sidecartest.TestSecrets(t, func(t *testing.T) sidecar.Secrets {
-		return start(t, standalone.SidecarOptions{AppID: "orders", Env: map[string]string{sidecartest.SecretName: sidecartest.SecretValue}}, "secrets/env")
+		env := map[string]string{sidecartest.SecretName: sidecartest.SecretValue}
+		return start(t, standalone.SidecarOptions{AppID: "orders", Env: env}, "secrets/env")
 	})
 }
 
-// The sidecar asks a Kubernetes API for the secrets of its namespace, with the client that it uses in a cluster.
+// The sidecar reads the secrets of its namespace from a Kubernetes API, with the client that it uses in a cluster.
 func TestSecretsOfKubernetes(t *testing.T) {
 	t.Parallel()
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -133,14 +136,19 @@ func TestSecretsOfKubernetes(t *testing.T) {
 			io.WriteString(w, `{"apiVersion":"v1","kind":"Status","status":"Failure","reason":"NotFound","code":404}`)
 			return
 		}
-		json.NewEncoder(w).Encode(map[string]any{"apiVersion": "v1", "kind": "Secret", "type": "Opaque",
+		json.NewEncoder(w).Encode(map[string]any{
+			"apiVersion": "v1", "kind": "Secret", "type": "Opaque",
 			"metadata": map[string]any{"name": "haberdash", "namespace": "shop"},
-			"data":     map[string][]byte{sidecartest.SecretName: []byte(sidecartest.SecretValue), "OTHER": []byte("x")}})
+			"data": map[string][]byte{
+				sidecartest.SecretName: []byte(sidecartest.SecretValue), "OTHER": []byte("x"),
+			},
+		})
 	}))
 	t.Cleanup(api.Close)
 	config := filepath.Join(t.TempDir(), "kubeconfig")
 	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, "apiVersion: v1\nkind: Config\ncurrent-context: c\n"+
-		"clusters: [{name: c, cluster: {server: %q}}]\ncontexts: [{name: c, context: {cluster: c, user: u}}]\nusers: [{name: u}]\n", api.URL), 0o600))
+		"clusters: [{name: c, cluster: {server: %q}}]\n"+
+		"contexts: [{name: c, context: {cluster: c, user: u}}]\nusers: [{name: u}]\n", api.URL), 0o600))
 	sidecartest.TestSecrets(t, func(t *testing.T) sidecar.Secrets {
 		return startWith(t, daprd.Options{SecretBundle: "haberdash"}, standalone.SidecarOptions{AppID: "orders",
 			Env: map[string]string{"KUBECONFIG": config, "NAMESPACE": "shop"}}, "secrets/kubernetes")
@@ -151,7 +159,8 @@ func TestMailIntoFiles(t *testing.T) {
 	t.Parallel()
 	sidecartest.TestBinder(t, func(t *testing.T) (sidecar.Binder, func(string) []byte) {
 		dir := t.TempDir()
-		return start(t, standalone.SidecarOptions{AppID: "notifications", RunDir: dir}, "mail/files"), func(file string) []byte {
+		client := start(t, standalone.SidecarOptions{AppID: "notifications", RunDir: dir}, "mail/files")
+		return client, func(file string) []byte {
 			data, err := os.ReadFile(filepath.Join(dir, "mail", file))
 			require.NoError(t, err)
 			return data

@@ -17,14 +17,14 @@ import (
 
 	"haberdash/dapr/launch/standalone"
 	"haberdash/internal/contract"
-	"haberdash/internal/httpx"
+	"haberdash/internal/httpx/httpserver"
 	"haberdash/internal/roster"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/daprd"
 	"haberdash/internal/sidecar/daprdtest"
 )
 
-// resources are the shop's, with attempts that are used up at once.
+// resources returns a copy of dapr/resources whose retry policy uses up the attempts of a delivery at once.
 func resources(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -34,25 +34,26 @@ func resources(t *testing.T) string {
 		if name == "resiliency.yaml" {
 			slow := "policy: exponential\n        maxInterval: 15s\n        maxRetries: 20"
 			require.Contains(t, string(text), slow)
-			text = []byte(strings.Replace(string(text), slow, "policy: constant\n        duration: 20ms\n        maxRetries: 3", 1))
+			quick := "policy: constant\n        duration: 20ms\n        maxRetries: 3"
+			text = []byte(strings.Replace(string(text), slow, quick, 1))
 		}
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), text, 0o644))
 	}
 	return dir
 }
 
-// A delivery whose attempts are used up arrives among the app's own dead letters as it was, whichever topic it is
-// of, and what came with it is handled.
+// A message whose attempts are used up arrives unchanged at the app's own dead-letter topic, whatever topic it comes
+// from. The messages that were delivered together with it are handled.
 func TestDeadLetters(t *testing.T) {
 	t.Parallel()
 	o := pubsub(t)
-	app := httpx.NewServer(httpx.Options{Log: zerolog.Nop(), Registry: prometheus.NewRegistry()})
+	app := httpserver.New(httpserver.Options{Log: zerolog.Nop(), Registry: prometheus.NewRegistry()})
 	events := daprd.NewDeliveries(app.Router)
 	var handled, refused atomic.Int32
 	dead := make(chan sidecar.Delivery, 100)
 	handle := sidecar.Each(func(_ context.Context, d sidecar.Delivery) sidecar.Outcome {
-		var p struct{ Never bool }
-		if json.Unmarshal(d.Data, &p) != nil || p.Never {
+		var p struct{ Fails bool }
+		if json.Unmarshal(d.Data, &p) != nil || p.Fails {
 			refused.Add(1)
 			return sidecar.Retry
 		}
@@ -73,8 +74,11 @@ func TestDeadLetters(t *testing.T) {
 	for _, topic := range []string{contract.TopicOrders, contract.TopicUsers} {
 		var batch []sidecar.Message
 		for i := range 20 {
-			m := sidecar.Message{ID: fmt.Sprintf("%s/%d", topic, i), Key: "k", Data: fmt.Appendf(nil, `{"never":%t,"n":%d}`, i%8 == 5, i)}
-			if i%8 == 5 {
+			fails := i%8 == 5
+			m := sidecar.Message{
+				ID: fmt.Sprintf("%s/%d", topic, i), Key: "k", Data: fmt.Appendf(nil, `{"fails":%t,"n":%d}`, fails, i),
+			}
+			if fails {
 				want[m.ID] = string(m.Data)
 			}
 			batch = append(batch, m)
@@ -90,9 +94,9 @@ func TestDeadLetters(t *testing.T) {
 				delete(want, d.ID)
 			}
 		case <-time.After(time.Minute):
-			require.Fail(t, "no dead letters", "%v", want)
+			require.Fail(t, "dead letters are missing", "%v", want)
 		}
 	}
 	require.Eventually(t, func() bool { return handled.Load() >= 36 }, time.Minute, 10*time.Millisecond)
-	require.GreaterOrEqual(t, refused.Load(), int32(4*4), "tried again first")
+	require.GreaterOrEqual(t, refused.Load(), int32(4*4), "each was delivered four times first")
 }

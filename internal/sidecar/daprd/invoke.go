@@ -15,20 +15,48 @@ import (
 
 var _ sidecar.Invoker = (*Client)(nil)
 
-// Invoke implements sidecar.Invoker over the sidecar's HTTP API: a plain request to its port with the
-// app's id in a header, streamed both ways.
+// Invoke implements sidecar.Invoker with the HTTP API of the sidecar: the request goes to the port of the sidecar with
+// the id of the app in a header. Bodies are streamed in both directions.
 func (c *Client) Invoke(ctx context.Context, r sidecar.Request) (*sidecar.Response, error) {
-	ctx, cancel := c.boundInvoke(ctx, r.Unbounded)
-	// daprd decodes the path once on its way, and would deliver "50%25" as a broken address and "%2e%2e" as
-	// a way out of it. Encoded once more, it arrives as it was.
+	ctx, cancel := c.withInvokeTimeout(ctx, r.Unbounded)
+	req, err := c.newRequest(ctx, r)
+	if err != nil {
+		cancel()
+		return nil, fmt.Errorf("invoke %s: %w", r.App, err)
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		cancel()
+		return nil, fmt.Errorf("%w: invoke %s%s: %w", sidecar.ErrUnavailable, r.App, r.Path, err)
+	}
+	if res.StatusCode >= 500 {
+		if body, ok := errorOfSidecar(res); ok {
+			cancel()
+			return nil, fmt.Errorf("%w: invoke %s%s: %s", sidecar.ErrUnavailable, r.App, r.Path, body)
+		}
+	}
+	return &sidecar.Response{
+		Status: res.StatusCode, Header: res.Header, Body: &cancelingBody{res.Body, cancel},
+	}, nil
+}
+
+func (c *Client) withInvokeTimeout(ctx context.Context, unbounded bool) (context.Context, context.CancelFunc) {
+	if unbounded {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, c.opts.InvokeTimeout)
+}
+
+func (c *Client) newRequest(ctx context.Context, r sidecar.Request) (*http.Request, error) {
+	// The sidecar decodes the path once before it forwards the request. Without a second encoding, "50%25" would become
+	// an invalid path and "%2e%2e" would become "..".
 	target := c.base + strings.ReplaceAll(r.Path, "%", "%25")
 	if len(r.Query) > 0 {
 		target += "?" + r.Query.Encode()
 	}
 	req, err := http.NewRequestWithContext(ctx, r.Method, target, r.Body)
 	if err != nil {
-		cancel()
-		return nil, fmt.Errorf("invoke %s: %w", r.App, err)
+		return nil, err
 	}
 	for name, values := range r.Header {
 		req.Header[name] = values
@@ -44,30 +72,13 @@ func (c *Client) Invoke(ctx context.Context, r sidecar.Request) (*sidecar.Respon
 	if token := identity.TokenOf(ctx); token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
-	res, err := c.http.Do(req)
-	if err != nil {
-		cancel()
-		return nil, fmt.Errorf("%w: invoke %s%s: %w", sidecar.ErrUnavailable, r.App, r.Path, err)
-	}
-	if res.StatusCode >= 500 {
-		if body, sidecars := sidecarsOwn(res); sidecars {
-			cancel()
-			return nil, fmt.Errorf("%w: invoke %s%s: %s", sidecar.ErrUnavailable, r.App, r.Path, body)
-		}
-	}
-	return &sidecar.Response{Status: res.StatusCode, Header: res.Header, Body: &closing{res.Body, cancel}}, nil
+	return req, nil
 }
 
-func (c *Client) boundInvoke(ctx context.Context, unbounded bool) (context.Context, context.CancelFunc) {
-	if unbounded {
-		return context.WithCancel(ctx)
-	}
-	return context.WithTimeout(ctx, c.opts.InvokeTimeout)
-}
-
-// sidecarsOwn tells the sidecar's errors (no such app, connection refused, no app health, resiliency
-// gave up) from the app's: they are small JSON objects with an errorCode.
-func sidecarsOwn(res *http.Response) (string, bool) {
+// errorOfSidecar tells errors of the sidecar (the app does not exist, refuses connections, or is unhealthy; a circuit
+// breaker is open) from errors of the app. Those of the sidecar are small JSON objects with the member errorCode. It
+// closes the body of such a response, and leaves other responses complete.
+func errorOfSidecar(res *http.Response) (body string, ok bool) {
 	head, err := io.ReadAll(io.LimitReader(res.Body, 4<<10))
 	if err == nil && bytes.Contains(head, []byte(`"errorCode"`)) {
 		res.Body.Close()
@@ -80,13 +91,14 @@ func sidecarsOwn(res *http.Response) (string, bool) {
 	return "", false
 }
 
-// closing ends the call's context with its body.
-type closing struct {
+// cancelingBody cancels the context of the call when the body is closed.
+type cancelingBody struct {
 	io.ReadCloser
 	cancel context.CancelFunc
 }
 
-func (c *closing) Close() error {
-	defer c.cancel()
-	return c.ReadCloser.Close()
+// Close implements io.Closer.
+func (b *cancelingBody) Close() error {
+	defer b.cancel()
+	return b.ReadCloser.Close()
 }

@@ -14,14 +14,14 @@ import (
 
 var _ sidecar.Publisher = (*Client)(nil)
 
-// bulkMessages bounds one bulk publish, well below the broker's message limit for events of a few KB.
-const bulkMessages = 100
+// maxMessages is how many messages one call publishes. With events of a few KB, it is far below the broker's limit.
+const maxMessages = 100
 
-// Publish implements sidecar.Publisher with bulk publishing: one call for up to 100 messages.
+// Publish implements sidecar.Publisher with Dapr's bulk publishing.
 func (c *Client) Publish(ctx context.Context, topic string, messages []sidecar.Message) error {
 	for len(messages) > 0 {
-		n := min(len(messages), bulkMessages)
-		if err := c.publish(ctx, topic, messages[:n]); err != nil {
+		n := min(len(messages), maxMessages)
+		if err := c.publishBatch(ctx, topic, messages[:n]); err != nil {
 			return fmt.Errorf("publish %d messages to %s: %w", n, topic, err)
 		}
 		messages = messages[n:]
@@ -29,8 +29,8 @@ func (c *Client) Publish(ctx context.Context, topic string, messages []sidecar.M
 	return nil
 }
 
-func (c *Client) publish(ctx context.Context, topic string, messages []sidecar.Message) error {
-	ctx, cancel := c.bound(ctx)
+func (c *Client) publishBatch(ctx context.Context, topic string, messages []sidecar.Message) error {
+	ctx, cancel := c.withTimeout(ctx)
 	defer cancel()
 	events := make([]any, len(messages))
 	for i, m := range messages {
@@ -38,7 +38,9 @@ func (c *Client) publish(ctx context.Context, topic string, messages []sidecar.M
 		if t, ok := telemetry.TraceOf(ctx); ok {
 			meta["cloudevent.traceparent"] = t.Parent()
 		}
-		events[i] = dapr.PublishEventsEvent{EntryID: strconv.Itoa(i), Data: m.Data, ContentType: "application/json", Metadata: meta}
+		events[i] = dapr.PublishEventsEvent{
+			EntryID: strconv.Itoa(i), Data: m.Data, ContentType: "application/json", Metadata: meta,
+		}
 	}
 	return c.dapr.PublishEvents(ctx, PubSub, topic, events).Error
 }
@@ -47,9 +49,10 @@ var _ sidecar.Binder = (*Client)(nil)
 
 // Bind implements sidecar.Binder.
 func (c *Client) Bind(ctx context.Context, binding, operation string, data []byte, metadata map[string]string) error {
-	ctx, cancel := c.bound(ctx)
+	ctx, cancel := c.withTimeout(ctx)
 	defer cancel()
-	if _, err := c.dapr.InvokeBinding(ctx, &dapr.InvokeBindingRequest{Name: binding, Operation: operation, Data: data, Metadata: metadata}); err != nil {
+	request := &dapr.InvokeBindingRequest{Name: binding, Operation: operation, Data: data, Metadata: metadata}
+	if _, err := c.dapr.InvokeBinding(ctx, request); err != nil {
 		return fmt.Errorf("binding %s: %w", binding, err)
 	}
 	return nil
@@ -59,10 +62,9 @@ var _ sidecar.Secrets = (*Client)(nil)
 
 // Secret implements sidecar.Secrets.
 func (c *Client) Secret(ctx context.Context, name string) (string, error) {
-	ctx, cancel := c.bound(ctx)
+	ctx, cancel := c.withTimeout(ctx)
 	defer cancel()
-	from := cmp.Or(c.opts.SecretBundle, name)
-	values, err := c.dapr.GetSecret(ctx, SecretStore, from, nil)
+	values, err := c.dapr.GetSecret(ctx, SecretStore, cmp.Or(c.opts.SecretBundle, name), nil)
 	if err != nil {
 		return "", fmt.Errorf("secret %s: %w", name, err)
 	}

@@ -10,21 +10,21 @@ import (
 	"haberdash/internal/sidecar"
 )
 
-// buffered is how much of an answer is held back until it is flushed or complete, in bytes. Answers that
-// fit arrive when the handler has returned, so that a test sees all that the handler did.
-const buffered = 1 << 20
+// bufferSize is how many bytes of a response are buffered until the handler flushes or returns. The caller gets a
+// response that fits into the buffer when the handler has returned, so a test sees everything that the handler did.
+const bufferSize = 1 << 20
 
-// exchange is one invocation: a handler that writes at one end, the caller that reads at the other. As
-// over a network, a flush sends what there is.
+// exchange is one invocation. The handler writes the response into it, and the caller reads the response from a pipe.
+// As with a network, a flush sends the buffer.
 type exchange struct {
-	header http.Header // the handler's until begun
+	header http.Header // may be changed by the handler until began is true
 	out    *io.PipeWriter
 
-	status int
-	held   bytes.Buffer
-	begun  bool
-	answer chan *sidecar.Response // one, when the answer begins
-	failed chan error
+	status   int
+	buffer   bytes.Buffer
+	began    bool
+	response chan *sidecar.Response // receives one response, when it begins
+	failed   chan error
 }
 
 var (
@@ -32,13 +32,15 @@ var (
 	_ http.Flusher        = (*exchange)(nil)
 )
 
-// serve runs the handler and gives its answer once that begins.
+// serve runs the handler and returns its response when the response begins.
 func serve(h http.Handler, req *http.Request, cancel context.CancelFunc) (*sidecar.Response, error) {
 	in, out := io.Pipe()
-	x := &exchange{header: http.Header{}, out: out, answer: make(chan *sidecar.Response, 1), failed: make(chan error, 1)}
+	x := &exchange{
+		header: http.Header{}, out: out, response: make(chan *sidecar.Response, 1), failed: make(chan error, 1),
+	}
 	go x.run(h, req)
 	select {
-	case res := <-x.answer:
+	case res := <-x.response:
 		res.Body = &body{in, cancel}
 		return res, nil
 	case err := <-x.failed:
@@ -46,12 +48,12 @@ func serve(h http.Handler, req *http.Request, cancel context.CancelFunc) (*sidec
 		return nil, err
 	case <-req.Context().Done():
 		cancel()
-		in.Close()
+		_ = in.Close()
 		return nil, fmt.Errorf("%w: %w", sidecar.ErrUnavailable, req.Context().Err())
 	}
 }
 
-// run is what a server does with a connection: a handler that panics breaks it off.
+// run calls the handler. As with a server, the response breaks off if the handler panics.
 func (x *exchange) run(h http.Handler, req *http.Request) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -61,7 +63,7 @@ func (x *exchange) run(h http.Handler, req *http.Request) {
 			return
 		}
 		x.Flush()
-		x.out.Close()
+		_ = x.out.Close()
 	}()
 	h.ServeHTTP(x, req)
 }
@@ -79,8 +81,8 @@ func (x *exchange) WriteHeader(status int) {
 // Write implements http.ResponseWriter.
 func (x *exchange) Write(b []byte) (int, error) {
 	x.WriteHeader(http.StatusOK)
-	x.held.Write(b)
-	if x.held.Len() > buffered {
+	x.buffer.Write(b)
+	if x.buffer.Len() > bufferSize {
 		return len(b), x.send()
 	}
 	return len(b), nil
@@ -89,24 +91,25 @@ func (x *exchange) Write(b []byte) (int, error) {
 // Flush implements http.Flusher.
 func (x *exchange) Flush() {
 	x.WriteHeader(http.StatusOK)
-	_ = x.send() // the caller is gone: the next write says so
+	_ = x.send() // if the caller has closed the body, the next Write returns the error
 }
 
 func (x *exchange) send() error {
-	if !x.begun {
-		x.begun = true
-		x.answer <- &sidecar.Response{Status: x.status, Header: x.header.Clone()}
+	if !x.began {
+		x.began = true
+		x.response <- &sidecar.Response{Status: x.status, Header: x.header.Clone()}
 	}
-	_, err := x.held.WriteTo(x.out)
+	_, err := x.buffer.WriteTo(x.out)
 	return err
 }
 
-// body ends the invocation when it is closed.
+// body cancels the invocation when it is closed.
 type body struct {
 	*io.PipeReader
 	cancel context.CancelFunc
 }
 
+// Close implements io.Closer.
 func (b *body) Close() error {
 	b.cancel()
 	return b.PipeReader.Close()

@@ -1,9 +1,10 @@
-// Package memory is the double of internal/sidecar's ports: a mesh of apps in one process. It keeps the
-// ports' contract (the suites of sidecartest hold it) and nothing of any domain.
+// Package memory implements the ports of internal/sidecar in memory, for tests: apps in one process call each other,
+// publish and receive messages, and store state. It passes the same conformance suites (package sidecartest) as Dapr.
 package memory
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -12,11 +13,11 @@ import (
 	"haberdash/internal/sidecar"
 )
 
-// State is a store in memory. Values are copied in and out.
+// State implements sidecar.State in memory. It copies values when it stores and when it returns them.
 type State struct {
 	mu    sync.Mutex
 	items map[string]entry
-	seq   uint64
+	seq   uint64 // number of writes; each is an ETag
 	now   func() time.Time
 }
 
@@ -26,14 +27,24 @@ type entry struct {
 	expires time.Time
 }
 
-// NewState makes an empty store.
+// NewState creates an empty store.
 func NewState() *State { return &State{items: map[string]entry{}, now: time.Now} }
 
 var _ sidecar.State = (*State)(nil)
 
 func clone(b []byte) []byte { return append([]byte{}, b...) }
 
-func (s *State) live(key string) (entry, bool) {
+// contextError returns the error of an operation whose context has ended.
+func contextError(ctx context.Context) error {
+	err := ctx.Err()
+	if errors.Is(err, context.DeadlineExceeded) {
+		return sidecar.StoreUnavailable(err)
+	}
+	return err
+}
+
+// find returns the entry of a key, unless it has expired.
+func (s *State) find(key string) (entry, bool) {
 	e, ok := s.items[key]
 	if ok && !e.expires.IsZero() && !s.now().Before(e.expires) {
 		delete(s.items, key)
@@ -51,13 +62,13 @@ func (s *State) set(key string, value []byte, opts []sidecar.PutOption) {
 	s.items[key] = e
 }
 
-// All gives what is kept, by key: for tests that look for traces.
+// All returns all values by key, for tests that search the store for personal data.
 func (s *State) All() map[string]string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := map[string]string{}
 	for key := range s.items {
-		if e, ok := s.live(key); ok {
+		if e, ok := s.find(key); ok {
 			all[key] = string(e.value)
 		}
 	}
@@ -66,12 +77,12 @@ func (s *State) All() map[string]string {
 
 // Get implements sidecar.State.
 func (s *State) Get(ctx context.Context, key string) (sidecar.Item, error) {
-	if err := ctx.Err(); err != nil {
+	if err := contextError(ctx); err != nil {
 		return sidecar.Item{}, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if e, ok := s.live(key); ok {
+	if e, ok := s.find(key); ok {
 		return sidecar.Item{Key: key, Value: clone(e.value), ETag: e.etag}, nil
 	}
 	return sidecar.Item{Key: key}, nil
@@ -94,12 +105,12 @@ func (s *State) GetMany(ctx context.Context, keys []string) (map[string]sidecar.
 
 // Create implements sidecar.State.
 func (s *State) Create(ctx context.Context, key string, value []byte, opts ...sidecar.PutOption) error {
-	if err := ctx.Err(); err != nil {
+	if err := contextError(ctx); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, ok := s.live(key); ok {
+	if _, ok := s.find(key); ok {
 		return sidecar.ErrExists
 	}
 	s.set(key, value, opts)
@@ -108,12 +119,12 @@ func (s *State) Create(ctx context.Context, key string, value []byte, opts ...si
 
 // Put implements sidecar.State.
 func (s *State) Put(ctx context.Context, key string, value []byte, etag string, opts ...sidecar.PutOption) error {
-	if err := ctx.Err(); err != nil {
+	if err := contextError(ctx); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if e, _ := s.live(key); etag != "" && e.etag != etag {
+	if e, _ := s.find(key); etag != "" && e.etag != etag {
 		return sidecar.ErrStale
 	}
 	s.set(key, value, opts)
@@ -148,12 +159,12 @@ func (s *State) PutManyIf(ctx context.Context, items []sidecar.Item) error {
 
 // Delete implements sidecar.State.
 func (s *State) Delete(ctx context.Context, key, etag string) error {
-	if err := ctx.Err(); err != nil {
+	if err := contextError(ctx); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e, ok := s.live(key)
+	e, ok := s.find(key)
 	if ok && etag != "" && e.etag != etag {
 		return sidecar.ErrStale
 	}
@@ -161,7 +172,7 @@ func (s *State) Delete(ctx context.Context, key, etag string) error {
 	return nil
 }
 
-// Secrets is a secret store of fixed values.
+// Secrets implements sidecar.Secrets with fixed values.
 type Secrets map[string]string
 
 // Secret implements sidecar.Secrets.
@@ -169,5 +180,5 @@ func (s Secrets) Secret(_ context.Context, name string) (string, error) {
 	if v := s[name]; v != "" {
 		return v, nil
 	}
-	return "", fmt.Errorf("secret %s: not there", name)
+	return "", fmt.Errorf("secret %s: not in the secret store", name)
 }

@@ -13,25 +13,28 @@ import (
 	"haberdash/internal/telemetry"
 )
 
-// Mesh joins apps in one process: invocation calls their handlers, publishing their subscriptions.
+// Mesh connects apps in one process: an invocation calls the HTTP handler of an app, and publishing calls the handlers
+// that are subscribed. It also implements sidecar.Binder. It is safe for concurrent use.
 type Mesh struct {
 	mu       sync.Mutex
 	apps     map[string]http.Handler
 	handlers map[string][]sidecar.Handler
-	bound    []Bound
-	sent     map[string][]sidecar.Message
+	bindings []Bound
+	sent     map[string][]sidecar.Message // by topic
 }
 
-// Bound is a use of an output binding.
+// Bound is a call of an output binding.
 type Bound struct {
 	Binding, Operation string
 	Data               []byte
 	Metadata           map[string]string
 }
 
-// NewMesh makes a mesh without apps.
+// NewMesh creates a mesh without apps.
 func NewMesh() *Mesh {
-	return &Mesh{apps: map[string]http.Handler{}, handlers: map[string][]sidecar.Handler{}, sent: map[string][]sidecar.Message{}}
+	return &Mesh{
+		apps: map[string]http.Handler{}, handlers: map[string][]sidecar.Handler{}, sent: map[string][]sidecar.Message{},
+	}
 }
 
 var (
@@ -41,7 +44,7 @@ var (
 	_ sidecar.Binder     = (*Mesh)(nil)
 )
 
-// Join makes an app reachable by its id.
+// Join adds an app, which other apps can invoke by its id.
 func (m *Mesh) Join(app string, h http.Handler) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -60,7 +63,7 @@ func (m *Mesh) Invoke(ctx context.Context, r sidecar.Request) (*sidecar.Response
 	if len(r.Query) > 0 {
 		target += "?" + r.Query.Encode()
 	}
-	inner, cancel := context.WithCancel(wire{ctx})
+	inner, cancel := context.WithCancel(withoutValues{ctx})
 	req := httptest.NewRequestWithContext(inner, r.Method, target, r.Body)
 	for name, values := range r.Header {
 		req.Header[name] = slices.Clone(values)
@@ -75,12 +78,12 @@ func (m *Mesh) Invoke(ctx context.Context, r sidecar.Request) (*sidecar.Response
 	return serve(h, req, cancel)
 }
 
-// wire is a context as it arrives over a network: the end of the caller's is noticed, its values are not
-// there. A router's or an identity's would otherwise reach into the next app.
-type wire struct{ context.Context }
+// withoutValues is a context that ends with the context of the caller but has none of its values, as after a call over
+// a network. Otherwise the called app would see the caller's router and identity.
+type withoutValues struct{ context.Context }
 
 // Value implements context.Context.
-func (wire) Value(any) any { return nil }
+func (withoutValues) Value(any) any { return nil }
 
 // Subscribe implements sidecar.Subscriber.
 func (m *Mesh) Subscribe(topic string, h sidecar.Handler) {
@@ -89,10 +92,10 @@ func (m *Mesh) Subscribe(topic string, h sidecar.Handler) {
 	m.handlers[topic] = append(m.handlers[topic], h)
 }
 
-// attempts is how often a delivery is tried before it counts as a dead letter and is dropped.
-const attempts = 5
+// maxAttempts is how often a message is delivered before it is dropped.
+const maxAttempts = 5
 
-// Publish implements sidecar.Publisher. It delivers before it returns, in order.
+// Publish implements sidecar.Publisher. It delivers the messages in order before it returns.
 func (m *Mesh) Publish(ctx context.Context, topic string, messages []sidecar.Message) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -108,10 +111,11 @@ func (m *Mesh) Publish(ctx context.Context, topic string, messages []sidecar.Mes
 	for _, h := range handlers {
 		var pending []sidecar.Delivery
 		for _, msg := range messages {
-			pending = append(pending, sidecar.Delivery{ID: msg.ID, Topic: topic, Data: clone(msg.Data), TraceParent: trace})
+			d := sidecar.Delivery{ID: msg.ID, Topic: topic, Data: clone(msg.Data), TraceParent: trace}
+			pending = append(pending, d)
 		}
-		for range attempts {
-			if pending = deliver(wire{ctx}, h, pending); len(pending) == 0 {
+		for range maxAttempts {
+			if pending = deliver(withoutValues{ctx}, h, pending); len(pending) == 0 {
 				break
 			}
 		}
@@ -119,7 +123,7 @@ func (m *Mesh) Publish(ctx context.Context, topic string, messages []sidecar.Mes
 	return nil
 }
 
-// deliver hands a batch to a handler and gives what is to be sent again.
+// deliver calls a handler with a batch and returns the deliveries that must be repeated.
 func deliver(ctx context.Context, h sidecar.Handler, batch []sidecar.Delivery) (again []sidecar.Delivery) {
 	if len(batch) == 0 {
 		return nil
@@ -133,24 +137,24 @@ func deliver(ctx context.Context, h sidecar.Handler, batch []sidecar.Delivery) (
 	return again
 }
 
-// Sent lists what was published to a topic.
+// Sent returns the messages that were published to a topic.
 func (m *Mesh) Sent(topic string) []sidecar.Message {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return append([]sidecar.Message(nil), m.sent[topic]...)
 }
 
-// Bind implements sidecar.Binder by remembering the use.
+// Bind implements sidecar.Binder. It only records the call: see Bindings.
 func (m *Mesh) Bind(_ context.Context, binding, operation string, data []byte, metadata map[string]string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.bound = append(m.bound, Bound{binding, operation, clone(data), metadata})
+	m.bindings = append(m.bindings, Bound{binding, operation, clone(data), metadata})
 	return nil
 }
 
-// Bindings lists the uses of output bindings.
+// Bindings returns the calls of output bindings.
 func (m *Mesh) Bindings() []Bound {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return append([]Bound(nil), m.bound...)
+	return append([]Bound(nil), m.bindings...)
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"haberdash/internal/fault"
-	"haberdash/internal/httpx"
+	"haberdash/internal/httpx/httpserver"
 )
 
 // A paced body must begin within paceGrace and then arrive at minPace.
@@ -83,9 +83,9 @@ func (b *body) receive(p []byte) (int, error) {
 	if b.paced && (b.deadline.IsZero() || due.Before(b.deadline)) {
 		_ = b.client.SetReadDeadline(due) // an error: the writer has no deadlines, as in tests
 	}
-	arrived := httpx.Await(b.ctx)
+	received := httpserver.AwaitBody(b.ctx)
 	n, err := b.ReadCloser.Read(p)
-	arrived()
+	received()
 	b.n += int64(n)
 	if err == nil && b.nesting != nil && !b.nesting.scan(p[:n]) {
 		err = errTooDeep

@@ -121,7 +121,7 @@ func (a *Adapter) Start(ctx context.Context, name, id string, input any) error {
 		ScheduledStartTimestamp: timestamppb.Now(),
 	}
 	if t, ok := telemetry.TraceOf(ctx); ok {
-		req.ParentTraceContext = &protos.TraceContext{TraceParent: t.Parent(), SpanID: t.Span}
+		req.ParentTraceContext = &protos.TraceContext{TraceParent: t.Parent()}
 	}
 	if _, err = a.engine.StartInstance(ctx, req); err == nil {
 		return nil

@@ -66,7 +66,7 @@ func values(t *testing.T, s sidecar.State) {
 	}
 }
 
-func many(t *testing.T, s sidecar.State) {
+func manyItems(t *testing.T, s sidecar.State) {
 	const n = 250
 	var items []sidecar.Item
 	var names []string
@@ -93,8 +93,8 @@ func many(t *testing.T, s sidecar.State) {
 	require.Len(t, one, 1)
 }
 
-// much reads more than fits into one message of a sidecar, as the recovery of a long log does.
-func much(t *testing.T, s sidecar.State) {
+// manyMegabytes reads more than fits into one message of a sidecar, as the recovery of a long log does.
+func manyMegabytes(t *testing.T, s sidecar.State) {
 	var items []sidecar.Item
 	var names []string
 	for i := range 40 {

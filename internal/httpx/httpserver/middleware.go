@@ -1,0 +1,81 @@
+package httpserver
+
+import (
+	"crypto/subtle"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"haberdash/internal/fault"
+	"haberdash/internal/httpx"
+	"haberdash/internal/telemetry"
+)
+
+// closeConnections asks clients to close their connections while the server shuts down. A new connection reaches
+// another replica.
+func (s *Server) closeConnections(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// observe measures the duration of each request and logs it: at debug level, and at warn level if the status is 5xx.
+// The label is the pattern of the route, because paths contain ids.
+func observe(reg prometheus.Registerer) func(http.Handler) http.Handler {
+	seconds := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "http_request_duration_seconds", Help: "Time to answer a request, by route, method and status.",
+		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+	}, []string{"route", "method", "status"})
+	reg.MustRegister(seconds)
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			start, ww := time.Now(), middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+			next.ServeHTTP(ww, r)
+			route, status := chi.RouteContext(r.Context()).RoutePattern(), ww.Status()
+			if status == 0 {
+				status = http.StatusOK
+			}
+			if route == "" {
+				route = "unmatched"
+			}
+			took := time.Since(start)
+			seconds.WithLabelValues(route, r.Method, strconv.Itoa(status)).Observe(took.Seconds())
+			event := telemetry.Log(r.Context()).Debug()
+			if status >= 500 {
+				event = telemetry.Log(r.Context()).Warn()
+			}
+			event.Str("method", r.Method).Str("route", route).Int("status", status).Dur("took", took).Msg("request")
+		})
+	}
+}
+
+// requireAppToken refuses requests that do not come from the sidecar, which sends the token in the header
+// dapr-api-token. It accepts all requests if the token is empty.
+func requireAppToken(token string) func(http.Handler) http.Handler {
+	refusal := fault.New(fault.Unauthenticated, "unauthenticated", "Only the Dapr sidecar may call this service.")
+	return func(next http.Handler) http.Handler {
+		if token == "" {
+			return next
+		}
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			sent := r.Header.Get("dapr-api-token")
+			if subtle.ConstantTimeCompare([]byte(sent), []byte(token)) != 1 && !isOperational(r.URL.Path) {
+				httpx.WriteProblem(w, refusal)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// isOperational reports whether a path is requested by probes and scrapers, which have no token.
+func isOperational(path string) bool {
+	return path == "/healthz" || path == "/readyz" || path == "/metrics"
+}
