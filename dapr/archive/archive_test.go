@@ -116,9 +116,9 @@ func TestExportIsRepeatedOrFailsWhenTheShopChanges(t *testing.T) {
 	require.Equal(t, uint64(head), trailer.Summary.Cursors["cart"][0].Position, "the export waits for the consumers")
 
 	for name, change := range map[string]func(*fake){
-		"keeps changing":                        func(f *fake) { f.changes = 1000 },
+		"keeps changing": func(f *fake) { f.changes = 1000 },
 		"orders: transfer: the stream is truncated": func(f *fake) { f.broken = "orders" },
-		"3 documents of catalog differ":          func(f *fake) { f.wrong = 3 },
+		"3 documents of catalog differ":             func(f *fake) { f.wrong = 3 },
 	} {
 		f := filled(t)
 		change(f)
