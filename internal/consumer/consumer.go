@@ -7,21 +7,19 @@ import (
 	"sync"
 	"time"
 
+	"haberdash/internal/consumer/consumerstore"
 	"haberdash/internal/contract"
 	"haberdash/internal/sidecar"
 )
 
-// Log names a log of another app. Partition is empty for a source that publishes events without a log.
-type Log struct {
-	Source    string `json:"source"`
-	Partition string `json:"partition"`
-}
+// What the consumer stores: see consumerstore.
+type (
+	Log        = consumerstore.Log        // the name of a log of another app
+	DeadLetter = consumerstore.DeadLetter // an event that could not be handled
+	Bookmark   = consumerstore.Bookmark   // a position in the list of dead letters
+)
 
 func logOf(e contract.Event) Log { return Log{Source: e.Source, Partition: e.Partition} }
-
-func (l Log) compare(m Log) int {
-	return slices.Compare([]string{l.Source, l.Partition}, []string{m.Source, m.Partition})
-}
 
 // Fetch reads a page of a log's feed: the events from position from on, at most limit.
 type Fetch func(ctx context.Context, log Log, from uint64, limit int) (contract.FeedPage, error)
@@ -47,6 +45,7 @@ type Options struct {
 // Consumer applies the events of other apps' logs to one app: see the package comment. It is safe for concurrent use.
 type Consumer struct {
 	o         Options
+	store     consumerstore.Store
 	onHandled func(e contract.Event)
 
 	mu      sync.Mutex
@@ -67,7 +66,8 @@ func New(o Options) *Consumer {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	c := &Consumer{o: o, onHandled: func(contract.Event) {}, readers: map[Log]*logReader{}}
+	c := &Consumer{
+		o: o, store: consumerstore.New(o.State), onHandled: func(contract.Event) {}, readers: map[Log]*logReader{}}
 	c.Follow(o.Logs...)
 	return c
 }

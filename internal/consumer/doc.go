@@ -35,11 +35,15 @@
 //
 //	consumer.go    options, subscription, deliveries
 //	logreader.go   one log: its cursor and the steps above
-//	cursor.go      the stored cursor
+//	logs.go        which logs the consumer knows
+//	cursor.go      when the cursor is read and stored
 //	handler.go     handlers and how they are called
 //	poll.go        polling of feeds, storing of cursors
-//	deadletter.go  events that could not be handled
-//	export.go      the consumer's part of a data export
+//	deadletter.go  dead letters: list, replay, discard; data export
+//	consumerstore  the documents in the state store
 //	consumerapi    dead letters and cursors over HTTP
 //	consumertest   the conformance suite, run on every state store
+//
+// The package has more than 700 lines (about 900), because deliveries, polling and replays work on the same cursor
+// under the same lock (logReader).
 package consumer

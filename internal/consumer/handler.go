@@ -50,8 +50,8 @@ type permanent struct{ error }
 
 func (p permanent) Unwrap() error { return p.error }
 
-// isFinal tells whether a failed event becomes a dead letter. An attempt that ctx has cut off does not count, whatever the
-// handler has made of it.
+// isFinal tells whether a failed event becomes a dead letter. An attempt that ctx has cut off does not count, whatever
+// the handler has made of it.
 func isFinal(ctx context.Context, err error, lastAttempt bool) bool {
 	return ctx.Err() == nil && (IsPermanent(err) || lastAttempt)
 }

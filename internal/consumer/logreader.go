@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"haberdash/internal/consumer/consumerstore"
 	"haberdash/internal/contract"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
@@ -22,8 +23,8 @@ type logReader struct {
 
 	mu       sync.Mutex
 	listed   bool // the log was given to Follow, or is in the stored list
-	cursor   cursor
-	stored   cursor
+	cursor   consumerstore.Cursor
+	stored   consumerstore.Cursor
 	storedAt time.Time
 	head     uint64 // of the feed, at the last poll
 	expected uint64 // the head at the last poll: by the next poll, events up to it should have been delivered

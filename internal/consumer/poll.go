@@ -132,7 +132,7 @@ func (c *Consumer) Cursors(ctx context.Context) ([]contract.Cursor, error) {
 	}
 	cursors := []contract.Cursor{}
 	for _, r := range readers {
-		stored, err := c.readCursor(ctx, r.log)
+		stored, err := c.store.Cursor(ctx, r.log)
 		if err != nil {
 			return nil, err
 		}
@@ -143,7 +143,7 @@ func (c *Consumer) Cursors(ctx context.Context) ([]contract.Cursor, error) {
 			at = stored // by another replica
 		}
 		cursors = append(cursors, contract.Cursor{Source: r.log.Source, Partition: r.log.Partition,
-			Position: at.Position, Applied: at.Applied, Parked: stored.Parked, Head: head})
+			Position: at.Position, Applied: at.Applied, Parked: stored.DeadLetters, Head: head})
 	}
 	return cursors, nil
 }
