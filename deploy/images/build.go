@@ -23,6 +23,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"golang.org/x/crypto/x509roots/fallback/bundle"
+
+	"haberdash/deploy/images/statement"
 )
 
 // user is the id of the account and the group that run the program. Distroless images call them nonroot.
@@ -73,13 +75,20 @@ type imageSet struct {
 	variants []variant
 }
 
+// described returns what the statements say about the images.
+func (b *imageSet) described() statement.Program {
+	p := statement.Program{Name: b.program.name, Revision: b.source.revision, Created: b.source.time}
+	for _, v := range b.variants {
+		p.Images = append(p.Images, v.Image)
+	}
+	return p
+}
+
 // A variant is the image of a program for one platform.
 type variant struct {
-	platform         v1.Platform
+	statement.Image
 	image            v1.Image
-	digest           v1.Hash
-	info             *buildinfo.BuildInfo // of the program
-	size, compressed int64                // bytes
+	size, compressed int64 // bytes
 }
 
 // variant builds the image for one platform.
@@ -93,8 +102,8 @@ func (b *imageSet) variant(ctx context.Context, o *options, p v1.Platform) (v va
 	if err := compile(ctx, o.root, b.program, bin, p); err != nil {
 		return v, err
 	}
-	v.platform = p
-	if v.info, err = buildinfo.ReadFile(bin); err != nil {
+	v.Platform = p
+	if v.Info, err = buildinfo.ReadFile(bin); err != nil {
 		return v, err
 	}
 	code, err := os.ReadFile(bin)
@@ -119,7 +128,7 @@ func (b *imageSet) variant(ctx context.Context, o *options, p v1.Platform) (v va
 	if v.compressed, err = layer.Size(); err != nil {
 		return v, err
 	}
-	v.digest, err = v.image.Digest()
+	v.Digest, err = v.image.Digest()
 	return v, err
 }
 

@@ -23,6 +23,8 @@ import (
 	spdxjson "github.com/spdx/tools-golang/json"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/encoding/protojson"
+
+	"haberdash/deploy/images/statement"
 )
 
 const platforms = "linux/amd64,linux/arm64"
@@ -191,11 +193,11 @@ func TestBillOfMaterialsListsEveryModule(t *testing.T) {
 	o := &options{root: filepath.Join("..", "..")}
 	v, err := b.variant(context.Background(), o, localPlatform())
 	require.NoError(t, err)
-	text, err := billOfMaterials(b, v)
+	text, err := statement.BillOfMaterials(b.described(), v.Image)
 	require.NoError(t, err)
-	require.NotEmpty(t, v.info.Deps)
-	for _, m := range v.info.Deps {
-		require.Contains(t, string(text), purl(m.Path, m.Version))
+	require.NotEmpty(t, v.Info.Deps)
+	for _, m := range v.Info.Deps {
+		require.Contains(t, string(text), "pkg:golang/"+strings.ToLower(m.Path)+"@"+strings.ReplaceAll(m.Version, "+", "%2B"))
 	}
 	require.Contains(t, string(text), "pkg:golang/github.com/twmb/franz-go/pkg/kfake@")
 }

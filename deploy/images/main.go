@@ -101,7 +101,7 @@ func (o *options) run(ctx context.Context) error {
 			}
 			b.variants = append(b.variants, v)
 			fmt.Fprintf(table, "%s\t%s\t%.1f MB\t%.1f MB\t%s\n",
-				p.name, platform, mb(v.compressed), mb(v.size), v.digest)
+				p.name, platform, mb(v.compressed), mb(v.size), v.Digest)
 		}
 		if err := w.add(ctx, b); err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)

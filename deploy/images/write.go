@@ -17,6 +17,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"haberdash/deploy/images/statement"
 )
 
 const (
@@ -57,8 +59,8 @@ func (w *writer) add(ctx context.Context, b imageSet) error {
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, v := range b.variants {
 		index = mutate.AppendManifests(index,
-			mutate.IndexAddendum{Add: v.image, Descriptor: v1.Descriptor{Platform: &v.platform}})
-		if v.platform.Equals(localPlatform()) {
+			mutate.IndexAddendum{Add: v.image, Descriptor: v1.Descriptor{Platform: &v.Platform}})
+		if v.Platform.Equals(localPlatform()) {
 			w.archive[ref] = v.image
 		}
 	}
@@ -72,10 +74,11 @@ func (w *writer) add(ctx context.Context, b imageSet) error {
 			return err
 		}
 	}
+	described := b.described()
 	for _, v := range b.variants {
-		text, err := billOfMaterials(b, v)
+		text, err := statement.BillOfMaterials(described, v.Image)
 		if err == nil {
-			file := fmt.Sprintf("%s-%s.spdx.json", b.program.name, v.platform.Architecture)
+			file := fmt.Sprintf("%s-%s.spdx.json", b.program.name, v.Platform.Architecture)
 			err = w.attach(ctx, ref, v.image, spdxType, file, text)
 		}
 		if err != nil {
@@ -86,7 +89,7 @@ func (w *writer) add(ctx context.Context, b imageSet) error {
 	if err != nil {
 		return err
 	}
-	text, err := provenanceStatement(b, ref.Context().Name(), digest)
+	text, err := statement.Provenance(described, ref.Context().Name(), digest)
 	if err == nil {
 		err = w.attach(ctx, ref, index, intotoType, b.program.name+".provenance.json", text)
 	}
