@@ -10,7 +10,8 @@ help: ## show this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  Settings of make up: STATE=sqlite PUBSUB=embedded MAIL=files SECRETS=env (directories in components/),"
-	@echo "  GATEWAY_PORT=8080, PORT_BASE=23100 (all other ports), SECURE=1 (mutual TLS, access rules), RATE_LIMIT=off, DAPR=system, RUN_DIR=.run, REBUILD=on (documents from the logs)"
+	@echo "  GATEWAY_PORT=8080, PORT_BASE=23100 (all other ports), SECURE=1 (mutual TLS, access rules),"
+	@echo "  RATE_LIMIT=off, DAPR=system, RUN_DIR=.run, REBUILD=on (documents from the logs)"
 
 .PHONY: up
 up: $(HABERDASH) ## build what is missing, start the shop, wait until it is ready
@@ -158,7 +159,8 @@ test-k8s: ## the shop on the cluster of KUBECONFIG: the suite, pods killed, vers
 .PHONY: deploy
 deploy: ## the shop on the cluster that kubectl knows: OVERLAY=demo PREFIX=registry.example/shop TAG=v1
 	kubectl kustomize deploy/overlays/$(or $(OVERLAY),demo) \
-	  | sed 's#localhost/haberdash/\([a-z]*\):dev#$(or $(PREFIX),localhost/haberdash)/\1:$(or $(TAG),dev)#' | kubectl apply -f -
+	  | sed 's#localhost/haberdash/\([a-z]*\):dev#$(or $(PREFIX),localhost/haberdash)/\1:$(or $(TAG),dev)#' \
+	  | kubectl apply -f -
 	kubectl -n haberdash wait --for=condition=available --timeout=5m deployments --all
 
 # The linter is a program of its own: the go command builds it once and caches it.

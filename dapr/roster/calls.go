@@ -18,9 +18,9 @@ import (
 // call is the call of an operation of an app. A part of the path that is not constant is a *.
 type call struct{ callee, method, path string }
 
-// callsOf reads from the sources which operations of other apps an app calls, and adds what follows from the roster: the
-// feeds that the app follows and, for the gateway, the addresses that it routes. An expression that it cannot read is an
-// error: write the call so that its target can be read, or extend this reader.
+// callsOf reads from the sources which operations of other apps an app calls, and adds what follows from the roster:
+// the feeds that the app follows and, for the gateway, the addresses that it routes. An expression that it cannot read
+// is an error: write the call so that its target can be read, or extend this reader.
 func callsOf(root, app string) (list []call, err error) {
 	if app == roster.Gateway {
 		for _, callee := range roster.IDs() {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"text/template"
 
 	"haberdash/internal/roster"
@@ -9,11 +10,12 @@ import (
 var functions = template.FuncMap{"deadLetterTopic": roster.DeadLetterTopic, "serving": roster.Serving}
 
 func parse(text string) *template.Template {
-	return template.Must(template.New("").Funcs(functions).Parse(text))
+	return template.Must(template.New("").Funcs(functions).Parse(strings.TrimPrefix(text, "\n")))
 }
 
-var subscriptions = parse(`# Which app receives which topic: one subscription for each topic and app. Written by ` + "`make roster`" + ` from
-# internal/roster.
+var subscriptions = parse(`
+# Which app receives which topic: one subscription for each topic and app.
+# Written by 'make roster' from internal/roster.
 #
 # Bulk delivery saves a request for each event under load; a single event waits at most maxAwaitDurationMs. A delivery
 # that the app refuses again and again (see resiliency.yaml) goes to the app's own dead-letter topic. There it gets one
@@ -56,8 +58,9 @@ scopes:
 {{- end}}{{end}}
 `)
 
-var kustomization = parse(`# What all sidecars are configured with, for Kubernetes: see deploy/base/dapr. Written by ` + "`make roster`" + ` from
-# internal/roster.
+var kustomization = parse(`
+# What all sidecars are configured with, for Kubernetes: see deploy/base/dapr.
+# Written by 'make roster' from internal/roster.
 apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
 resources:
@@ -69,9 +72,10 @@ resources:
 {{- end}}
 `)
 
-var tye = parse(`# The same apps as dapr/apps.yaml for Tye (https://github.com/dotnet/tye). Tye has been archived since 2023 and supports
-# one components path and no more than this of Dapr: use ` + "`make up` or `dapr run -f`" + `. Written by ` + "`make roster`" + ` from
-# internal/roster.
+var tye = parse(`
+# The same apps as dapr/apps.yaml for Tye (https://github.com/dotnet/tye). Tye has been archived since 2023 and
+# supports one components path and no more than this of Dapr: use 'make up' or 'dapr run -f'.
+# Written by 'make roster' from internal/roster.
 name: haberdash
 extensions:
   - name: dapr
@@ -89,9 +93,11 @@ services:
 `)
 
 // accessRules is the configuration of one app's sidecar: .App, and .Policies.
-var accessRules = parse(`# Which apps may call which operations of {{.App}} when the sidecars know each other (SECURE=1); every other call is
-# refused with 403. Written by ` + "`make roster`" + ` from the calls in the source code. In Dapr's rules a name also covers what lies
-# below it, and a wildcard has an effect only at its end (dapr/dapr, pkg/config/acl_trie.go).
+var accessRules = parse(`
+# Which apps may call which operations of {{.App}} when the sidecars know each other (SECURE=1); every other call
+# is refused with 403. In Dapr's rules a name also covers what lies below it, and a wildcard has an effect only at its
+# end (dapr/dapr, pkg/config/acl_trie.go).
+# Written by 'make roster' from the calls in the source code.
 apiVersion: dapr.io/v1alpha1
 kind: Configuration
 metadata:

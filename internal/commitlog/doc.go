@@ -125,8 +125,8 @@
 // # Moving to another store
 //
 // Commits are values under keys like any other. A log is moved by copying them, and documents are made from them again:
-// see Partition.Export and the package haberdash/internal/transfer. The cursors of the publisher and of the consumers are
-// copied too; otherwise every event would be published, and every mail sent, a second time.
+// see Partition.Export and the package haberdash/internal/transfer. The cursors of the publisher and of the consumers
+// are copied too; otherwise every event would be published, and every mail sent, a second time.
 //
 // # Files
 //

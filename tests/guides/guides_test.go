@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,7 +44,8 @@ func (c checkout) run(args ...string) {
 	cmd := exec.CommandContext(c.t.Context(), args[0], args[1:]...)
 	cmd.Dir = c.root
 	for _, variable := range os.Environ() {
-		if !strings.HasPrefix(variable, "STATE=") && !strings.HasPrefix(variable, "PUBSUB=") && !strings.HasPrefix(variable, "SECURE=") {
+		name, _, _ := strings.Cut(variable, "=")
+		if !slices.Contains([]string{"STATE", "PUBSUB", "SECURE"}, name) {
 			cmd.Env = append(cmd.Env, variable)
 		}
 	}
@@ -54,7 +56,8 @@ func (c checkout) run(args ...string) {
 // gofmt fails if the page's code is not formatted.
 func (c checkout) gofmt(folders ...string) {
 	c.t.Helper()
-	out, err := exec.CommandContext(c.t.Context(), "gofmt", append([]string{"-l"}, c.paths(folders)...)...).CombinedOutput()
+	args := append([]string{"-l"}, c.paths(folders)...)
+	out, err := exec.CommandContext(c.t.Context(), "gofmt", args...).CombinedOutput()
 	require.NoError(c.t, err, "%s", out)
 	require.Empty(c.t, string(out))
 }
@@ -84,7 +87,8 @@ func TestAddingAService(t *testing.T) {
 	c.gofmt("apps", "internal/roster", "tests/e2e")
 	c.run("go", "run", "./dapr/roster")
 	c.run("go", "vet", "./apps/wishlist/...", "./internal/roster", "./tests/e2e")
-	c.run("go", "test", "./apps/wishlist/...", "./internal/roster", "./dapr/roster", "./dapr/launch/runfile", "./tests/architecture")
+	c.run("go", "test", "./apps/wishlist/...", "./internal/roster", "./dapr/roster", "./dapr/launch/runfile",
+		"./tests/architecture")
 	c.run("go", "test", "./tests/e2e", "-run", "^TestOpenAPIMatchesTheReviewedFile$", "-update")
 	c.run("go", "test", "./tests/e2e", "-run", "^(TestCustomersHaveAWishlist|TestAccess|TestEveryRoute.*|TestOpenAPI.*)$")
 	c.run("go", "-C", "tests/deploy", "test", "./...")

@@ -61,7 +61,8 @@ func TestOnlyPublicReadsOfTheCatalogueAreCached(t *testing.T) {
 
 func TestCachedAnswersEqualFreshOnes(t *testing.T) {
 	t.Parallel()
-	g := newTestGateway(t, service.Config{RateLimit: true, CacheMegabytes: 1, CORSOrigins: []string{"https://shop.example"}})
+	g := newTestGateway(t, service.Config{
+		RateLimit: true, CacheMegabytes: 1, CORSOrigins: []string{"https://shop.example"}})
 	joinCounting(g)
 	ask := func(method string, header ...string) *httptest.ResponseRecorder {
 		return g.send(method, "/api/v1/products/hat", "", append(header, "Origin", "https://shop.example")...)

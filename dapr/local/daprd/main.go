@@ -53,8 +53,8 @@ func main() {
 }
 
 // secure turns mutual TLS on where SENTRY_ADDRESS (host:port) says who signs certificates, and TRUST_ANCHORS_FILE whom
-// to believe. The dapr CLI passes on neither: of a Configuration with mtls it makes a sentry on port 50001, and it wants
-// the certificates themselves in a variable.
+// to believe. The dapr CLI passes on neither: of a Configuration with mtls it makes a sentry on port 50001, and it
+// wants the certificates themselves in a variable.
 func secure() error {
 	address := os.Getenv("SENTRY_ADDRESS")
 	if address == "" {

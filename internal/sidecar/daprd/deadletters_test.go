@@ -62,7 +62,8 @@ func TestDeadLetters(t *testing.T) {
 	})
 	events.Subscribe(contract.TopicOrders, handle)
 	events.Subscribe(contract.TopicUsers, handle)
-	events.Subscribe(roster.DeadLetterTopic("notifications"), sidecar.Each(func(_ context.Context, d sidecar.Delivery) sidecar.Outcome {
+	deadLetters := roster.DeadLetterTopic("notifications")
+	events.Subscribe(deadLetters, sidecar.Each(func(_ context.Context, d sidecar.Delivery) sidecar.Outcome {
 		dead <- d
 		return sidecar.Done
 	}))

@@ -171,7 +171,8 @@ func TestClientsCanDemandFresherAnswers(t *testing.T) {
 			require.Equal(t, "GET /p 1", send(a, "GET", "/p", "Cache-Control", enough).Body.String(), enough)
 		}
 		require.Equal(t, "GET /p 2", send(a, "GET", "/p", "Cache-Control", "max-age=4").Body.String())
-		require.Equal(t, "GET /p 2", send(a, "GET", "/p", "Cache-Control", "max-age=4").Body.String(), "the new answer is cached")
+		require.Equal(t, "GET /p 2", send(a, "GET", "/p", "Cache-Control", "max-age=4").Body.String(),
+			"the new answer is cached")
 		require.Equal(t, "GET /p 3", send(a, "GET", "/p", "Cache-Control", "min-fresh=10").Body.String())
 		time.Sleep(15 * time.Second)
 		unstale := send(a, "GET", "/p", "Cache-Control", "max-age=60")

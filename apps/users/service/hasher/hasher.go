@@ -20,17 +20,17 @@ import (
 // OWASP is the recommended cost (OWASP Password Storage Cheat Sheet: 19 MiB, two passes, one lane).
 var OWASP = argon2id.Params{Memory: 19 << 10, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32}
 
-// rest is how long a slot stays empty after a hash, as a multiple of the time that the hash took. A hash fills the caches
-// of all cores, so a limit on the hashes at once is not enough for the other services.
+// rest is how long a slot stays empty after a hash, as a multiple of the time that the hash took. A hash fills the
+// caches of all cores, so a limit on the hashes at once is not enough for the other services.
 //
-// Measured with 200 wrong logins a second and 16 clients that place orders, on two cores: the 99th percentile of placing
-// an order was 1.31 to 1.45 times its value without logins with this rest, and 1.32, 1.60 and 2.30 times without a rest.
-// With a limit of 18 hashes a second it was 1.74 and 2.81 times: on a busy machine a hash takes longer, and the limit
-// does not make up for that.
+// Measured with 200 wrong logins a second and 16 clients that place orders, on two cores: the 99th percentile of
+// placing an order was 1.31 to 1.45 times its value without logins with this rest, and 1.32, 1.60 and 2.30 times
+// without a rest. With a limit of 18 hashes a second it was 1.74 and 2.81 times: on a busy machine a hash takes longer,
+// and the limit does not make up for that.
 const rest = 2
 
-// keepMemory is how long the memory of the hashes stays with the process after the last hash. The limit on the slots does
-// not replace this: without it, an idle process still has 54 MB instead of 15 MB four minutes after one hash.
+// keepMemory is how long the memory of the hashes stays with the process after the last hash. The limit on the slots
+// does not replace this: without it, an idle process still has 54 MB instead of 15 MB four minutes after one hash.
 const keepMemory = 10 * time.Second
 
 // Hasher hashes passwords in a limited number of slots, with a bounded queue of callers that wait for a slot. It is

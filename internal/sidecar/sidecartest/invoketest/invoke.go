@@ -101,8 +101,8 @@ func requestArrives(t *testing.T, inv sidecar.Invoker) {
 // paths contains no path with a slash at the end, because daprd drops the slash.
 func paths(t *testing.T, inv sidecar.Invoker) {
 	for _, path := range []string{
-		"/", "/a", "/items/A-1_b.c~d", "/items/50%25", "/items/a%20b", "/items/%C3%A9", "/items/a+b", "/items/a=b", "/items/a@b",
-		"/items/a%3Fb%23c", "/items/a%2Fb", "/items/%2e%2e/x", "/items/a%2Bb",
+		"/", "/a", "/items/A-1_b.c~d", "/items/50%25", "/items/a%20b", "/items/%C3%A9", "/items/a+b", "/items/a=b",
+		"/items/a@b", "/items/a%3Fb%23c", "/items/a%2Fb", "/items/%2e%2e/x", "/items/a%2Bb",
 		"/items/a;b%3Bc", "/items/a,b'(c)!$&*:", "/items/%22%7C%5B",
 	} {
 		require.Equal(t, path, receive(t, t.Context(), inv, sidecar.Request{Path: path}).Path)
