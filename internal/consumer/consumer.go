@@ -12,12 +12,14 @@ import (
 	"haberdash/internal/sidecar"
 )
 
-// What the consumer stores: see consumerstore.
-type (
-	Log        = consumerstore.Log        // the name of a log of another app
-	DeadLetter = consumerstore.DeadLetter // an event that could not be handled
-	Bookmark   = consumerstore.Bookmark   // a position in the list of dead letters
-)
+// Log names a log of another app.
+type Log = consumerstore.Log
+
+// DeadLetter is an event that could not be handled.
+type DeadLetter = consumerstore.DeadLetter
+
+// Bookmark is a position in the list of dead letters.
+type Bookmark = consumerstore.Bookmark
 
 func logOf(e contract.Event) Log { return Log{Source: e.Source, Partition: e.Partition} }
 

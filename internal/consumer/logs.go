@@ -7,8 +7,8 @@ import (
 	"haberdash/internal/telemetry"
 )
 
-// reader returns the reader of a log. The first time, it creates the reader and adds the log to the stored list, so that
-// the consumer polls the log after a restart too.
+// reader returns the reader of a log. The first time, it creates the reader and adds the log to the stored list, so
+// that the consumer polls the log after a restart too.
 func (c *Consumer) reader(ctx context.Context, log Log) *logReader {
 	c.mu.Lock()
 	r := c.readers[log]
