@@ -445,7 +445,7 @@ type Address struct {
 
 // Adjustment defines model for Adjustment.
 type Adjustment struct {
-	// Delta What comes in, or, negative, goes out; not 0
+	// Delta Units that come in, or, if negative, go out; not 0
 	Delta int64 `json:"delta"`
 
 	// Location The default location if missing
@@ -468,7 +468,7 @@ type Cart struct {
 	Shipping        Money      `json:"shipping"`
 	ShippingAddress *Address   `json:"shippingAddress,omitempty"`
 
-	// ShippingOption The one that shipping is the price of
+	// ShippingOption The option that the price in shipping is for
 	ShippingOption string    `json:"shippingOption,omitempty"`
 	Subtotal       Money     `json:"subtotal"`
 	Tax            Money     `json:"tax"`
@@ -537,7 +537,7 @@ type Count struct {
 
 // CreateCartRequest defines model for CreateCartRequest.
 type CreateCartRequest struct {
-	// Currency ISO 4217 code; EUR if left out
+	// Currency ISO 4217 code; EUR if missing
 	Currency string `json:"currency,omitempty"`
 }
 
@@ -569,7 +569,7 @@ type CreateRefundRequest struct {
 type DeadLetter struct {
 	Aggregate string `json:"aggregate,omitempty"`
 
-	// At When it was tried last
+	// At The time of the last attempt
 	At time.Time `json:"at"`
 
 	// Event The event's id
@@ -580,11 +580,11 @@ type DeadLetter struct {
 	// Position In the log of its source
 	Position *int64 `json:"position,omitempty"`
 
-	// Reason Why it could not be handled, the last time
+	// Reason The error of the last attempt
 	Reason string `json:"reason"`
 	Source string `json:"source"`
 
-	// Tries Since it was parked, that time included
+	// Tries Attempts: the one that made it a dead letter, and all since
 	Tries int64  `json:"tries"`
 	Type  string `json:"type"`
 }
@@ -662,7 +662,7 @@ type ImportReport struct {
 	// Failed Rows that were left out
 	Failed int64 `json:"failed"`
 
-	// Unchanged Products that were as in the file already
+	// Unchanged Products that the import did not change
 	Unchanged int64 `json:"unchanged"`
 
 	// Updated Products that changed
@@ -719,7 +719,7 @@ type LoginRequest struct {
 
 // LogoutRequest defines model for LogoutRequest.
 type LogoutRequest struct {
-	// RefreshToken Ends this token's session; may be left out by who sends an access token
+	// RefreshToken The session of this token ends. Optional for a caller with an access token
 	RefreshToken string `json:"refreshToken,omitempty"`
 }
 
@@ -854,7 +854,7 @@ type Product struct {
 	Categories []string  `json:"categories"`
 	CreatedAt  time.Time `json:"createdAt"`
 
-	// Description HTML, harmless
+	// Description Sanitised HTML
 	Description string           `json:"description"`
 	Handle      string           `json:"handle"`
 	ID          string           `json:"id"`
@@ -877,7 +877,7 @@ type ProductForm struct {
 	// Categories Handles
 	Categories []string `json:"categories,omitempty"`
 
-	// Description HTML; what could do harm is taken out
+	// Description HTML; unsafe elements are removed
 	Description string `json:"description,omitempty"`
 
 	// Handle Made of the title if missing; a change keeps the present one
@@ -931,7 +931,7 @@ type ProductSummaryStatus string
 
 // ProductVariant defines model for ProductVariant.
 type ProductVariant struct {
-	// Available What can be sold now
+	// Available Units that can be sold now
 	Available int64  `json:"available"`
 	Barcode   string `json:"barcode,omitempty"`
 
@@ -977,7 +977,7 @@ type RegisterRequest struct {
 
 // ReplaceCategoryRequest defines model for ReplaceCategoryRequest.
 type ReplaceCategoryRequest struct {
-	// Handle Stays as it is
+	// Handle Must be the present handle, if it is sent
 	Handle string `json:"handle,omitempty"`
 	Name   string `json:"name"`
 
@@ -1005,7 +1005,7 @@ type Return struct {
 	Lines  []Line `json:"lines"`
 	Reason string `json:"reason"`
 
-	// Refunded What was given back for it
+	// Refunded The amount that was refunded for it
 	Refunded *Money       `json:"refunded,omitempty"`
 	Status   ReturnStatus `json:"status"`
 }
@@ -1047,7 +1047,7 @@ type Session struct {
 	// Current The session that asks
 	Current bool `json:"current"`
 
-	// ExpiresAt Unless it is refreshed before
+	// ExpiresAt The time at which the session ends, unless it is refreshed before
 	ExpiresAt time.Time `json:"expiresAt"`
 	ID        string    `json:"id"`
 
@@ -1074,7 +1074,7 @@ type SetItemRequest struct {
 
 // SetReadOnlyRequest defines model for SetReadOnlyRequest.
 type SetReadOnlyRequest struct {
-	// ReadOnly Whether everything that would change the shop is refused
+	// ReadOnly true: the shop refuses every request that would change it
 	ReadOnly bool `json:"readOnly"`
 }
 
@@ -1091,7 +1091,7 @@ type SetRolesRequestRoles string
 type SetShippingRequest struct {
 	Address Address `json:"address"`
 
-	// Option Id of a shipping option; the cheapest if left out
+	// Option Id of a shipping option; the cheapest if missing
 	Option string `json:"option,omitempty"`
 }
 
@@ -1120,7 +1120,7 @@ type SignedIn struct {
 	// ExpiresIn Seconds until the access token expires
 	ExpiresIn int64 `json:"expiresIn"`
 
-	// RefreshToken Serves once; brings the next one
+	// RefreshToken Valid once; the answer has the next one
 	RefreshToken string `json:"refreshToken"`
 	User         User   `json:"user"`
 }
@@ -1182,7 +1182,7 @@ type UserRoles string
 type UserEvent struct {
 	At time.Time `json:"at"`
 
-	// By Id of the user who did it; without, somebody who was not signed in
+	// By Id of the user who did it; missing if the caller was not signed in
 	By    string   `json:"by,omitempty"`
 	Roles []string `json:"roles,omitempty"`
 
@@ -1248,7 +1248,7 @@ type Warning struct {
 	Code    WarningCode `json:"code"`
 	Message string      `json:"message"`
 
-	// SKU The article, where it concerns one
+	// SKU The article, if the warning concerns one
 	SKU string `json:"sku,omitempty"`
 }
 
@@ -1257,43 +1257,43 @@ type WarningCode string
 
 // GetMyCartParams defines parameters for GetMyCart.
 type GetMyCartParams struct {
-	// IfNoneMatch ETags that are known already: 304 if one is the present one
+	// IfNoneMatch ETags that the client has; 304 if one of them is current
 	IfNoneMatch string `json:"If-None-Match,omitempty"`
 }
 
 // GetCartParams defines parameters for GetCart.
 type GetCartParams struct {
-	// IfNoneMatch ETags that are known already: 304 if one is the present one
+	// IfNoneMatch ETags that the client has; 304 if one of them is current
 	IfNoneMatch string `json:"If-None-Match,omitempty"`
 }
 
 // AddCartCouponParams defines parameters for AddCartCoupon.
 type AddCartCouponParams struct {
-	// IfMatch The cart's ETag
+	// IfMatch The ETag of the cart
 	IfMatch string `json:"If-Match"`
 }
 
 // RemoveCartCouponParams defines parameters for RemoveCartCoupon.
 type RemoveCartCouponParams struct {
-	// IfMatch The cart's ETag
+	// IfMatch The ETag of the cart
 	IfMatch string `json:"If-Match"`
 }
 
 // RemoveCartItemParams defines parameters for RemoveCartItem.
 type RemoveCartItemParams struct {
-	// IfMatch The cart's ETag
+	// IfMatch The ETag of the cart
 	IfMatch string `json:"If-Match"`
 }
 
 // SetCartItemParams defines parameters for SetCartItem.
 type SetCartItemParams struct {
-	// IfMatch The cart's ETag
+	// IfMatch The ETag of the cart
 	IfMatch string `json:"If-Match"`
 }
 
 // SetCartShippingParams defines parameters for SetCartShipping.
 type SetCartShippingParams struct {
-	// IfMatch The cart's ETag
+	// IfMatch The ETag of the cart
 	IfMatch string `json:"If-Match"`
 }
 
@@ -1305,31 +1305,31 @@ type ListShippingOptionsParams struct {
 	// Cursor nextCursor of the page before
 	Cursor string `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Country ISO 3166-1 alpha-2; the cart's address if left out
+	// Country ISO 3166-1 alpha-2; the country of the cart's address if missing
 	Country string `form:"country,omitempty" json:"country,omitempty"`
 }
 
 // ListCategoriesParams defines parameters for ListCategories.
 type ListCategoriesParams struct {
-	// IfNoneMatch ETags that are known already: 304 if one is the present one
+	// IfNoneMatch ETags that the client has; 304 if one of them is current
 	IfNoneMatch string `json:"If-None-Match,omitempty"`
 }
 
 // DeleteCategoryParams defines parameters for DeleteCategory.
 type DeleteCategoryParams struct {
-	// IfMatch The ETag that was read; without it the category goes whatever came between
+	// IfMatch The ETag that was read; without it the category is deleted in any version
 	IfMatch string `json:"If-Match,omitempty"`
 }
 
 // GetCategoryParams defines parameters for GetCategory.
 type GetCategoryParams struct {
-	// IfNoneMatch ETags that are known already: 304 if one is the present one
+	// IfNoneMatch ETags that the client has; 304 if one of them is current
 	IfNoneMatch string `json:"If-None-Match,omitempty"`
 }
 
 // ReplaceCategoryParams defines parameters for ReplaceCategory.
 type ReplaceCategoryParams struct {
-	// IfMatch The ETag that was read; without it the change is made whatever came between
+	// IfMatch The ETag that was read; without it later changes are overwritten
 	IfMatch string `json:"If-Match,omitempty"`
 }
 
@@ -1344,7 +1344,7 @@ type ListDeadLettersParams struct {
 
 // GetMeParams defines parameters for GetMe.
 type GetMeParams struct {
-	// IfNoneMatch ETags that are known already: 304 if one is the present one
+	// IfNoneMatch ETags that the client has; 304 if one of them is current
 	IfNoneMatch string `json:"If-None-Match,omitempty"`
 }
 
@@ -1398,7 +1398,7 @@ type GetOrderParams struct {
 	// XOrderToken accessToken of a guest's order
 	XOrderToken string `json:"X-Order-Token,omitempty"`
 
-	// IfNoneMatch ETags that are known already: 304 if one is the present one
+	// IfNoneMatch ETags that the client has; 304 if one of them is current
 	IfNoneMatch string `json:"If-None-Match,omitempty"`
 }
 
@@ -1456,7 +1456,7 @@ type ListProductsParams struct {
 	// MaxPrice Of the cheapest variant, minor units of currency; -1 is no limit
 	MaxPrice *int64 `form:"maxPrice,omitempty" json:"maxPrice,omitempty"`
 
-	// InStock true: only what can be sold now
+	// InStock true: only products that can be sold now
 	InStock *bool                  `form:"inStock,omitempty" json:"inStock,omitempty"`
 	Sort    ListProductsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 
@@ -1466,7 +1466,7 @@ type ListProductsParams struct {
 	// Status Other than active: staff only
 	Status ListProductsParamsStatus `form:"status,omitempty" json:"status,omitempty"`
 
-	// IfNoneMatch ETags that are known already: 304 if one is the present one
+	// IfNoneMatch ETags that the client has; 304 if one of them is current
 	IfNoneMatch string `json:"If-None-Match,omitempty"`
 }
 
@@ -1484,7 +1484,7 @@ type DeleteProductParams struct {
 
 // GetProductParams defines parameters for GetProduct.
 type GetProductParams struct {
-	// IfNoneMatch ETags that are known already: 304 if one is the present one
+	// IfNoneMatch ETags that the client has; 304 if one of them is current
 	IfNoneMatch string `json:"If-None-Match,omitempty"`
 }
 
@@ -1496,13 +1496,13 @@ type ReplaceProductParams struct {
 
 // GetStockParams defines parameters for GetStock.
 type GetStockParams struct {
-	// IfNoneMatch ETags that are known already: 304 if one is the present one
+	// IfNoneMatch ETags that the client has; 304 if one of them is current
 	IfNoneMatch string `json:"If-None-Match,omitempty"`
 }
 
 // AdjustStockParams defines parameters for AdjustStock.
 type AdjustStockParams struct {
-	// IdempotencyKey Unique to this change, among yours
+	// IdempotencyKey Unique to this change, among the caller's changes
 	IdempotencyKey string `json:"Idempotency-Key"`
 }
 
@@ -1529,7 +1529,7 @@ type ListUsersParams struct {
 
 // GetUserParams defines parameters for GetUser.
 type GetUserParams struct {
-	// IfNoneMatch ETags that are known already: 304 if one is the present one
+	// IfNoneMatch ETags that the client has; 304 if one of them is current
 	IfNoneMatch string `json:"If-None-Match,omitempty"`
 }
 
@@ -1635,7 +1635,7 @@ type AdjustStockJSONRequestBody = Adjustment
 type SetRolesJSONRequestBody = SetRolesRequest
 
 // GetJWKS: Public keys of access tokens.
-// A JWK set (RFC 7517). A new key is here for two minutes before it signs.
+// A JWK set (RFC 7517). A new key is published two minutes before its first signature.
 //
 //	GET /.well-known/jwks.json
 func (c *Client) GetJWKS(ctx context.Context) (*Answer[JWKS], error) {
@@ -1643,8 +1643,8 @@ func (c *Client) GetJWKS(ctx context.Context) (*Answer[JWKS], error) {
 	return call[JWKS](ctx, c, r)
 }
 
-// ForgotPassword: Ask for a mail to set a new password.
-// The answer is the same whether there is an account or not.
+// ForgotPassword: Request a mail to set a new password.
+// The answer is the same whether or not there is an account.
 //
 //	POST /api/v1/auth/forgot-password
 func (c *Client) ForgotPassword(ctx context.Context, body ForgotPasswordRequest) (*Answer[struct{}], error) {
@@ -1663,7 +1663,7 @@ func (c *Client) Login(ctx context.Context, body LoginRequest) (*Answer[SignedIn
 }
 
 // Logout: Sign out.
-// Ends the session of the refresh token, and the caller's own. What is over already is no error.
+// Ends the session of the refresh token, and the caller's own. A session that has ended already is no error.
 //
 //	POST /api/v1/auth/logout
 func (c *Client) Logout(ctx context.Context, body LogoutRequest) (*Answer[struct{}], error) {
@@ -1673,7 +1673,7 @@ func (c *Client) Logout(ctx context.Context, body LogoutRequest) (*Answer[struct
 }
 
 // Refresh: Exchange a refresh token.
-// A refresh token serves once. One that comes again ends its session for everybody who holds it.
+// A refresh token is valid once; the answer has the next one. Its reuse ends the session.
 //
 //	POST /api/v1/auth/refresh
 func (c *Client) Refresh(ctx context.Context, body RefreshRequest) (*Answer[SignedIn], error) {
@@ -1683,7 +1683,7 @@ func (c *Client) Refresh(ctx context.Context, body RefreshRequest) (*Answer[Sign
 }
 
 // Register: Register a customer.
-// Sends a mail that proves the mailbox. While nobody has proved it, several registrations may stand for one mailbox; the one whose mail is answered first has it.
+// Sends a mail that proves the mailbox. Until then, several accounts may be registered for one mailbox; the one whose token is used first gets it.
 //
 //	POST /api/v1/auth/register
 func (c *Client) Register(ctx context.Context, body RegisterRequest) (*Answer[User], error) {
@@ -1703,7 +1703,7 @@ func (c *Client) ResetPassword(ctx context.Context, body ResetPasswordRequest) (
 }
 
 // VerifyEmail: Prove a mailbox with the token from the mail.
-// Also moves an account to the mailbox that it asked for.
+// Also confirms a change of the account's email address.
 //
 //	POST /api/v1/auth/verify-email
 func (c *Client) VerifyEmail(ctx context.Context, body VerifyEmailRequest) (*Answer[struct{}], error) {
@@ -1721,7 +1721,7 @@ func (c *Client) CreateCart(ctx context.Context, body CreateCartRequest) (*Answe
 	return call[Cart](ctx, c, r)
 }
 
-// GetMyCart: The customer's own cart, made if need be.
+// GetMyCart: The customer's own cart; created if there is none.
 //
 //	GET /api/v1/carts/mine
 func (c *Client) GetMyCart(ctx context.Context, params GetMyCartParams) (*Answer[Cart], error) {
@@ -1747,7 +1747,7 @@ func (c *Client) ClaimCart(ctx context.Context, id string) (*Answer[Cart], error
 	return call[Cart](ctx, c, r)
 }
 
-// AddCartCoupon: Use a coupon.
+// AddCartCoupon: Add a coupon.
 //
 //	POST /api/v1/carts/{id}/coupons
 func (c *Client) AddCartCoupon(ctx context.Context, id string, body AddCouponRequest, params AddCartCouponParams) (*Answer[Cart], error) {
@@ -1757,7 +1757,7 @@ func (c *Client) AddCartCoupon(ctx context.Context, id string, body AddCouponReq
 	return call[Cart](ctx, c, r)
 }
 
-// RemoveCartCoupon: Stop using a coupon.
+// RemoveCartCoupon: Remove a coupon.
 //
 //	DELETE /api/v1/carts/{id}/coupons/{code}
 func (c *Client) RemoveCartCoupon(ctx context.Context, id string, code string, params RemoveCartCouponParams) (*Answer[Cart], error) {
@@ -1785,7 +1785,7 @@ func (c *Client) SetCartItem(ctx context.Context, id string, sku string, body Se
 	return call[Cart](ctx, c, r)
 }
 
-// SetCartShipping: Say where the cart goes, and how.
+// SetCartShipping: Set the shipping address and the shipping option.
 //
 //	PUT /api/v1/carts/{id}/shipping
 func (c *Client) SetCartShipping(ctx context.Context, id string, body SetShippingRequest, params SetCartShippingParams) (*Answer[Cart], error) {
@@ -1862,7 +1862,7 @@ func (c *Client) ListDeadLetters(ctx context.Context, app string, params ListDea
 	return call[DeadLetterList](ctx, c, r)
 }
 
-// DiscardDeadLetter: Give an event up.
+// DiscardDeadLetter: Discard a dead letter.
 //
 //	DELETE /api/v1/dead-letters/{app}/{id}
 func (c *Client) DiscardDeadLetter(ctx context.Context, app string, id string) (*Answer[struct{}], error) {
@@ -1941,8 +1941,8 @@ func (c *Client) ReplaceAddress(ctx context.Context, id string, body Address) (*
 	return call[SavedAddress](ctx, c, r)
 }
 
-// ChangeEmail: Ask for a mail to a new mailbox, which becomes the account's when it is answered.
-// The token from the mail goes to verify-email. The answer is the same whether somebody has the mailbox or not.
+// ChangeEmail: Request a change of the email address; a mail to the new mailbox confirms it.
+// The token from the mail goes to verify-email. The answer is the same whether or not another account has the mailbox.
 //
 //	POST /api/v1/me/email
 func (c *Client) ChangeEmail(ctx context.Context, body ChangeEmailRequest) (*Answer[struct{}], error) {
@@ -1986,7 +1986,7 @@ func (c *Client) SendVerification(ctx context.Context) (*Answer[struct{}], error
 	return call[struct{}](ctx, c, r)
 }
 
-// ListOrders: List one's own orders, staff all.
+// ListOrders: List the caller's orders; staff list all.
 //
 //	GET /api/v1/orders
 func (c *Client) ListOrders(ctx context.Context, params ListOrdersParams) (*Answer[OrderList], error) {
@@ -2037,7 +2037,7 @@ func (c *Client) GetOrderEvents(ctx context.Context, id string, params GetOrderE
 	return call[[]Fact](ctx, c, r)
 }
 
-// CreateFulfilment: Send lines of an order, and capture their share.
+// CreateFulfilment: Ship lines of an order, and capture their share.
 //
 //	POST /api/v1/orders/{id}/fulfilments
 func (c *Client) CreateFulfilment(ctx context.Context, id string, body CreateFulfilmentRequest, params CreateFulfilmentParams) (*Answer[Order], error) {
@@ -2055,7 +2055,7 @@ func (c *Client) DeliverFulfilment(ctx context.Context, id string, fid string) (
 	return call[Order](ctx, c, r)
 }
 
-// CreateRefund: Give money back.
+// CreateRefund: Refund money.
 //
 //	POST /api/v1/orders/{id}/refunds
 func (c *Client) CreateRefund(ctx context.Context, id string, body CreateRefundRequest, params CreateRefundParams) (*Answer[Order], error) {
@@ -2065,7 +2065,7 @@ func (c *Client) CreateRefund(ctx context.Context, id string, body CreateRefundR
 	return call[Order](ctx, c, r)
 }
 
-// RequestReturn: Ask to send lines back.
+// RequestReturn: Request a return.
 //
 //	POST /api/v1/orders/{id}/returns
 func (c *Client) RequestReturn(ctx context.Context, id string, body RequestReturnRequest, params RequestReturnParams) (*Answer[Order], error) {
@@ -2150,7 +2150,7 @@ func (c *Client) GetReadOnly(ctx context.Context) (*Answer[Mode], error) {
 	return call[Mode](ctx, c, r)
 }
 
-// SetReadOnly: Make the shop read-only, or end it.
+// SetReadOnly: Make the shop read-only, or writable again.
 //
 //	PUT /api/v1/read-only
 func (c *Client) SetReadOnly(ctx context.Context, body SetReadOnlyRequest) (*Answer[Mode], error) {
@@ -2189,7 +2189,7 @@ func (c *Client) GetStockHistory(ctx context.Context, sku string, params GetStoc
 }
 
 // ListUsers: Find users, the newest first.
-// A page may hold fewer than asked for, even none, and still not be the last: go on until nextCursor is null.
+// A page may have fewer items than the limit, even none, and still not be the last: continue until nextCursor is null.
 //
 //	GET /api/v1/users
 func (c *Client) ListUsers(ctx context.Context, params ListUsersParams) (*Answer[UserList], error) {
@@ -2210,7 +2210,7 @@ func (c *Client) GetUser(ctx context.Context, id string, params GetUserParams) (
 }
 
 // ListUserEvents: What happened to a user's account, the newest first.
-// Who did what and when, by ids. It stays when the account is deleted. What stands here last may not have come to pass.
+// Who did what and when, by ids. It outlives the account. After a crash, its last event may describe a change that was not made.
 //
 //	GET /api/v1/users/{id}/events
 func (c *Client) ListUserEvents(ctx context.Context, id string, params ListUserEventsParams) (*Answer[UserEventList], error) {
@@ -2220,8 +2220,8 @@ func (c *Client) ListUserEvents(ctx context.Context, id string, params ListUserE
 	return call[UserEventList](ctx, c, r)
 }
 
-// SetRoles: Give a user exactly these roles.
-// Access tokens issued before say the former roles until they expire, ten minutes at most.
+// SetRoles: Set the roles of a user.
+// Access tokens that were issued before have the former roles until they expire, after ten minutes at most.
 //
 //	PUT /api/v1/users/{id}/roles
 func (c *Client) SetRoles(ctx context.Context, id string, body SetRolesRequest, params SetRolesParams) (*Answer[User], error) {

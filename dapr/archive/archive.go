@@ -19,7 +19,7 @@ import (
 )
 
 // An archive is a gzip file with lines of JSON: a Header; for each app, a line with its name and the stream of its
-// items (see package moving); and a Trailer.
+// items (see internal/transfer); and a Trailer.
 const (
 	format  = "haberdash-shop"
 	version = 1

@@ -99,7 +99,7 @@ func writeLog(b *testing.B, store sidecar.State, name string, from, to, perCommi
 	require.NoError(b, err)
 	var items []sidecar.Item
 	for n := from; n <= to; n++ {
-		c := commitlog.Commit{Writer: fmt.Sprint("bench", n), Before: uint64((n - 1) * perCommit)}
+		c := commitlog.Commit{Attempt: fmt.Sprint("bench", n), Before: uint64((n - 1) * perCommit)}
 		for i := range perCommit {
 			k := (n-1)*perCommit + i
 			e := commitlog.Event{
@@ -184,7 +184,7 @@ func BenchmarkLists(b *testing.B) {
 	for range entries / perCommit {
 		_, err := p.Do(b.Context(), []string{projection.ListID("all")}, func(tx *commitlog.Tx[int]) error {
 			for range perCommit {
-				tx.Note(projection.ListID("all"), "listed", map[string]string{"order": "26f2fzk2hkg3iacuqvuoslitv7xyzabc"})
+				tx.EmitInternal(projection.ListID("all"), "listed", map[string]string{"order": "26f2fzk2hkg3iacuqvuoslitv7xyzabc"})
 			}
 			return nil
 		})

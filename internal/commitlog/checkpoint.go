@@ -115,8 +115,8 @@ func (p *Partition[S]) markClean(written map[string]*aggregate[S]) {
 	}
 }
 
-// evictClean removes clean aggregates from memory until it has no more than Options.Warm. Any of them will do, and the
-// order of a map is random enough. Only the writer calls it, between batches.
+// evictClean removes clean aggregates from memory until it has no more than Options.Warm. It chooses them at random: in
+// the order of a Go map. Only the writer calls it, between batches.
 func (p *Partition[S]) evictClean() {
 	if p.opts.Resident {
 		return

@@ -120,8 +120,8 @@ func (t *Tx[S]) Now() time.Time { return t.now }
 // Emit adds an event. data is encoded as JSON.
 func (t *Tx[S]) Emit(id, eventType string, data any) { t.addEvent(id, eventType, data, false) }
 
-// Note adds an index event: it is applied like any other, but not published.
-func (t *Tx[S]) Note(id, eventType string, data any) { t.addEvent(id, eventType, data, true) }
+// EmitInternal adds an internal event: it is applied like any other, but not published.
+func (t *Tx[S]) EmitInternal(id, eventType string, data any) { t.addEvent(id, eventType, data, true) }
 
 // find returns an aggregate as it is after all events so far, or nil if it is not in memory. uncommitted is true if the
 // last event is not committed yet; aggregate.commit is then the commit before it.

@@ -28,8 +28,8 @@ func (p *Partition[S]) AwaitCursor(ctx context.Context, follower string) (commit
 	}
 }
 
-// cursorInterval is how often at most a follower stores its cursor while it processes commits. A crash repeats the
-// commits since.
+// cursorInterval is the shortest time between two writes of a cursor while a follower processes commits. A crash
+// repeats the commits since.
 const cursorInterval = 200 * time.Millisecond
 
 // cursor is how far a follower has come in the log.
@@ -51,7 +51,8 @@ func (p *Partition[S]) openCursor(ctx context.Context, follower string) (*cursor
 // behind tells whether the stored cursor is behind.
 func (c *cursor) behind() bool { return c.stored < c.commit }
 
-// save stores the cursor if it is behind. It outlives ctx, so that a regular end repeats nothing.
+// save stores the cursor if it is behind. It does so even if ctx has ended, so that a
+// regular restart repeats nothing.
 func (c *cursor) save(ctx context.Context) {
 	if !c.behind() {
 		return

@@ -36,7 +36,7 @@ type Event struct {
 	At        time.Time       `json:"at"`
 	Data      json.RawMessage `json:"d,omitempty"`
 	Prev      uint64          `json:"p,omitempty"` // the commit of the aggregate's previous event, 0 if there is none
-	Internal  bool            `json:"i,omitempty"` // an index event, which is not published: see Tx.Note
+	Internal  bool            `json:"i,omitempty"` // not published: see Tx.EmitInternal
 
 	commit uint64 // the event's commit, of events that History returns
 }
@@ -51,10 +51,10 @@ func (e Event) Decode(v any) error {
 
 // Commit is one entry of the log.
 type Commit struct {
-	N      uint64  `json:"-"` // from the key
-	Writer string  `json:"w"` // unique to one attempt to commit, so that a writer recognises its own commit
-	Before uint64  `json:"b"` // how many events the log had published before this commit: see Published
-	Events []Event `json:"e"`
+	N       uint64  `json:"-"` // from the key
+	Attempt string  `json:"w"` // random id of the attempt to commit, so that a writer recognises its own commit
+	Before  uint64  `json:"b"` // how many events before this commit are published
+	Events  []Event `json:"e"`
 }
 
 // Published returns the commit's events that are not Internal, as other services see them. Their positions follow from

@@ -67,7 +67,7 @@ func (p *Partition[S]) commitOfPosition(ctx context.Context, position uint64) (u
 	if position > published {
 		return head + 1, nil
 	}
-	low, high := uint64(1), head+1 // low begins before the position, high does not
+	low, high := uint64(1), head+1 // commit low begins before the position, commit high does not
 	if len(recent) > 0 {
 		// The last of the recent commits that begins before the position.
 		i := sort.Search(len(recent), func(i int) bool { return recent[i].Before >= position })

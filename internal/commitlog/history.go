@@ -2,13 +2,13 @@ package commitlog
 
 import "context"
 
-// Mark is a place in the history of an aggregate, before one of its events. The zero Mark is the end of the history.
+// Mark is a position in the history of an aggregate, before one of its events. The zero Mark is the end of the history.
 type Mark struct {
 	Seq    uint64 `json:"s"` // of the event
 	Commit uint64 `json:"n"` // of the event
 }
 
-// Mark is the place before an event that History has returned.
+// Mark is the position before an event that History has returned.
 func (e Event) Mark() Mark { return Mark{e.Seq, e.commit} }
 
 // History lists events of an aggregate, newest first: those before sequence number before (0: all), at most limit. It
@@ -17,10 +17,10 @@ func (p *Partition[S]) History(ctx context.Context, id string, before uint64, li
 	return p.HistoryBefore(ctx, id, Mark{Seq: before}, limit)
 }
 
-// HistoryBefore lists the events before a place, newest first and at most limit. However far back the place is, it
-// reads only the commits of these events.
-func (p *Partition[S]) HistoryBefore(ctx context.Context, id string, place Mark, limit int) ([]Event, error) {
-	n := place.Commit
+// HistoryBefore lists the events before a position, newest first and at most limit. However far back the position is,
+// it reads only the commits of these events.
+func (p *Partition[S]) HistoryBefore(ctx context.Context, id string, before Mark, limit int) ([]Event, error) {
+	n := before.Commit
 	if n == 0 || n > p.Head() {
 		_, err := p.Do(ctx, []string{id}, func(tx *Tx[S]) error {
 			_, n = tx.Last(id)
@@ -42,7 +42,7 @@ func (p *Partition[S]) HistoryBefore(ctx context.Context, id string, place Mark,
 			if e.Aggregate != id {
 				continue
 			}
-			if (place.Seq == 0 || e.Seq < place.Seq) && len(events) < limit {
+			if (before.Seq == 0 || e.Seq < before.Seq) && len(events) < limit {
 				e.commit = n
 				events = append(events, e)
 			}

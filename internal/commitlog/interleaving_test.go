@@ -196,7 +196,7 @@ func playSchedule(t *testing.T, seed uint64) {
 				return errSoldOut
 			}
 			tx.Emit("stock", "added", map[string]any{"K": key, "N": 1})
-			tx.Note("hold/"+key, "added", map[string]any{"K": key, "N": 1})
+			tx.EmitInternal("hold/"+key, "added", map[string]any{"K": key, "N": 1})
 			return nil
 		})
 		if err == nil {
@@ -210,7 +210,7 @@ func playSchedule(t *testing.T, seed uint64) {
 	// count adds one without asking whether it has done so before: exactly once if it is acknowledged, else at most once.
 	count := func(p *commitlog.Partition[ledger], key string) {
 		_, err := p.Do(ctx, []string{"counter"}, func(tx *commitlog.Tx[ledger]) error {
-			tx.Note("counter", "added", map[string]any{"K": key, "N": 1})
+			tx.EmitInternal("counter", "added", map[string]any{"K": key, "N": 1})
 			return nil
 		})
 		if err == nil {

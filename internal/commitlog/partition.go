@@ -143,7 +143,8 @@ func (p *Partition[S]) Head() uint64 {
 	return p.head
 }
 
-// Published is the number of events that the log has published up to its head, which is the position of the last one.
+// Published is the position of the last event up to the head that other services receive. The publisher may still be
+// behind it.
 func (p *Partition[S]) Published() uint64 {
 	p.mu.RLock()
 	defer p.mu.RUnlock()

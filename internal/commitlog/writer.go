@@ -73,19 +73,19 @@ func (p *Partition[S]) processBatch(ctx context.Context, batch []*command[S]) (r
 		d, err := p.decideBatch(ctx, batch)
 		if err == nil {
 			var final bool
-			if final, err = p.finalise(ctx, d); err == nil && !final {
+			if final, err = p.commitAndAnswer(ctx, d); err == nil && !final {
 				continue // another writer has committed: decide again, after its commits
 			}
 		}
 		if err == nil {
 			return d.rest
 		}
-		definite := errors.Is(err, ErrCorrupt) || errors.Is(err, ErrNewer)
-		if time.Since(started) < p.opts.Patience && !definite && !errors.Is(err, ErrUnknown) {
+		permanent := errors.Is(err, ErrCorrupt) || errors.Is(err, ErrNewer)
+		if time.Since(started) < p.opts.Patience && !permanent && !errors.Is(err, ErrUnknown) {
 			time.Sleep(20 * time.Millisecond)
 			continue
 		}
-		if !definite {
+		if !permanent {
 			err = fmt.Errorf("%w: %w", ErrUnknown, err)
 		}
 		// The commands in the queue have waited as long. If each of them waited for the store again, the last would
@@ -155,9 +155,10 @@ func (p *Partition[S]) decideBatch(ctx context.Context, batch []*command[S]) (*d
 	return d, nil
 }
 
-// finalise commits the events of a decision, or, if it has none, checks that the log still ends where it was made. Then
-// it answers the commands. It returns false if another writer has committed, so that the batch must be decided again.
-func (p *Partition[S]) finalise(ctx context.Context, d *decision[S]) (bool, error) {
+// commitAndAnswer commits the events of a decision, or, if it has none, checks that the log still ends where it was
+// made. Then it answers the commands. It returns false if another writer has committed, so that the batch must be
+// decided again.
+func (p *Partition[S]) commitAndAnswer(ctx context.Context, d *decision[S]) (bool, error) {
 	if len(d.events) == 0 {
 		if err := p.sync(ctx); err != nil {
 			return false, err
@@ -166,7 +167,7 @@ func (p *Partition[S]) finalise(ctx context.Context, d *decision[S]) (bool, erro
 			return false, nil
 		}
 	} else {
-		c := Commit{N: d.head + 1, Writer: rand.Text(), Before: p.published, Events: d.events}
+		c := Commit{N: d.head + 1, Attempt: rand.Text(), Before: p.published, Events: d.events}
 		created, err := p.createCommit(ctx, c)
 		if err != nil {
 			return false, err

@@ -68,8 +68,8 @@ func KindOf(status int) Kind {
 // to body.lines[0].quantity (see httpx.NewProblem). Locations in other parts of a request begin with the part:
 // header.Idempotency-Key, query.limit, path.sku (see Relocate).
 type Field struct {
-	Location string `json:"location" doc:"Where the wrong value stands, for example body.quantity"`
-	Message  string `json:"message" doc:"What is wrong with it"`
+	Location string `json:"location" doc:"The location of the invalid value, for example body.quantity"`
+	Message  string `json:"message" doc:"Why the value is wrong"`
 }
 
 // Error is an error that the client sees. Make it with New. The methods that add something return a changed copy.

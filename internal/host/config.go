@@ -21,7 +21,7 @@ type Config struct {
 	DaprAPIToken string        `env:"DAPR_API_TOKEN" secret:"true"`
 	LogLevel     string        `env:"LOG_LEVEL" envDefault:"info"`
 	SecretBundle string        `env:"SECRET_BUNDLE"`              // see daprd.Options
-	MoveIn       Switch        `env:"MOVE_IN" envDefault:"off"`   // on: the service imports data and does nothing else
+	ImportOnly   Switch        `env:"MOVE_IN" envDefault:"off"`   // on: the service imports data and does nothing else
 	Rebuild      Switch        `env:"REBUILD" envDefault:"off"`   // on: the service first rebuilds its documents
 	LeaveTime    time.Duration `env:"LEAVE_TIME" envDefault:"0s"` // see httpserver.Options
 }

@@ -8,7 +8,7 @@
 //		log, err := host.OpenLog(ctx, h, roster.OrdersLog, …) // with its feed, audit, export and publisher
 //		s := New(Deps{…})
 //		h.Consume(s.consumer)                              // the events of other apps
-//		h.Go("lifecycles", s.Lifecycles)                   // background work
+//		h.Go("lifecycle", s.lifecycle.StartFromLog)        // background work
 //		s.Mount(h.API)                                     // routes
 //		return nil
 //	}
@@ -151,11 +151,11 @@ func (h *Host) serve(ctx context.Context, run Run) error {
 // wire calls run. With MOVE_IN=on it adds only the import of data, because the service itself would change the store
 // during the import, publish events again, and send mail again.
 func (h *Host) wire(run Run) error {
-	if h.Config.MoveIn {
+	if h.Config.ImportOnly {
 		if h.API != nil {
 			transfer.MountImport(h.API, h.App, h.State())
 		}
-		h.Log.Info().Msg("imports data into its store, and does nothing else")
+		h.Log.Info().Msg("import mode (MOVE_IN=on): the service accepts an import of data and does nothing else")
 		return nil
 	}
 	if h.API != nil {
@@ -201,7 +201,7 @@ func newHost(app string, config Config, o options, log zerolog.Logger, client *d
 		AppToken: config.AppAPIToken, LeaveTime: config.LeaveTime, Log: log, Registry: registry,
 	}
 	if o.public {
-		settings = Facing(settings)
+		settings = PublicServerOptions(settings)
 		BoundMemory()
 	}
 	server := httpserver.New(settings)
@@ -233,8 +233,8 @@ func FetchKeys(inv sidecar.Invoker) func(context.Context) (identity.JWKS, error)
 	}
 }
 
-// Facing adapts the options of a server for a public service, whose clients may be slow or hostile.
-func Facing(o httpserver.Options) httpserver.Options {
+// PublicServerOptions adapts the options of a server for a public service, whose clients may be slow or hostile.
+func PublicServerOptions(o httpserver.Options) httpserver.Options {
 	o.AppToken, o.WriteTimeout, o.MaxIdleConns = "", time.Minute, maxIdleConnections
 	return o
 }

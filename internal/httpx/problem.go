@@ -19,8 +19,8 @@ type Problem struct {
 	Type    string         `json:"type" doc:"Stable URI that names the problem" example:"https://haberdash.dev/problems/out-of-stock"`
 	Title   string         `json:"title" doc:"The HTTP status in words"`
 	Status  int            `json:"status" doc:"The HTTP status"`
-	Detail  string         `json:"detail,omitempty" doc:"What went wrong, in a sentence"`
-	Errors  []fault.Field  `json:"errors,omitempty" doc:"The inputs that are wrong"`
+	Detail  string         `json:"detail,omitempty" doc:"The problem in one sentence"`
+	Errors  []fault.Field  `json:"errors,omitempty" doc:"The invalid inputs"`
 	Members map[string]any `json:"-"`
 	_       struct{}       `additionalProperties:"true"`
 

@@ -48,8 +48,8 @@ type App struct {
 	ID   string
 	Port int // on which the app listens by default
 	// Public lists the address patterns that the gateway routes to the app, in the syntax of chi: a final "/*" matches
-	// every path below. The public reaches at most the dead letters of an app without patterns, and orders can be
-	// placed without it.
+	// every path below. For an app without patterns the gateway routes at most its dead letters, and placing an
+	// order does not need the app.
 	Public []string
 	// Logs lists the logs that the app keeps.
 	Logs []Log

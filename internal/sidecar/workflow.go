@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// ErrGone means that no running workflow has the id.
-var ErrGone = errors.New("sidecar: no running workflow has this id")
+// ErrNotRunning means that no running workflow has the id.
+var ErrNotRunning = errors.New("sidecar: no running workflow has this id")
 
 // WorkflowStatus is the status of an instance of a workflow.
 type WorkflowStatus string
@@ -31,7 +31,7 @@ type Workflows interface {
 	// the second, the workflow runs a second time. Each action of a workflow must therefore be safe to repeat.
 	Start(ctx context.Context, name, id string, input any) error
 	// Raise sends an event to a running instance. The instance stores it until its function receives it; each event
-	// is received by one Wait. Raise returns ErrGone if no instance with this id runs. After another error the event
+	// is received by one Wait. Raise returns ErrNotRunning if no instance with this id runs. After another error the event
 	// may arrive all the same, and twice if the caller repeats the call. Events that an instance has not received
 	// when it ends are lost.
 	Raise(ctx context.Context, id, event string) error
@@ -56,7 +56,7 @@ type Workflow func(w WorkflowContext) error
 type WorkflowContext interface {
 	// ID returns the id that the instance was started with.
 	ID() string
-	// Input decodes the input that Start, or the last Again, was given.
+	// Input decodes the input that Start, or the last ContinueAsNew, was given.
 	Input(v any) error
 	// Now returns the time of the last outcome that the function has received. It is the same in each replay.
 	Now() time.Time
@@ -67,10 +67,10 @@ type WorkflowContext interface {
 	// Wait waits for an event, at most d, and returns whether it came. An event that was raised before is received at
 	// once. If d is zero or negative, Wait receives only such an event.
 	Wait(event string, d time.Duration) (got bool, err error)
-	// Again makes the instance start over when its function returns nil: with this input and an empty history, but
+	// ContinueAsNew makes the instance start over when its function returns nil: with this input and an empty history, but
 	// with the events that it has not received. A workflow with a loop must call it now and then: each round makes
 	// later steps slower, and a history of 4 MB stops the instance.
-	Again(input any)
+	ContinueAsNew(input any)
 }
 
 // Activity performs an action of a workflow. in is the JSON of the input that Call was given; the result is stored as

@@ -13,7 +13,7 @@ import (
 
 type createCartInput struct {
 	Body *struct {
-		Currency string `json:"currency,omitempty" pattern:"^[A-Z]{3}$" doc:"ISO 4217 code; EUR if left out"`
+		Currency string `json:"currency,omitempty" pattern:"^[A-Z]{3}$" doc:"ISO 4217 code; EUR if missing"`
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 // ChangePath names a cart that is to be changed, and the version that the client has read.
 type ChangePath struct {
 	CartPath
-	IfMatch string `header:"If-Match" mandatory:"true" maxLength:"1024" doc:"The cart's ETag"`
+	IfMatch string `header:"If-Match" mandatory:"true" maxLength:"1024" doc:"The ETag of the cart"`
 }
 
 // change applies a change to a cart that the caller may see, if its version is the one that the client has read. skus

@@ -16,7 +16,7 @@ type setShippingInput struct {
 	Body struct {
 		Address contract.Address `json:"address"`
 
-		Option string `json:"option,omitempty" maxLength:"64" doc:"Id of a shipping option; the cheapest if left out"`
+		Option string `json:"option,omitempty" maxLength:"64" doc:"Id of a shipping option; the cheapest if missing"`
 	}
 }
 
@@ -51,7 +51,7 @@ type ShippingOption struct {
 type shippingOptionsInput struct {
 	CartPath
 	httpx.Page
-	Country string `query:"country" pattern:"^([A-Z]{2})?$" doc:"ISO 3166-1 alpha-2; the cart's address if left out"`
+	Country string `query:"country" pattern:"^([A-Z]{2})?$" doc:"ISO 3166-1 alpha-2; the country of the cart's address if missing"`
 }
 
 type shippingOptionsOutput struct{ Body httpx.List[ShippingOption] }

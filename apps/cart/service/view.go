@@ -28,7 +28,7 @@ type CartItem struct {
 // Warning is a message to the buyer.
 type Warning struct {
 	Code    string `json:"code" enum:"price-changed,not-enough-stock,not-sold,quantity-reduced,line-dropped,coupon-not-applicable,address-missing,shipping-option-changed"`
-	SKU     string `json:"sku,omitempty" doc:"The article, where it concerns one"`
+	SKU     string `json:"sku,omitempty" doc:"The article, if the warning concerns one"`
 	Message string `json:"message"`
 }
 
@@ -45,7 +45,7 @@ type Cart struct {
 	Tax             money.Money       `json:"tax"`
 	Total           money.Money       `json:"total"`
 	ShippingAddress *contract.Address `json:"shippingAddress,omitempty"`
-	ShippingOption  string            `json:"shippingOption,omitempty" doc:"The one that shipping is the price of"`
+	ShippingOption  string            `json:"shippingOption,omitempty" doc:"The option that the price in shipping is for"`
 	Warnings        []Warning         `json:"warnings" nullable:"false"`
 }
 
@@ -86,14 +86,14 @@ func pricingWarnings(c cart.Snapshot, q pricing.Quote) (warnings []cart.Warning)
 	}
 	for _, code := range q.Unused {
 		warnings = append(warnings, cart.Warning{Code: "coupon-not-applicable",
-			Message: "The coupon " + code + " gives nothing on this cart as it is."})
+			Message: "The coupon " + code + " has no effect on this cart."})
 	}
 	if c.Address == nil {
 		warnings = append(warnings, cart.Warning{Code: "address-missing",
-			Message: "Shipping and tax are not included yet: say where the cart goes."})
+			Message: "Shipping and tax are not included yet: enter a shipping address."})
 	} else if c.Option != "" && c.Option != q.Option {
 		warnings = append(warnings, cart.Warning{Code: "shipping-option-changed",
-			Message: "The way of shipping you chose is not on offer for this cart any more."})
+			Message: "The shipping option that you chose is no longer offered for this cart."})
 	}
 	return warnings
 }

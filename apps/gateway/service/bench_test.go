@@ -59,7 +59,8 @@ func BenchmarkForwardedRead(b *testing.B) {
 		Config: service.Config{CacheMegabytes: 1}, Invoker: client, Log: zerolog.Nop(),
 	})
 	require.NoError(b, err)
-	server := httpserver.New(host.Facing(httpserver.Options{Log: zerolog.Nop(), Registry: prometheus.NewRegistry()}))
+	server := httpserver.New(host.PublicServerOptions(
+		httpserver.Options{Log: zerolog.Nop(), Registry: prometheus.NewRegistry()}))
 	g.Mount(server, client.Healthy)
 	front := httptest.NewServer(server.Router)
 	defer front.Close()

@@ -53,7 +53,8 @@ func serveFlooded() error {
 	if err != nil {
 		return err
 	}
-	server := httpserver.New(host.Facing(httpserver.Options{Log: zerolog.Nop(), Registry: prometheus.NewRegistry()}))
+	server := httpserver.New(host.PublicServerOptions(
+		httpserver.Options{Log: zerolog.Nop(), Registry: prometheus.NewRegistry()}))
 	g.Mount(server, func(context.Context) error { return nil })
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

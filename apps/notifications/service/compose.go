@@ -22,7 +22,7 @@ import (
 type composer func(context.Context, []contract.Event) ([]mail.Message, error)
 
 // errBadData means that an event can never be made into a mail.
-var errBadData = errors.New("the event is not understood")
+var errBadData = errors.New("the data of the event is invalid")
 
 // skip counts an event whose mail is not needed any more.
 func (s *Service) skip(ctx context.Context, event contract.Event) {

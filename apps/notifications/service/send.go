@@ -26,10 +26,10 @@ const (
 	sendConcurrency = 8
 )
 
-// send makes a handler that sends the mail of an event, at least once. It marks the mail as sent after it has sent it:
-// the other way round, a crash in between would lose the mail. If the mail is sent twice as a file, the second file
-// replaces the first, because both have the same name.
-func (s *Service) send(compose composer) consumer.Handler {
+// mailHandler makes a handler that sends the mail of an event, at least once. It marks the mail as sent after it has
+// sent it: the other way round, a crash in between would lose the mail. If the mail is sent twice as a file, the second
+// file replaces the first, because both have the same name.
+func (s *Service) mailHandler(compose composer) consumer.Handler {
 	return func(ctx context.Context, event contract.Event) error {
 		// A broker may deliver an event again while it is being handled. The second delivery waits for the first.
 		_, err, _ := s.deliveries.Do(event.ID, func() (any, error) {
@@ -67,8 +67,8 @@ func (s *Service) sendUnlessSent(ctx context.Context, event contract.Event, comp
 	return nil
 }
 
-// sendBatch is send for several events. It calls the store twice in all.
-func (s *Service) sendBatch(compose composer) consumer.BatchHandler {
+// mailBatchHandler is mailHandler for several events. It calls the store twice in all.
+func (s *Service) mailBatchHandler(compose composer) consumer.BatchHandler {
 	return func(ctx context.Context, events []contract.Event) error {
 		messages, err := compose(ctx, events)
 		if err != nil {

@@ -41,13 +41,13 @@ func New(d Deps) *Service {
 	emailChanged := func(name, _ string) (letters.Letter, error) { return d.Letters.EmailChanged(name) }
 	s.consumer = consumer.New(consumer.Options{
 		State: d.State, Fetch: consumer.FetchFrom(d.Invoker), Now: d.Now,
-		Batches: map[string]consumer.BatchHandler{contract.OrderConfirmed: s.sendBatch(s.composeOrderMails)},
+		Batches: map[string]consumer.BatchHandler{contract.OrderConfirmed: s.mailBatchHandler(s.composeOrderMails)},
 		Handlers: map[string]consumer.Handler{
-			contract.OrderConfirmed:            s.send(s.composeOrderMails),
-			contract.UserVerificationRequested: s.send(s.composeUserMail(d.Letters.Verify)),
-			contract.UserPasswordResetAsked:    s.send(s.composeUserMail(d.Letters.Reset)),
-			contract.UserEmailChangeAsked:      s.send(s.composeUserMail(d.Letters.ChangeEmail)),
-			contract.UserEmailChanged:          s.send(s.composeUserMail(emailChanged)),
+			contract.OrderConfirmed:            s.mailHandler(s.composeOrderMails),
+			contract.UserVerificationRequested: s.mailHandler(s.composeUserMail(d.Letters.Verify)),
+			contract.UserPasswordResetAsked:    s.mailHandler(s.composeUserMail(d.Letters.Reset)),
+			contract.UserEmailChangeAsked:      s.mailHandler(s.composeUserMail(d.Letters.ChangeEmail)),
+			contract.UserEmailChanged:          s.mailHandler(s.composeUserMail(emailChanged)),
 			contract.UserDeleted:               s.userDeleted,
 		},
 	})

@@ -97,7 +97,7 @@ func (f *fixture) start() {
 	if f.stripe != nil {
 		reader, err := webhook.NewReader(webhookSecret)
 		require.NoError(f.t, err)
-		payments, webhooks = f.stripe, &Webhooks{reader, f.stripe.Look}
+		payments, webhooks = f.stripe, &Webhooks{reader, f.stripe.ReadAuthorisation}
 	}
 	f.service, err = New(Deps{State: state, Invoker: f.mesh, Workflows: f.workflows, Log: log, ReadModel: readModel,
 		Payments: payments, Webhooks: webhooks, Now: f.now, NewID: rand.Text, Secret: "test", InvoiceYears: 10,

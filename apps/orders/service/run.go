@@ -107,5 +107,5 @@ func connectProvider(ctx context.Context, h *host.Host, c Config) (payment.Provi
 	if err != nil {
 		return nil, nil, err
 	}
-	return provider, &Webhooks{reader, provider.Look}, nil
+	return provider, &Webhooks{reader, provider.ReadAuthorisation}, nil
 }

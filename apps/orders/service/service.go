@@ -1,7 +1,7 @@
-// Package service wires the orders service. Its rooms are packages:
+// Package service wires the orders service. Its parts are packages:
 //
 //	placement   places orders and decides them
-//	lifecycle   does what placed orders owe
+//	lifecycle   completes the duties of placed orders (order.Duties)
 //	payments    calls the payment provider; its adapters are sandbox and stripe
 //	stock       calls catalog about the goods
 //	privacy     seals, opens and erases personal data
@@ -53,8 +53,8 @@ type Deps struct {
 
 // Webhooks are the webhooks of a payment provider.
 type Webhooks struct {
-	Reader *webhook.Reader
-	Look   lifecycle.Look
+	Reader            *webhook.Reader
+	ReadAuthorisation lifecycle.ReadAuthorisation
 }
 
 // Durations are settings of the service.
@@ -63,7 +63,7 @@ type Durations struct {
 	ProviderTimeout time.Duration `env:"PROVIDER_PATIENCE" envDefault:"5s"`
 	// Deadline is the age from which the lifecycle of an undecided order decides it.
 	Deadline time.Duration `env:"ORDER_DEADLINE" envDefault:"10s"`
-	// RejectAfter is the age at which an order is rejected whose payment provider does not answer.
+	// RejectAfter is the age at which an order is rejected if the payment provider does not answer.
 	RejectAfter time.Duration `env:"ORDER_GIVE_UP" envDefault:"15m"`
 	// ReservationTime is how long goods are reserved before catalog asks what became of the order.
 	ReservationTime time.Duration `env:"RESERVATION_TIME" envDefault:"15m"`
@@ -74,7 +74,7 @@ type Durations struct {
 	ReturnsFor time.Duration `env:"RETURNS_FOR" envDefault:"720h"`
 }
 
-// Service places orders, and does what they owe.
+// Service places orders and completes their duties (order.Duties).
 type Service struct {
 	readModel *readmodel.Orders
 	payments  payment.Provider
@@ -102,7 +102,7 @@ func New(d Deps) (*Service, error) {
 		Decider: decider, Personal: personal, IDs: derived, Now: d.Now, ProviderTimeout: d.ProviderTimeout})
 	life := lifecycle.New(lifecycle.Options{Workflows: d.Workflows, Orders: orders, ReadModel: d.ReadModel,
 		Decider: decider,
-		Stock:   goods, Payments: money, Placing: placer.Busy, Now: d.Now, Deadline: d.Deadline,
+		Stock:   goods, Payments: money, PlacementBusy: placer.Busy, Now: d.Now, Deadline: d.Deadline,
 		AuthorisationLife: d.AuthorisationLife, ReturnsFor: d.ReturnsFor})
 	s := &Service{readModel: d.ReadModel, payments: d.Payments, webhooks: d.Webhooks, personal: personal, lifecycle: life}
 	s.routes = routes.New(routes.Options{Orders: orders, ReadModel: d.ReadModel, Placer: placer, Lifecycle: life,
@@ -125,7 +125,7 @@ func (s *Service) Mount(api huma.API) {
 }
 
 func (s *Service) handleWebhook(ctx context.Context, e webhook.Event) error {
-	return s.lifecycle.CheckAuthorisation(ctx, e.OrderID, e.AuthorisationID, s.webhooks.Look)
+	return s.lifecycle.CheckAuthorisation(ctx, e.OrderID, e.AuthorisationID, s.webhooks.ReadAuthorisation)
 }
 
 // userDeleted erases the personal data of a customer whose account is deleted, and the dead letters about them.

@@ -13,7 +13,7 @@ export interface paths {
         };
         /**
          * Public keys of access tokens
-         * @description A JWK set (RFC 7517). A new key is here for two minutes before it signs.
+         * @description A JWK set (RFC 7517). A new key is published two minutes before its first signature.
          */
         get: operations["get-jwks"];
         put?: never;
@@ -34,8 +34,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Ask for a mail to set a new password
-         * @description The answer is the same whether there is an account or not.
+         * Request a mail to set a new password
+         * @description The answer is the same whether or not there is an account.
          */
         post: operations["forgot-password"];
         delete?: never;
@@ -72,7 +72,7 @@ export interface paths {
         put?: never;
         /**
          * Sign out
-         * @description Ends the session of the refresh token, and the caller's own. What is over already is no error.
+         * @description Ends the session of the refresh token, and the caller's own. A session that has ended already is no error.
          */
         post: operations["logout"];
         delete?: never;
@@ -92,7 +92,7 @@ export interface paths {
         put?: never;
         /**
          * Exchange a refresh token
-         * @description A refresh token serves once. One that comes again ends its session for everybody who holds it.
+         * @description A refresh token is valid once; the answer has the next one. Its reuse ends the session.
          */
         post: operations["refresh"];
         delete?: never;
@@ -112,7 +112,7 @@ export interface paths {
         put?: never;
         /**
          * Register a customer
-         * @description Sends a mail that proves the mailbox. While nobody has proved it, several registrations may stand for one mailbox; the one whose mail is answered first has it.
+         * @description Sends a mail that proves the mailbox. Until then, several accounts may be registered for one mailbox; the one whose token is used first gets it.
          */
         post: operations["register"];
         delete?: never;
@@ -152,7 +152,7 @@ export interface paths {
         put?: never;
         /**
          * Prove a mailbox with the token from the mail
-         * @description Also moves an account to the mailbox that it asked for.
+         * @description Also confirms a change of the account's email address.
          */
         post: operations["verify-email"];
         delete?: never;
@@ -185,7 +185,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The customer's own cart, made if need be */
+        /** The customer's own cart; created if there is none */
         get: operations["get-my-cart"];
         put?: never;
         post?: never;
@@ -238,7 +238,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Use a coupon */
+        /** Add a coupon */
         post: operations["add-cart-coupon"];
         delete?: never;
         options?: never;
@@ -256,7 +256,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Stop using a coupon */
+        /** Remove a coupon */
         delete: operations["remove-cart-coupon"];
         options?: never;
         head?: never;
@@ -289,7 +289,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Say where the cart goes, and how */
+        /** Set the shipping address and the shipping option */
         put: operations["set-cart-shipping"];
         post?: never;
         delete?: never;
@@ -379,7 +379,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Give an event up */
+        /** Discard a dead letter */
         delete: operations["discard-dead-letter"];
         options?: never;
         head?: never;
@@ -468,8 +468,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Ask for a mail to a new mailbox, which becomes the account's when it is answered
-         * @description The token from the mail goes to verify-email. The answer is the same whether somebody has the mailbox or not.
+         * Request a change of the email address; a mail to the new mailbox confirms it
+         * @description The token from the mail goes to verify-email. The answer is the same whether or not another account has the mailbox.
          */
         post: operations["change-email"];
         delete?: never;
@@ -553,7 +553,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List one's own orders, staff all */
+        /** List the caller's orders; staff list all */
         get: operations["list-orders"];
         put?: never;
         /** Place an order of a cart */
@@ -624,7 +624,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Send lines of an order, and capture their share */
+        /** Ship lines of an order, and capture their share */
         post: operations["create-fulfilment"];
         delete?: never;
         options?: never;
@@ -658,7 +658,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Give money back */
+        /** Refund money */
         post: operations["create-refund"];
         delete?: never;
         options?: never;
@@ -675,7 +675,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Ask to send lines back */
+        /** Request a return */
         post: operations["request-return"];
         delete?: never;
         options?: never;
@@ -746,7 +746,7 @@ export interface paths {
         put?: never;
         /**
          * Import products from a file
-         * @description Shopify's product export (text/csv), or one product in this API's form a line (application/x-ndjson), of at most 64 MB. Rows merge into the product with their handle: variants and images are added and changed, never removed; a line of x-ndjson replaces its product. Quantities of a CSV are received into stock; later ones adjust it by the difference to the last. The same file again changes nothing. A row that is wrong is reported and stops nothing else; of more than 1000 errors the first are listed, failed counts all.
+         * @description Shopify's product export (text/csv), or one product in this API's form a line (application/x-ndjson), of at most 64 MB. Rows merge into the product with their handle: variants and images are added and changed, never removed; a line of x-ndjson replaces its product. Quantities of a CSV are received into stock; a later import changes the stock by the difference from the quantity before. The same file again changes nothing. An invalid row is reported and does not stop the import. At most 1000 errors are listed; failed counts all.
          */
         post: operations["import-products"];
         delete?: never;
@@ -783,7 +783,7 @@ export interface paths {
         };
         /** Whether the shop is read-only */
         get: operations["get-read-only"];
-        /** Make the shop read-only, or end it */
+        /** Make the shop read-only, or writable again */
         put: operations["set-read-only"];
         post?: never;
         delete?: never;
@@ -852,7 +852,7 @@ export interface paths {
         };
         /**
          * Find users, the newest first
-         * @description A page may hold fewer than asked for, even none, and still not be the last: go on until nextCursor is null.
+         * @description A page may have fewer items than the limit, even none, and still not be the last: continue until nextCursor is null.
          */
         get: operations["list-users"];
         put?: never;
@@ -889,7 +889,7 @@ export interface paths {
         };
         /**
          * What happened to a user's account, the newest first
-         * @description Who did what and when, by ids. It stays when the account is deleted. What stands here last may not have come to pass.
+         * @description Who did what and when, by ids. It outlives the account. After a crash, its last event may describe a change that was not made.
          */
         get: operations["list-user-events"];
         put?: never;
@@ -909,8 +909,8 @@ export interface paths {
         };
         get?: never;
         /**
-         * Give a user exactly these roles
-         * @description Access tokens issued before say the former roles until they expire, ten minutes at most.
+         * Set the roles of a user
+         * @description Access tokens that were issued before have the former roles until they expire, after ten minutes at most.
          */
         put: operations["set-roles"];
         post?: never;
@@ -957,7 +957,7 @@ export interface components {
         Adjustment: {
             /**
              * Format: int64
-             * @description What comes in, or, negative, goes out; not 0
+             * @description Units that come in, or, if negative, go out; not 0
              */
             delta: number;
             /** @description The default location if missing */
@@ -975,7 +975,7 @@ export interface components {
             items: components["schemas"]["CartItem"][];
             shipping: components["schemas"]["Money"];
             shippingAddress?: components["schemas"]["Address"];
-            /** @description The one that shipping is the price of */
+            /** @description The option that the price in shipping is for */
             shippingOption?: string;
             subtotal: components["schemas"]["Money"];
             tax: components["schemas"]["Money"];
@@ -1033,7 +1033,7 @@ export interface components {
             value: string;
         };
         CreateCartRequest: {
-            /** @description ISO 4217 code; EUR if left out */
+            /** @description ISO 4217 code; EUR if missing */
             currency?: string;
         };
         CreateCategoryRequest: {
@@ -1057,7 +1057,7 @@ export interface components {
             aggregate?: string;
             /**
              * Format: date-time
-             * @description When it was tried last
+             * @description The time of the last attempt
              */
             at: string;
             /** @description The event's id */
@@ -1069,12 +1069,12 @@ export interface components {
              * @description In the log of its source
              */
             position?: number;
-            /** @description Why it could not be handled, the last time */
+            /** @description The error of the last attempt */
             reason: string;
             source: string;
             /**
              * Format: int64
-             * @description Since it was parked, that time included
+             * @description Attempts: the one that made it a dead letter, and all since
              */
             tries: number;
             type: string;
@@ -1100,9 +1100,9 @@ export interface components {
             type: string;
         };
         Field: {
-            /** @description Where the wrong value stands, for example body.quantity */
+            /** @description The location of the invalid value, for example body.quantity */
             location: string;
-            /** @description What is wrong with it */
+            /** @description Why the value is wrong */
             message: string;
         };
         ForgotPasswordRequest: {
@@ -1146,7 +1146,7 @@ export interface components {
             failed: number;
             /**
              * Format: int64
-             * @description Products that were as in the file already
+             * @description Products that the import did not change
              */
             unchanged: number;
             /**
@@ -1190,7 +1190,7 @@ export interface components {
             password: string;
         };
         LogoutRequest: {
-            /** @description Ends this token's session; may be left out by who sends an access token */
+            /** @description The session of this token ends. Optional for a caller with an access token */
             refreshToken?: string;
         };
         Mode: {
@@ -1293,9 +1293,9 @@ export interface components {
             shippingOption?: string;
         };
         Problem: {
-            /** @description What went wrong, in a sentence */
+            /** @description The problem in one sentence */
             detail?: string;
-            /** @description The inputs that are wrong */
+            /** @description The invalid inputs */
             errors?: components["schemas"]["Field"][];
             /**
              * Format: int64
@@ -1318,7 +1318,7 @@ export interface components {
             categories: string[];
             /** Format: date-time */
             createdAt: string;
-            /** @description HTML, harmless */
+            /** @description Sanitised HTML */
             description: string;
             handle: string;
             id: string;
@@ -1336,7 +1336,7 @@ export interface components {
             brand?: string;
             /** @description Handles */
             categories?: string[];
-            /** @description HTML; what could do harm is taken out */
+            /** @description HTML; unsafe elements are removed */
             description?: string;
             /** @description Made of the title if missing; a change keeps the present one */
             handle?: string;
@@ -1378,7 +1378,7 @@ export interface components {
         ProductVariant: {
             /**
              * Format: int64
-             * @description What can be sold now
+             * @description Units that can be sold now
              */
             available: number;
             barcode?: string;
@@ -1418,7 +1418,7 @@ export interface components {
             password: string;
         };
         ReplaceCategoryRequest: {
-            /** @description Stays as it is */
+            /** @description Must be the present handle, if it is sent */
             handle?: string;
             name: string;
             /** @description Handle; missing: at the top */
@@ -1437,7 +1437,7 @@ export interface components {
             id: string;
             lines: components["schemas"]["Line"][];
             reason: string;
-            /** @description What was given back for it */
+            /** @description The amount that was refunded for it */
             refunded?: components["schemas"]["Money"];
             /** @enum {string} */
             status: "requested" | "received";
@@ -1470,7 +1470,7 @@ export interface components {
             current: boolean;
             /**
              * Format: date-time
-             * @description Unless it is refreshed before
+             * @description The time at which the session ends, unless it is refreshed before
              */
             expiresAt: string;
             id: string;
@@ -1494,7 +1494,7 @@ export interface components {
             quantity: number;
         };
         SetReadOnlyRequest: {
-            /** @description Whether everything that would change the shop is refused */
+            /** @description true: the shop refuses every request that would change it */
             readOnly: boolean;
         };
         SetRolesRequest: {
@@ -1503,7 +1503,7 @@ export interface components {
         };
         SetShippingRequest: {
             address: components["schemas"]["Address"];
-            /** @description Id of a shipping option; the cheapest if left out */
+            /** @description Id of a shipping option; the cheapest if missing */
             option?: string;
         };
         ShippingOption: {
@@ -1526,7 +1526,7 @@ export interface components {
              * @description Seconds until the access token expires
              */
             expiresIn: number;
-            /** @description Serves once; brings the next one */
+            /** @description Valid once; the answer has the next one */
             refreshToken: string;
             user: components["schemas"]["User"];
         };
@@ -1583,7 +1583,7 @@ export interface components {
         UserEvent: {
             /** Format: date-time */
             at: string;
-            /** @description Id of the user who did it; without, somebody who was not signed in */
+            /** @description Id of the user who did it; missing if the caller was not signed in */
             by?: string;
             roles?: string[];
             /**
@@ -1635,12 +1635,12 @@ export interface components {
             /** @enum {string} */
             code: "price-changed" | "not-enough-stock" | "not-sold" | "quantity-reduced" | "line-dropped" | "coupon-not-applicable" | "address-missing" | "shipping-option-changed";
             message: string;
-            /** @description The article, where it concerns one */
+            /** @description The article, if the warning concerns one */
             sku?: string;
         };
     };
     responses: {
-        /** @description The request could not be read, or lacks its idempotency key */
+        /** @description The request is malformed, or has no Idempotency-Key */
         BadRequest: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1661,7 +1661,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The caller is known, and may not do this */
+        /** @description The caller has no right to do this */
         Forbidden: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1671,7 +1671,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description Something went wrong on the shop's side */
+        /** @description An error of the shop */
         InternalServerError: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1681,7 +1681,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description There is nothing of this name that the caller may see */
+        /** @description The resource does not exist, or the caller may not see it */
         NotFound: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1751,7 +1751,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description A part of the shop is away, or the shop is read-only */
+        /** @description A service of the shop is unavailable, or the shop is read-only */
         ServiceUnavailable: {
             headers: {
                 "Retry-After": components["headers"]["Retry-After"];
@@ -1773,7 +1773,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The request needs an access token, or came with one that is no good */
+        /** @description The request needs an access token, or its access token is invalid or expired */
         Unauthorized: {
             headers: {
                 "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
@@ -1784,7 +1784,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The request was read, and is wrong: errors names the inputs to blame */
+        /** @description The request is invalid; errors lists the invalid inputs */
         UnprocessableEntity: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1794,7 +1794,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The body is of a media type that is not taken here */
+        /** @description The media type of the body is not supported here */
         UnsupportedMediaType: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1808,7 +1808,7 @@ export interface components {
     parameters: never;
     requestBodies: never;
     headers: {
-        /** @description Seconds after which a repetition may succeed; missing where none would */
+        /** @description Seconds after which a repetition may succeed; missing if it would not */
         "Retry-After": number;
         /** @description How to authenticate (RFC 6750) */
         "WWW-Authenticate": string;
@@ -2135,7 +2135,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description ETags that are known already: 304 if one is the present one */
+                /** @description ETags that the client has; 304 if one of them is current */
                 "If-None-Match"?: string;
             };
             path?: never;
@@ -2155,7 +2155,7 @@ export interface operations {
                     "application/json": components["schemas"]["Cart"];
                 };
             };
-            /** @description The resource is as one of the ETags in If-None-Match says */
+            /** @description Not modified: If-None-Match has the current ETag */
             304: {
                 headers: {
                     ETag?: string;
@@ -2178,7 +2178,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description ETags that are known already: 304 if one is the present one */
+                /** @description ETags that the client has; 304 if one of them is current */
                 "If-None-Match"?: string;
             };
             path: {
@@ -2201,7 +2201,7 @@ export interface operations {
                     "application/json": components["schemas"]["Cart"];
                 };
             };
-            /** @description The resource is as one of the ETags in If-None-Match says */
+            /** @description Not modified: If-None-Match has the current ETag */
             304: {
                 headers: {
                     ETag?: string;
@@ -2261,7 +2261,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The cart's ETag */
+                /** @description The ETag of the cart */
                 "If-Match": string;
             };
             path: {
@@ -2307,7 +2307,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The cart's ETag */
+                /** @description The ETag of the cart */
                 "If-Match": string;
             };
             path: {
@@ -2348,7 +2348,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The cart's ETag */
+                /** @description The ETag of the cart */
                 "If-Match": string;
             };
             path: {
@@ -2395,7 +2395,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The cart's ETag */
+                /** @description The ETag of the cart */
                 "If-Match": string;
             };
             path: {
@@ -2436,7 +2436,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The cart's ETag */
+                /** @description The ETag of the cart */
                 "If-Match": string;
             };
             path: {
@@ -2485,7 +2485,7 @@ export interface operations {
                 limit?: number;
                 /** @description nextCursor of the page before */
                 cursor?: string;
-                /** @description ISO 3166-1 alpha-2; the cart's address if left out */
+                /** @description ISO 3166-1 alpha-2; the country of the cart's address if missing */
                 country?: string;
             };
             header?: never;
@@ -2522,7 +2522,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description ETags that are known already: 304 if one is the present one */
+                /** @description ETags that the client has; 304 if one of them is current */
                 "If-None-Match"?: string;
             };
             path?: never;
@@ -2542,7 +2542,7 @@ export interface operations {
                     "application/json": components["schemas"]["CategoryBranch"][];
                 };
             };
-            /** @description The resource is as one of the ETags in If-None-Match says */
+            /** @description Not modified: If-None-Match has the current ETag */
             304: {
                 headers: {
                     ETag?: string;
@@ -2605,7 +2605,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description ETags that are known already: 304 if one is the present one */
+                /** @description ETags that the client has; 304 if one of them is current */
                 "If-None-Match"?: string;
             };
             path: {
@@ -2628,7 +2628,7 @@ export interface operations {
                     "application/json": components["schemas"]["Category"];
                 };
             };
-            /** @description The resource is as one of the ETags in If-None-Match says */
+            /** @description Not modified: If-None-Match has the current ETag */
             304: {
                 headers: {
                     ETag?: string;
@@ -2652,7 +2652,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag that was read; without it the change is made whatever came between */
+                /** @description The ETag that was read; without it later changes are overwritten */
                 "If-Match"?: string;
             };
             path: {
@@ -2698,7 +2698,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag that was read; without it the category goes whatever came between */
+                /** @description The ETag that was read; without it the category is deleted in any version */
                 "If-Match"?: string;
             };
             path: {
@@ -2740,7 +2740,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description catalog, cart, orders or notifications */
+                /** @description The app that could not handle the event, such as cart */
                 app: string;
             };
             cookie?: never;
@@ -2775,7 +2775,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description catalog, cart, orders or notifications */
+                /** @description The app that could not handle the event, such as cart */
                 app: string;
                 id: string;
             };
@@ -2808,7 +2808,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description catalog, cart, orders or notifications */
+                /** @description The app that could not handle the event, such as cart */
                 app: string;
                 id: string;
             };
@@ -2841,7 +2841,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description ETags that are known already: 304 if one is the present one */
+                /** @description ETags that the client has; 304 if one of them is current */
                 "If-None-Match"?: string;
             };
             path?: never;
@@ -2861,7 +2861,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description The resource is as one of the ETags in If-None-Match says */
+            /** @description Not modified: If-None-Match has the current ETag */
             304: {
                 headers: {
                     ETag?: string;
@@ -3342,7 +3342,7 @@ export interface operations {
             header?: {
                 /** @description accessToken of a guest's order */
                 "X-Order-Token"?: string;
-                /** @description ETags that are known already: 304 if one is the present one */
+                /** @description ETags that the client has; 304 if one of them is current */
                 "If-None-Match"?: string;
             };
             path: {
@@ -3364,7 +3364,7 @@ export interface operations {
                     "application/json": components["schemas"]["Order"];
                 };
             };
-            /** @description The resource is as one of the ETags in If-None-Match says */
+            /** @description Not modified: If-None-Match has the current ETag */
             304: {
                 headers: {
                     ETag?: string;
@@ -3765,7 +3765,7 @@ export interface operations {
                 minPrice?: number;
                 /** @description Of the cheapest variant, minor units of currency; -1 is no limit */
                 maxPrice?: number;
-                /** @description true: only what can be sold now */
+                /** @description true: only products that can be sold now */
                 inStock?: boolean;
                 sort?: "relevance" | "price" | "-price" | "newest" | "title";
                 /** @description Only products priced in it. Prices and price ranges mean EUR without it */
@@ -3774,7 +3774,7 @@ export interface operations {
                 status?: "active" | "draft" | "archived" | "all";
             };
             header?: {
-                /** @description ETags that are known already: 304 if one is the present one */
+                /** @description ETags that the client has; 304 if one of them is current */
                 "If-None-Match"?: string;
             };
             path?: never;
@@ -3795,7 +3795,7 @@ export interface operations {
                     "application/json": components["schemas"]["ProductPage"];
                 };
             };
-            /** @description The resource is as one of the ETags in If-None-Match says */
+            /** @description Not modified: If-None-Match has the current ETag */
             304: {
                 headers: {
                     ETag?: string;
@@ -3907,7 +3907,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description ETags that are known already: 304 if one is the present one */
+                /** @description ETags that the client has; 304 if one of them is current */
                 "If-None-Match"?: string;
             };
             path: {
@@ -3931,7 +3931,7 @@ export interface operations {
                     "application/json": components["schemas"]["Product"];
                 };
             };
-            /** @description The resource is as one of the ETags in If-None-Match says */
+            /** @description Not modified: If-None-Match has the current ETag */
             304: {
                 headers: {
                     ETag?: string;
@@ -4108,7 +4108,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description ETags that are known already: 304 if one is the present one */
+                /** @description ETags that the client has; 304 if one of them is current */
                 "If-None-Match"?: string;
             };
             path: {
@@ -4131,7 +4131,7 @@ export interface operations {
                     "application/json": components["schemas"]["Stock"];
                 };
             };
-            /** @description The resource is as one of the ETags in If-None-Match says */
+            /** @description Not modified: If-None-Match has the current ETag */
             304: {
                 headers: {
                     ETag?: string;
@@ -4156,7 +4156,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description Unique to this change, among yours */
+                /** @description Unique to this change, among the caller's changes */
                 "Idempotency-Key": string;
             };
             path: {
@@ -4278,7 +4278,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description ETags that are known already: 304 if one is the present one */
+                /** @description ETags that the client has; 304 if one of them is current */
                 "If-None-Match"?: string;
             };
             path: {
@@ -4300,7 +4300,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description The resource is as one of the ETags in If-None-Match says */
+            /** @description Not modified: If-None-Match has the current ETag */
             304: {
                 headers: {
                     ETag?: string;
@@ -4409,7 +4409,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description ETags that are known already: 304 if one is the present one */
+                /** @description ETags that the client has; 304 if one of them is current */
                 "If-None-Match"?: string;
             };
             path: {
@@ -4434,7 +4434,7 @@ export interface operations {
                     "image/svg+xml": string;
                 };
             };
-            /** @description The resource is as one of the ETags in If-None-Match says */
+            /** @description Not modified: If-None-Match has the current ETag */
             304: {
                 headers: {
                     ETag?: string;

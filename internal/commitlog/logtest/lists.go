@@ -42,7 +42,7 @@ func (s suite) openReplica(t *testing.T, name string) replica {
 func (r replica) add(t *testing.T, list string, from, to int) {
 	for i := from; i <= to; i++ {
 		_, err := r.log.Do(t.Context(), []string{projection.ListID(list)}, func(tx *commitlog.Tx[Counter]) error {
-			tx.Note(projection.ListID(list), "listed", added{Key: fmt.Sprint(i)})
+			tx.EmitInternal(projection.ListID(list), "listed", added{Key: fmt.Sprint(i)})
 			return nil
 		})
 		require.NoError(t, err)

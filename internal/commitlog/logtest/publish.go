@@ -27,10 +27,10 @@ func (s suite) fillLog(t *testing.T, name string) uint64 {
 				for i := range each {
 					id := fmt.Sprint("c", i%4)
 					_, err := p.Do(t.Context(), []string{id}, func(tx *commitlog.Tx[Counter]) error {
-						tx.Note(id, "noted", added{})
+						tx.EmitInternal(id, "noted", added{})
 						for range (restart + w + i) % 3 { // 1 on average
 							tx.Emit(id, "added", added{N: 1})
-							tx.Note(id, "noted", added{})
+							tx.EmitInternal(id, "noted", added{})
 						}
 						return nil
 					})

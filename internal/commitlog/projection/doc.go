@@ -7,8 +7,8 @@
 // it has just committed.
 //
 // Lists is a projection of lists of any length. Its entries are index events, which are not published
-// (commitlog.Tx.Note). 64 entries are a page, and each page is one document, so any page of a list is read with one
-// call of the store. Lists.Read includes what has just been committed.
+// (commitlog.Tx.EmitInternal). 64 entries are a page, and each page is one document, so any page of a list is read with
+// one call of the store. Lists.Read includes what has just been committed.
 //
 // Documents can be lost: Rebuild makes them from the log again, byte for byte, and Audit compares them with it.
 package projection

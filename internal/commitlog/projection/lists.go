@@ -18,7 +18,7 @@ const listPrefix = "list/"
 // pageSize is how many entries a page of a list has.
 const pageSize = 64
 
-// ListID is the id of the aggregate of a list. Entries are added to it with commitlog.Tx.Note.
+// ListID is the id of the aggregate of a list. Entries are added to it with commitlog.Tx.EmitInternal.
 func ListID(list string) string { return listPrefix + list }
 
 // ListEntry is one entry of a list.

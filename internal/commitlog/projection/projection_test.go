@@ -211,7 +211,7 @@ func writeLists(t *testing.T) (*commitlog.Partition[int], *projection.Lists[int]
 	run(t, lists.Run)
 	return log, lists, func() {
 		_, err := log.Do(t.Context(), []string{projection.ListID("l")}, func(tx *commitlog.Tx[int]) error {
-			tx.Note(projection.ListID("l"), "listed", "entry")
+			tx.EmitInternal(projection.ListID("l"), "listed", "entry")
 			return nil
 		})
 		assert.NoError(t, err)

@@ -36,14 +36,14 @@ type deadLetter struct {
 	Partition string    `json:"partition,omitempty"`
 	Position  uint64    `json:"position,omitempty" doc:"In the log of its source"`
 	Aggregate string    `json:"aggregate,omitempty"`
-	Reason    string    `json:"reason" doc:"Why it could not be handled, the last time"`
-	At        time.Time `json:"at" doc:"When it was tried last"`
-	Tries     int       `json:"tries" doc:"Since it was parked, that time included"`
+	Reason    string    `json:"reason" doc:"The error of the last attempt"`
+	At        time.Time `json:"at" doc:"The time of the last attempt"`
+	Tries     int       `json:"tries" doc:"Attempts: the one that made it a dead letter, and all since"`
 }
 
 // AppRef names the app that could not handle an event. Each app serves its own dead letters.
 type AppRef struct {
-	App string `path:"app" minLength:"1" maxLength:"64" doc:"catalog, cart, orders or notifications"`
+	App string `path:"app" minLength:"1" maxLength:"64" doc:"The app that could not handle the event, such as cart"`
 }
 
 // DeadLetterRef names a dead letter.
@@ -80,7 +80,7 @@ func Mount(api huma.API, app string, c Consumer) {
 		"Handle an event once more; it leaves the list if that succeeds", 409)
 	replay.DefaultStatus = http.StatusNoContent
 	httpx.Register(api, replay, h.replay)
-	httpx.Register(api, op("discard-dead-letter", http.MethodDelete, "/{id}", "Give an event up"), h.discard)
+	httpx.Register(api, op("discard-dead-letter", http.MethodDelete, "/{id}", "Discard a dead letter"), h.discard)
 	httpx.Register(api, huma.Operation{OperationID: "list-cursors", Method: http.MethodGet, Path: "/internal/consumers",
 		Tags: []string{"Internal"}, Summary: "How far this app has come in other apps' logs"}, h.cursors)
 }

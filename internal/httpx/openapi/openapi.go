@@ -105,10 +105,10 @@ func (d describer) describeConditional(op *huma.Operation, response *huma.Respon
 	addKeyword(schema, "pattern", "^"+visible+"$")
 	op.Parameters = append(op.Parameters, &huma.Param{
 		Name: "If-None-Match", In: "header", Schema: schema,
-		Description: "ETags that are known already: 304 if one is the present one",
+		Description: "ETags that the client has; 304 if one of them is current",
 	})
 	op.Responses["304"] = &huma.Response{
-		Description: "The resource is as one of the ETags in If-None-Match says",
+		Description: "Not modified: If-None-Match has the current ETag",
 		Headers: map[string]*huma.Param{
 			"ETag": response.Headers["ETag"], "X-Request-Id": d.header("X-Request-Id", requestID),
 		},

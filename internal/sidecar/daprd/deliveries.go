@@ -69,7 +69,7 @@ var statuses = map[sidecar.Outcome]string{sidecar.Done: "SUCCESS", sidecar.Retry
 func deliver(ctx context.Context, topic string, body []byte, h sidecar.Handler) any {
 	var b bulk
 	if err := json.Unmarshal(body, &b); err != nil {
-		telemetry.Log(ctx).Error().Err(err).Str("topic", topic).Msg("a delivery is not JSON")
+		telemetry.Log(ctx).Error().Err(err).Str("topic", topic).Msg("dropped a delivery that is not JSON")
 		return map[string]string{"status": statuses[sidecar.Drop]}
 	}
 	if b.Entries == nil {

@@ -143,8 +143,8 @@ func TestRule5RefreshUpdatesPricesAndReturnsTheChanges(t *testing.T) {
 	assert.Equal(t, "A was 1.00 EUR and is now 1.50 EUR.", changes[0].Warning().Message)
 	assert.Empty(t, c.Refresh(offers), "the new price has been shown")
 	assert.Equal(t, []Warning{
-		{NotEnoughStock, "b", "Only 1 of B can be had."},
-		{NotSold, "c", "C is no longer sold. Take it out to go on."},
+		{NotEnoughStock, "b", "Only 1 of B are available."},
+		{NotSold, "c", "C is no longer sold. Remove it to continue."},
 	}, c.StockWarnings(offers))
 	assert.Equal(t, []string{"c"}, c.Discontinued(offers))
 }

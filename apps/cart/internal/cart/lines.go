@@ -129,12 +129,12 @@ func (c *Cart) StockWarnings(offers map[string]Offer) (warnings []Warning) {
 		o, ok := c.offerFor(l.SKU, offers)
 		switch {
 		case !ok:
-			warnings = append(warnings, Warning{NotSold, l.SKU, l.Title + " is no longer sold. Take it out to go on."})
+			warnings = append(warnings, Warning{NotSold, l.SKU, l.Title + " is no longer sold. Remove it to continue."})
 		case o.Available <= 0:
 			warnings = append(warnings, Warning{NotEnoughStock, l.SKU, l.Title + " is out of stock."})
 		case o.Available < l.Quantity:
 			warnings = append(warnings, Warning{NotEnoughStock, l.SKU,
-				"Only " + strconv.FormatInt(o.Available, 10) + " of " + l.Title + " can be had."})
+				"Only " + strconv.FormatInt(o.Available, 10) + " of " + l.Title + " are available."})
 		}
 	}
 	return warnings

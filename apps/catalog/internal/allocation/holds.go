@@ -68,7 +68,7 @@ func join(holds []stock.Hold) stock.Hold {
 	return all
 }
 
-// interrupted tells whether the last location that holds something left a rest to a further one.
+// interrupted reports whether the last location with a hold has left lines to a further location, which has none yet.
 func (s *Locations) interrupted(holds orderHolds) bool {
 	rest := false
 	for _, l := range s.ledgers {

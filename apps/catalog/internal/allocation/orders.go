@@ -163,7 +163,7 @@ func (s *Locations) divide(ctx context.Context, d division, lines []contract.Lin
 	return holds.joined(), nil
 }
 
-// shares says which location does which of the lines that are left.
+// shares divides the lines that are left among the locations.
 func (s *Locations) shares(
 	holds orderHolds, d division, left map[string]int64,
 ) (map[*ledger.Ledger][]contract.Line, error) {

@@ -84,9 +84,9 @@ func (c *Catalog) Delete(ctx context.Context, id string, match Match) error {
 			return err
 		}
 		tx.Emit(id, product.Deleted, p)
-		tx.Note(product.HandleID(p.Handle), product.NameFreed, struct{}{})
+		tx.EmitInternal(product.HandleID(p.Handle), product.NameFreed, struct{}{})
 		for _, sku := range p.SKUs() {
-			tx.Note(product.SKUID(sku), product.NameFreed, struct{}{})
+			tx.EmitInternal(product.SKUID(sku), product.NameFreed, struct{}{})
 		}
 		return nil
 	})

@@ -139,7 +139,7 @@ func countItem(
 	for _, sku := range slices.Sorted(maps.Keys(bySKU)) {
 		s, _ := tx.State(product.SKUID(sku))
 		if d := bySKU[sku] - s.Counted; d != 0 {
-			tx.Note(product.SKUID(sku), product.SKUCounted, product.Count{Delta: d})
+			tx.EmitInternal(product.SKUID(sku), product.SKUCounted, product.Count{Delta: d})
 			delta[sku] += d
 			changed = true
 		}

@@ -19,11 +19,11 @@ func openReceipts(tx *transaction, id string, delta map[string]int64) {
 			in.Moves = append(in.Moves, move)
 		case move.Delta < 0:
 			out := product.Receipt{ID: in.ID + "/" + sku, Moves: []product.Move{move}}
-			tx.Note(product.ReceiptsID, product.ReceiptOpened, out)
+			tx.EmitInternal(product.ReceiptsID, product.ReceiptOpened, out)
 		}
 	}
 	if len(in.Moves) > 0 {
-		tx.Note(product.ReceiptsID, product.ReceiptOpened, in)
+		tx.EmitInternal(product.ReceiptsID, product.ReceiptOpened, in)
 	}
 }
 
@@ -49,10 +49,10 @@ func (c *Catalog) CloseReceipt(ctx context.Context, id string, refused bool) err
 		if !open {
 			return nil // another replica has closed it
 		}
-		tx.Note(product.ReceiptsID, product.ReceiptClosed, product.Receipt{ID: id})
+		tx.EmitInternal(product.ReceiptsID, product.ReceiptClosed, product.Receipt{ID: id})
 		if refused {
 			for _, m := range moves {
-				tx.Note(product.SKUID(m.SKU), product.SKUCounted, product.Count{Delta: -m.Delta})
+				tx.EmitInternal(product.SKUID(m.SKU), product.SKUCounted, product.Count{Delta: -m.Delta})
 			}
 		}
 		return nil

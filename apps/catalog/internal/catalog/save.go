@@ -60,12 +60,12 @@ func conflict(field, detail string) *fault.Error {
 func recordOwner(tx *transaction, key func(name string) string, before, after []string, id string) {
 	for _, name := range before {
 		if name != "" && !slices.Contains(after, name) {
-			tx.Note(key(name), product.NameFreed, struct{}{})
+			tx.EmitInternal(key(name), product.NameFreed, struct{}{})
 		}
 	}
 	for _, name := range after {
 		if !slices.Contains(before, name) {
-			tx.Note(key(name), product.NameTaken, product.Ownership{Product: id})
+			tx.EmitInternal(key(name), product.NameTaken, product.Ownership{Product: id})
 		}
 	}
 }

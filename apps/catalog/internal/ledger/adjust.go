@@ -57,7 +57,7 @@ func (l *Ledger) Adjust(ctx context.Context, a Adjustment) (stock.Receipt, error
 				receipt.Levels = stock.With(receipt.Levels, m.SKU, after)
 			}
 		}
-		tx.Note(stock.AdjustmentID(a.ID), stock.AdjustmentApplied, receipt)
+		tx.EmitInternal(stock.AdjustmentID(a.ID), stock.AdjustmentApplied, receipt)
 		return nil
 	})
 	if err != nil {

@@ -18,8 +18,8 @@ func (l *Ledger) Commit(ctx context.Context, order string) (stock.Hold, error) {
 		case stock.Released:
 			return InvalidTransition("The hold was released.", h)
 		}
-		tx.Note(stock.HoldID(order), stock.HoldCommitted, struct{}{})
-		tx.Note(stock.UndecidedID(order), stock.UndecidedDropped, stock.HoldChange{Order: order})
+		tx.EmitInternal(stock.HoldID(order), stock.HoldCommitted, struct{}{})
+		tx.EmitInternal(stock.UndecidedID(order), stock.UndecidedDropped, stock.HoldChange{Order: order})
 		return nil
 	})
 }
@@ -67,9 +67,9 @@ func release(tx *transaction, order string, h *stock.Hold) {
 		for _, sku := range stock.SKUs(h.Lines) {
 			tx.Emit(stock.SKUID(sku), stock.Freed, stock.Movement{Quantity: h.Lines[sku], Order: order})
 		}
-		tx.Note(stock.UndecidedID(order), stock.UndecidedDropped, stock.HoldChange{Order: order})
+		tx.EmitInternal(stock.UndecidedID(order), stock.UndecidedDropped, stock.HoldChange{Order: order})
 	}
-	tx.Note(stock.HoldID(order), stock.HoldReleased, struct{}{})
+	tx.EmitInternal(stock.HoldID(order), stock.HoldReleased, struct{}{})
 }
 
 // Ship takes lines of a committed hold out of the stock, once per shipment id (rule 6). Problems: not-found (404),
@@ -93,7 +93,7 @@ func (l *Ledger) Ship(ctx context.Context, order, id string, lines []contract.Li
 			}
 			tx.Emit(stock.SKUID(sku), stock.Shipped, stock.Movement{Quantity: sent[sku], Order: order, ID: id})
 		}
-		tx.Note(stock.HoldID(order), stock.HoldShipped, stock.HoldChange{ID: id, Lines: sent})
+		tx.EmitInternal(stock.HoldID(order), stock.HoldShipped, stock.HoldChange{ID: id, Lines: sent})
 		return nil
 	})
 }
@@ -116,7 +116,7 @@ func (l *Ledger) Return(ctx context.Context, order, id string, lines []contract.
 			}
 			tx.Emit(stock.SKUID(sku), stock.Returned, stock.Movement{Quantity: back[sku], Order: order, ID: id})
 		}
-		tx.Note(stock.HoldID(order), stock.HoldReturned, stock.HoldChange{ID: id, Lines: back})
+		tx.EmitInternal(stock.HoldID(order), stock.HoldReturned, stock.HoldChange{ID: id, Lines: back})
 		return nil
 	})
 }

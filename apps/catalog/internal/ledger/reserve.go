@@ -73,9 +73,9 @@ func (l *Ledger) hold(
 			return nil
 		case len(lacking) > 0 && policy == releaseShort:
 			short = lacking
-			tx.Note(stock.HoldID(order), stock.HoldReleased, stock.HoldChange{Short: lacking})
+			tx.EmitInternal(stock.HoldID(order), stock.HoldReleased, stock.HoldChange{Short: lacking})
 		default:
-			place(tx, order, share, available, expiresAt.UTC())
+			recordHold(tx, order, share, available, expiresAt.UTC())
 		}
 		s, _ := tx.State(stock.HoldID(order))
 		hold = *s.Hold
@@ -104,14 +104,14 @@ func split(tx *transaction, share Share) (available map[string]int64, lacking []
 	return available, lacking
 }
 
-// place records that the order holds lines here. The rest of the share is for the next locations.
-func place(tx *transaction, order string, share Share, lines map[string]int64, expiresAt time.Time) {
+// recordHold records that the order holds lines here. The rest of the share is for the next locations.
+func recordHold(tx *transaction, order string, share Share, lines map[string]int64, expiresAt time.Time) {
 	for _, sku := range stock.SKUs(lines) {
 		tx.Emit(stock.SKUID(sku), stock.Reserved, stock.Movement{Quantity: lines[sku], Order: order})
 	}
 	rest := stock.Subtract(share.Lines, lines)
 	placed := stock.HoldChange{Lines: lines, Rest: rest, ExpiresAt: expiresAt}
-	tx.Note(stock.HoldID(order), stock.HoldPlaced, placed)
+	tx.EmitInternal(stock.HoldID(order), stock.HoldPlaced, placed)
 	undecided := stock.HoldChange{Order: order, ExpiresAt: expiresAt}
-	tx.Note(stock.UndecidedID(order), stock.UndecidedAdded, undecided)
+	tx.EmitInternal(stock.UndecidedID(order), stock.UndecidedAdded, undecided)
 }

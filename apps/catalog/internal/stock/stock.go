@@ -47,7 +47,7 @@ const (
 	Released  = "released"  // the order was rejected or cancelled
 )
 
-// Hold is the reservation of an order at one location, or at all of them.
+// Hold is the reservation of an order at one location, or at all of them: the stored form of contract.Reservation.
 type Hold struct {
 	Status    string                    `json:"status,omitempty"`
 	Lines     map[string]int64          `json:"lines,omitempty"` // still reserved, by SKU

@@ -123,9 +123,9 @@ func (s *Service) create(ctx context.Context, in *createCategoryInput) (*categor
 
 type replaceCategoryInput struct {
 	Handle  string `path:"handle" maxLength:"255"`
-	IfMatch string `header:"If-Match" doc:"The ETag that was read; without it the change is made whatever came between"`
+	IfMatch string `header:"If-Match" doc:"The ETag that was read; without it later changes are overwritten"`
 	Body    struct {
-		Handle string `json:"handle,omitempty" maxLength:"255" doc:"Stays as it is"`
+		Handle string `json:"handle,omitempty" maxLength:"255" doc:"Must be the present handle, if it is sent"`
 		Name   string `json:"name" minLength:"1" maxLength:"250"`
 		Parent string `json:"parent,omitempty" maxLength:"255" doc:"Handle; missing: at the top"`
 	}
@@ -148,7 +148,7 @@ func (s *Service) replace(ctx context.Context, in *replaceCategoryInput) (*categ
 
 type deleteCategoryInput struct {
 	Handle  string `path:"handle" maxLength:"255"`
-	IfMatch string `header:"If-Match" doc:"The ETag that was read; without it the category goes whatever came between"`
+	IfMatch string `header:"If-Match" doc:"The ETag that was read; without it the category is deleted in any version"`
 }
 
 // delete removes a category that nothing uses. Otherwise: category-in-use (409, categories, products).

@@ -57,9 +57,10 @@ func (s *Service) Mount(api huma.API) {
 		"(application/x-ndjson), of at most 64 MB. " +
 		"Rows merge into the product with their handle: variants and images are added and changed, never removed; " +
 		"a line of x-ndjson replaces its product. " +
-		"Quantities of a CSV are received into stock; later ones adjust it by the difference to the last. " +
+		"Quantities of a CSV are received into stock; a later import changes the stock by the " +
+		"difference from the quantity before. " +
 		"The same file again changes nothing. " +
-		"A row that is wrong is reported and stops nothing else; of more than 1000 errors the first are listed, " +
+		"An invalid row is reported and does not stop the import. At most 1000 errors are listed; " +
 		"failed counts all."
 	op.MaxBodyBytes = MaxFile
 	text := func(example string) *huma.MediaType {
@@ -90,7 +91,7 @@ func (in *importInput) Resolve(ctx huma.Context) []error {
 type importReport struct {
 	Created   int                `json:"created" doc:"New products"`
 	Updated   int                `json:"updated" doc:"Products that changed"`
-	Unchanged int                `json:"unchanged" doc:"Products that were as in the file already"`
+	Unchanged int                `json:"unchanged" doc:"Products that the import did not change"`
 	Failed    int                `json:"failed" doc:"Rows that were left out"`
 	Errors    []imports.RowError `json:"errors" nullable:"false" doc:"The rows that were left out, and why; at most 1000"`
 }

@@ -22,14 +22,14 @@ import (
 
 type adjustInput struct {
 	SKURef
-	Key     string `header:"Idempotency-Key" mandatory:"true" maxLength:"255" doc:"Unique to this change, among yours"`
+	Key     string `header:"Idempotency-Key" mandatory:"true" maxLength:"255" doc:"Unique to this change, among the caller's changes"`
 	RawBody []byte
 	Body    adjustment
 }
 
 type adjustment struct {
 	Location string `json:"location,omitempty" maxLength:"64" doc:"The default location if missing"`
-	Delta    int64  `json:"delta" minimum:"-1000000000" maximum:"1000000000" doc:"What comes in, or, negative, goes out; not 0"`
+	Delta    int64  `json:"delta" minimum:"-1000000000" maximum:"1000000000" doc:"Units that come in, or, if negative, go out; not 0"`
 	Reason   string `json:"reason" minLength:"1" maxLength:"500" pattern:"\\S"`
 }
 

@@ -49,7 +49,7 @@ func (s *Service) orderDecided(decision string) consumer.Handler {
 		if f := fault.Of(err); err != nil && (f.Kind == fault.NotFound || f.Kind == fault.Conflict) {
 			// A repetition would fail in the same way.
 			telemetry.Log(ctx).Error().Err(err).Str("order", order).Str("type", e.Type).
-				Msg("an order was decided that holds no stock")
+				Msg("cannot apply the decision of an order: its reservation is missing, incomplete or released")
 			return nil
 		}
 		return err

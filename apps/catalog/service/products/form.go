@@ -34,7 +34,7 @@ type imageForm struct {
 type ProductForm struct {
 	Handle      string        `json:"handle,omitempty" maxLength:"255" doc:"Made of the title if missing; a change keeps the present one"`
 	Title       string        `json:"title" minLength:"1" maxLength:"250"`
-	Description string        `json:"description,omitempty" maxLength:"20000" doc:"HTML; what could do harm is taken out"`
+	Description string        `json:"description,omitempty" maxLength:"20000" doc:"HTML; unsafe elements are removed"`
 	Brand       string        `json:"brand,omitempty" maxLength:"250"`
 	Categories  []string      `json:"categories,omitempty" maxItems:"20" doc:"Handles"`
 	Tags        []string      `json:"tags,omitempty" maxItems:"50"`

@@ -22,7 +22,7 @@ type listInput struct {
 	Brand    string `query:"brand" maxLength:"250"`
 	MinPrice int64  `query:"minPrice" minimum:"0" doc:"Of the cheapest variant, minor units of currency"`
 	MaxPrice int64  `query:"maxPrice" minimum:"-1" default:"-1" doc:"Of the cheapest variant, minor units of currency; -1 is no limit"`
-	InStock  bool   `query:"inStock" doc:"true: only what can be sold now"`
+	InStock  bool   `query:"inStock" doc:"true: only products that can be sold now"`
 	Sort     string `query:"sort" enum:"relevance,price,-price,newest,title" default:"relevance"`
 	Currency string `query:"currency" pattern:"^([A-Z]{3})?$" doc:"Only products priced in it. Prices and price ranges mean EUR without it"`
 	Status   string `query:"status" enum:"active,draft,archived,all" default:"active" doc:"Other than active: staff only"`

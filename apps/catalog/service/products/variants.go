@@ -13,7 +13,7 @@ type variantsOutput struct{ Body contract.VariantsReply }
 
 // variants answers in the order of the request, each SKU once. It leaves out SKUs that are not for sale.
 func (s *Service) variants(ctx context.Context, in *variantsInput) (*variantsOutput, error) {
-	if err := s.learn(ctx, in.Body.SKUs); err != nil {
+	if err := s.catchUpIfUnknown(ctx, in.Body.SKUs); err != nil {
 		return nil, err
 	}
 	out := &variantsOutput{Body: contract.VariantsReply{Variants: []contract.Variant{}}}
@@ -41,8 +41,9 @@ func (s *Service) variants(ctx context.Context, in *variantsInput) (*variantsOut
 	return out, nil
 }
 
-// learn catches up with the log if one of the SKUs is unknown: another replica may have created it a moment ago.
-func (s *Service) learn(ctx context.Context, skus []string) error {
+// catchUpIfUnknown catches up with the log if one of the SKUs is unknown: another replica may have created it a moment
+// ago.
+func (s *Service) catchUpIfUnknown(ctx context.Context, skus []string) error {
 	for _, sku := range skus {
 		if _, _, known := s.Listing.Variant(sku); !known {
 			return s.Listing.CatchUp(ctx)

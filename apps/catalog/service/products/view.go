@@ -29,7 +29,7 @@ type productVariantView struct {
 	Grams            int64             `json:"grams"`
 	Taxable          bool              `json:"taxable"`
 	RequiresShipping bool              `json:"requiresShipping"`
-	Available        int64             `json:"available" doc:"What can be sold now"`
+	Available        int64             `json:"available" doc:"Units that can be sold now"`
 	InStock          bool              `json:"inStock"`
 }
 
@@ -37,7 +37,7 @@ type productView struct {
 	ID          string               `json:"id"`
 	Handle      string               `json:"handle"`
 	Title       string               `json:"title"`
-	Description string               `json:"description" doc:"HTML, harmless"`
+	Description string               `json:"description" doc:"Sanitised HTML"`
 	Brand       string               `json:"brand"`
 	Categories  []string             `json:"categories" nullable:"false" doc:"Handles"`
 	Tags        []string             `json:"tags" nullable:"false"`

@@ -116,15 +116,15 @@ const gateway = "gateway"
 const about = "A shop: products and stock, carts, orders with payment, accounts. " +
 	"Money is integer minor units with a currency. Lists are paged by cursor. " +
 	"Errors are problems (RFC 9457); the last segment of a problem's type tells them apart. " +
-	"Changes to carts and products name the version that they are meant for in If-Match. " +
-	"What must not happen twice takes an Idempotency-Key."
+	"Changes to carts and products send the version that they change in If-Match. " +
+	"Operations that must not run twice take an Idempotency-Key."
 
 var tags = []apidoc.Tag{
 	{Name: "Catalog", Description: "Products, categories and pictures"},
-	{Name: "Stock", Description: "How much there is of each SKU, and why"},
-	{Name: "Cart", Description: "What somebody is about to buy, at today's prices"},
-	{Name: "Orders", Description: "Placing orders, and what their owners may do with them"},
-	{Name: "Fulfilment", Description: "What the back office does with orders"},
+	{Name: "Stock", Description: "Stock levels and their history"},
+	{Name: "Cart", Description: "Carts, priced at today's prices"},
+	{Name: "Orders", Description: "Placing orders, and what buyers may do with them"},
+	{Name: "Fulfilment", Description: "What staff do with orders"},
 	{Name: "Sign-in", Description: "Accounts, sessions and the tokens that prove them"},
 	{Name: "Me", Description: "The caller's own account"},
 	{Name: "Administration", Description: "Other people's accounts"},

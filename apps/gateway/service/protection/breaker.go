@@ -89,7 +89,7 @@ func (b *breaker) update(change func()) (period int) {
 	change()
 	if to := b.policy.State(); to != from {
 		b.period++
-		b.log.Warn().Stringer("from", from).Stringer("to", to).Msg("circuit breaker")
+		b.log.Warn().Stringer("from", from).Stringer("to", to).Msg("circuit breaker changed its state")
 	}
 	return b.period
 }

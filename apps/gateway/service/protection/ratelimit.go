@@ -89,7 +89,7 @@ func (l *RateLimits) Take(w http.ResponseWriter, r *http.Request, name RateLimit
 	}
 	wait := time.Duration((1 - left) / float64(size.perSecond) * float64(time.Second))
 	return fault.New(fault.TooMany, "too-many-requests",
-		"You are sending requests faster than this address takes them.").After(max(wait, time.Second))
+		"The rate limit of this address is exceeded.").After(max(wait, time.Second))
 }
 
 // Creations applies a rate limit to the requests to next that create something (POST).

@@ -88,7 +88,7 @@ func headerNotUTF8(h http.Header) string {
 
 // writeTooLarge answers with a status that no fault has (RFC 9110, section 15.5.15; RFC 6585, section 5).
 func writeTooLarge(w http.ResponseWriter, status int, problem, location string, maxBytes int) {
-	p := httpx.NewProblem(fault.New(fault.Malformed, problem, "The request's header is larger than the shop takes.").
+	p := httpx.NewProblem(fault.New(fault.Malformed, problem, "The request's header is larger than the maximum.").
 		WithField(location, "too large").With("maxBytes", maxBytes))
 	p.Status, p.Title = status, http.StatusText(status)
 	p.Write(w)

@@ -130,6 +130,6 @@ func (b *body) problem() error {
 }
 
 func bodyTooLarge(maxBytes int64) error {
-	return fault.New(fault.TooLarge, "body-too-large", "The body is larger than this address takes.").
+	return fault.New(fault.TooLarge, "body-too-large", "The body is larger than the maximum of this address.").
 		WithField("body", "too large").With("maxBytes", maxBytes)
 }

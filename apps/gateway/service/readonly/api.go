@@ -20,7 +20,7 @@ type modeOutput struct {
 
 type setReadOnlyInput struct {
 	Body struct {
-		ReadOnly bool `json:"readOnly" doc:"Whether everything that would change the shop is refused"`
+		ReadOnly bool `json:"readOnly" doc:"true: the shop refuses every request that would change it"`
 	}
 }
 
@@ -38,7 +38,7 @@ func (s *Switch) API() (http.Handler, json.RawMessage, error) {
 		func(ctx context.Context, _ *struct{}) (*modeOutput, error) {
 			return &modeOutput{"private, no-cache", s.load(ctx)}, nil
 		})
-	httpx.Register(api, operation("set-read-only", http.MethodPut, "Make the shop read-only, or end it"),
+	httpx.Register(api, operation("set-read-only", http.MethodPut, "Make the shop read-only, or writable again"),
 		func(ctx context.Context, in *setReadOnlyInput) (*modeOutput, error) {
 			now, err := s.set(ctx, in.Body.ReadOnly)
 			return &modeOutput{"private, no-cache", now}, err

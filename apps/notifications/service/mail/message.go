@@ -27,7 +27,7 @@ type Message struct {
 }
 
 // ErrUnsendable means that a message can never be sent as it is.
-var ErrUnsendable = errors.New("mail: unsendable")
+var ErrUnsendable = errors.New("mail: the message cannot be sent")
 
 // Compose encodes the message as RFC 5322 text with CRLF line ends: multipart/alternative, UTF-8, quoted-printable. No
 // text in the message can add a header or a recipient. Error: ErrUnsendable if the recipient's address is not valid, or

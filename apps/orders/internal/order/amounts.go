@@ -67,7 +67,7 @@ func (o Order) ReceivedQuantity() (sum int64) {
 
 // Quantity is how many units the order has. When its rest has ended, these are the units that were shipped.
 func (o Order) Quantity() (sum int64) {
-	if o.RestEnded {
+	if o.UnshippedEnded {
 		return o.InFulfilments(Fulfilment.Sent).Quantity()
 	}
 	for _, l := range o.Lines {

@@ -2,33 +2,33 @@ package order
 
 import "haberdash/internal/money"
 
-// Types of events beside those of internal/contract. A note is not published: its data is not for other services (the
-// payment token), other services learn it from another event (money), or it is an index of this log.
+// Types of events beside those of internal/contract. An internal event is not published: its data is not for other
+// services (the payment token), other services learn it from another event (money), or it is an index of this log.
 const (
-	EventPaymentRequested = "payment.requested" // note: Request
-	EventRejectionBegun   = "order.given-up"    // note: Rejection
-	EventListed           = "listed"            // note on a list
-	EventCartTaken        = "cart.taken"        // note on a cart: CartUse
-	EventCartFreed        = "cart.freed"        // note on a cart: CartUse
+	EventPaymentRequested = "payment.requested" // internal: Request
+	EventRejectionBegun   = "order.given-up"    // internal: Rejection
+	EventListed           = "listed"            // internal, on a list
+	EventCartTaken        = "cart.taken"        // internal, on a cart: CartUse
+	EventCartFreed        = "cart.freed"        // internal, on a cart: CartUse
 
-	EventPaymentAuthorized = "payment.authorized" // note: MoneyMoved
-	EventPaymentCaptured   = "payment.captured"   // note: MoneyMoved
-	EventPaymentRefunded   = "payment.refunded"   // note: MoneyMoved
-	EventPaymentVoided     = "payment.voided"     // note: MoneyMoved
+	EventPaymentAuthorized = "payment.authorized" // internal: MoneyMoved
+	EventPaymentCaptured   = "payment.captured"   // internal: MoneyMoved
+	EventPaymentRefunded   = "payment.refunded"   // internal: MoneyMoved
+	EventPaymentVoided     = "payment.voided"     // internal: MoneyMoved
 
 	EventFulfilmentRequested = "fulfilment.requested" // FulfilmentRequested
-	EventFulfilmentFailed    = "fulfilment.failed"    // Ended
-	EventFulfilmentDelivered = "fulfilment.delivered" // Ended
+	EventFulfilmentFailed    = "fulfilment.failed"    // Outcome
+	EventFulfilmentDelivered = "fulfilment.delivered" // Outcome
 
 	EventReturnRequested = "return.requested" // ReturnRequested
 	EventReturnReceived  = "return.received"  // ReturnReceived
-	EventReturnRefunded  = "return.settled"   // Ended
+	EventReturnRefunded  = "return.settled"   // Outcome
 
 	EventRefundRequested = "refund.requested" // RefundRequested
-	EventRefundPaid      = "refund.settled"   // Ended
-	EventRefundFailed    = "refund.failed"    // Ended
+	EventRefundPaid      = "refund.settled"   // Outcome
+	EventRefundFailed    = "refund.failed"    // Outcome
 
-	EventRestEnded = "order.rest-ended" // Ended
+	EventUnshippedEnded = "order.rest-ended" // Outcome
 )
 
 // MoneyMoved is the data of a payment event.
@@ -65,8 +65,8 @@ type RefundRequested struct {
 	Refund  Refund `json:"refund"`
 }
 
-// Ended is the data of an event after which the order, or the part of it with the id, has reached an end.
-type Ended struct {
+// Outcome is the data of an event that records the outcome of an order, or of the part of it with the id.
+type Outcome struct {
 	OrderID      string `json:"orderId"`
 	ID           string `json:"id,omitempty"`
 	Reason       string `json:"reason,omitempty"` // a code

@@ -55,8 +55,8 @@ func applyToOrder(o *Order, e commitlog.Event) (err error) {
 		o.Payment.Declined = r.Reason == PaymentDeclined
 	case contract.OrderCancelled:
 		o.Status = Cancelled
-	case EventRestEnded:
-		o.RestEnded = true
+	case EventUnshippedEnded:
+		o.UnshippedEnded = true
 	case EventPaymentAuthorized, EventPaymentCaptured, EventPaymentRefunded, EventPaymentVoided:
 		return applyMoney(o, e)
 	case EventFulfilmentRequested, contract.FulfilmentShipped, EventFulfilmentFailed, EventFulfilmentDelivered:
@@ -93,7 +93,7 @@ func applyToFulfilments(o *Order, e commitlog.Event) error {
 		o.Fulfilments = append(slices.Clip(o.Fulfilments), d.Fulfilment)
 		return err
 	}
-	d, err := decode[Ended](e)
+	d, err := decode[Outcome](e)
 	o.Fulfilments = slices.Clone(o.Fulfilments)
 	for i := range o.Fulfilments {
 		f := &o.Fulfilments[i]
@@ -119,7 +119,7 @@ func applyToReturns(o *Order, e commitlog.Event) error {
 		o.Returns = append(slices.Clip(o.Returns), d.Return)
 		return err
 	}
-	d, err := decode[ReturnReceived](e) // of the data of EventReturnRefunded it has the id
+	d, err := decode[ReturnReceived](e) // of EventReturnRefunded, whose data has another type, only the id is used
 	o.Returns = slices.Clone(o.Returns)
 	for i := range o.Returns {
 		r := &o.Returns[i]
@@ -140,7 +140,7 @@ func applyToRefunds(o *Order, e commitlog.Event) error {
 		o.Refunds = append(slices.Clip(o.Refunds), d.Refund)
 		return err
 	}
-	d, err := decode[Ended](e)
+	d, err := decode[Outcome](e)
 	o.Refunds = slices.Clone(o.Refunds)
 	for i := range o.Refunds {
 		r := &o.Refunds[i]

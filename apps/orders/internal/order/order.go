@@ -76,21 +76,21 @@ func (r Rejection) OfGoods() bool {
 type Order struct {
 	contract.OrderFact
 	Unsealed
-	Status      Status       `json:"status"`
-	Request     Request      `json:"request"`
-	Payment     Payment      `json:"payment"`
-	Rejection   *Rejection   `json:"rejection,omitempty"` // with the status Placing: it is about to be rejected
-	PlacedAt    time.Time    `json:"placedAt"`
-	ChangedAt   time.Time    `json:"changedAt"`
-	DecidedBy   uint64       `json:"decidedBy,omitempty"` // sequence number of the confirmation or rejection
-	Fulfilments []Fulfilment `json:"fulfilments,omitempty"`
-	Returns     []Return     `json:"returns,omitempty"`
-	Refunds     []Refund     `json:"refunds,omitempty"`
-	RestEnded   bool         `json:"restEnded,omitempty"` // what is not shipped will not be shipped any more
-	Released    bool         `json:"settled,omitempty"`   // money and stock of what ended are free
+	Status         Status       `json:"status"`
+	Request        Request      `json:"request"`
+	Payment        Payment      `json:"payment"`
+	Rejection      *Rejection   `json:"rejection,omitempty"` // with the status Placing: it is about to be rejected
+	PlacedAt       time.Time    `json:"placedAt"`
+	ChangedAt      time.Time    `json:"changedAt"`
+	DecidedBy      uint64       `json:"decidedBy,omitempty"` // sequence number of the confirmation or rejection
+	Fulfilments    []Fulfilment `json:"fulfilments,omitempty"`
+	Returns        []Return     `json:"returns,omitempty"`
+	Refunds        []Refund     `json:"refunds,omitempty"`
+	UnshippedEnded bool         `json:"restEnded,omitempty"` // what is not shipped will not be shipped any more
+	Released       bool         `json:"settled,omitempty"`   // the money and the stock of what will not be shipped are free
 }
 
-// Unsealed is what orders had in the clear before it was sealed: see Request.
+// Unsealed is the plain-text contact of orders that were placed before contacts were sealed: see Request.
 type Unsealed struct {
 	Email           string           `json:"email,omitempty"`
 	ShippingAddress contract.Address `json:"shippingAddress,omitzero"`

@@ -4,7 +4,7 @@
 //
 // Rules (each has a test of its number):
 //
-//  1. An order is placed once. The same request again meets the existing order, another request is refused.
+//  1. An order is placed once. A repeated request gets the existing order, another request is refused.
 //  2. An order is decided once: confirmed or rejected. A repetition of the decision changes nothing, the opposite
 //     decision is refused.
 //  3. It is confirmed only with an authorisation of exactly its total.

@@ -17,7 +17,7 @@ func (r *Repository) Cancel(ctx context.Context, id string, reason order.Sealed)
 		case o.Status != order.Confirmed, o.HasFulfilment(order.Fulfilment.Live):
 			return invalidTransition(o)
 		}
-		tx.Emit(order.AggregateID(id), contract.OrderCancelled, order.Ended{OrderID: id, SealedReason: reason})
+		tx.Emit(order.AggregateID(id), contract.OrderCancelled, order.Outcome{OrderID: id, SealedReason: reason})
 		return nil
 	})
 }
@@ -29,30 +29,30 @@ func (r *Repository) EndUnshipped(ctx context.Context, id, reason string) (order
 	return r.change(ctx, id, nil, func(tx *transaction, o order.Order) error {
 		sent := o.InFulfilments(order.Fulfilment.Sent).Quantity()
 		switch {
-		case o.Status == order.Cancelled, o.RestEnded, sent == o.Quantity():
+		case o.Status == order.Cancelled, o.UnshippedEnded, sent == o.Quantity():
 			return nil
 		case o.Status != order.Confirmed && o.Status != order.PartiallyFulfilled, o.HasFulfilment(order.Fulfilment.Pending):
 			return invalidTransition(o)
 		case sent == 0:
-			tx.Emit(order.AggregateID(id), contract.OrderCancelled, order.Ended{OrderID: id, Reason: reason})
+			tx.Emit(order.AggregateID(id), contract.OrderCancelled, order.Outcome{OrderID: id, Reason: reason})
 		default:
-			tx.Emit(order.AggregateID(id), order.EventRestEnded, order.Ended{OrderID: id, Reason: reason})
+			tx.Emit(order.AggregateID(id), order.EventUnshippedEnded, order.Outcome{OrderID: id, Reason: reason})
 		}
 		return nil
 	})
 }
 
-// RecordRelease records that the money and the stock of what ended are free (rule 5). Problem: invalid-transition
-// (409).
+// RecordRelease records that the money and the stock of what will not be shipped are free (rule 5). Problem:
+// invalid-transition (409).
 func (r *Repository) RecordRelease(ctx context.Context, id string) (order.Order, uint64, error) {
 	return r.change(ctx, id, nil, func(tx *transaction, o order.Order) error {
 		switch {
-		case o.Status != order.Cancelled && !o.RestEnded:
+		case o.Status != order.Cancelled && !o.UnshippedEnded:
 			return invalidTransition(o)
 		case o.Released:
 			return nil
 		}
-		tx.Note(order.AggregateID(id), order.EventPaymentVoided,
+		tx.EmitInternal(order.AggregateID(id), order.EventPaymentVoided,
 			order.MoneyMoved{OrderID: id, Ref: o.Payment.Authorisation, Amount: o.Payment.Authorized})
 		return nil
 	})

@@ -64,7 +64,7 @@ func (r *Repository) RecordShipment(ctx context.Context, id, fulfilment, capture
 			return nil
 		}
 		if f.Amount() > 0 {
-			tx.Note(order.AggregateID(id), order.EventPaymentCaptured,
+			tx.EmitInternal(order.AggregateID(id), order.EventPaymentCaptured,
 				order.MoneyMoved{OrderID: id, Ref: capture, For: f.ID, Amount: o.Money(f.Amount())})
 		}
 		fact := contract.ShipmentFact{OrderID: id, Number: o.Number, Customer: o.Customer, ID: f.ID,
@@ -83,7 +83,7 @@ func (r *Repository) RecordCaptureRefusal(ctx context.Context, id, fulfilment,
 		case order.Failed:
 			return nil
 		case order.Pending:
-			tx.Emit(order.AggregateID(id), order.EventFulfilmentFailed, order.Ended{OrderID: id, ID: f.ID, Reason: code})
+			tx.Emit(order.AggregateID(id), order.EventFulfilmentFailed, order.Outcome{OrderID: id, ID: f.ID, Reason: code})
 			return nil
 		}
 		return invalidTransition(o)
@@ -98,7 +98,7 @@ func (r *Repository) RecordDelivery(ctx context.Context, id, fulfilment string) 
 		case order.Arrived:
 			return nil
 		case order.Shipped:
-			tx.Emit(order.AggregateID(id), order.EventFulfilmentDelivered, order.Ended{OrderID: id, ID: f.ID})
+			tx.Emit(order.AggregateID(id), order.EventFulfilmentDelivered, order.Outcome{OrderID: id, ID: f.ID})
 			return nil
 		}
 		return invalidTransition(o).With("fulfilmentStatus", f.Status)

@@ -48,10 +48,10 @@ func (r *Repository) Place(ctx context.Context, fact contract.OrderFact,
 		_, n := tx.State(readmodel.AllOrders.Aggregate())
 		fact.Number = "H" + strconv.FormatUint(firstNumber+n+1, 10)
 		tx.Emit(id, contract.OrderPlaced, fact)
-		tx.Note(id, order.EventPaymentRequested, request)
-		tx.Note(cart, order.EventCartTaken, order.CartUse{Version: fact.CartVersion, Order: fact.OrderID})
+		tx.EmitInternal(id, order.EventPaymentRequested, request)
+		tx.EmitInternal(cart, order.EventCartTaken, order.CartUse{Version: fact.CartVersion, Order: fact.OrderID})
 		for _, list := range placementLists(fact.Customer) {
-			tx.Note(list, order.EventListed, readmodel.Entry{Order: fact.OrderID})
+			tx.EmitInternal(list, order.EventListed, readmodel.Entry{Order: fact.OrderID})
 		}
 		s, seq := tx.State(id)
 		o, version, created = *s.Order, seq, true
@@ -72,7 +72,7 @@ func (r *Repository) Confirm(ctx context.Context, id, authorisation string,
 		case amount != o.Total:
 			return fmt.Errorf("order %s: authorised %s for a total of %s", id, amount, o.Total)
 		}
-		tx.Note(order.AggregateID(id), order.EventPaymentAuthorized,
+		tx.EmitInternal(order.AggregateID(id), order.EventPaymentAuthorized,
 			order.MoneyMoved{OrderID: id, Ref: authorisation, Amount: amount})
 		tx.Emit(order.AggregateID(id), contract.OrderConfirmed, o.OrderFact)
 		return nil
@@ -85,7 +85,7 @@ func (r *Repository) BeginRejection(ctx context.Context, id string, why order.Re
 	return r.change(ctx, id, nil, func(tx *transaction, o order.Order) error {
 		if o.Status == order.Placing && o.Rejection == nil {
 			why.OrderID = id
-			tx.Note(order.AggregateID(id), order.EventRejectionBegun, why)
+			tx.EmitInternal(order.AggregateID(id), order.EventRejectionBegun, why)
 		}
 		return nil
 	})
@@ -107,7 +107,7 @@ func (r *Repository) Reject(ctx context.Context, o order.Order, why order.Reject
 		why.OrderID = o.OrderID
 		tx.Emit(order.AggregateID(o.OrderID), contract.OrderRejected, why)
 		if s, _ := tx.State(cart); s.Cart != nil && s.Cart.Order == o.OrderID {
-			tx.Note(cart, order.EventCartFreed, order.CartUse{Version: s.Cart.Version})
+			tx.EmitInternal(cart, order.EventCartFreed, order.CartUse{Version: s.Cart.Version})
 		}
 		return nil
 	})

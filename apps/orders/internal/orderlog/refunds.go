@@ -37,16 +37,16 @@ func (r *Repository) RequestRefund(ctx context.Context, id string, request Refun
 // RecordRefund records that a refund was paid, with the provider's id of it. Problem: not-found (404).
 func (r *Repository) RecordRefund(ctx context.Context, id, refundID, movement string) (order.Order, uint64, error) {
 	return r.resolveRefund(ctx, id, refundID, func(tx *transaction, o order.Order, refund order.Refund) {
-		tx.Note(order.AggregateID(id), order.EventPaymentRefunded,
+		tx.EmitInternal(order.AggregateID(id), order.EventPaymentRefunded,
 			order.MoneyMoved{OrderID: id, Ref: movement, For: refund.ID, Amount: o.Money(refund.Amount)})
-		tx.Emit(order.AggregateID(id), order.EventRefundPaid, order.Ended{OrderID: id, ID: refund.ID})
+		tx.Emit(order.AggregateID(id), order.EventRefundPaid, order.Outcome{OrderID: id, ID: refund.ID})
 	})
 }
 
 // RecordRefundRefusal records that the provider refuses a refund, with its code. Problem: not-found (404).
 func (r *Repository) RecordRefundRefusal(ctx context.Context, id, refundID, code string) (order.Order, uint64, error) {
 	return r.resolveRefund(ctx, id, refundID, func(tx *transaction, _ order.Order, refund order.Refund) {
-		tx.Emit(order.AggregateID(id), order.EventRefundFailed, order.Ended{OrderID: id, ID: refund.ID, Reason: code})
+		tx.Emit(order.AggregateID(id), order.EventRefundFailed, order.Outcome{OrderID: id, ID: refund.ID, Reason: code})
 	})
 }
 

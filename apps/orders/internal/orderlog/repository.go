@@ -46,7 +46,7 @@ func (r *Repository) change(ctx context.Context, id string, others []string,
 		s, version = tx.State(aggregate)
 		o = *s.Order
 		if o.Status != before {
-			tx.Note(readmodel.StatusList(o.Status).Aggregate(), order.EventListed, readmodel.Entry{Order: id})
+			tx.EmitInternal(readmodel.StatusList(o.Status).Aggregate(), order.EventListed, readmodel.Entry{Order: id})
 		}
 		return nil
 	})

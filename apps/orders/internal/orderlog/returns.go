@@ -82,10 +82,10 @@ func (r *Repository) RecordReturnRefund(ctx context.Context, id, returnID, refun
 			return invalidTransition(o)
 		}
 		if ret.Owed > 0 {
-			tx.Note(order.AggregateID(id), order.EventPaymentRefunded,
+			tx.EmitInternal(order.AggregateID(id), order.EventPaymentRefunded,
 				order.MoneyMoved{OrderID: id, Ref: refund, For: ret.ID, Amount: o.Money(ret.Owed)})
 		}
-		tx.Emit(order.AggregateID(id), order.EventReturnRefunded, order.Ended{OrderID: id, ID: ret.ID})
+		tx.Emit(order.AggregateID(id), order.EventReturnRefunded, order.Outcome{OrderID: id, ID: ret.ID})
 		return nil
 	})
 }

@@ -29,7 +29,7 @@ func changeOf(e commitlog.Event) (c Change, ok bool) {
 		c.Placed = true
 	case contract.OrderConfirmed, contract.OrderRejected:
 		c.Decided = true
-	case contract.OrderCancelled, order.EventRestEnded, order.EventFulfilmentRequested, order.EventReturnReceived,
+	case contract.OrderCancelled, order.EventUnshippedEnded, order.EventFulfilmentRequested, order.EventReturnReceived,
 		order.EventRefundRequested:
 		c.Duty = true
 	default:

@@ -9,14 +9,16 @@ import (
 	"haberdash/internal/telemetry"
 )
 
-// Look reads the present state of an authorisation from the payment provider.
-type Look func(ctx context.Context, authorisationID string) (payment.Authorisation, error)
+// ReadAuthorisation reads the present state of an authorisation from the payment provider.
+type ReadAuthorisation func(ctx context.Context, authorisationID string) (payment.Authorisation, error)
 
 // CheckAuthorisation handles a webhook about the payment of an order: it ends what is not shipped if the provider has
 // ended the authorisation. It trusts nothing that the webhook says, because a webhook may be old or repeated; it asks
 // the provider. A webhook about another order or authorisation on the same account changes nothing. Problem:
 // unavailable (503).
-func (l *Lifecycle) CheckAuthorisation(ctx context.Context, orderID, authorisationID string, look Look) error {
+func (l *Lifecycle) CheckAuthorisation(
+	ctx context.Context, orderID, authorisationID string, read ReadAuthorisation,
+) error {
 	if orderID == "" {
 		return nil
 	}
@@ -31,7 +33,7 @@ func (l *Lifecycle) CheckAuthorisation(ctx context.Context, orderID, authorisati
 	case !o.AwaitsShipment() || o.Duties().Any() || authorisationID != o.Payment.Authorisation:
 		return nil
 	}
-	authorisation, err := look(ctx, authorisationID)
+	authorisation, err := read(ctx, authorisationID)
 	if err != nil {
 		return fault.New(fault.Unavailable, "unavailable", "The payment provider does not answer just now.").Because(err)
 	}
@@ -42,7 +44,8 @@ func (l *Lifecycle) CheckAuthorisation(ctx context.Context, orderID, authorisati
 	if err != nil {
 		return err
 	}
-	telemetry.Log(ctx).Info().Str("order", o.OrderID).Msg("the payment provider has ended an authorisation")
+	telemetry.Log(ctx).Info().Str("order", o.OrderID).
+		Msg("cancelled what is not shipped, because the payment provider has ended the authorisation")
 	l.CompleteNow(ctx, o, version)
 	return nil
 }

@@ -43,7 +43,7 @@ func (l *Lifecycle) CompleteDuties(ctx context.Context, o order.Order, version u
 	return o, version, errors.Join(failed...)
 }
 
-// CompleteNow is CompleteDuties for a request that has recorded what the order owes. A failure is only logged, because
+// CompleteNow is CompleteDuties for a request that has just recorded a duty. A failure is only logged, because
 // the workflow of the order tries again.
 func (l *Lifecycle) CompleteNow(ctx context.Context, o order.Order, version uint64) (order.Order, uint64) {
 	o, version, err := l.CompleteDuties(ctx, o, version)
@@ -54,7 +54,8 @@ func (l *Lifecycle) CompleteNow(ctx context.Context, o order.Order, version uint
 	return o, version
 }
 
-// releaseEnded voids the payment and releases the stock of a cancelled order, or of a rest that ended.
+// releaseEnded voids the payment and releases the stock of a cancelled order, or of the goods that will not
+// be shipped any more.
 func (l *Lifecycle) releaseEnded(ctx context.Context, o order.Order) (order.Order, uint64, error) {
 	if _, err := l.Decider.VoidPayment(ctx, o); err != nil {
 		return o, 0, err

@@ -1,17 +1,17 @@
-// Package lifecycle does what placed orders owe after their requests have ended: it decides undecided orders, captures
-// and ships parcels, refunds returns, and frees the money and stock of what ended. A durable workflow for each order,
-// whose id is the order's, remembers to do it.
+// Package lifecycle completes the duties of placed orders (order.Duties) after their requests have ended: it decides
+// undecided orders, captures and ships parcels, refunds returns, and frees the money and the stock of cancelled goods.
+// A durable workflow for each order, whose id is the order's, decides when.
 //
 // Each name is the function that does the step:
 //
 //	Lifecycle.StartFromLog       starts and notifies workflows as the orders log grows
 //	Lifecycle.EnsureRunning      starts or notifies the workflow of one order
-//	Lifecycle.orderLifecycle     the workflow: does the duties, waits for a change or a time, and again
+//	Lifecycle.orderLifecycle     the workflow: completes the duties, waits for a change or a deadline, and repeats
 //	Lifecycle.advanceOrder       the workflow's activity
-//	Lifecycle.CompleteDuties     does all that an order owes now
+//	Lifecycle.CompleteDuties     completes all duties that an order has now
 //	  placement.Decider.Decide   advances an undecided order
 //	  Lifecycle.captureShipment  captures a parcel's share and ships it
-//	  Lifecycle.releaseEnded     voids the payment and releases the stock of what ended
+//	  Lifecycle.releaseEnded     voids the payment and releases the stock of cancelled goods
 //	  Lifecycle.refundReturn     refunds a received return and restocks it
 //	  Lifecycle.payRefund        pays a refund
 //
@@ -39,14 +39,14 @@ type Options struct {
 	Decider           *placement.Decider
 	Stock             *stock.Client
 	Payments          *payments.Client
-	Placing           func() bool // reports whether orders are being placed
+	PlacementBusy     func() bool // reports whether orders are being placed
 	Now               func() time.Time
 	Deadline          time.Duration // the age from which the workflow decides an undecided order
 	AuthorisationLife time.Duration // what is not shipped by then is cancelled
 	ReturnsFor        time.Duration // for how long after its last change a shipped order may be returned
 }
 
-// Lifecycle does what orders owe. It is safe for concurrent use.
+// Lifecycle completes the duties of orders. It is safe for concurrent use.
 type Lifecycle struct{ Options }
 
 // New makes a lifecycle. Register its workflow, and run StartFromLog.
@@ -61,8 +61,8 @@ func (l *Lifecycle) expired(o order.Order) bool {
 	return o.AwaitsShipment() && len(o.Duties().Fulfilments) == 0 && !l.Now().Before(o.PlacedAt.Add(l.AuthorisationLife))
 }
 
-// over reports whether nothing more is expected of an order.
-func (l *Lifecycle) over(o order.Order) bool { return o.Over(l.Now(), l.ReturnsFor) }
+// finished reports whether nothing more is expected of an order.
+func (l *Lifecycle) finished(o order.Order) bool { return o.Finished(l.Now(), l.ReturnsFor) }
 
 // endExpired ends what is not shipped of an order whose authorisation has expired.
 func (l *Lifecycle) endExpired(ctx context.Context, o order.Order) (order.Order, uint64, error) {

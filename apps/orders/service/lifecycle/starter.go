@@ -127,7 +127,7 @@ func (s *starter) processChange(ctx context.Context, c readmodel.Change) error {
 	switch {
 	case err != nil:
 		return err
-	case !s.over(o):
+	case !s.finished(o):
 		return s.EnsureRunning(ctx, c.Order)
 	case c.Placed: // most often rejected before its turn: it needs no workflow
 		return nil
@@ -140,7 +140,7 @@ func (s *starter) processChange(ctx context.Context, c readmodel.Change) error {
 func (s *starter) waitForPause(ctx context.Context, at time.Time) bool {
 	age := max(s.Now().Sub(at), 0)
 	most := time.Duration(float64(maxWait) / (1 + age.Minutes()))
-	for end := time.Now().Add(most); s.Placing() && time.Now().Before(end); {
+	for end := time.Now().Add(most); s.PlacementBusy() && time.Now().Before(end); {
 		if !wait(ctx, 10*time.Millisecond) {
 			return false
 		}

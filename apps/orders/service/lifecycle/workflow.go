@@ -15,7 +15,7 @@ import (
 // Names that running workflows depend on: see sidecar.WorkflowHost before changing the function of a name.
 const (
 	workflowName = "order-lifecycle"
-	activityName = "settle-order"
+	activityName = "settle-order" // stored name of advanceOrder
 	changedEvent = "changed"
 )
 
@@ -26,8 +26,8 @@ type workflowInput struct {
 
 // nextStep is the result of the activity: what the workflow does next.
 type nextStep struct {
-	Over bool          `json:"over"`
-	Wait time.Duration `json:"for"` // unless the order changes before
+	Finished bool          `json:"over"`
+	Wait     time.Duration `json:"for"` // unless the order changes before
 }
 
 // roundsPerHistory is after how many rounds the workflow starts again with an empty history.
@@ -40,8 +40,8 @@ func (l *Lifecycle) RegisterWorkflow(host sidecar.WorkflowHost) {
 }
 
 // orderLifecycle is the workflow of one order: it completes the order's duties, waits until the order changes or until
-// its next time, and repeats that until nothing more is expected of the order. The orders log says what the order owes
-// and when; the workflow only remembers to look.
+// its next time, and repeats that until nothing more is expected of the order. The orders log says which duties the
+// order has and when; the workflow only decides when to look.
 func (l *Lifecycle) orderLifecycle(w sidecar.WorkflowContext) error {
 	var in workflowInput
 	if err := w.Input(&in); err != nil {
@@ -50,18 +50,18 @@ func (l *Lifecycle) orderLifecycle(w sidecar.WorkflowContext) error {
 	for range roundsPerHistory {
 		var next nextStep
 		err := w.Call(activityName, in, &next, sidecar.RetryPolicy{First: time.Second, Max: 30 * time.Second})
-		if err != nil || next.Over {
+		if err != nil || next.Finished {
 			return err
 		}
 		if _, err := w.Wait(changedEvent, next.Wait); err != nil {
 			return err
 		}
 	}
-	w.Again(in)
+	w.ContinueAsNew(in)
 	return nil
 }
 
-// advanceOrder is the activity of the workflow. After an error the order still owes something, and the activity is
+// advanceOrder is the activity of the workflow. After an error the order still has a duty, and the activity is
 // repeated.
 func (l *Lifecycle) advanceOrder(ctx context.Context, input json.RawMessage) (any, error) {
 	var in workflowInput
@@ -71,12 +71,12 @@ func (l *Lifecycle) advanceOrder(ctx context.Context, input json.RawMessage) (an
 	o, version, err := l.Orders.Get(ctx, in.Order)
 	if fault.Is(err, "not-found") {
 		telemetry.Log(ctx).Error().Str("order", in.Order).Msg("a lifecycle ends because its order does not exist")
-		return nextStep{Over: true}, nil
+		return nextStep{Finished: true}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	// The request that placed the order has its time first.
+	// Until the deadline, only the request that placed the order decides it.
 	if left := l.Deadline - l.Now().Sub(o.PlacedAt); o.Status == order.Placing && left > 0 {
 		return nextStep{Wait: left}, nil
 	}
@@ -99,8 +99,8 @@ func (l *Lifecycle) advanceOrder(ctx context.Context, input json.RawMessage) (an
 func (l *Lifecycle) nextStep(o order.Order) nextStep {
 	at := o.ChangedAt.Add(l.ReturnsFor)
 	switch {
-	case l.over(o):
-		return nextStep{Over: true}
+	case l.finished(o):
+		return nextStep{Finished: true}
 	case o.AwaitsShipment():
 		at = o.PlacedAt.Add(l.AuthorisationLife)
 	}
@@ -114,7 +114,7 @@ func (l *Lifecycle) EnsureRunning(ctx context.Context, orderID string) error {
 		return err
 	}
 	err = l.Workflows.Raise(ctx, orderID, changedEvent)
-	if !errors.Is(err, sidecar.ErrGone) {
+	if !errors.Is(err, sidecar.ErrNotRunning) {
 		return err
 	}
 	// The workflow has ended, and now the order owes something more: for example a refund long after the delivery.
@@ -130,7 +130,7 @@ func (l *Lifecycle) EnsureRunning(ctx context.Context, orderID string) error {
 
 // notify makes a running workflow look at its order again. An order without a workflow needs none.
 func (l *Lifecycle) notify(ctx context.Context, orderID string) error {
-	if err := l.Workflows.Raise(ctx, orderID, changedEvent); !errors.Is(err, sidecar.ErrGone) {
+	if err := l.Workflows.Raise(ctx, orderID, changedEvent); !errors.Is(err, sidecar.ErrNotRunning) {
 		return err
 	}
 	return nil

@@ -13,7 +13,8 @@ import (
 )
 
 // Exporter is a provider that stores its records in the store of this service. Without them, the payments of an
-// imported order could not be captured or refunded. A provider that stores its records itself is none.
+// imported order could not be captured or refunded. A provider that keeps its records
+// itself does not implement it.
 type Exporter interface {
 	// Export passes the records of orders to put. An order without a record is left out.
 	Export(ctx context.Context, orderIDs []string, put func(sidecar.Item) error) error

@@ -91,8 +91,8 @@ func (d *Decider) reserveStock(ctx context.Context, o order.Order) (*order.Rejec
 		After(time.Second).Because(err)
 }
 
-// authorisePayment authorises the payment, or returns why the order must be rejected. A provider may have forgotten its
-// first attempt at an old order, and would authorise it twice.
+// authorisePayment authorises the payment, or returns why the order must be rejected. An order older than
+// payment.KeyLife is rejected, because the provider may have forgotten the first attempt and would authorise twice.
 func (d *Decider) authorisePayment(ctx context.Context,
 	o order.Order) (payment.Authorisation, *order.Rejection, error) {
 	if d.age(o) > payment.KeyLife {

@@ -6,7 +6,7 @@
 //	Placer.Place              finds the order of the idempotency key, or places it
 //	Placer.prepare            reads the store while the cart is quoted
 //	Placer.quoteCart          asks cart what the order costs
-//	Placer.commitIntent       records the order in the log, undecided
+//	Placer.recordAndDecide    records the order in the log, undecided, and then decides it
 //	Decider.Decide            reserves, authorises and commits the decision
 //	Decider.reserveStock      asks catalog to reserve the goods
 //	Decider.authorisePayment  asks the payment provider to reserve the money
@@ -51,8 +51,8 @@ type PaymentMethod struct {
 	Token  string `json:"token" minLength:"1" maxLength:"128" pattern:"^[!-~]+$" doc:"From the payment provider; card data never comes here"`
 }
 
-// Validate checks what the schema of the API does not: its format email allows a name in front of the address. Problem:
-// invalid-request (422).
+// Validate checks what the schema of the API does not: the format email of the schema also allows a display name.
+// Problem: invalid-request (422).
 func (p Placement) Validate() error {
 	if a, err := mail.ParseAddress(p.Email); err != nil || a.Address != p.Email {
 		return fault.BadField("email", "expected an email address alone")
@@ -130,7 +130,7 @@ func (p *Placer) Place(ctx context.Context, key string, request Placement) (Answ
 	defer p.traffic.begin()()
 	s := p.identify(ctx, key, request)
 	if o, version, warm := p.Orders.Warm(s.orderID); warm {
-		return p.repeat(ctx, o, version, s)
+		return p.answerExisting(ctx, o, version, s)
 	}
 	release, claimed := p.Decider.Claim(s.orderID)
 	if !claimed {
@@ -142,24 +142,24 @@ func (p *Placer) Place(ctx context.Context, key string, request Placement) (Answ
 	case err != nil:
 		return Answer{}, err
 	case refused != nil:
-		return p.refuse(ctx, s, *refused)
+		return p.answerWithoutOrder(ctx, s, *refused)
 	}
-	return p.commitIntent(ctx, s, ready)
+	return p.recordAndDecide(ctx, s, ready)
 }
 
-// commitIntent records the order in the log, and decides it.
-func (p *Placer) commitIntent(ctx context.Context, s submission, ready prepared) (Answer, error) {
+// recordAndDecide records the order in the log, and decides it.
+func (p *Placer) recordAndDecide(ctx context.Context, s submission, ready prepared) (Answer, error) {
 	contact, invoice, err := ready.keys.SealContact(s.orderID, s.request.Email, s.request.ShippingAddress)
 	if err != nil {
 		return Answer{}, err
 	}
 	intent := order.Request{Fingerprint: s.fingerprint, Token: s.request.Payment.Token, Contact: contact, Invoice: invoice}
-	o, version, created, err := p.Orders.Place(ctx, s.fact(ready.quote), intent)
+	o, version, created, err := p.Orders.Place(ctx, s.orderOf(ready.quote), intent)
 	switch {
 	case err != nil:
 		return Answer{}, p.recordRefusal(ctx, s, err)
 	case !created:
-		return p.repeatClaimed(ctx, o, version, s)
+		return p.answerClaimed(ctx, o, version, s)
 	}
 	failpoint.Reach(afterIntent)
 	return p.decide(ctx, o, version, s, FirstAttempt)

@@ -39,8 +39,8 @@ func (p *Placer) quoteCart(ctx context.Context, s submission, quote *contract.Qu
 	return sidecar.Call(ctx, p.Apps, "cart", http.MethodPost, "/internal/quotes", nil, request, quote)
 }
 
-// readStore reads with one call what commitIntent needs, and whether the same request was refused before. Keys that do
-// not exist yet are made.
+// readStore reads with one call what recordAndDecide needs, and whether the same request was refused before. Keys that
+// do not exist yet are made.
 func (p *Placer) readStore(ctx context.Context, s submission) (keys privacy.Keys, refused *refusal, err error) {
 	customer, year := s.caller.UserID, p.Now().UTC().Year()
 	read, err := p.Log.Preload(ctx, orderlog.PlacementAggregates(s.orderID, s.request.CartID, customer),
@@ -58,8 +58,8 @@ func (p *Placer) readStore(ctx context.Context, s submission) (keys privacy.Keys
 	return keys, nil, err
 }
 
-// fact is the order that the quote makes.
-func (s submission) fact(q contract.Quote) contract.OrderFact {
+// orderOf makes the order of a quote.
+func (s submission) orderOf(q contract.Quote) contract.OrderFact {
 	fact := contract.OrderFact{
 		OrderID: s.orderID, Customer: s.caller.UserID, CartID: q.CartID, CartVersion: q.CartVersion,
 		Subtotal: q.Subtotal, Discount: q.Discount, Shipping: q.Shipping, Tax: q.Tax, Total: q.Total,

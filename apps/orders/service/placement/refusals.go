@@ -47,13 +47,13 @@ func earlierRefusal(item sidecar.Item, s submission) *refusal {
 		Kind: fault.KindOf(r.Status), Type: r.Type, Detail: r.Detail, Fields: r.Fields, Members: r.Members}}
 }
 
-// refuse answers a request that makes no order. Its order may exist all the same, although not in the memory of this
-// process; then the cart was emptied by it.
-func (p *Placer) refuse(ctx context.Context, s submission, why refusal) (Answer, error) {
+// answerWithoutOrder answers a request that makes no order now. Its order may exist without being in the memory of this
+// process: then the first request placed it and thereby emptied the cart.
+func (p *Placer) answerWithoutOrder(ctx context.Context, s submission, why refusal) (Answer, error) {
 	o, version, err := p.Orders.Get(ctx, s.orderID)
 	switch {
 	case err == nil:
-		return p.repeatClaimed(ctx, o, version, s)
+		return p.answerClaimed(ctx, o, version, s)
 	case !fault.Is(err, "not-found"):
 		return Answer{}, err
 	case why.recorded:
@@ -62,8 +62,8 @@ func (p *Placer) refuse(ctx context.Context, s submission, why refusal) (Answer,
 	return Answer{}, p.recordRefusal(ctx, s, why.cause)
 }
 
-// recordRefusal stores a refusal for repetitions of the request, and returns it. It does not store outages, malformed
-// requests, and the refusal of another request's key.
+// recordRefusal stores a refusal for repetitions of the request, and returns it. It stores no outage, no
+// malformed request and no idempotency-key-reused.
 func (p *Placer) recordRefusal(ctx context.Context, s submission, why error) error {
 	f := fault.Of(why)
 	if f.Kind != fault.Conflict && f.Kind != fault.Invalid || f.Type == order.KeyReusedType {

@@ -9,9 +9,9 @@ import (
 	"haberdash/internal/fault"
 )
 
-// repeat answers a request whose order exists. A decided order gets its first answer. An undecided order is decided,
-// unless its first request is still in progress.
-func (p *Placer) repeat(ctx context.Context, o order.Order, version uint64, s submission) (Answer, error) {
+// answerExisting answers a request whose order exists. A decided order gets its first answer. An undecided order is
+// decided, unless its first request is still in progress.
+func (p *Placer) answerExisting(ctx context.Context, o order.Order, version uint64, s submission) (Answer, error) {
 	if o.Status == order.Placing && o.PlacedWith(s.fingerprint) == nil {
 		release, claimed := p.Decider.Claim(o.OrderID)
 		if !claimed {
@@ -19,11 +19,11 @@ func (p *Placer) repeat(ctx context.Context, o order.Order, version uint64, s su
 		}
 		defer release()
 	}
-	return p.repeatClaimed(ctx, o, version, s)
+	return p.answerClaimed(ctx, o, version, s)
 }
 
-// repeatClaimed is repeat for a caller that has claimed the order, if it is undecided.
-func (p *Placer) repeatClaimed(ctx context.Context, o order.Order, version uint64, s submission) (Answer, error) {
+// answerClaimed is answerExisting for a caller that has claimed the order, if it is undecided.
+func (p *Placer) answerClaimed(ctx context.Context, o order.Order, version uint64, s submission) (Answer, error) {
 	if err := o.PlacedWith(s.fingerprint); err != nil {
 		return Answer{}, err
 	}

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// quietFor is how long no order must have been placed, so that there is no traffic: between the requests of one buyer
-// after the other there are short pauses.
+// quietFor is the time after the last request from which on the placer counts as idle. Between requests in sequence
+// there are shorter pauses.
 const quietFor = 250 * time.Millisecond
 
 // traffic knows whether requests are in progress.

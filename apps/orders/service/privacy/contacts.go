@@ -15,7 +15,7 @@ import (
 func (p *PersonalData) MountContacts(api huma.API) {
 	httpx.Register(api, huma.Operation{OperationID: "internal-contacts", Method: http.MethodPost,
 		Path: "/internal/contacts",
-		Tags: []string{"Internal"}, Summary: "Who orders are to be written to", Errors: []int{404, 503}}, p.postContacts)
+		Tags: []string{"Internal"}, Summary: "The recipients of mails about orders", Errors: []int{404, 503}}, p.postContacts)
 }
 
 type contactsInput struct{ Body contract.ContactsRequest }

@@ -24,7 +24,8 @@ func (p *PersonalData) MountErasures(api huma.API) {
 		return huma.Operation{OperationID: id, Method: http.MethodPost, Path: "/internal/erasures" + path, Summary: summary,
 			Tags: []string{"Internal"}, DefaultStatus: http.StatusNoContent, Errors: []int{404, 409, 422, 503}}
 	}
-	httpx.Register(api, op("internal-erase-guest", "/orders/{id}", "Erase who placed a guest's order"), p.eraseGuest)
+	httpx.Register(api, op("internal-erase-guest", "/orders/{id}", "Erase the personal data of a guest's order"),
+		p.eraseGuest)
 	httpx.Register(api, op("internal-erase-invoices", "/invoices/{year}",
 		"Erase the names and addresses of a year's invoices"),
 		p.eraseInvoices)
@@ -53,8 +54,8 @@ type eraseInvoicesInput struct {
 	Year int `path:"year" minimum:"2000" maximum:"9999"`
 }
 
-// eraseInvoices refuses a year whose invoices must still be kept. An erasure cannot be undone, so it rather refuses a
-// year too many than erases one.
+// eraseInvoices refuses a year whose invoices must still be kept: until the end of the calendar year that is
+// InvoiceYears later.
 func (p *PersonalData) eraseInvoices(ctx context.Context, in *eraseInvoicesInput) (*struct{}, error) {
 	if until := in.Year + p.InvoiceYears; p.Now().UTC().Year() <= until {
 		return nil, fault.New(fault.Conflict, "still-kept", "Invoices of %d are kept until the end of %d.", in.Year, until).

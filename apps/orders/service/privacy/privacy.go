@@ -34,7 +34,8 @@ func New(o Options) *PersonalData { return &PersonalData{o} }
 // ErrAccountDeleted refuses a customer whose access token is still valid although the account is deleted.
 var ErrAccountDeleted = fault.New(fault.Unauthenticated, "invalid-token", "This account is deleted.")
 
-// Export passes each stored document of keys to put, once: it may change during the export. A customer's destroyed key
+// Export passes each stored document of keys to put exactly once, although several orders share a document: a document
+// that changes during the export would otherwise be exported in two versions. A customer's destroyed key
 // is exported too, whether or not an order was sealed with it.
 func (p *PersonalData) Export(ctx context.Context, put func(sidecar.Item) error) error {
 	exported := map[string]bool{}

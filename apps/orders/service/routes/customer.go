@@ -20,7 +20,7 @@ import (
 func (r *Routes) mountCustomer(api huma.API) {
 	cancel := operation("cancel-order", http.MethodPost, "/{id}/cancel", "Cancel an order before it is shipped", 409)
 	httpx.Register(api, cancel, r.cancelOrder)
-	ret := operation("request-return", http.MethodPost, "/{id}/returns", "Ask to send lines back", 409)
+	ret := operation("request-return", http.MethodPost, "/{id}/returns", "Request a return", 409)
 	ret.DefaultStatus = http.StatusCreated
 	httpx.Register(api, ret, r.postReturn)
 }

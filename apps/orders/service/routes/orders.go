@@ -109,7 +109,7 @@ func (r *Routes) listOrders(ctx context.Context, in *listInput) (*listOutput, er
 	if !caller.Has(identity.Staff) {
 		if in.Customer != "" && in.Customer != caller.UserID {
 			return nil, fault.New(fault.Forbidden, "forbidden", "Only staff list other customers' orders.").
-				WithField("query.customer", "is not you")
+				WithField("query.customer", "is not the id of the caller")
 		}
 		filter.Customer = caller.UserID
 	}

@@ -50,7 +50,7 @@ func (r *Routes) Mount(api huma.API) {
 	place := operation("place-order", http.MethodPost, "", "Place an order of a cart", 402, 404, 409)
 	place.DefaultStatus, place.Responses = http.StatusCreated, undecided(api)
 	httpx.Register(api, place, r.postOrder)
-	list := operation("list-orders", http.MethodGet, "", "List one's own orders, staff all", 403)
+	list := operation("list-orders", http.MethodGet, "", "List the caller's orders; staff list all", 403)
 	list.Security = httpx.Bearer
 	httpx.Register(api, list, r.listOrders)
 	httpx.Register(api, operation("get-order", http.MethodGet, "/{id}", "Read an order"), r.getOrder)

@@ -17,7 +17,7 @@ import (
 
 // mountStaff serves what staff do with an order.
 func (r *Routes) mountStaff(api huma.API) {
-	fulfil := staffOperation("create-fulfilment", "/fulfilments", "Send lines of an order, and capture their share")
+	fulfil := staffOperation("create-fulfilment", "/fulfilments", "Ship lines of an order, and capture their share")
 	fulfil.DefaultStatus, fulfil.Responses = http.StatusCreated, undecided(api)
 	httpx.Register(api, fulfil, r.postFulfilment)
 	deliver := staffOperation("deliver-fulfilment", "/fulfilments/{fid}/deliver", "Record that a parcel has arrived")
@@ -25,7 +25,7 @@ func (r *Routes) mountStaff(api huma.API) {
 	receive := staffOperation("receive-return", "/returns/{rid}/receive",
 		"Record that a return has come in, and refund it")
 	httpx.Register(api, receive, r.receiveReturn)
-	refund := staffOperation("create-refund", "/refunds", "Give money back")
+	refund := staffOperation("create-refund", "/refunds", "Refund money")
 	refund.DefaultStatus, refund.Responses = http.StatusCreated, undecided(api)
 	httpx.Register(api, refund, r.postRefund)
 }

@@ -30,7 +30,7 @@ func (r *Routes) mountStream(api huma.API) {
 		map[string]any{"order": views.OrderView{}}, r.streamOrder)
 	// Huma describes a list of all events with decoded data. The answer is one event after the other, whose data is text.
 	api.OpenAPI().Paths[streamPath].Get.Responses["200"].Content["text/event-stream"].Schema = &huma.Schema{
-		Type: huma.TypeObject, Description: "One event; they come until the client leaves, or ten minutes have gone by",
+		Type: huma.TypeObject, Description: "One event; the stream ends when the client disconnects, or after ten minutes",
 		Required: []string{"id", "event", "data"},
 		Properties: map[string]*huma.Schema{
 			"id":    {Type: huma.TypeString, Description: "The order's version"},
@@ -67,7 +67,8 @@ func (r *Routes) streamOrder(ctx context.Context, in *OrderRef, send sse.Sender)
 	}
 }
 
-// checkStreamAccess refuses a request before the stream begins: afterwards the status is sent.
+// checkStreamAccess refuses a request before the stream begins, because its status cannot change
+// afterwards.
 func (r *Routes) checkStreamAccess(api huma.API) func(huma.Context, func(huma.Context)) {
 	return func(c huma.Context, next func(huma.Context)) {
 		_, _, err := r.read(c.Context(), OrderRef{ID: c.Param("id"), Token: c.Header("X-Order-Token")})

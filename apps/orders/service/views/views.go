@@ -60,7 +60,7 @@ type ReturnView struct {
 	Lines    []contract.Line `json:"lines" nullable:"false"`
 	Reason   string          `json:"reason"`
 	Status   string          `json:"status" enum:"requested,received"`
-	Refunded *money.Money    `json:"refunded,omitempty" doc:"What was given back for it"`
+	Refunded *money.Money    `json:"refunded,omitempty" doc:"The amount that was refunded for it"`
 }
 
 // Views makes views of orders. It is safe for concurrent use.

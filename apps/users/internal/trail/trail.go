@@ -84,7 +84,7 @@ func write(tx *commitlog.Tx[State], eventType string, r Record) {
 	if slices.Contains(published, eventType) {
 		tx.Emit(aggregate(r.UserID), eventType, r)
 	} else {
-		tx.Note(aggregate(r.UserID), eventType, r)
+		tx.EmitInternal(aggregate(r.UserID), eventType, r)
 	}
 }
 

@@ -36,7 +36,7 @@ type UserEvent struct {
 	Seq     uint64    `json:"seq" doc:"Counts the account's events, from 1"`
 	Type    string    `json:"type" example:"user.roles-changed"`
 	At      time.Time `json:"at"`
-	By      string    `json:"by,omitempty" doc:"Id of the user who did it; without, somebody who was not signed in"`
+	By      string    `json:"by,omitempty" doc:"Id of the user who did it; missing if the caller was not signed in"`
 	Session string    `json:"sessionId,omitempty"`
 	Was     []string  `json:"was,omitempty" doc:"Roles before"`
 	Roles   []string  `json:"roles,omitempty"`
@@ -60,15 +60,16 @@ type position struct {
 // Mount adds the operations to an API.
 func (s *Service) Mount(api huma.API) {
 	httpx.Register(api, s.operation("list-users", http.MethodGet, "", "Find users, the newest first",
-		"A page may hold fewer than asked for, even none, and still not be the last: go on until nextCursor is null."),
+		"A page may have fewer items than the limit, even none, and still not be the last: "+
+			"continue until nextCursor is null."),
 		s.handleListUsers)
 	httpx.Register(api, s.operation("get-user", http.MethodGet, "/{id}", "One user", ""), s.handleGetUser)
-	httpx.Register(api, s.operation("set-roles", http.MethodPut, "/{id}/roles", "Give a user exactly these roles",
-		"Access tokens issued before say the former roles until they expire, ten minutes at most.", 409),
+	httpx.Register(api, s.operation("set-roles", http.MethodPut, "/{id}/roles", "Set the roles of a user",
+		"Access tokens that were issued before have the former roles until they expire, after ten minutes at most.", 409),
 		s.handleSetRoles)
 	httpx.Register(api, s.operation("list-user-events", http.MethodGet, "/{id}/events",
 		"What happened to a user's account, the newest first", "Who did what and when, by ids. "+
-			"It stays when the account is deleted. What stands here last may not have come to pass."),
+			"It outlives the account. After a crash, its last event may describe a change that was not made."),
 		s.handleListEvents)
 }
 

@@ -33,7 +33,7 @@ type Session struct {
 	UserAgent  string    `json:"userAgent"`
 	CreatedAt  time.Time `json:"createdAt"`
 	LastUsedAt time.Time `json:"lastUsedAt" doc:"When it was refreshed last"`
-	ExpiresAt  time.Time `json:"expiresAt" doc:"Unless it is refreshed before"`
+	ExpiresAt  time.Time `json:"expiresAt" doc:"The time at which the session ends, unless it is refreshed before"`
 	Current    bool      `json:"current" doc:"The session that asks"`
 }
 

@@ -48,20 +48,20 @@ type changeEmailInput struct {
 // Mount adds the operations to an API.
 func (s *Service) Mount(api huma.API) {
 	httpx.Register(api, view.AuthOperation("register", "Register a customer", "Sends a mail that proves the mailbox. "+
-		"While nobody has proved it, several registrations may stand for one mailbox; "+
-		"the one whose mail is answered first has it.", 201, 409), s.handleRegister)
+		"Until then, several accounts may be registered for one mailbox; "+
+		"the one whose token is used first gets it.", 201, 409), s.handleRegister)
 	httpx.Register(api, view.AuthOperation("verify-email", "Prove a mailbox with the token from the mail",
-		"Also moves an account to the mailbox that it asked for.", 204, 409), s.handleVerifyEmail)
-	httpx.Register(api, view.AuthOperation("forgot-password", "Ask for a mail to set a new password",
-		"The answer is the same whether there is an account or not.", 202), s.handleForgotPassword)
+		"Also confirms a change of the account's email address.", 204, 409), s.handleVerifyEmail)
+	httpx.Register(api, view.AuthOperation("forgot-password", "Request a mail to set a new password",
+		"The answer is the same whether or not there is an account.", 202), s.handleForgotPassword)
 	httpx.Register(api, view.AuthOperation("reset-password", "Set a new password with the token from the mail",
 		"Ends all sessions, and proves the mailbox.", 204), s.handleResetPassword)
 	httpx.Register(api, view.OwnOperation("send-verification", http.MethodPost, "/verification",
 		"Send the mail that proves the mailbox again", 202), s.handleSendVerification)
 	changeEmail := view.OwnOperation("change-email", http.MethodPost, "/email",
-		"Ask for a mail to a new mailbox, which becomes the account's when it is answered", 202)
+		"Request a change of the email address; a mail to the new mailbox confirms it", 202)
 	changeEmail.Description = "The token from the mail goes to verify-email. " +
-		"The answer is the same whether somebody has the mailbox or not."
+		"The answer is the same whether or not another account has the mailbox."
 	httpx.Register(api, changeEmail, s.handleChangeEmail)
 }
 

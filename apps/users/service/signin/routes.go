@@ -24,7 +24,7 @@ type loginInput struct {
 
 type signedIn struct {
 	AccessToken  string    `json:"accessToken" doc:"Send as Authorization: Bearer"`
-	RefreshToken string    `json:"refreshToken" doc:"Serves once; brings the next one"`
+	RefreshToken string    `json:"refreshToken" doc:"Valid once; the answer has the next one"`
 	ExpiresIn    int       `json:"expiresIn" doc:"Seconds until the access token expires"`
 	User         view.User `json:"user"`
 }
@@ -42,7 +42,7 @@ type refreshInput struct {
 
 type logoutInput struct {
 	Body *struct {
-		RefreshToken string `json:"refreshToken,omitempty" maxLength:"512" doc:"Ends this token's session; may be left out by who sends an access token"`
+		RefreshToken string `json:"refreshToken,omitempty" maxLength:"512" doc:"The session of this token ends. Optional for a caller with an access token"`
 	}
 }
 
@@ -55,15 +55,15 @@ type jwksReply struct {
 func (s *Service) Mount(api huma.API) {
 	httpx.Register(api, view.AuthOperation("login", "Sign in", "", 200), s.handleLogin)
 	httpx.Register(api, view.AuthOperation("refresh", "Exchange a refresh token",
-		"A refresh token serves once. One that comes again ends its session for everybody who holds it.", 200),
+		"A refresh token is valid once; the answer has the next one. Its reuse ends the session.", 200),
 		s.handleRefresh)
 	logout := view.AuthOperation("logout", "Sign out",
-		"Ends the session of the refresh token, and the caller's own. What is over already is no error.", 204)
+		"Ends the session of the refresh token, and the caller's own. A session that has ended already is no error.", 204)
 	logout.Security = httpx.Optional // one of the two tokens, or both
 	httpx.Register(api, logout, s.handleLogout)
 	httpx.Register(api, huma.Operation{OperationID: "get-jwks", Method: http.MethodGet, Path: "/.well-known/jwks.json",
 		Summary:     "Public keys of access tokens",
-		Description: "A JWK set (RFC 7517). A new key is here for two minutes before it signs.",
+		Description: "A JWK set (RFC 7517). A new key is published two minutes before its first signature.",
 		Tags:        []string{"Sign-in"}}, s.handleJWKS)
 }
 

@@ -146,7 +146,7 @@ func (a *Adapter) Raise(ctx context.Context, id, event string) error {
 		return fmt.Errorf("raise %s for %s: %w", event, id, err)
 	}
 	if now != sidecar.Running {
-		return sidecar.ErrGone
+		return sidecar.ErrNotRunning
 	}
 	_, err = a.engine.RaiseEvent(ctx, &protos.RaiseEventRequest{InstanceId: engineID, Name: event})
 	if err == nil {
@@ -154,7 +154,7 @@ func (a *Adapter) Raise(ctx context.Context, id, event string) error {
 	}
 	now, readErr := a.Status(context.WithoutCancel(ctx), id)
 	if readErr == nil && now != sidecar.Running {
-		return sidecar.ErrGone
+		return sidecar.ErrNotRunning
 	}
 	return fmt.Errorf("raise %s for %s: %w", event, id, err)
 }

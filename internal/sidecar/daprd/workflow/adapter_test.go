@@ -63,7 +63,7 @@ func TestWorkflowsSurviveAnAppThatIsKilledRepeatedly(t *testing.T) {
 					return err
 				}
 			}
-			w.Again(nil)
+			w.ContinueAsNew(nil)
 			return nil
 		})
 	}

@@ -31,7 +31,7 @@ func (w *worker) process(ctx context.Context, item *protos.WorkItem) {
 	closing := w.closing
 	w.mu.Unlock()
 	if closing {
-		return // the item was only waiting
+		return // the engine repeats items that nobody completes
 	}
 	if req := item.GetWorkflowRequest(); req != nil {
 		res := replay.Run(ctx, idOf(req.GetInstanceId()), w.workflows, req)

@@ -47,13 +47,13 @@ func (a *Adapter) Run(ctx context.Context) error {
 
 // worker is one call of Run. A work item belongs to the stream over which it came: when the stream ends, the engine
 // dispatches the same item again, so the worker gives the item up and delivers no result. A late result could even be
-// taken for that of another activity, because the numbers of actions begin from zero again after Again.
+// taken for that of another activity, because the numbers of actions begin from zero again after ContinueAsNew.
 type worker struct {
 	*Adapter
 	replays, running chan struct{} // one token for each replay, and for each activity, under way
 
 	mu      sync.Mutex
-	closing bool // no new items
+	closing bool // the worker begins no further item
 	items   sync.WaitGroup
 }
 

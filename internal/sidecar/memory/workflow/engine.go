@@ -113,7 +113,7 @@ func (e *Engine) Raise(ctx context.Context, id, event string) error {
 	defer e.mu.Unlock()
 	in := e.instances[id]
 	if in == nil || in.status != sidecar.Running {
-		return sidecar.ErrGone
+		return sidecar.ErrNotRunning
 	}
 	in.events[event]++
 	e.changed.Broadcast()

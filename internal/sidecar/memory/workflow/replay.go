@@ -70,7 +70,7 @@ type replayContext struct {
 	history []outcome
 	now     time.Time
 	next    int     // index in history of the next outcome
-	again   []byte  // the input that Again was given
+	again   []byte  // the input that ContinueAsNew was given
 	action  string  // the first action without an outcome
 	perform perform // of that action
 }
@@ -122,8 +122,8 @@ func (c *replayContext) Input(v any) error { return json.Unmarshal(c.input, v) }
 // Now implements sidecar.WorkflowContext.
 func (c *replayContext) Now() time.Time { return c.now }
 
-// Again implements sidecar.WorkflowContext.
-func (c *replayContext) Again(input any) {
+// ContinueAsNew implements sidecar.WorkflowContext.
+func (c *replayContext) ContinueAsNew(input any) {
 	data, err := json.Marshal(input)
 	if err != nil {
 		panic(err)

@@ -78,7 +78,7 @@ func givesUp(t *testing.T, e Engine, r *recorder) {
 	waitForStatus(t, e, "gives-up", sidecar.Completed) // the workflow has handled the error
 }
 
-// traceWorkflow records the trace that its activity sees, before and after Again.
+// traceWorkflow records the trace that its activity sees, before and after ContinueAsNew.
 func traceWorkflow(w sidecar.WorkflowContext) error {
 	var again, trace string
 	if err := w.Input(&again); err != nil {
@@ -88,7 +88,7 @@ func traceWorkflow(w sidecar.WorkflowContext) error {
 		return err
 	}
 	if again == "" {
-		w.Again("again")
+		w.ContinueAsNew("again")
 	}
 	return record(w, trace)
 }

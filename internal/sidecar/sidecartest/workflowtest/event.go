@@ -105,7 +105,7 @@ func roundsWorkflow(w sidecar.WorkflowContext) error {
 		return err
 	}
 	if in.Rounds > 0 {
-		w.Again(in)
+		w.ContinueAsNew(in)
 	}
 	return nil
 }

@@ -64,7 +64,7 @@ func fails(t *testing.T, e Engine, _ *recorder) {
 	start(t, e, "not-registered", "fail-unknown", input{})
 	for _, id := range []string{"fail-error", "fail-panic", "fail-unknown"} {
 		waitForStatus(t, e, id, sidecar.Failed)
-		require.ErrorIs(t, e.Raise(t.Context(), id, "go"), sidecar.ErrGone)
+		require.ErrorIs(t, e.Raise(t.Context(), id, "go"), sidecar.ErrNotRunning)
 		require.ErrorIs(t, e.Start(t.Context(), "fail", id, input{}), sidecar.ErrExists)
 	}
 }
@@ -77,16 +77,16 @@ func purge(t *testing.T, e Engine, r *recorder) {
 	waitForStatus(t, e, "purge", sidecar.Completed)
 	require.NoError(t, e.Purge(t.Context(), "purge"))
 	waitForStatus(t, e, "purge", sidecar.Absent)
-	require.ErrorIs(t, e.Raise(t.Context(), "purge", "go"), sidecar.ErrGone)
+	require.ErrorIs(t, e.Raise(t.Context(), "purge", "go"), sidecar.ErrNotRunning)
 	start(t, e, "wait", "purge", input{})
 	require.Equal(t, []string{`[true,0]`, `[false,0]`}, r.waitForNotes(t, "purge", 2))
 }
 
 func eventNeedsRunningInstance(t *testing.T, e Engine, r *recorder) {
-	require.ErrorIs(t, e.Raise(t.Context(), "unknown", "go"), sidecar.ErrGone)
+	require.ErrorIs(t, e.Raise(t.Context(), "unknown", "go"), sidecar.ErrNotRunning)
 	start(t, e, "wait", "gone", input{})
 	waitForStatus(t, e, "gone", sidecar.Completed)
-	require.ErrorIs(t, e.Raise(t.Context(), "gone", "go"), sidecar.ErrGone)
+	require.ErrorIs(t, e.Raise(t.Context(), "gone", "go"), sidecar.ErrNotRunning)
 	require.Len(t, r.waitForNotes(t, "gone", 1), 1)
 }
 
@@ -102,7 +102,7 @@ func manyInstances(t *testing.T, e Engine, r *recorder) {
 				}
 			}, timeout, 10*time.Millisecond)
 			assert.EventuallyWithT(t, func(c *assert.CollectT) {
-				if err := e.Raise(t.Context(), id, "go"); !errors.Is(err, sidecar.ErrGone) {
+				if err := e.Raise(t.Context(), id, "go"); !errors.Is(err, sidecar.ErrNotRunning) {
 					assert.NoError(c, err)
 				}
 			}, timeout, 10*time.Millisecond)

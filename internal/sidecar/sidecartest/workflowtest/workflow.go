@@ -40,7 +40,7 @@ func TestWorkflows(t *testing.T, open func(t *testing.T, register func(sidecar.W
 		{"an ended instance can be purged", purge},
 		{"an event may come before the wait or during it", events},
 		{"a wait ends without an event", timesOut},
-		{"Again keeps the events that were not received", again},
+		{"ContinueAsNew keeps the events that were not received", again},
 		{"Now is the same in each replay", times},
 		{"the trace reaches activities", traceArrives},
 		{"an event needs a running instance", eventNeedsRunningInstance},

@@ -38,7 +38,8 @@ func (p *Provider) Capture(ctx context.Context, key, authorisationID string,
 			return payment.Movement{}, err
 		}
 		if !intent.HasCapture(pi, key) && intent.NotedCaptures(pi) != pi.AmountReceived {
-			return payment.Movement{}, fmt.Errorf("%w: the metadata of %s does not note all captures: look at it",
+			return payment.Movement{}, fmt.Errorf(
+				"%w: the metadata of %s does not list all captures, a person must compare it with the order",
 				payment.ErrProvider, pi.ID)
 		}
 	}

@@ -80,8 +80,9 @@ func (p *Provider) find(ctx context.Context, id string) (*stripe.PaymentIntent, 
 	return pi, err
 }
 
-// Look returns an authorisation's present state. Errors: payment.ErrNotFound, and those of an unknown outcome.
-func (p *Provider) Look(ctx context.Context, authorisationID string) (payment.Authorisation, error) {
+// ReadAuthorisation returns an authorisation's present state. Errors: payment.ErrNotFound, and those of an unknown
+// outcome.
+func (p *Provider) ReadAuthorisation(ctx context.Context, authorisationID string) (payment.Authorisation, error) {
 	pi, err := p.find(ctx, authorisationID)
 	if err != nil {
 		return payment.Authorisation{}, err

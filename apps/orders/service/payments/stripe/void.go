@@ -93,7 +93,7 @@ func (p *Provider) end(ctx context.Context, pi *stripe.PaymentIntent) (*stripe.P
 		}
 		var err error
 		if pi.AmountReceived > 0 { // Stripe cancels no intent that is captured in part; a final capture closes it
-			pi, err = p.releaseRest(ctx, pi.ID)
+			pi, err = p.releaseUncaptured(ctx, pi.ID)
 		} else {
 			pi, err = p.cancel(ctx, pi.ID, "")
 		}
@@ -117,8 +117,8 @@ func (p *Provider) cancel(ctx context.Context, id string,
 	return p.stateAfter(ctx, id, pi, err)
 }
 
-// releaseRest is cancel for an intent that is captured in part.
-func (p *Provider) releaseRest(ctx context.Context, id string) (*stripe.PaymentIntent, error) {
+// releaseUncaptured is cancel for an intent that is captured in part.
+func (p *Provider) releaseUncaptured(ctx context.Context, id string) (*stripe.PaymentIntent, error) {
 	params := &stripe.PaymentIntentCaptureParams{AmountToCapture: stripe.Int64(0), FinalCapture: stripe.Bool(true)}
 	params.AddExpand(charge)
 	pi, err := p.api.V1PaymentIntents.Capture(ctx, id, params)

@@ -15,7 +15,7 @@ import (
 // the event again.
 func Mount(api huma.API, reader *Reader, handle func(context.Context, Event) error) {
 	operation := huma.Operation{OperationID: "stripe-webhook", Method: http.MethodPost,
-		Path: "/api/v1/payments/stripe/webhook", Tags: []string{"Payments"}, Summary: "Hear of a payment from Stripe",
+		Path: "/api/v1/payments/stripe/webhook", Tags: []string{"Payments"}, Summary: "Receive an event from Stripe",
 		MaxBodyBytes: MaxBody, SkipValidateBody: true}
 	httpx.Register(api, operation, func(ctx context.Context, in *webhookInput) (*webhookOutput, error) {
 		event, err := reader.Read(in.RawBody, in.Signature)
@@ -44,9 +44,9 @@ type webhookOutput struct {
 
 func refusal(err error) error {
 	if errors.Is(err, ErrMalformed) {
-		return fault.New(fault.Malformed, "malformed-request", "This is no event.").
-			WithField("body", "is not an event").Because(err)
+		return fault.New(fault.Malformed, "malformed-request", "The body is not an event of Stripe.").
+			WithField("body", "is not an event of Stripe").Because(err)
 	}
-	return fault.New(fault.Malformed, "invalid-signature", "The signature does not fit, or is too old.").
-		WithField("header."+SignatureHeader, "does not fit").Because(err)
+	return fault.New(fault.Malformed, "invalid-signature", "The signature is invalid or too old.").
+		WithField("header."+SignatureHeader, "is invalid or too old").Because(err)
 }

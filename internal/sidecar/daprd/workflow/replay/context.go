@@ -19,10 +19,10 @@ type replayContext struct {
 	library   *task.WorkflowContext
 	id        string
 	events    []*protos.HistoryEvent // the library reads this slice; events that it has not read may be replaced
-	early     []result               // their places are the last of events
+	early     []result               // their placeholders are the last elements of events
 	recorded  map[int32]action       // the actions of earlier replays, by number
 	requested int32                  // how many actions this replay has requested
-	again     json.RawMessage        // the input that Again was given
+	again     json.RawMessage        // the input that ContinueAsNew was given
 }
 
 func newContext(
@@ -77,8 +77,8 @@ func (c *replayContext) Input(v any) error { return c.library.GetInput(v) }
 // Now implements sidecar.WorkflowContext.
 func (c *replayContext) Now() time.Time { return c.library.CurrentTimeUtc }
 
-// Again implements sidecar.WorkflowContext.
-func (c *replayContext) Again(input any) {
+// ContinueAsNew implements sidecar.WorkflowContext.
+func (c *replayContext) ContinueAsNew(input any) {
 	data, err := json.Marshal(input)
 	if err != nil {
 		panic(err)
