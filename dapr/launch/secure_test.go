@@ -13,6 +13,7 @@ import (
 
 	"haberdash/dapr/launch/config"
 	"haberdash/dapr/launch/controlplane"
+	"haberdash/dapr/launch/launchtest"
 	"haberdash/dapr/launch/runfile"
 )
 
@@ -71,10 +72,10 @@ func TestSecureShopWorksAfterKillsAndRestarts(t *testing.T) {
 	dir := t.TempDir()
 	s := startShop(t, config.Options{RunDir: dir, Secure: true})
 	checkAccess := func(s *Shop) {
-		require.Equal(t, "ok\n", get(t, s.SidecarHTTP("gateway")+"/v1.0/invoke/orders/method/readyz"))
-		code, said := post(s.SidecarHTTP("gateway")+"/v1.0/invoke/orders/method/readyz", "{}")
+		require.Equal(t, "ok\n", launchtest.Get(t, s.SidecarHTTP("gateway")+"/v1.0/invoke/orders/method/readyz"))
+		code, said := launchtest.Post(s.SidecarHTTP("gateway")+"/v1.0/invoke/orders/method/readyz", "{}")
 		require.Equal(t, http.StatusForbidden, code, said)
-		code, said = post(s.SidecarHTTP("orders")+"/v1.0/invoke/gateway/method/readyz", "{}")
+		code, said = launchtest.Post(s.SidecarHTTP("orders")+"/v1.0/invoke/gateway/method/readyz", "{}")
 		require.Equal(t, http.StatusForbidden, code, said)
 	}
 	checkAccess(s)
@@ -87,7 +88,7 @@ func TestSecureShopWorksAfterKillsAndRestarts(t *testing.T) {
 		require.NoError(t, s.Ready(t.Context()), name)
 		checkAccess(s)
 	}
-	code, said := post(s.SidecarHTTP("orders")+"/v1.0/state/state", `[{"key":"k","value":"kept"}]`)
+	code, said := launchtest.Post(s.SidecarHTTP("orders")+"/v1.0/state/state", `[{"key":"k","value":"kept"}]`)
 	require.Equal(t, http.StatusNoContent, code, said)
 	authority, err := os.ReadFile(trust(s.opts).Anchors)
 	require.NoError(t, err)
@@ -96,7 +97,7 @@ func TestSecureShopWorksAfterKillsAndRestarts(t *testing.T) {
 	for _, secure := range []bool{false, true} {
 		again, err := Start(t.Context(), config.Options{Root: s.opts.Root, RunDir: dir, FreePorts: true, Secure: secure})
 		require.NoError(t, err)
-		require.Equal(t, `"kept"`, get(t, again.SidecarHTTP("orders")+"/v1.0/state/state/k"))
+		require.Equal(t, `"kept"`, launchtest.Get(t, again.SidecarHTTP("orders")+"/v1.0/state/state/k"))
 		if secure {
 			checkAccess(again)
 		}

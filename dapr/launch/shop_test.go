@@ -4,9 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -20,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/dapr/launch/config"
+	"haberdash/dapr/launch/launchtest"
 	"haberdash/dapr/launch/ports"
 	"haberdash/dapr/launch/process"
 	"haberdash/dapr/launch/rundir"
@@ -125,7 +124,7 @@ func startShop(t *testing.T, o config.Options) *Shop {
 	if o.RunDir == "" {
 		o.RunDir = t.TempDir()
 	}
-	var log lockedBuffer
+	var log launchtest.Log
 	o.Log = &log
 	s, err := Start(t.Context(), o)
 	require.NoError(t, err, log.String())
@@ -142,19 +141,19 @@ func startShop(t *testing.T, o config.Options) *Shop {
 
 func TestShopWorksAgainAfterEachProcessWasKilled(t *testing.T) {
 	s := startShop(t, config.Options{Env: map[string]string{"EXTRA": "reached"}})
-	require.Equal(t, "ok\n", get(t, s.GatewayURL()+"/healthz"))
-	require.Equal(t, "reached", get(t, s.AppURL("users")+"/env/EXTRA"))
-	require.Equal(t, "ok\n", get(t, s.SidecarHTTP("gateway")+"/v1.0/invoke/orders/method/healthz"))
+	require.Equal(t, "ok\n", launchtest.Get(t, s.GatewayURL()+"/healthz"))
+	require.Equal(t, "reached", launchtest.Get(t, s.AppURL("users")+"/env/EXTRA"))
+	require.Equal(t, "ok\n", launchtest.Get(t, s.SidecarHTTP("gateway")+"/v1.0/invoke/orders/method/healthz"))
 
 	publish := func(n int) {
 		require.Eventually(t, func() bool {
-			code, _ := post(s.SidecarHTTP("orders")+"/v1.0/publish/pubsub/orders", fmt.Sprintf(`{"n":%d}`, n))
+			code, _ := launchtest.Post(s.SidecarHTTP("orders")+"/v1.0/publish/pubsub/orders", fmt.Sprintf(`{"n":%d}`, n))
 			return code == http.StatusNoContent
 		}, 30*time.Second, 200*time.Millisecond)
 	}
 	received := func(app string, n int) {
 		require.Eventually(t, func() bool {
-			return strings.Contains(get(t, s.AppURL(app)+"/events"), fmt.Sprintf(`{"n":%d}`, n))
+			return strings.Contains(launchtest.Get(t, s.AppURL(app)+"/events"), fmt.Sprintf(`{"n":%d}`, n))
 		}, 60*time.Second, 100*time.Millisecond, "%s did not receive event %d", app, n)
 	}
 	publish(1)
@@ -193,16 +192,16 @@ func TestTwoShopsRunSideBySideAndDataStays(t *testing.T) {
 	_, err = Start(t.Context(), config.Options{Root: one.opts.Root, RunDir: dir, FreePorts: true})
 	require.ErrorIs(t, err, rundir.ErrRunning)
 
-	code, _ := post(one.SidecarHTTP("orders")+"/v1.0/state/state", `[{"key":"k","value":"kept"}]`)
+	code, _ := launchtest.Post(one.SidecarHTTP("orders")+"/v1.0/state/state", `[{"key":"k","value":"kept"}]`)
 	require.Equal(t, http.StatusNoContent, code)
-	require.Empty(t, get(t, two.SidecarHTTP("orders")+"/v1.0/state/state/k"))
+	require.Empty(t, launchtest.Get(t, two.SidecarHTTP("orders")+"/v1.0/state/state/k"))
 
 	require.NoError(t, one.Stop(t.Context()))
-	require.Equal(t, "ok\n", get(t, two.GatewayURL()+"/healthz"), "the other shop still runs")
+	require.Equal(t, "ok\n", launchtest.Get(t, two.GatewayURL()+"/healthz"), "the other shop still runs")
 	again, err := Start(t.Context(), config.Options{Root: one.opts.Root, RunDir: dir, FreePorts: true})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, again.Stop(context.Background())) }()
-	require.Equal(t, `"kept"`, get(t, again.SidecarHTTP("orders")+"/v1.0/state/state/k"))
+	require.Equal(t, `"kept"`, launchtest.Get(t, again.SidecarHTTP("orders")+"/v1.0/state/state/k"))
 }
 
 func TestStartNamesTheProcessThatFails(t *testing.T) {
@@ -280,45 +279,4 @@ func pid(t *testing.T, s *Shop, name string) int {
 	p, ok := s.Process(name)
 	require.True(t, ok, name)
 	return p.PID
-}
-
-func get(t *testing.T, url string) string {
-	t.Helper()
-	res, err := http.Get(url)
-	require.NoError(t, err)
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	require.NoError(t, err)
-	return string(b)
-}
-
-func post(url, body string) (int, string) {
-	res, err := http.Post(url, "application/json", strings.NewReader(body))
-	if err != nil {
-		return 0, err.Error()
-	}
-	defer res.Body.Close()
-	b, _ := io.ReadAll(res.Body)
-	if !json.Valid(b) {
-		b = nil
-	}
-	return res.StatusCode, string(b)
-}
-
-// lockedBuffer is a log that several goroutines may write to.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

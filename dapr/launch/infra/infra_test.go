@@ -2,7 +2,6 @@ package infra
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -13,7 +12,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,6 +19,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"haberdash/dapr/launch/infra/server"
+	"haberdash/dapr/launch/launchtest"
 	"haberdash/dapr/launch/ports"
 	"haberdash/dapr/launch/process"
 	"haberdash/dapr/launch/rundir"
@@ -59,7 +58,7 @@ func pid(t *testing.T, i *Servers, name string) int {
 
 func startInfra(t *testing.T, dir string, servers ...string) *Servers {
 	t.Helper()
-	var log lockedBuffer
+	var log launchtest.Log
 	i, err := Start(t.Context(), Options{Dir: dir, Servers: servers, Log: &log})
 	require.NoError(t, err, log.String())
 	t.Cleanup(func() {
@@ -198,22 +197,4 @@ func TestServersNamePortsInUse(t *testing.T) {
 	_, err = Start(t.Context(), Options{Dir: dir, Servers: []string{"redis"}})
 	require.ErrorContains(t, err, "(redis) is in use")
 	require.ErrorContains(t, err, "remove the line PORT_BASE from "+dir)
-}
-
-// lockedBuffer is a log that several goroutines may write to.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

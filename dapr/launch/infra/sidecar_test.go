@@ -2,8 +2,6 @@ package infra
 
 import (
 	"context"
-	"encoding/json"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -14,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"haberdash/dapr/launch/launchtest"
 	"haberdash/dapr/launch/standalone"
 )
 
@@ -70,14 +69,14 @@ spec:
 	require.NoError(t, err)
 	defer side.Stop()
 
-	code, said := post(side.HTTP()+"/v1.0/publish/kafka/orders", `"published"`)
+	code, said := launchtest.Post(side.HTTP()+"/v1.0/publish/kafka/orders", `"published"`)
 	require.Equal(t, http.StatusNoContent, code, said)
 	got, err := consume(t.Context(), i)
 	require.NoError(t, err)
 	require.Len(t, got, 1)
 	require.Contains(t, got[0], "published")
 
-	code, said = post(side.HTTP()+"/v1.0/bindings/mail", `{"operation":"create","data":"hello",
+	code, said = launchtest.Post(side.HTTP()+"/v1.0/bindings/mail", `{"operation":"create","data":"hello",
 		"metadata":{"emailFrom":"shop@example.com","emailTo":"buyer@example.com","subject":"sent"}}`)
 	require.Equal(t, http.StatusNoContent, code, said)
 	mails, err := subjects(i.MailDir())
@@ -86,12 +85,12 @@ spec:
 
 	// Dapr reconnects by itself, and the servers have kept what they had acknowledged.
 	for _, store := range []string{"redis", "postgres"} {
-		code, said = post(side.HTTP()+"/v1.0/state/"+store, `[{"key":"k","value":"kept"}]`)
+		code, said = launchtest.Post(side.HTTP()+"/v1.0/state/"+store, `[{"key":"k","value":"kept"}]`)
 		require.Equal(t, http.StatusNoContent, code, said)
 		require.NoError(t, i.Kill(store))
 		require.NoError(t, i.RestartServer(t.Context(), store))
 		require.Eventually(t, func() bool {
-			return strings.Contains(get(t, side.HTTP()+"/v1.0/state/"+store+"/k"), "kept")
+			return strings.Contains(launchtest.Get(t, side.HTTP()+"/v1.0/state/"+store+"/k"), "kept")
 		}, 20*time.Second, 200*time.Millisecond, store)
 	}
 }
@@ -118,27 +117,4 @@ func TestServersReportAWrongPassword(t *testing.T) {
 		}
 		require.NotContains(t, err.Error(), "wrong@", "the error does not have the password")
 	}
-}
-
-func get(t *testing.T, url string) string {
-	t.Helper()
-	res, err := http.Get(url)
-	require.NoError(t, err)
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	require.NoError(t, err)
-	return string(b)
-}
-
-func post(url, body string) (int, string) {
-	res, err := http.Post(url, "application/json", strings.NewReader(body))
-	if err != nil {
-		return 0, err.Error()
-	}
-	defer res.Body.Close()
-	b, _ := io.ReadAll(res.Body)
-	if !json.Valid(b) {
-		b = nil
-	}
-	return res.StatusCode, string(b)
 }

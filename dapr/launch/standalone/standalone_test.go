@@ -3,17 +3,15 @@ package standalone
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"haberdash/dapr/launch/launchtest"
 	"haberdash/dapr/launch/process"
 	"haberdash/dapr/launch/toolchain"
 )
@@ -40,13 +38,13 @@ func TestSidecarAndBrokerWithoutAShop(t *testing.T) {
 	})
 	require.NoError(t, err)
 	defer side.Stop()
-	code, body := post(side.HTTP()+"/v1.0/publish/pubsub/orders", `{}`)
+	code, body := launchtest.Post(side.HTTP()+"/v1.0/publish/pubsub/orders", `{}`)
 	require.Equal(t, http.StatusNoContent, code, body)
-	code, _ = post(side.HTTP()+"/v1.0/state/state", `[{"key":"k","value":1}]`)
+	code, _ = launchtest.Post(side.HTTP()+"/v1.0/state/state", `[{"key":"k","value":1}]`)
 	require.Equal(t, http.StatusNoContent, code)
 	side.Kill()
 	require.NoError(t, side.Restart(t.Context()))
-	require.Equal(t, "1", get(t, side.HTTP()+"/v1.0/state/state/k"))
+	require.Equal(t, "1", launchtest.Get(t, side.HTTP()+"/v1.0/state/state/k"))
 
 	root, err := toolchain.FindRoot()
 	require.NoError(t, err)
@@ -95,27 +93,4 @@ func TestComponentThatDoesNotWorkIsNamed(t *testing.T) {
 			}
 		})
 	}
-}
-
-func get(t *testing.T, url string) string {
-	t.Helper()
-	res, err := http.Get(url)
-	require.NoError(t, err)
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	require.NoError(t, err)
-	return string(b)
-}
-
-func post(url, body string) (int, string) {
-	res, err := http.Post(url, "application/json", strings.NewReader(body))
-	if err != nil {
-		return 0, err.Error()
-	}
-	defer res.Body.Close()
-	b, _ := io.ReadAll(res.Body)
-	if !json.Valid(b) {
-		b = nil
-	}
-	return res.StatusCode, string(b)
 }
