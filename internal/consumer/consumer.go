@@ -2,7 +2,6 @@ package consumer
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"sync"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"haberdash/internal/consumer/consumerstore"
 	"haberdash/internal/contract"
 	"haberdash/internal/sidecar"
+	"haberdash/internal/strictjson"
 )
 
 // Log names a log of another app.
@@ -124,7 +124,7 @@ func (c *Consumer) deliver(ctx context.Context, deliveries []sidecar.Delivery, l
 	byLog := map[Log][]arrival{}
 	for i, d := range deliveries {
 		a := arrival{index: i, delivery: d}
-		err := json.Unmarshal(d.Data, &a.event)
+		err := strictjson.Unmarshal(d.Data, &a.event)
 		switch {
 		case err != nil || a.event.ID == "" || a.event.Source == "" || a.event.Type == "":
 			outcomes[i] = c.toDeadLetter(d.Within(ctx), unknownSource, eventOfInvalid(d), errInvalidDelivery)

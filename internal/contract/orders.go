@@ -1,10 +1,10 @@
 package contract
 
 import (
-	"encoding/json"
 	"errors"
 
 	"haberdash/internal/money"
+	"haberdash/internal/strictjson"
 )
 
 // Types of the events on TopicOrders that other services may use. The aggregate is "order/<id>". The data of a placed
@@ -37,7 +37,7 @@ type OrderFact struct {
 
 // DecodeOrderFact decodes the data of a placed or confirmed order. The error does not quote the data.
 func DecodeOrderFact(e Event) (fact OrderFact, err error) {
-	if json.Unmarshal(e.Data, &fact) != nil || fact.OrderID == "" {
+	if strictjson.Unmarshal(e.Data, &fact) != nil || fact.OrderID == "" {
 		return fact, errors.New("the event's data is not that of an order")
 	}
 	return fact, nil

@@ -3,6 +3,8 @@ package contract
 import (
 	"encoding/json"
 	"errors"
+
+	"haberdash/internal/strictjson"
 )
 
 // Types of the events on TopicUsers. The aggregate is "user/<id>", the data a UserFact.
@@ -23,7 +25,7 @@ type UserFact struct {
 
 // DecodeUserFact decodes the data of a user event. The error does not quote the data.
 func DecodeUserFact(e Event) (fact UserFact, err error) {
-	if json.Unmarshal(e.Data, &fact) != nil || fact.UserID == "" {
+	if strictjson.Unmarshal(e.Data, &fact) != nil || fact.UserID == "" {
 		return fact, errors.New("the event's data is not that of a user")
 	}
 	return fact, nil

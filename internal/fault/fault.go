@@ -117,8 +117,14 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.cause }
 
-// WithField adds a wrong input.
+// MaxFields is how many wrong inputs an Error lists. The client chooses how many there are.
+const MaxFields = 20
+
+// WithField adds a wrong input. It ignores those after MaxFields.
 func (e *Error) WithField(location, message string) *Error {
+	if len(e.Fields) >= MaxFields {
+		return e
+	}
 	c := *e
 	c.Fields = append(append([]Field(nil), e.Fields...), Field{Location: location, Message: message})
 	return &c

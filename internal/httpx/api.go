@@ -29,6 +29,7 @@ const Version = "1.0.0"
 func init() {
 	huma.NewError = newHumaError
 	huma.DefaultArrayNullable = false // a list without items is []
+	huma.ValidateStrictCasing = true  // as strictjson
 }
 
 // NewAPI creates an API on a router. It accepts and sends strict JSON, refuses query parameters that an operation does
@@ -143,14 +144,15 @@ func MethodNotAllowed(w http.ResponseWriter, r *http.Request) {
 	p.Write(w)
 }
 
-var methods = []string{
+// Methods are the methods that an address may have.
+var Methods = []string{
 	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
 	http.MethodOptions,
 }
 
 func allowedMethods(r *http.Request) (allowed []string) {
 	routes := chi.RouteContext(r.Context()).Routes
-	for _, m := range methods {
+	for _, m := range Methods {
 		if routes.Match(chi.NewRouteContext(), m, r.URL.EscapedPath()) {
 			allowed = append(allowed, m)
 		}

@@ -2,15 +2,15 @@ package httpx
 
 import (
 	"encoding/json"
-	"errors"
 	"io"
-	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"haberdash/internal/strictjson"
 )
 
-// strictJSON is the format of all bodies. It refuses bodies that are not valid UTF-8 and bodies that contain null: the
-// OpenAPI document allows null nowhere.
+// strictJSON is the format of all bodies: see strictjson. It also refuses bodies that contain null, because the OpenAPI
+// document allows null nowhere.
 var strictJSON = huma.Format{
 	Marshal: func(w io.Writer, v any) error {
 		e := json.NewEncoder(w)
@@ -18,10 +18,7 @@ var strictJSON = huma.Format{
 		return e.Encode(v)
 	},
 	Unmarshal: func(data []byte, v any) error {
-		if !utf8.Valid(data) {
-			return errors.New("the body is not valid UTF-8")
-		}
-		if err := json.Unmarshal(data, v); err != nil {
+		if err := strictjson.Unmarshal(data, v); err != nil {
 			return err
 		}
 		if body, ok := v.(*any); ok { // huma decodes the body into an any and validates that

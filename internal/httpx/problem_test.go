@@ -128,6 +128,11 @@ func TestBadInputNamesTheField(t *testing.T) {
 		"not-json":       {"/things/a", `{"quantity":`},
 		"not-utf8":       {"/things/a", "{\"quantity\":1,\"names\":[\"\xff\"]}"},
 		"empty":          {"/things/a", ``},
+		"duplicate":      {"/things/a", `{"quantity":1,"quantity":2}`},
+		"case":           {"/things/a", `{"quantity":1,"QUANTITY":2}`},
+		"nested":         {"/things/a", `{"quantity":1,"names":["a",{"x":1,"x":1}]}`},
+		"long-name":      {"/things/a", `{"quantity":1,"` + strings.Repeat("ä", 5000) + `":1}`},
+		"values":         {"/things/a", `{"quantity":1,"names":[` + strings.Repeat("1,", 50_000) + `1]}`},
 	} {
 		golden(t, "input-"+name, post(h, c.target, c.body))
 	}
@@ -135,6 +140,39 @@ func TestBadInputNamesTheField(t *testing.T) {
 	golden(t, "input-too-large", post(h, "/things/a", large))
 	golden(t, "input-media", post(h, "/things/a", "a=1", "Content-Type", "text/plain"))
 	require.Equal(t, http.StatusOK, post(h, "/things/a", `{"quantity":1000000}`).Code)
+}
+
+// A client may send as many wrong inputs as it likes.
+func TestOnlyTheFirstErrorsAreListed(t *testing.T) {
+	t.Parallel()
+	members, query := `{"quantity":1`, "/things/a?limit=1"
+	for i := range 9000 {
+		members += fmt.Sprintf(`,"x%d":1`, i)
+	}
+	for i := range 2000 {
+		query += fmt.Sprintf("&x%d=", i)
+	}
+	for _, w := range []*httptest.ResponseRecorder{
+		post(serviceWith(nil), "/things/a", members+"}"), post(serviceWith(nil), query, `{"quantity":1}`),
+	} {
+		require.Equal(t, http.StatusUnprocessableEntity, w.Code)
+		var p httpx.Problem
+		require.NoError(t, json.Unmarshal(w.Body.Bytes(), &p))
+		require.Len(t, p.Errors, 20)
+		require.Contains(t, p.Detail, "20 of ")
+	}
+}
+
+func BenchmarkRefusal(b *testing.B) {
+	members := `{"quantity":1`
+	for i := range 9000 {
+		members += fmt.Sprintf(`,"x%d":1`, i)
+	}
+	members += "}"
+	h := serviceWith(nil)
+	for b.Loop() {
+		post(h, "/things/a", members)
+	}
 }
 
 func TestUnknownAddressesAndMethodsAreRefused(t *testing.T) {

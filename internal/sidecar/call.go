@@ -83,8 +83,8 @@ func faultOf(app, path string, res *Response, body []byte) error {
 	for _, standard := range []string{"type", "title", "status", "detail", "instance", "errors"} {
 		delete(p, standard)
 	}
-	for name, value := range p {
-		f = f.With(name, value)
+	if len(p) > 0 {
+		f.Members = p
 	}
 	return f
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -230,4 +231,40 @@ func unsignedToken(user string) string {
 	part := func(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
 	claims := fmt.Sprintf(`{"iss":"haberdash","sub":%q,"exp":4102444800,"roles":["admin"]}`, user)
 	return part(`{"alg":"none","typ":"JWT"}`) + "." + part(claims) + "."
+}
+
+// memberName is the name of a member in a JSON text.
+var memberName = regexp.MustCompile(`"([A-Za-z]+)":`)
+
+// Two programs may read an ambiguous body differently. So no member may be there twice, and none in another case.
+func TestAmbiguousBodiesAreRefused(t *testing.T) {
+	guest(t)
+	shared, done := newFixture(t), map[string]bool{}
+	for _, r := range rules(t) {
+		name := r.operation()
+		request := shared.request(r)
+		body, ok := request.Body.(string)
+		if done[name] || !ok || request.Header["Content-Type"] != "" { // the import has lines: see the importer's tests
+			continue
+		}
+		done[name] = true
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, at := range memberName.FindAllStringSubmatchIndex(body, -1) {
+				name := body[at[2]:at[3]]
+				for added, message := range map[string]string{
+					name: "is there more than once", strings.ToUpper(name): "unexpected property",
+				} {
+					changed := request
+					changed.Body = body[:at[0]] + `"` + added + `":"x",` + body[at[0]:]
+					a := sendRequest(t, shared.allowedCaller(r), changed)
+					named := slices.ContainsFunc(a.Problem().Errors, func(e struct{ Location, Message string }) bool {
+						return strings.HasSuffix(e.Location, "."+added) && e.Message == message
+					})
+					assert.True(t, named, "%s %s with %s answers %d: %s", r.method, r.path, changed.Body, a.Status, a.Body)
+				}
+			}
+		})
+	}
+	require.Greater(t, len(done), 20)
 }

@@ -149,6 +149,25 @@ nonsense
 	assert.Equal(t, []any{"felt-hats"}, f.get("/api/v1/products/hat")["categories"])
 }
 
+func TestAmbiguousLinesAreNotImported(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, false)
+	file := `{"title":"A","title":"B","variants":[{"price":{"amount":1,"currency":"EUR"}}]}
+{"title":"A","TITLE":"B","variants":[{"price":{"amount":1,"currency":"EUR"}}]}
+{"title":"A","variants":[{"price":{"amount":1,"currency":"EUR","amount":2}}]}
+{"title":"A","variants":[{"price":{"amount":"1","currency":"EUR"}}]}`
+	a := f.call("POST", "staff /api/v1/products/import", file, "Content-Type: application/x-ndjson")
+	require.Equal(t, 200, a.status, "%s", a.body)
+	var reasons []string
+	for _, e := range a.json(t)["errors"].([]any) {
+		reasons = append(reasons, e.(map[string]any)["reason"].(string))
+	}
+	assert.Equal(t, []string{
+		"title: is there more than once", "TITLE: unexpected property",
+		"variants[0].price.amount: is there more than once", "variants[0].price.amount: expected a whole number in range",
+	}, reasons)
+}
+
 func TestImportsAreRefused(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, false)

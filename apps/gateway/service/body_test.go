@@ -72,6 +72,20 @@ func TestTooLargeHeadersAndAddressesAreRefused(t *testing.T) {
 	requireProblem(t, http.StatusRequestURITooLong, "uri-too-long", w)
 }
 
+func TestBodiesWithAContentCodingAreRefused(t *testing.T) {
+	t.Parallel()
+	g := newTestGateway(t, service.Config{RateLimit: true})
+	joinEcho(g)
+	for _, coding := range []string{"gzip", "br, gzip", "zstd", "GZIP", "unheard-of"} {
+		w := g.send("POST", "/api/v1/carts", "{}", "Content-Encoding", coding)
+		p := requireProblem(t, http.StatusUnsupportedMediaType, "unsupported-media-type", w)
+		require.Equal(t, "header.Content-Encoding", p["errors"].([]any)[0].(map[string]any)["location"])
+		require.Equal(t, "identity", w.Header().Get("Accept-Encoding"))
+	}
+	require.Equal(t, http.StatusOK, g.send("POST", "/api/v1/carts", "{}", "Content-Encoding", "identity").Code)
+	require.Equal(t, http.StatusOK, g.send("GET", "/api/v1/products", "", "Content-Encoding", "gzip").Code)
+}
+
 // pipes is a listener for connections in memory, which use the time of a synctest bubble.
 type pipes chan net.Conn
 

@@ -99,7 +99,7 @@ func TestErrorsOfAppsBecomeProblems(t *testing.T) {
 		requireProblem(t, want.status, want.typ, w)
 		require.NotContains(t, w.Body.String(), "secret")
 		require.Equal(t, want.status == 503, w.Header().Get("Retry-After") != "", path)
-		require.Equal(t, path == "method", w.Header().Get("Allow") == "GET")
+		require.Equal(t, path == "method", w.Header().Get("Allow") == "GET, HEAD")
 	}
 }
 

@@ -3,6 +3,7 @@ package httpserver
 import (
 	"crypto/subtle"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -45,15 +46,24 @@ func observe(reg prometheus.Registerer) func(http.Handler) http.Handler {
 			if route == "" {
 				route = "unmatched"
 			}
-			took := time.Since(start)
-			seconds.WithLabelValues(route, r.Method, strconv.Itoa(status)).Observe(took.Seconds())
+			took, method := time.Since(start), methodLabel(r.Method)
+			seconds.WithLabelValues(route, method, strconv.Itoa(status)).Observe(took.Seconds())
 			event := telemetry.Log(r.Context()).Debug()
 			if status >= 500 {
 				event = telemetry.Log(r.Context()).Warn()
 			}
-			event.Str("method", r.Method).Str("route", route).Int("status", status).Dur("took", took).Msg("request")
+			event.Str("method", method).Str("route", route).Int("status", status).Dur("took", took).Msg("request")
 		})
 	}
+}
+
+// methodLabel returns a method as a label of metrics and logs. A client may send any word as a method, and each would be
+// a time series of its own.
+func methodLabel(method string) string {
+	if slices.Contains(httpx.Methods, method) {
+		return method
+	}
+	return "other"
 }
 
 // requireAppToken refuses requests that do not come from the sidecar, which sends the token in the header

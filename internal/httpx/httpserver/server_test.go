@@ -3,6 +3,7 @@ package httpserver_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -65,10 +66,16 @@ func TestMetricsAreLabelledWithRoutes(t *testing.T) {
 	s.Router.Get("/things/{id}", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
 	get(s.Router, "/things/secret-id")
 	get(s.Router, "/nowhere/secret-id")
+	for i := range 3 { // a client may invent methods
+		r := httptest.NewRequest(fmt.Sprint("INVENTED", i), "/things/a", nil)
+		s.Router.ServeHTTP(httptest.NewRecorder(), r)
+	}
 	metrics := get(s.Router, "/metrics").Body.String()
 	require.Contains(t, metrics, `route="/things/{id}",status="418"`)
 	require.Contains(t, metrics, `route="unmatched",status="404"`)
 	require.NotContains(t, metrics, "secret-id")
+	require.Contains(t, metrics, `http_request_duration_seconds_count{method="other",route="unmatched",status="405"} 3`)
+	require.NotContains(t, metrics, "INVENTED")
 }
 
 func TestHealthzReportsAFailedCheck(t *testing.T) {

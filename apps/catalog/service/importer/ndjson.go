@@ -3,18 +3,15 @@ package importer
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"strings"
-	"unicode/utf8"
 
 	"haberdash/apps/catalog/internal/imports"
 	"haberdash/apps/catalog/internal/names"
 	"haberdash/apps/catalog/internal/product"
 	"haberdash/apps/catalog/service/products"
 	"haberdash/internal/httpx"
+	"haberdash/internal/strictjson"
 )
 
 // lineReader reads products in the form of the API, one on each line.
@@ -53,18 +50,9 @@ func (l *lineReader) parse(text []byte, long bool) (p product.Product, handle st
 	if long {
 		return p, "", fmt.Errorf("the line is longer than %d bytes", httpx.MaxBody)
 	}
-	if !utf8.Valid(text) {
-		return p, "", errors.New("is not valid UTF-8")
-	}
 	var form products.ProductForm
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&form); err != nil {
-		message := strings.ReplaceAll(err.Error(), "Go struct field ProductForm.", "")
-		return p, form.Handle, errors.New(strings.TrimPrefix(message, "json: "))
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return p, form.Handle, errors.New("there is more than one product on the line")
+	if err := strictjson.UnmarshalKnown(text, &form); err != nil {
+		return p, form.Handle, err
 	}
 	p = form.Product(l.sanitise)
 	if p.Handle == "" {

@@ -18,6 +18,7 @@ import (
 	"haberdash/internal/fault"
 	"haberdash/internal/httpx"
 	"haberdash/internal/identity"
+	"haberdash/internal/strictjson"
 )
 
 type adjustInput struct {
@@ -47,7 +48,7 @@ func (in *adjustInput) Resolve(huma.Context) []error {
 		return []error{httpx.NewProblem(errKeyMissing)}
 	}
 	var body map[string]json.RawMessage
-	if err := json.Unmarshal(in.RawBody, &body); err != nil {
+	if err := strictjson.Unmarshal(in.RawBody, &body); err != nil {
 		return nil // another problem says so
 	}
 	delta, err := strconv.ParseInt(string(bytes.TrimSpace(body["delta"])), 10, 64)

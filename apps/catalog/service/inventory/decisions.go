@@ -2,7 +2,6 @@ package inventory
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"strings"
 
@@ -10,6 +9,7 @@ import (
 	"haberdash/internal/contract"
 	"haberdash/internal/failpoint"
 	"haberdash/internal/fault"
+	"haberdash/internal/strictjson"
 	"haberdash/internal/telemetry"
 )
 
@@ -76,7 +76,7 @@ func decodeOrder(e contract.Event) (string, error) {
 	var fact struct {
 		OrderID string `json:"orderId"`
 	}
-	if json.Unmarshal(e.Data, &fact) != nil {
+	if strictjson.Unmarshal(e.Data, &fact) != nil {
 		return "", errors.New("the event's data is not that of an order")
 	}
 	if fact.OrderID == "" {

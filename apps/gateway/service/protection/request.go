@@ -16,10 +16,11 @@ import (
 //   - paths with encoded slashes, and everything that is not UTF-8;
 //   - queries that cannot be parsed;
 //   - addresses and headers that are larger than any client of the API needs;
-//   - headers that a sidecar cannot carry.
+//   - headers that a sidecar cannot carry;
+//   - bodies with a content coding, such as gzip.
 //
 // Problems: malformed-request (400), invalid-request (422), uri-too-long (414), header-too-large (431), not-found
-// (404).
+// (404), unsupported-media-type (415).
 func RejectMalformed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if len(r.RequestURI) > maxURI {
@@ -33,6 +34,12 @@ func RejectMalformed(next http.Handler) http.Handler {
 		if name := headerNotUTF8(r.Header); name != "" {
 			httpx.WriteProblem(w, fault.New(fault.Malformed, "malformed-request",
 				"The request's header is not well-formed.").WithField("header."+name, "is not UTF-8"))
+			return
+		}
+		if hasContentCoding(r) {
+			w.Header().Set("Accept-Encoding", "identity") // RFC 9110, section 12.5.3
+			httpx.WriteProblem(w, fault.New(fault.UnsupportedMedia, "unsupported-media-type",
+				"Bodies with a content coding are not supported.").WithField("header.Content-Encoding", "is not identity"))
 			return
 		}
 		if defect := pathDefect(r.URL.EscapedPath()); defect != "" {
@@ -72,6 +79,12 @@ func largestHeader(h http.Header) (name string, total int) {
 		}
 	}
 	return name, total
+}
+
+// hasContentCoding reports whether a request has a body with a content coding. No app decodes any.
+func hasContentCoding(r *http.Request) bool {
+	coding := strings.Join(r.Header.Values("Content-Encoding"), ",")
+	return r.ContentLength != 0 && coding != "" && !strings.EqualFold(coding, "identity")
 }
 
 // headerNotUTF8 returns the name of a header with a value that is not UTF-8, or "". Sidecars send headers to each

@@ -45,6 +45,7 @@ func clean(res *http.Response) error {
 			delete(res.Header, name)
 		}
 	}
+	allowHead(res.Header)
 	if res.StatusCode < 400 || isProblem(res.Header) {
 		return nil
 	}
@@ -54,6 +55,15 @@ func clean(res *http.Response) error {
 	head, _ := io.ReadAll(io.LimitReader(res.Body, 300))
 	return &rawError{
 		status: res.StatusCode, allow: res.Header.Get("Allow"), text: string(bytes.ToValidUTF8(head, nil)),
+	}
+}
+
+// allowHead adds HEAD to an Allow header that has GET. The apps have no HEAD: the gateway answers it with their answer
+// to GET.
+func allowHead(h http.Header) {
+	allowed := strings.Split(h.Get("Allow"), ", ")
+	if at := slices.Index(allowed, http.MethodGet); at >= 0 && !slices.Contains(allowed, http.MethodHead) {
+		h.Set("Allow", strings.Join(slices.Insert(allowed, at+1, http.MethodHead), ", "))
 	}
 }
 
