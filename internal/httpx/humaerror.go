@@ -51,7 +51,8 @@ func fieldsOf(errs []error) (fields []fault.Field) {
 	return fields
 }
 
-// fieldOf returns the wrong input of one of huma's errors. An error of strictjson arrives with the location in its text.
+// fieldOf returns the wrong input of one of huma's errors. An error of strictjson arrives with the location in its
+// text.
 func fieldOf(d *huma.ErrorDetail) fault.Field {
 	location, message := locationOf(d), d.Message
 	if location == "body" {

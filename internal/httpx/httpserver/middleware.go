@@ -57,8 +57,8 @@ func observe(reg prometheus.Registerer) func(http.Handler) http.Handler {
 	}
 }
 
-// methodLabel returns a method as a label of metrics and logs. A client may send any word as a method, and each would be
-// a time series of its own.
+// methodLabel returns a method as a label of metrics and logs. A client may send any word as a method, and each would
+// be a time series of its own.
 func methodLabel(method string) string {
 	if slices.Contains(httpx.Methods, method) {
 		return method
