@@ -30,7 +30,7 @@ logs: $(HABERDASH) ## print logs and follow them; APP=orders for one app
 	@$(HABERDASH) logs -f $(APP)
 
 .PHONY: clean
-clean: $(HABERDASH) ## stop it and remove its data
+clean: $(HABERDASH) ## stop it and the servers of make infra, and remove the data of both
 	@$(HABERDASH) clean
 
 .PHONY: import

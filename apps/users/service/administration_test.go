@@ -169,6 +169,7 @@ func TestOtherServicesVerifyTokensWithThePublishedKeys(t *testing.T) {
 
 	_, err = New(t.Context(), f.deps("another secret"))
 	require.ErrorContains(t, err, "sealed with another secret")
+	require.ErrorContains(t, err, "set KEY_ENCRYPTION_KEY", "the error says what to do")
 	deps := f.deps("")
 	deps.Secrets = memory.Secrets{}
 	_, err = New(t.Context(), deps)

@@ -263,6 +263,18 @@ func Down(ctx context.Context, o Options) (bool, error) {
 	return was, os.RemoveAll(VarsFile(o.Dir))
 }
 
+// Clean stops the servers of a directory and removes their data.
+func Clean(ctx context.Context, o Options) error {
+	o, err := o.complete()
+	if err != nil {
+		return err
+	}
+	if _, err := Down(ctx, o); err != nil {
+		return err
+	}
+	return os.RemoveAll(o.Dir)
+}
+
 // MailDir is the directory in which the SMTP server writes each message as an .eml file.
 func (s *Servers) MailDir() string { return server.MailDir(s.opts.Dir) }
 

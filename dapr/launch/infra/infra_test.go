@@ -115,6 +115,23 @@ func TestServersKeepDataAndPorts(t *testing.T) {
 	}
 }
 
+func TestCleanRemovesTheDataOfTheServers(t *testing.T) {
+	t.Parallel()
+	ctx, dir := t.Context(), filepath.Join(t.TempDir(), "infra")
+	i := startInfra(t, dir, "redis")
+	require.NoError(t, probes["redis"].put(ctx, i, "first"))
+	i.Stop()
+	require.NoError(t, Clean(ctx, Options{Dir: dir}))
+	require.NoDirExists(t, dir)
+	require.NoError(t, Clean(ctx, Options{Dir: dir}), "there is nothing to remove")
+	require.NoDirExists(t, dir)
+	require.NoError(t, os.MkdirAll(dir, 0o755))
+	i = startInfra(t, dir, "redis")
+	got, err := probes["redis"].get(ctx, i)
+	require.NoError(t, err)
+	require.Empty(t, got)
+}
+
 func TestServersOfADirectoryStartOnce(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

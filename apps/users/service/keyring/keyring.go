@@ -118,7 +118,8 @@ func (k *Keyring) use(ring signing.Ring) error {
 	for _, x := range ring {
 		p, err := k.sealer.Open(x)
 		if err != nil {
-			return err
+			return fmt.Errorf("%w: set KEY_ENCRYPTION_KEY to the secret with which this store was written "+
+				"(make up keeps it in secrets.env of the run directory), or choose an empty store", err)
 		}
 		private[x.ID] = p
 	}

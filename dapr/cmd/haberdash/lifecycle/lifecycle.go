@@ -15,6 +15,7 @@ import (
 
 	"haberdash/dapr/launch"
 	"haberdash/dapr/launch/config"
+	"haberdash/dapr/launch/infra"
 	"haberdash/dapr/launch/logs"
 	"haberdash/dapr/launch/rundir"
 	"haberdash/dapr/launch/toolchain"
@@ -53,9 +54,18 @@ func Down(ctx context.Context, o config.Options, _ []string) error {
 	return nil
 }
 
-// Clean stops the shop and removes its data.
+// Clean stops the shop and the servers of `make infra`, and removes the data of both: what the shop has stored in the
+// servers is encrypted with the secrets of its run directory, which are removed too.
 func Clean(ctx context.Context, o config.Options, _ []string) error {
+	servers, err := infraOptions(o)
+	if err != nil {
+		return err
+	}
 	if err := launch.Clean(ctx, o); err != nil {
+		return err
+	}
+	servers.Servers = nil
+	if err := infra.Clean(ctx, servers); err != nil {
 		return err
 	}
 	fmt.Println("stopped; data removed")

@@ -125,7 +125,8 @@ func (v *Vault) open(name string, d document, n int) (Key, error) {
 	key := keyName(name, n)
 	plain, err := v.box.Open(d.Keys[n], key)
 	if err != nil {
-		return Key{}, fmt.Errorf("vault: key %s cannot be opened: it was sealed with another secret, or altered", key)
+		return Key{}, fmt.Errorf("vault: key %s cannot be opened: it was sealed with another secret, or altered: set ID_KEY "+
+			"to the secret with which this store was written (make up keeps it in secrets.env of the run directory)", key)
 	}
 	box, err := seal.New(plain)
 	return Key{key, box}, err
