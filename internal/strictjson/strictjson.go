@@ -1,7 +1,7 @@
-// Package strictjson decodes JSON that comes from outside: what one program validates, another one must not read
-// differently. Names match exactly. An object with two members of the same name is refused at every depth, and so is
-// text that is not UTF-8 (RFC 7493, I-JSON). encoding/json ignores the case of names and takes the last of several
-// members.
+// Package strictjson decodes JSON that comes from outside, so that the values that are used are those that were
+// validated. Names match exactly. An object with two members of the same name is refused at every depth, and so is text
+// that is not UTF-8 (RFC 7493, I-JSON). With encoding/json, validation and use can differ: it ignores the case of names
+// and takes the last of several members.
 //
 // It is the design of encoding/json/v2, which Go 1.26 has behind an experiment; this package uses the module that the
 // experiment comes from.
@@ -59,8 +59,8 @@ func Parse(text string) *Error {
 	return &Error{Message: text}
 }
 
-// MaxValues is how many values and names of members a text may have. The largest product of the shop has some 3,000. It
-// bounds the work for a text: a body of 1 MB may have half a million of them.
+// MaxValues is how many values and names of members a text may have. The largest body of the API, a product
+// with 100 variants, has about 4,200. The bound limits the work for a text: 1 MB could have half a million of them.
 const MaxValues = 20_000
 
 // Unmarshal decodes one JSON text into v. Error: *Error.

@@ -39,7 +39,8 @@ func RejectMalformed(next http.Handler) http.Handler {
 		if hasContentCoding(r) {
 			w.Header().Set("Accept-Encoding", "identity") // RFC 9110, section 12.5.3
 			httpx.WriteProblem(w, fault.New(fault.UnsupportedMedia, "unsupported-media-type",
-				"Bodies with a content coding are not supported.").WithField("header.Content-Encoding", "is not identity"))
+				"Bodies with a content coding are not supported.").
+				WithField("header.Content-Encoding", "only identity is supported"))
 			return
 		}
 		if defect := pathDefect(r.URL.EscapedPath()); defect != "" {

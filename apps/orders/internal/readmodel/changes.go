@@ -51,7 +51,7 @@ func eachChange(c commitlog.Commit, fn func(Change)) {
 	}
 }
 
-// Backlog calls fn with the changes behind the stored cursor of that name.
+// Backlog calls fn with the changes after the stored cursor of that name.
 func (r *Orders) Backlog(ctx context.Context, cursor string, fn func(Change)) error {
 	at, err := r.log.Cursor(ctx, cursor)
 	for head := r.log.Head(); err == nil && at < head; {

@@ -11,9 +11,9 @@ import (
 	"haberdash/internal/telemetry"
 )
 
-// CompleteDuties does what the order owes: what a request has just recorded, or what a crash has left. Every step is
-// idempotent by the order's id, so two processes may do it at once. It tries all duties, whichever fail; the returned
-// order is the present one in any case. It goes on when the caller of the request hangs up.
+// CompleteDuties completes all duties of the order: those that a request has just recorded, and those that a crash has
+// left. Every step is idempotent by the order's id, so two processes may do it at once. It tries each duty even if
+// another fails, and it continues if the client disconnects. The returned order is the present one in any case.
 func (l *Lifecycle) CompleteDuties(ctx context.Context, o order.Order, version uint64) (order.Order, uint64, error) {
 	ctx = context.WithoutCancel(ctx)
 	duties := o.Duties()

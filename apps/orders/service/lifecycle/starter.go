@@ -14,16 +14,16 @@ import (
 //
 // A workflow costs as much as placing the order, or more, so the starter waits while orders are being placed: it then
 // starts two workflows a second, and more only as its backlog grows old. The backlog of a rush is processed when the
-// rush is over; during a rush without end the starter stays some minutes behind. Only an order that owes something
-// after its deadline gets its workflow before its turn.
+// rush is over; during a rush without end the starter stays some minutes behind. Only an order that still
+// has a duty after its deadline gets its workflow before the starter reaches its change.
 //
 // An imported log has no cursor and no workflows. The starter then goes through all orders, with a read for each, and
-// starts a workflow for each that is not over.
+// starts a workflow for each that is not finished.
 type starter struct {
 	*Lifecycle
 
 	mu    sync.Mutex
-	owing map[string]time.Time // orders behind the cursor that may owe something, and since when
+	owing map[string]time.Time // orders with changes after the cursor that may have a duty, and since when
 }
 
 // cursorName names the stored cursor.
@@ -69,7 +69,7 @@ func (s *starter) noteChange(c readmodel.Change) {
 	}
 }
 
-// startOverdue starts the workflows of orders that owe something for too long, before their turn.
+// startOverdue starts the workflows of orders whose duties are overdue, before the starter reaches their changes.
 func (s *starter) startOverdue(ctx context.Context) {
 	tick := time.NewTicker(overdueEvery)
 	defer tick.Stop()
@@ -118,7 +118,7 @@ func (s *starter) startIfOwing(ctx context.Context, orderID string, since time.T
 	return nil
 }
 
-// processChange handles a change in its turn.
+// processChange handles the next change of the log.
 func (s *starter) processChange(ctx context.Context, c readmodel.Change) error {
 	if !wait(ctx, minAge-s.Now().Sub(c.At)) || !s.waitForPause(ctx, c.At) {
 		return ctx.Err()

@@ -16,7 +16,7 @@ import (
 	"haberdash/internal/fault"
 )
 
-// Attempt says whether an order was tried to be decided before.
+// Attempt tells the first attempt to decide an order from later ones.
 type Attempt int
 
 // The attempts.

@@ -56,7 +56,8 @@ func Run(
 		differs = libraryFailure(res.GetActions())
 	}
 	if differs != "" {
-		telemetry.Log(ctx).Error().Err(differs).Str("workflow", req.GetInstanceId()).Msg("workflow restarts")
+		telemetry.Log(ctx).Error().Err(differs).Str("workflow", req.GetInstanceId()).
+			Msg("a workflow restarts because its replay differs from its history")
 		return restart(req)
 	}
 	// The library returns the actions in random order. The engine stores them in this order, and later replays read
