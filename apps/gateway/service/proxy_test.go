@@ -119,7 +119,7 @@ func TestCircuitBreakerStopsRequestsToAnAppThatIsDown(t *testing.T) {
 			require.Equal(t, "cart", p["service"])
 			require.NotEmpty(t, w.Header().Get("Retry-After"))
 		}
-		require.Equal(t, 5, calls)
+		require.Equal(t, 5*3, calls, "each of the first five requests is tried three times")
 		// There is no app orders.
 		requireProblem(t, http.StatusServiceUnavailable, "unavailable", g.send("GET", "/api/v1/orders/o", ""))
 		broken = false

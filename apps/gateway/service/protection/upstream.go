@@ -28,10 +28,10 @@ const maxConcurrent = 1000
 
 var errFull = errors.New("too many requests in progress")
 
-// NewUpstream returns the protection of one app, which invoker calls.
+// NewUpstream returns the protection of one app, which invoker calls. Safe requests are repeated: see repeater.
 func NewUpstream(app string, invoker sidecar.Invoker, log zerolog.Logger) *Upstream {
 	return &Upstream{
-		app: app, invoker: invoker,
+		app: app, invoker: newRepeater(invoker),
 		requests: bulkhead.New[any](maxConcurrent), streams: bulkhead.New[any](maxConcurrent),
 		breaker: newBreaker(log.With().Str("upstream", app).Logger()),
 	}
