@@ -35,8 +35,10 @@
 // decision is based on the state at its own place in the log.
 //
 // A command that emits nothing, or that refuses, is answered only after the log was seen to end where the command was
-// decided. So no caller is told of a state that had already changed when it asked. Get of an aggregate in memory is
-// faster, and may be a second behind other processes.
+// decided. So no caller is told of a state that had already changed when it asked. Get is such a command. Recent reads
+// memory, which costs nothing and may be a second behind other processes. It is meant for what never changes, for
+// work that is repeated, and for positive answers: a process whose memory would contradict what another process has
+// answered calls CatchUp or Get first.
 //
 // A put that failed or timed out may have happened, or may happen later. The writer puts the same bytes under the same
 // key until it knows: either it has created the key (the commit has the writer's unique mark), or another writer has.

@@ -46,9 +46,10 @@ func (r *Routes) mountStream(api huma.API) {
 func (r *Routes) streamOrder(ctx context.Context, in *OrderRef, send sse.Sender) {
 	ctx, cancel := context.WithTimeout(ctx, maxStream)
 	defer cancel()
-	for sent := uint64(0); ctx.Err() == nil; {
+	read := r.Orders.Get // the client may have been told of a change that another replica has made
+	for sent := uint64(0); ctx.Err() == nil; read = r.Orders.Recent {
 		changed := r.Orders.Changed()
-		o, version, err := r.Orders.Get(ctx, in.ID)
+		o, version, err := read(ctx, in.ID)
 		if err != nil {
 			return
 		}
@@ -71,8 +72,8 @@ func (r *Routes) streamOrder(ctx context.Context, in *OrderRef, send sse.Sender)
 // afterwards.
 func (r *Routes) checkStreamAccess(api huma.API) func(huma.Context, func(huma.Context)) {
 	return func(c huma.Context, next func(huma.Context)) {
-		_, _, err := r.read(c.Context(), OrderRef{ID: c.Param("id"), Token: c.Header("X-Order-Token")})
-		if err != nil {
+		ref := OrderRef{ID: c.Param("id"), Token: c.Header("X-Order-Token")}
+		if _, err := r.requireAccess(c.Context(), ref); err != nil {
 			p := httpx.NewProblem(err)
 			_ = huma.WriteErr(api, c, p.Status, p.Detail, p) // it fails only if the client is gone
 			return
