@@ -9,7 +9,6 @@ import (
 
 	"github.com/failsafe-go/failsafe-go"
 	"github.com/failsafe-go/failsafe-go/budget"
-	"github.com/failsafe-go/failsafe-go/hedgepolicy"
 	"github.com/failsafe-go/failsafe-go/retrypolicy"
 
 	"haberdash/internal/sidecar"
@@ -17,12 +16,11 @@ import (
 
 // The repetitions of safe requests.
 const (
-	// hedgeDelay is how long an attempt may take before another one begins beside it. A replica whose machine is gone
-	// does not even refuse a request.
-	hedgeDelay = 3 * time.Second
-	maxHedges  = 2 // attempts beside the first one
-	maxRetries = 2 // after attempts that failed
-	retryDelay = 100 * time.Millisecond
+	maxAttempts = 3
+	// attemptTimeout is how long the answer to an attempt may take to begin, if it is not the last one. A replica whose
+	// machine is gone does not even refuse a request.
+	attemptTimeout = 5 * time.Second
+	retryDelay     = 100 * time.Millisecond
 	// retryBudget is the largest share of the requests in progress that may be repetitions. An app that is overloaded
 	// gets little more to do because of them.
 	retryBudget = 0.2
@@ -31,21 +29,18 @@ const (
 // repeater is an Invoker that repeats safe requests (RFC 9110, section 9.2.1) which fail or take long, because another
 // replica of the app may answer. Each app has a repeater of its own.
 type repeater struct {
-	invoker      sidecar.Invoker
-	retry, hedge failsafe.Executor[*sidecar.Response]
+	invoker sidecar.Invoker
+	retry   failsafe.Executor[*sidecar.Response]
 }
 
 func newRepeater(invoker sidecar.Invoker) *repeater {
-	shared := budget.NewBuilder().WithMaxRate(retryBudget).Build()
 	retry := retrypolicy.NewBuilder[*sidecar.Response]().
 		HandleIf(anotherReplicaMayAnswer).
-		WithMaxRetries(maxRetries).WithBackoff(retryDelay, 4*retryDelay).WithJitterFactor(0.2).
-		WithBudget(shared).ReturnLastFailure().
+		WithMaxAttempts(maxAttempts).WithBackoff(retryDelay, 4*retryDelay).WithJitterFactor(0.2).
+		WithBudget(budget.NewBuilder().WithMaxRate(retryBudget).Build()).ReturnLastFailure().
 		OnRetry(func(e failsafe.ExecutionEvent[*sidecar.Response]) { closeBody(e.LastResult()) }).
 		Build()
-	hedge := hedgepolicy.NewBuilderWithDelay[*sidecar.Response](hedgeDelay).
-		WithMaxHedges(maxHedges).WithBudget(shared).Build()
-	return &repeater{invoker, failsafe.With(retry), failsafe.With(hedge)}
+	return &repeater{invoker, failsafe.With(retry)}
 }
 
 // anotherReplicaMayAnswer reports whether an attempt says nothing about other replicas: it got no answer, or the
@@ -63,13 +58,14 @@ func (p *repeater) Invoke(ctx context.Context, r sidecar.Request) (*sidecar.Resp
 	if r.Body != nil || r.Method != http.MethodGet && r.Method != http.MethodOptions {
 		return p.invoker.Invoke(ctx, r)
 	}
+	var n int
 	var last struct {
 		res *sidecar.Response
 		err error
 	}
 	res, err := p.retry.WithContext(ctx).Get(func() (*sidecar.Response, error) {
-		last.res, last.err = p.hedge.WithContext(ctx).GetWithExecution(
-			func(e failsafe.Execution[*sidecar.Response]) (*sidecar.Response, error) { return p.attempt(ctx, e, r) })
+		n++
+		last.res, last.err = p.attempt(ctx, r, n == maxAttempts)
 		return last.res, last.err
 	})
 	if errors.Is(err, budget.ErrExceeded) {
@@ -78,18 +74,18 @@ func (p *repeater) Invoke(ctx context.Context, r sidecar.Request) (*sidecar.Resp
 	return res, err
 }
 
-// attempt sends the request once. If another attempt was faster, the answer is dropped. Otherwise the body of the answer
-// can be read after the library has ended the context of the execution.
-func (p *repeater) attempt(ctx context.Context, e failsafe.Execution[*sidecar.Response], r sidecar.Request) (
-	*sidecar.Response, error,
-) {
+// attempt sends the request once. Unless it is the last attempt, it waits at most attemptTimeout for the answer to
+// begin.
+func (p *repeater) attempt(ctx context.Context, r sidecar.Request, last bool) (*sidecar.Response, error) {
+	if last {
+		return p.invoker.Invoke(ctx, r)
+	}
 	ctx, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(e.Context(), cancel)
-	r.Header = r.Header.Clone() // attempts may run at the same time
+	timer := time.AfterFunc(attemptTimeout, cancel)
 	res, err := p.invoker.Invoke(ctx, r)
-	if !stop() && err == nil {
+	if !timer.Stop() && err == nil {
 		closeBody(res)
-		err = context.Canceled
+		err = context.DeadlineExceeded
 	}
 	if err != nil {
 		cancel()

@@ -9,8 +9,8 @@ import (
 	"haberdash/internal/fault"
 )
 
-// answerUnclaimed answers a request whose order another request in this process is placing or deciding. Meanwhile another
-// process may have decided it.
+// answerUnclaimed answers a request whose order another request in this process is placing or deciding. Another process
+// may have decided it meanwhile.
 func (p *Placer) answerUnclaimed(ctx context.Context, s submission) (Answer, error) {
 	o, version, err := p.Orders.Get(ctx, s.orderID)
 	switch {

@@ -117,7 +117,7 @@ func (r *Routes) requireAccess(ctx context.Context, ref OrderRef) (order.Order, 
 	return o, nil
 }
 
-// mayAccess reports whether the caller is staff, the customer who placed the order, or has the token of a guest's order.
+// mayAccess reports whether the caller is staff, placed the order as a customer, or has the token of a guest's order.
 func (r *Routes) mayAccess(ctx context.Context, o order.Order, token string) bool {
 	caller := identity.Of(ctx)
 	switch {
