@@ -57,6 +57,10 @@
 // Data that is read in other ways than by the id of an aggregate is kept in read models, for example in lists: see the
 // package projection.
 //
+// A document that the store refuses, because it is too large for example, stops no other: it is set aside, and the
+// checkpoint names it. Its aggregate stays in memory, and a start makes it from its own events. One of several replicas
+// writes the documents. The others see its checkpoint and read one key.
+//
 // All documents can be lost: Rebuild makes them from the log again, byte for byte. If a single document is lost, the
 // process that reads it does not notice. Partition.Audit does: it makes all documents from the log and compares them
 // with the store and with memory, while the service works.
@@ -142,6 +146,7 @@
 //	history.go     the events of one aggregate
 //	documents.go   documents: reading and preloading
 //	checkpoint.go  documents and checkpoints: writing
+//	aside.go       documents that the store refuses
 //	rebuild.go     documents from the log again: Rebuild, Audit, a new version
 //	cursor.go      cursors of followers of the log
 //	follow.go      work inside the service that follows its own log
