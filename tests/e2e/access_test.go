@@ -23,8 +23,7 @@ import (
 //	owner     the customer or the guest to whom the object belongs
 //	other     another customer
 //	staff, admin
-//	forged    three callers: with an expired token of the owner, with a token signed with another key, and with a
-//	          token with alg: none (RFC 8725, sections 2.1 and 3.1)
+//	forged    callers with tokens of the owner that are not valid: see forgeries (RFC 8725, sections 2 and 3)
 //
 // A caller who may not know that an object exists gets 404, never 403. A - stands for a request that is not sent,
 // because it would end the session or the account of the caller.

@@ -27,7 +27,8 @@ import (
 	"haberdash/internal/sidecar"
 )
 
-// encryptionSecret is the name of the secret that encrypts the signing keys, and that mailed tokens are derived from.
+// encryptionSecret is the name of the secret that encrypts the signing keys, and that mailed tokens and refresh tokens
+// are derived from.
 const encryptionSecret = "KEY_ENCRYPTION_KEY"
 
 // maxWaiting bounds the requests that wait for a slot to hash a password.
@@ -73,6 +74,10 @@ func New(ctx context.Context, d Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	successors, err := signing.NewSuccessors(secret)
+	if err != nil {
+		return nil, err
+	}
 	// Half of the processors leave the other half to requests that hash no password.
 	hash, err := hasher.New(d.Hashing, max(1, runtime.GOMAXPROCS(0)/2), maxWaiting)
 	if err != nil {
@@ -83,7 +88,7 @@ func New(ctx context.Context, d Deps) (*Service, error) {
 	mailboxes := &mailbox.Mailboxes{Store: documents, Directory: dir, Trail: records, Tokens: tokens, Tasks: tasks,
 		Now: d.Now, NewID: d.NewID}
 	signIn := &signin.Service{Store: documents, Trail: records, Keys: keys, Hasher: hash, Tasks: tasks,
-		Now: d.Now, NewID: d.NewID}
+		Now: d.Now, NewID: d.NewID, Successors: successors}
 	return &Service{
 		keys: keys, hasher: hash, tasks: tasks, directory: dir, mailboxes: mailboxes, signIn: signIn,
 		registration: &registration.Service{Store: documents, Mailboxes: mailboxes, Trail: records, SignIn: signIn,

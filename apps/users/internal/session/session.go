@@ -1,10 +1,14 @@
 // Package session holds the rules of sessions:
 //
-//  1. A sign-in opens a session. Each of its refresh tokens is valid once and is exchanged for the next one.
+//  1. A sign-in opens a session. Each of its refresh tokens is valid once and is exchanged for the next one, its
+//     successor.
 //  2. A refresh token that is used twice was copied. Its session ends, whoever has the current token.
 //  3. A session ends 30 days after its last use, and at most 90 days after it was opened.
 //  4. A session that was opened under an earlier password (epoch) has ended.
 //  5. A user has at most 50 sessions. A new one replaces the one that was unused for the longest time.
+//  6. Rule 2 has one exception: for ten seconds after its first use, a token is exchanged again, for the same successor.
+//     So two tabs that refresh at once, or a client that lost the answer, stay signed in. The exception ends when the
+//     successor is used: then its owner has got the answer, and an honest client does not need the old token any more.
 package session
 
 import (
@@ -22,11 +26,15 @@ const (
 	MaxSessions = 50
 )
 
+// Grace is how long after its first use a token is exchanged for the same successor again (rule 6).
+const Grace = 10 * time.Second
+
 // Session is one signed-in device.
 type Session struct {
 	ID        string
 	Family    string // Digest of the part that all tokens of the session share
 	Current   string // Digest of the secret of the token that is valid; empty after a token was used twice
+	Previous  string // Digest of the secret of the token before that; empty if there is none
 	Epoch     int    // of the account when the session was opened
 	CreatedAt time.Time
 	UsedAt    time.Time
@@ -83,23 +91,34 @@ var ErrInvalid = fault.New(fault.Unauthenticated, "invalid-token",
 var errReused = fault.New(fault.Unauthenticated, "token-reused",
 	"This refresh token was used before, so its session has been ended. Sign in again.")
 
-// Rotate exchanges the token for one with the secret next. Errors: invalid-token (401); token-reused (401), with which
-// the session has ended and the list must be stored too (rule 2).
-func (l *List) Rotate(t Token, next string, epoch int, now time.Time) error {
+// Rotation is the result of Rotate.
+type Rotation struct {
+	At       time.Time // when the token was used first
+	Repeated bool      // it was used before (rule 6), and the list has not changed
+}
+
+// Rotate exchanges the token for its successor, which has the secret next. The caller derives next from the token, so
+// that a repeated use yields the same successor. Errors: invalid-token (401); token-reused (401), with which the session
+// has ended and the list must be stored too (rule 2).
+func (l *List) Rotate(t Token, next string, epoch int, now time.Time) (Rotation, error) {
 	i := slices.IndexFunc(l.sessions, func(s Session) bool { return s.ID == t.SessionID })
 	if i < 0 || !equal(l.sessions[i].Family, Digest(t.Family)) {
-		return ErrInvalid // a guess, which must not end the session of a user
+		return Rotation{}, ErrInvalid // a guess, which must not end the session of a user
 	}
 	s := &l.sessions[i]
 	if s.Epoch != epoch || !now.Before(s.ExpiresAt()) {
-		return ErrInvalid
+		return Rotation{}, ErrInvalid
 	}
-	if !equal(s.Current, Digest(t.Secret)) {
-		s.Current = ""
-		return errReused
+	presented := Digest(t.Secret)
+	switch {
+	case equal(s.Current, presented):
+		s.Previous, s.Current, s.UsedAt = presented, Digest(next), now.UTC()
+		return Rotation{At: s.UsedAt}, nil
+	case equal(s.Previous, presented) && equal(s.Current, Digest(next)) && now.Sub(s.UsedAt) < Grace:
+		return Rotation{At: s.UsedAt, Repeated: true}, nil
 	}
-	s.Current, s.UsedAt = Digest(next), now.UTC()
-	return nil
+	s.Current = ""
+	return Rotation{}, errReused
 }
 
 // IsReused reports whether err is the error of Rotate for a token that was used twice.

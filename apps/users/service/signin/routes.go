@@ -7,8 +7,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"haberdash/apps/users/internal/account"
-	"haberdash/apps/users/internal/session"
-	"haberdash/apps/users/internal/signing"
 	"haberdash/apps/users/service/view"
 	"haberdash/internal/httpx"
 	"haberdash/internal/identity"
@@ -24,8 +22,8 @@ type loginInput struct {
 
 type signedIn struct {
 	AccessToken  string    `json:"accessToken" doc:"Send as Authorization: Bearer"`
-	RefreshToken string    `json:"refreshToken" doc:"Valid once; the answer has the next one"`
-	ExpiresIn    int       `json:"expiresIn" doc:"Seconds until the access token expires"`
+	RefreshToken string    `json:"refreshToken" doc:"Valid once; see the refresh operation"`
+	ExpiresIn    int       `json:"expiresIn" doc:"Seconds for which the access token is valid, at least"`
 	User         view.User `json:"user"`
 }
 
@@ -55,7 +53,9 @@ type jwksReply struct {
 func (s *Service) Mount(api huma.API) {
 	httpx.Register(api, view.AuthOperation("login", "Sign in", "", 200), s.handleLogin)
 	httpx.Register(api, view.AuthOperation("refresh", "Exchange a refresh token",
-		"A refresh token is valid once; the answer has the next one. Its reuse ends the session.", 200),
+		"A refresh token is valid once; the answer has the next one. For ten seconds after its first use, and until the "+
+			"next one is used, the same token gets the same answer again: after a lost answer, or when two tabs refresh "+
+			"at once. Any other reuse ends the session.", 200),
 		s.handleRefresh)
 	logout := view.AuthOperation("logout", "Sign out",
 		"Ends the session of the refresh token, and the caller's own. A session that has ended already is no error.", 204)
@@ -76,27 +76,19 @@ func (s *Service) handleLogin(ctx context.Context, in *loginInput) (*signedInRep
 	if err != nil {
 		return nil, err
 	}
-	return s.reply(a, t)
+	return reply(s.tokens(a, t, s.Now()))
 }
 
 func (s *Service) handleRefresh(ctx context.Context, in *refreshInput) (*signedInReply, error) {
-	a, t, err := s.refresh(ctx, in.Body.RefreshToken)
-	if err != nil {
-		return nil, err
-	}
-	return s.reply(a, t)
+	return reply(s.refresh(ctx, in.Body.RefreshToken))
 }
 
 // reply makes the answer with the tokens of a session.
-func (s *Service) reply(a *account.Account, t session.Token) (*signedInReply, error) {
-	access, err := s.accessToken(a, t.SessionID)
+func reply(body signedIn, err error) (*signedInReply, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &signedInReply{CacheControl: "no-store", Body: signedIn{
-		AccessToken: access, RefreshToken: t.String(), ExpiresIn: int(signing.TokenLife.Seconds()),
-		User: view.UserOf(a),
-	}}, nil
+	return &signedInReply{CacheControl: "no-store", Body: body}, nil
 }
 
 func (s *Service) handleLogout(ctx context.Context, in *logoutInput) (*struct{}, error) {

@@ -2,42 +2,51 @@ package signin
 
 import (
 	"context"
-
-	"github.com/golang-jwt/jwt/v5"
+	"time"
 
 	"haberdash/apps/users/internal/account"
 	"haberdash/apps/users/internal/session"
+	"haberdash/apps/users/internal/signing"
 	"haberdash/apps/users/internal/trail"
+	"haberdash/apps/users/service/view"
 	"haberdash/internal/identity"
 	"haberdash/internal/telemetry"
 )
 
-// refresh exchanges a refresh token for the next one. Errors: invalid-token, token-reused (401).
-func (s *Service) refresh(ctx context.Context, token string) (*account.Account, session.Token, error) {
+// refresh exchanges a refresh token for the next one. A client that repeats the request within session.Grace gets the
+// same tokens again. Errors: invalid-token, token-reused (401).
+func (s *Service) refresh(ctx context.Context, token string) (signedIn, error) {
 	t, ok := session.ParseToken(token)
 	if !ok {
-		return nil, t, session.ErrInvalid
+		return signedIn{}, session.ErrInvalid
 	}
 	a, err := s.Store.Account(ctx, t.UserID)
 	if err != nil {
-		return nil, t, err
+		return signedIn{}, err
 	}
 	if a == nil || a.Deleted() {
-		return nil, t, session.ErrInvalid
+		return signedIn{}, session.ErrInvalid
 	}
 	next := t
-	next.Secret = newSecret()
+	next.Secret = s.Successors.Secret(token)
+	var rotation session.Rotation
 	ended := false
 	err = s.Store.ChangeSessions(ctx, a.ID(), func(l *session.List) (bool, error) {
 		live := l.IsLive(t.SessionID, a.Epoch(), s.Now())
-		err := l.Rotate(t, next.Secret, a.Epoch(), s.Now())
+		rotation, err = l.Rotate(t, next.Secret, a.Epoch(), s.Now())
 		ended = live && session.IsReused(err)
-		return err == nil || session.IsReused(err), err
+		return err == nil && !rotation.Repeated || session.IsReused(err), err
 	})
 	if ended {
 		s.recordReused(ctx, a.ID(), t.SessionID)
 	}
-	return a, next, err
+	if err != nil {
+		return signedIn{}, err
+	}
+	answer, err := s.tokens(a, next, rotation.At)
+	// A repeated answer is the same one, so what it says must still be true then.
+	answer.ExpiresIn -= int(session.Grace.Seconds())
+	return answer, err
 }
 
 func (s *Service) recordReused(ctx context.Context, id, sessionID string) {
@@ -66,11 +75,13 @@ func (s *Service) signOut(ctx context.Context, token string) error {
 	return s.Store.ChangeSessions(ctx, c.UserID, func(l *session.List) (bool, error) { return l.End(c.Session), nil })
 }
 
-// accessToken issues the access token of a session, with the current data of the account.
-func (s *Service) accessToken(a *account.Account, sessionID string) (string, error) {
+// tokens makes the answer with the tokens of a session, and the current data of the account. The access token is issued
+// at the given time. The same refresh token, time and account yield the same access token.
+func (s *Service) tokens(a *account.Account, t session.Token, at time.Time) (signedIn, error) {
 	x := a.Snapshot()
-	return s.Keys.Sign(identity.Claims{
-		RegisteredClaims: jwt.RegisteredClaims{Subject: x.ID, ID: s.NewID()},
-		Email:            string(x.Email), Name: x.Name, Roles: x.Roles, Session: sessionID,
+	access, err := s.Keys.Sign(x.ID, s.Successors.TokenID(t.String()), at, identity.Claims{
+		Email: string(x.Email), Name: x.Name, Roles: x.Roles, Session: t.SessionID,
 	})
+	return signedIn{AccessToken: access, RefreshToken: t.String(), ExpiresIn: int(signing.TokenLife.Seconds()),
+		User: view.UserOf(a)}, err
 }

@@ -10,6 +10,7 @@ import (
 	"haberdash/apps/users/internal/account"
 	"haberdash/apps/users/internal/attempts"
 	"haberdash/apps/users/internal/session"
+	"haberdash/apps/users/internal/signing"
 	"haberdash/apps/users/internal/trail"
 	"haberdash/apps/users/service/background"
 	"haberdash/apps/users/service/hasher"
@@ -27,6 +28,8 @@ type Service struct {
 	Tasks  *background.Tasks
 	Now    func() time.Time
 	NewID  func() string
+
+	Successors signing.Successors
 
 	locks keyedLock // by mailbox, and by client address
 }
