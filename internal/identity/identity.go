@@ -55,6 +55,7 @@ type Claims struct {
 	Name    string   `json:"name,omitempty"`
 	Roles   []string `json:"roles"`
 	Session string   `json:"sid,omitempty"`
+	Methods []string `json:"amr,omitempty"` // how the user has signed in (RFC 8176)
 }
 
 // Registered returns the registered claims of a token that is issued to a user now, for at most MaxLife.

@@ -39,6 +39,7 @@ type Session struct {
 	CreatedAt time.Time
 	UsedAt    time.Time
 	UserAgent string
+	Factor    string // the kind of second factor that its owner has proven; empty if none
 }
 
 // ExpiresAt returns when the session ends if it is not used before (rule 3).
@@ -64,8 +65,9 @@ func Restore(sessions []Session) *List { return &List{slices.Clone(sessions)} }
 // All returns a copy of all sessions, for a store.
 func (l *List) All() []Session { return slices.Clone(l.sessions) }
 
-// Open opens a session with t as its first token (rules 1 and 5).
-func (l *List) Open(t Token, epoch int, userAgent string, now time.Time) {
+// Open opens a session with t as its first token (rules 1 and 5). factor is the kind of second factor that was proven,
+// or empty.
+func (l *List) Open(t Token, epoch int, userAgent, factor string, now time.Time) {
 	l.sessions = slices.DeleteFunc(l.sessions, func(s Session) bool {
 		return s.Epoch < epoch || !now.Before(s.ExpiresAt())
 	})
@@ -80,7 +82,7 @@ func (l *List) Open(t Token, epoch int, userAgent string, now time.Time) {
 	}
 	l.sessions = append(l.sessions, Session{
 		ID: t.SessionID, Family: Digest(t.Family), Current: Digest(t.Secret), Epoch: epoch,
-		CreatedAt: now.UTC(), UsedAt: now.UTC(), UserAgent: userAgent,
+		CreatedAt: now.UTC(), UsedAt: now.UTC(), UserAgent: userAgent, Factor: factor,
 	})
 }
 
@@ -95,6 +97,7 @@ var errReused = fault.New(fault.Unauthenticated, "token-reused",
 type Rotation struct {
 	At       time.Time // when the token was used first
 	Repeated bool      // it was used before (rule 6), and the list has not changed
+	Factor   string    // of the session
 }
 
 // Rotate exchanges the token for its successor, which has the secret next. The caller derives next from the token, so
@@ -113,9 +116,9 @@ func (l *List) Rotate(t Token, next string, epoch int, now time.Time) (Rotation,
 	switch {
 	case equal(s.Current, presented):
 		s.Previous, s.Current, s.UsedAt = presented, Digest(next), now.UTC()
-		return Rotation{At: s.UsedAt}, nil
+		return Rotation{At: s.UsedAt, Factor: s.Factor}, nil
 	case equal(s.Previous, presented) && equal(s.Current, Digest(next)) && now.Sub(s.UsedAt) < Grace:
-		return Rotation{At: s.UsedAt, Repeated: true}, nil
+		return Rotation{At: s.UsedAt, Repeated: true, Factor: s.Factor}, nil
 	}
 	s.Current = ""
 	return Rotation{}, errReused
@@ -146,6 +149,27 @@ func (l *List) Live(epoch int, now time.Time) []Session {
 // IsLive reports whether there is a session with the id that has not ended.
 func (l *List) IsLive(id string, epoch int, now time.Time) bool {
 	return slices.ContainsFunc(l.sessions, func(s Session) bool { return s.ID == id && s.live(epoch, now) })
+}
+
+// Factor returns the kind of second factor that the owner of a live session has proven, or nothing.
+func (l *List) Factor(id string, epoch int, now time.Time) string {
+	for _, s := range l.Live(epoch, now) {
+		if s.ID == id {
+			return s.Factor
+		}
+	}
+	return ""
+}
+
+// Prove records that the owner of a session has proven a second factor, and ends the sessions whose owners have not:
+// the password alone does not open a session any more.
+func (l *List) Prove(id, factor string) {
+	for i, s := range l.sessions {
+		if s.ID == id {
+			l.sessions[i].Factor = factor
+		}
+	}
+	l.sessions = slices.DeleteFunc(l.sessions, func(s Session) bool { return s.Factor == "" })
 }
 
 // End removes a session, and reports whether there was one with the id.

@@ -39,8 +39,8 @@ func TestTokensAreParsed(t *testing.T) {
 func TestRules1And2EachTokenIsValidOnce(t *testing.T) {
 	t.Parallel()
 	list := session.Restore(nil)
-	list.Open(token("s1", "1"), 1, "phone", start)
-	list.Open(token("s2", "1"), 1, "desk", start)
+	list.Open(token("s1", "1"), 1, "phone", "", start)
+	list.Open(token("s2", "1"), 1, "desk", "", start)
 	require.NoError(t, rotate(list, token("s1", "1"), "2", 1, start))
 	require.NoError(t, rotate(list, token("s1", "2"), "3", 1, start))
 	forged := token("s1", "3")
@@ -59,7 +59,7 @@ func TestRules1And2EachTokenIsValidOnce(t *testing.T) {
 func TestRule3SessionsExpire(t *testing.T) {
 	t.Parallel()
 	list := session.Restore(nil)
-	list.Open(token("s", "0"), 1, "", start)
+	list.Open(token("s", "0"), 1, "", "", start)
 	now := start
 	for i := range 3 {
 		now = now.Add(session.MaxIdle - time.Second)
@@ -72,13 +72,13 @@ func TestRule3SessionsExpire(t *testing.T) {
 func TestRule4ANewPasswordEndsOtherSessions(t *testing.T) {
 	t.Parallel()
 	list := session.Restore(nil)
-	list.Open(token("kept", "1"), 1, "", start)
-	list.Open(token("lost", "1"), 1, "", start)
+	list.Open(token("kept", "1"), 1, "", "", start)
+	list.Open(token("lost", "1"), 1, "", "", start)
 	require.Error(t, rotate(list, token("kept", "1"), "2", 2, start))
 	list.EndOthers("kept", 1, 2, start)
 	require.True(t, list.IsLive("kept", 2, start))
 	require.False(t, list.IsLive("lost", 2, start))
-	list.Open(token("late", "1"), 1, "", start) // a sign-in with the old password that was slow
+	list.Open(token("late", "1"), 1, "", "", start) // a sign-in with the old password that was slow
 	require.True(t, list.IsLive("kept", 2, start))
 	require.False(t, list.IsLive("late", 2, start))
 }
@@ -87,7 +87,7 @@ func TestRule5TheNumberOfSessionsIsLimited(t *testing.T) {
 	t.Parallel()
 	list := session.Restore(nil)
 	for i := range session.MaxSessions + 5 {
-		list.Open(token(fmt.Sprint("s", i), "1"), 1, "", start.Add(time.Duration(i)*time.Second))
+		list.Open(token(fmt.Sprint("s", i), "1"), 1, "", "", start.Add(time.Duration(i)*time.Second))
 	}
 	live := list.Live(1, start.Add(time.Hour))
 	require.Len(t, live, session.MaxSessions)
@@ -99,7 +99,7 @@ func TestRule6ARepeatedUseHasTheSameSuccessor(t *testing.T) {
 	t.Parallel()
 	open := func() *session.List {
 		list := session.Restore(nil)
-		list.Open(token("s", "1"), 1, "", start)
+		list.Open(token("s", "1"), 1, "", "", start)
 		r, err := list.Rotate(token("s", "1"), "2", 1, start)
 		require.NoError(t, err)
 		require.Equal(t, session.Rotation{At: start}, r)
@@ -135,7 +135,7 @@ func TestAtMostOneTokenOfASessionIsValid(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		list := session.Restore(nil)
-		list.Open(token("s", "0"), 1, "", start)
+		list.Open(token("s", "0"), 1, "", "", start)
 		newest, ended, rotated, now := 0, false, start, start
 		t.Repeat(map[string]func(*rapid.T){
 			"present": func(t *rapid.T) {

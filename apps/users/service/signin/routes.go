@@ -7,7 +7,9 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"haberdash/apps/users/internal/account"
+	"haberdash/apps/users/service/secondfactor"
 	"haberdash/apps/users/service/view"
+	"haberdash/internal/fault"
 	"haberdash/internal/httpx"
 	"haberdash/internal/identity"
 )
@@ -25,11 +27,23 @@ type signedIn struct {
 	RefreshToken string    `json:"refreshToken" doc:"Valid once; see the refresh operation"`
 	ExpiresIn    int       `json:"expiresIn" doc:"Seconds for which the access token is valid, at least"`
 	User         view.User `json:"user"`
+
+	WithheldRoles []string `json:"withheldRoles,omitempty" enum:"customer,staff,admin" doc:"Roles that the access token lacks until the user has enrolled a second factor and signed in with it"`
 }
 
 type signedInReply struct {
 	CacheControl string `header:"Cache-Control"`
 	Body         signedIn
+}
+
+type secondFactorInput struct {
+	Origin
+	Body struct {
+		Challenge    string         `json:"challenge" minLength:"1" maxLength:"16384" doc:"From the problem second-factor-required"`
+		Code         string         `json:"code,omitempty" pattern:"^[0-9]{6}$" patternDescription:"six digits" doc:"That the authenticator app shows"`
+		RecoveryCode string         `json:"recoveryCode,omitempty" minLength:"1" maxLength:"64"`
+		Passkey      map[string]any `json:"passkey,omitempty" doc:"What navigator.credentials.get has returned, by its method toJSON (AuthenticationResponseJSON)"`
+	}
 }
 
 type refreshInput struct {
@@ -51,7 +65,15 @@ type jwksReply struct {
 
 // Mount adds the operations to an API.
 func (s *Service) Mount(api huma.API) {
-	httpx.Register(api, view.AuthOperation("login", "Sign in", "", 200), s.handleLogin)
+	httpx.Register(api, view.AuthOperation("login", "Sign in",
+		"If the account has a second factor, the right password answers 401 second-factor-required, with the members "+
+			"challenge (for the operation second-factor, valid for expiresIn seconds), methods (totp, passkey, "+
+			"recovery-code) and, for a passkey, passkeyOptions (for "+
+			"PublicKeyCredential.parseRequestOptionsFromJSON).", 200), s.handleLogin)
+	httpx.Register(api, view.AuthOperation("second-factor", "Complete a sign-in with a second factor",
+		"With exactly one of code, recoveryCode and passkey. Each code and each challenge is accepted once. A wrong one "+
+			"answers 401 invalid-second-factor, and a challenge that is not valid any more 401 invalid-challenge.", 200),
+		s.handleSecondFactor)
 	httpx.Register(api, view.AuthOperation("refresh", "Exchange a refresh token",
 		"A refresh token is valid once; the answer has the next one. For ten seconds after its first use, and until the "+
 			"next one is used, the same token gets the same answer again: after a lost answer, or when two tabs refresh "+
@@ -76,7 +98,30 @@ func (s *Service) handleLogin(ctx context.Context, in *loginInput) (*signedInRep
 	if err != nil {
 		return nil, err
 	}
-	return reply(s.tokens(a, t, s.Now()))
+	return reply(s.tokens(a, t, s.Now(), ""))
+}
+
+func (s *Service) handleSecondFactor(ctx context.Context, in *secondFactorInput) (*signedInReply, error) {
+	p := secondfactor.Proof{Code: in.Body.Code, RecoveryCode: in.Body.RecoveryCode, Passkey: in.Body.Passkey}
+	if proofs := given(p.Code != "") + given(p.RecoveryCode != "") + given(p.Passkey != nil); proofs != 1 {
+		return nil, fault.BadField("", "must have exactly one of code, recoveryCode and passkey")
+	}
+	a, proven, err := s.Factors.Verify(ctx, in.Body.Challenge, p)
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.open(ctx, a, proven, in.client())
+	if err != nil {
+		return nil, err
+	}
+	return reply(s.tokens(a, t, s.Now(), proven))
+}
+
+func given(is bool) int {
+	if is {
+		return 1
+	}
+	return 0
 }
 
 func (s *Service) handleRefresh(ctx context.Context, in *refreshInput) (*signedInReply, error) {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"haberdash/apps/users/internal/account"
+	"haberdash/apps/users/internal/factor"
 	"haberdash/apps/users/internal/session"
 	"haberdash/apps/users/internal/signing"
 	"haberdash/apps/users/internal/trail"
@@ -43,7 +44,7 @@ func (s *Service) refresh(ctx context.Context, token string) (signedIn, error) {
 	if err != nil {
 		return signedIn{}, err
 	}
-	answer, err := s.tokens(a, next, rotation.At)
+	answer, err := s.tokens(a, next, rotation.At, rotation.Factor)
 	// A repeated answer is the same one, so what it says must still be true then.
 	answer.ExpiresIn -= int(session.Grace.Seconds())
 	return answer, err
@@ -75,13 +76,27 @@ func (s *Service) signOut(ctx context.Context, token string) error {
 	return s.Store.ChangeSessions(ctx, c.UserID, func(l *session.List) (bool, error) { return l.End(c.Session), nil })
 }
 
-// tokens makes the answer with the tokens of a session, and the current data of the account. The access token is issued
-// at the given time. The same refresh token, time and account yield the same access token.
-func (s *Service) tokens(a *account.Account, t session.Token, at time.Time) (signedIn, error) {
+// tokens makes the answer with the tokens of a session, in which the kind of factor was proven, and the current data of
+// the account. The access token is issued at the given time. The same arguments yield the same answer.
+func (s *Service) tokens(a *account.Account, t session.Token, at time.Time, proven string) (signedIn, error) {
 	x := a.Snapshot()
+	granted, withheld := a.ProvenRoles(bool(s.Factors.Required), proven != "")
 	access, err := s.Keys.Sign(x.ID, s.Successors.TokenID(t.String()), at, identity.Claims{
-		Email: string(x.Email), Name: x.Name, Roles: x.Roles, Session: t.SessionID,
+		Email: string(x.Email), Name: x.Name, Roles: granted, Session: t.SessionID, Methods: methods(proven),
 	})
 	return signedIn{AccessToken: access, RefreshToken: t.String(), ExpiresIn: int(signing.TokenLife.Seconds()),
-		User: view.UserOf(a)}, err
+		User: view.UserOf(a), WithheldRoles: withheld}, err
+}
+
+// methods returns the amr claim of a session (RFC 8176).
+func methods(proven string) []string {
+	switch proven {
+	case factor.TOTP:
+		return []string{"pwd", "otp", "mfa"}
+	case factor.Passkey:
+		return []string{"pwd", "pop", "mfa"}
+	case factor.Recovery:
+		return []string{"pwd", "mfa"}
+	}
+	return []string{"pwd"}
 }

@@ -18,6 +18,7 @@ type sessionDoc struct {
 	CreatedAt time.Time `json:"createdAt"`
 	UsedAt    time.Time `json:"usedAt"`
 	UserAgent string    `json:"userAgent,omitempty"`
+	Factor    string    `json:"secondFactor,omitempty"`
 }
 
 type sessionsDoc struct {
