@@ -34,6 +34,7 @@ GET    /media/{file}                                        200    200      200 
 
 POST   /api/v1/auth/register                                201    201      201   201   201   201   401
 POST   /api/v1/auth/login                                   200    200      200   200   200   200   401
+POST   /api/v1/auth/second-factor                           401    401      401   401   401   401   401
 POST   /api/v1/auth/refresh                                 401    401      401   401   401   401   401
 POST   /api/v1/auth/logout                                  204    204      204   -     -     -     401
 POST   /api/v1/auth/verify-email                            422    422      422   422   422   422   401
@@ -100,11 +101,19 @@ PUT    /api/v1/me/addresses/{address}                       401    401      200 
 DELETE /api/v1/me/addresses/{address}                       401    401      204   404   404   404   401
 GET    /api/v1/me/sessions                                  401    401      200   200   200   200   401
 DELETE /api/v1/me/sessions/{session}                        401    401      204   404   404   404   401
+GET    /api/v1/me/second-factors                            401    401      200   200   200   200   401
+POST   /api/v1/me/second-factors/totp                       401    401      200   422   422   422   401
+POST   /api/v1/me/second-factors/totp/confirmation          401    401      422   422   422   422   401
+POST   /api/v1/me/second-factors/passkey                    401    401      200   422   422   422   401
+POST   /api/v1/me/second-factors/passkey/confirmation       401    401      422   422   422   422   401
+POST   /api/v1/me/second-factors/recovery-codes             401    401      409   409   409   409   401
+DELETE /api/v1/me/second-factors/{factor}                   401    401      404   404   404   404   401
 
 GET    /api/v1/users                                        401    401      403   403   403   200   401
 GET    /api/v1/users/{user}                                 401    401      403   403   403   200   401
 GET    /api/v1/users/{user}/events                          401    401      403   403   403   200   401
 PUT    /api/v1/users/{user}/roles                           401    401      403   403   403   200   401
+DELETE /api/v1/users/{user}/second-factors                  401    401      403   403   403   204   401
 GET    /api/v1/dead-letters/{app}                           401    401      403   403   403   200   401
 DELETE /api/v1/dead-letters/{app}/{letter}                  401    401      403   403   403   404   401
 POST   /api/v1/dead-letters/{app}/{letter}/replay           401    401      403   403   403   404   401

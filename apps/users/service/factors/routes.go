@@ -39,13 +39,13 @@ type pageInput struct {
 	httpx.Page
 }
 
-type passwordInput struct {
+type confirmPasswordInput struct {
 	Body struct {
 		CurrentPassword string `json:"currentPassword" minLength:"1" maxLength:"128"`
 	}
 }
 
-type appInput struct {
+type enrolAppInput struct {
 	Body struct {
 		Enrolment string `json:"enrolment" minLength:"1" maxLength:"8192" doc:"From the first step"`
 		Name      string `json:"name" minLength:"1" maxLength:"100" pattern:"\\S" example:"My phone"`
@@ -53,7 +53,7 @@ type appInput struct {
 	}
 }
 
-type passkeyInput struct {
+type enrolPasskeyInput struct {
 	Body struct {
 		Enrolment string         `json:"enrolment" minLength:"1" maxLength:"8192" doc:"From the first step"`
 		Name      string         `json:"name" minLength:"1" maxLength:"100" pattern:"\\S" example:"My laptop"`
@@ -61,7 +61,7 @@ type passkeyInput struct {
 	}
 }
 
-type removeInput struct {
+type removeSecondFactorInput struct {
 	view.IDInput
 	Body struct {
 		CurrentPassword string `json:"currentPassword" minLength:"1" maxLength:"128"`
@@ -143,7 +143,7 @@ func (s *Service) handleList(ctx context.Context, in *pageInput) (*secondFactorL
 		secondFactors{page.Items, page.NextCursor, len(a.Factors().Codes)}}, err
 }
 
-func (s *Service) handleBeginApp(ctx context.Context, in *passwordInput) (*reply[AppEnrolment], error) {
+func (s *Service) handleBeginApp(ctx context.Context, in *confirmPasswordInput) (*reply[AppEnrolment], error) {
 	a, err := s.begin(ctx, in.Body.CurrentPassword)
 	if err != nil {
 		return nil, err
@@ -152,13 +152,13 @@ func (s *Service) handleBeginApp(ctx context.Context, in *passwordInput) (*reply
 	return private(AppEnrolment{ticket, secret, uri}, err)
 }
 
-func (s *Service) handleEnrolApp(ctx context.Context, in *appInput) (*reply[Enrolled], error) {
+func (s *Service) handleEnrolApp(ctx context.Context, in *enrolAppInput) (*reply[Enrolled], error) {
 	return s.finish(ctx, in.Body.Name, func(a *account.Account, name string) (secondfactor.Enrolment, error) {
 		return s.Verifier.FinishTOTP(ctx, a, sessionOf(ctx), in.Body.Enrolment, name, in.Body.Code)
 	})
 }
 
-func (s *Service) handleBeginPasskey(ctx context.Context, in *passwordInput) (*reply[PasskeyEnrolment], error) {
+func (s *Service) handleBeginPasskey(ctx context.Context, in *confirmPasswordInput) (*reply[PasskeyEnrolment], error) {
 	a, err := s.begin(ctx, in.Body.CurrentPassword)
 	if err != nil {
 		return nil, err
@@ -167,7 +167,7 @@ func (s *Service) handleBeginPasskey(ctx context.Context, in *passwordInput) (*r
 	return private(PasskeyEnrolment{ticket, options}, err)
 }
 
-func (s *Service) handleEnrolPasskey(ctx context.Context, in *passkeyInput) (*reply[Enrolled], error) {
+func (s *Service) handleEnrolPasskey(ctx context.Context, in *enrolPasskeyInput) (*reply[Enrolled], error) {
 	return s.finish(ctx, in.Body.Name, func(a *account.Account, name string) (secondfactor.Enrolment, error) {
 		return s.Verifier.FinishPasskey(ctx, a, sessionOf(ctx), in.Body.Enrolment, name, in.Body.Passkey)
 	})
@@ -192,11 +192,11 @@ func (s *Service) finish(ctx context.Context, typed string,
 	return private(Enrolled{viewOf(e.Factor), codes}, err)
 }
 
-func (s *Service) handleReplaceCodes(ctx context.Context, in *passwordInput) (*reply[RecoveryCodes], error) {
+func (s *Service) handleReplaceCodes(ctx context.Context, in *confirmPasswordInput) (*reply[RecoveryCodes], error) {
 	codes, err := s.replaceCodes(ctx, in.Body.CurrentPassword)
 	return private(RecoveryCodes{codes}, err)
 }
 
-func (s *Service) handleRemove(ctx context.Context, in *removeInput) (*struct{}, error) {
+func (s *Service) handleRemove(ctx context.Context, in *removeSecondFactorInput) (*struct{}, error) {
 	return nil, s.remove(ctx, in.ID, in.Body.CurrentPassword)
 }

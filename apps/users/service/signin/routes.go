@@ -104,7 +104,7 @@ func (s *Service) handleLogin(ctx context.Context, in *loginInput) (*signedInRep
 func (s *Service) handleSecondFactor(ctx context.Context, in *secondFactorInput) (*signedInReply, error) {
 	p := secondfactor.Proof{Code: in.Body.Code, RecoveryCode: in.Body.RecoveryCode, Passkey: in.Body.Passkey}
 	if proofs := given(p.Code != "") + given(p.RecoveryCode != "") + given(p.Passkey != nil); proofs != 1 {
-		return nil, fault.BadField("", "must have exactly one of code, recoveryCode and passkey")
+		return nil, fault.BadField("code", "must be given, or else one of recoveryCode and passkey")
 	}
 	a, proven, err := s.Factors.Verify(ctx, in.Body.Challenge, p)
 	if err != nil {
