@@ -168,6 +168,9 @@ func (s *Service) handleBeginPasskey(ctx context.Context, in *confirmPasswordInp
 }
 
 func (s *Service) handleEnrolPasskey(ctx context.Context, in *enrolPasskeyInput) (*reply[Enrolled], error) {
+	if err := secondfactor.CheckMembers(in.Body.Passkey); err != nil {
+		return nil, err
+	}
 	return s.finish(ctx, in.Body.Name, func(a *account.Account, name string) (secondfactor.Enrolment, error) {
 		return s.Verifier.FinishPasskey(ctx, a, sessionOf(ctx), in.Body.Enrolment, name, in.Body.Passkey)
 	})

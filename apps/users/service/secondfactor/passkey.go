@@ -4,13 +4,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 
 	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/webauthn"
 
 	"haberdash/apps/users/internal/account"
 	"haberdash/apps/users/internal/factor"
+	"haberdash/internal/fault"
 )
 
 // newRelyingParty makes the relying party of the shop. Passkeys are bound to the host of the shop's address, and are
@@ -182,4 +185,17 @@ func (v *Verifier) finishAssertion(a *account.Account, state []byte, asserted ma
 	}
 	data, err = json.Marshal(passkey)
 	return id, data, err
+}
+
+// members are those of the JSON form of a browser's PublicKeyCredential.
+var members = []string{"id", "rawId", "type", "response", "authenticatorAttachment", "clientExtensionResults"}
+
+// CheckMembers refuses other members of what a browser has made: invalid-request (422).
+func CheckMembers(passkey map[string]any) error {
+	for _, name := range slices.Sorted(maps.Keys(passkey)) {
+		if !slices.Contains(members, name) {
+			return fault.BadField("passkey."+name, "unexpected property")
+		}
+	}
+	return nil
 }

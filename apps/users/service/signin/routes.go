@@ -106,6 +106,9 @@ func (s *Service) handleSecondFactor(ctx context.Context, in *secondFactorInput)
 	if proofs := given(p.Code != "") + given(p.RecoveryCode != "") + given(p.Passkey != nil); proofs != 1 {
 		return nil, fault.BadField("code", "must be given, or else one of recoveryCode and passkey")
 	}
+	if err := secondfactor.CheckMembers(p.Passkey); err != nil {
+		return nil, err
+	}
 	a, proven, err := s.Factors.Verify(ctx, in.Body.Challenge, p)
 	if err != nil {
 		return nil, err
