@@ -73,7 +73,8 @@ func (i *issuer) verifier() *identity.Verifier {
 
 func claims() identity.Claims {
 	return identity.Claims{
-		RegisteredClaims: identity.Registered("u1", noon, time.Minute), Email: "ada@example.test", Name: "Ada", Roles: []string{identity.Customer}, Session: "s1",
+		RegisteredClaims: identity.Registered("u1", noon, time.Minute),
+		Email:            "ada@example.test", Name: "Ada", Roles: []string{identity.Customer}, Session: "s1",
 	}
 }
 

@@ -16,8 +16,8 @@ func (a *Account) ChangeFactors(change func(*factor.Set) error) error {
 	return nil
 }
 
-// ProvenRoles returns the roles that a session has, and those that are withheld because the account has no second factor
-// or the session has not proven one. Only staff and administrators need one, if required is set (rule 8).
+// ProvenRoles returns the roles that a session has, and those that are withheld because the account has no second
+// factor or the session has not proven one. Only staff and administrators need one, if required is set (rule 8).
 func (a *Account) ProvenRoles(required, proven bool) (granted, withheld []string) {
 	granted, withheld = []string{}, []string{}
 	for _, role := range a.s.Roles {

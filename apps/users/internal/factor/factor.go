@@ -1,7 +1,7 @@
 // Package factor holds the rules of second factors, with which a user proves more than the password at a sign-in:
 //
-//  1. A second factor is an authenticator app, which shows codes (TOTP, RFC 6238), or a passkey (Web Authentication). An
-//     account has at most ten.
+//  1. A second factor is an authenticator app, which shows codes (TOTP, RFC 6238), or a passkey (Web Authentication).
+//     An account has at most ten.
 //  2. An account with a second factor has recovery codes, each of which is valid once in place of a factor. It gets ten
 //     with the first factor, and can replace them. They go with the last factor.
 //  3. A code of an authenticator app is valid in its time step of 30 s, and in the steps before and after it.

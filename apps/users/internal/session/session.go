@@ -6,8 +6,8 @@
 //  3. A session ends 30 days after its last use, and at most 90 days after it was opened.
 //  4. A session that was opened under an earlier password (epoch) has ended.
 //  5. A user has at most 50 sessions. A new one replaces the one that was unused for the longest time.
-//  6. Rule 2 has one exception: for ten seconds after its first use, a token is exchanged again, for the same successor.
-//     So two tabs that refresh at once, or a client that lost the answer, stay signed in. The exception ends when the
+//  6. Rule 2 has one exception: for ten seconds after its first use, a token is exchanged again, for the same
+//     successor. So two tabs that refresh at once, or a client that lost the answer, stay signed in. The exception ends when the
 //     successor is used: then its owner has got the answer, and an honest client does not need the old token any more.
 package session
 
@@ -101,8 +101,8 @@ type Rotation struct {
 }
 
 // Rotate exchanges the token for its successor, which has the secret next. The caller derives next from the token, so
-// that a repeated use yields the same successor. Errors: invalid-token (401); token-reused (401), with which the session
-// has ended and the list must be stored too (rule 2).
+// that a repeated use yields the same successor. Errors: invalid-token (401); token-reused (401), with which the
+// session has ended and the list must be stored too (rule 2).
 func (l *List) Rotate(t Token, next string, epoch int, now time.Time) (Rotation, error) {
 	i := slices.IndexFunc(l.sessions, func(s Session) bool { return s.ID == t.SessionID })
 	if i < 0 || !equal(l.sessions[i].Family, Digest(t.Family)) {

@@ -129,8 +129,8 @@ func TestRule6ARepeatedUseHasTheSameSuccessor(t *testing.T) {
 	require.True(t, session.IsReused(rotate(list, token("s", "2"), "3", 1, start)), "the session stays ended")
 }
 
-// Of all tokens that a session has issued at most one is valid. After an old one was used, none is. The token before the
-// valid one is exchanged for the valid one for a while (rule 6).
+// Of all tokens that a session has issued at most one is valid. After an old one was used, none is. The token before
+// the valid one is exchanged for the valid one for a while (rule 6).
 func TestAtMostOneTokenOfASessionIsValid(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -113,7 +113,8 @@ func (s *Service) Mount(api huma.API) {
 		return o
 	}
 	const changes = "Once there is a factor, the session must have proven one: otherwise 403 second-factor-not-proven."
-	httpx.Register(api, op("list-second-factors", http.MethodGet, "", "The caller's second factors", "", 200), s.handleList)
+	httpx.Register(api, op("list-second-factors", http.MethodGet, "", "The caller's second factors", "", 200),
+		s.handleList)
 	httpx.Register(api, op("begin-app", http.MethodPost, "/totp", "Begin to enrol an authenticator app (TOTP)",
 		"The app gets the secret. Its first code completes the enrolment. "+changes, 200, 403, 409), s.handleBeginApp)
 	httpx.Register(api, op("enrol-app", http.MethodPost, "/totp/confirmation", "Enrol an authenticator app",

@@ -85,8 +85,8 @@ func wrong(field string) *fault.Error {
 		WithField(field, "is wrong, or was used before")
 }
 
-func (v *Verifier) enrolment(ctx context.Context, a *account.Account, session, ticket, purpose, name string) (e Enrolment,
-	t factor.Ticket, err error) {
+func (v *Verifier) enrolment(ctx context.Context, a *account.Account, session, ticket, purpose,
+	name string) (e Enrolment, t factor.Ticket, err error) {
 	t, ok := v.Vault.Read(ticket, purpose, v.Now())
 	if !ok || t.UserID != a.ID() || t.Session != session || t.Epoch != a.Epoch() {
 		return e, t, errEnrolment
