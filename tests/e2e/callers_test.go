@@ -63,9 +63,9 @@ func employee(t *testing.T, role string) *api.Client {
 }
 
 // forgeries returns callers with invalid access tokens that look valid. All but two are signed with the shop's own key,
-// as somebody could who has stolen it: one that has expired, one that is valid for too long, one that does not say since
-// when, one for another audience and one for none, one with a member that is there twice, and one with an extension that
-// no verifier knows. Another is signed with another key under the id of the shop's key, and another is not signed.
+// as by somebody who has stolen it: one has expired, one is valid for too long, one does not say since when, one begins
+// later, one is for another audience and one for none, one has a member twice, and one has an unknown extension.
+// Another is signed with another key under the id of the shop's key, and another is not signed.
 func forgeries(t *testing.T, valid string) []*api.Client {
 	t.Helper()
 	kid, key := signingKey(t)

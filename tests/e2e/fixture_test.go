@@ -212,10 +212,11 @@ var accessBodies = map[string]string{
 	"POST /api/v1/categories": `{"name":"Hats {new}"}`,
 	"POST /api/v1/orders": `{"cartId":"{cart}","email":"ada@example.test","shippingAddress":` + addressBody +
 		`,"payment":{"method":"card","token":"tok_visa"}}`,
-	"POST /api/v1/orders/{}/returns":         `{"lines":[{"sku":"{sku}","quantity":1}],"reason":"too small"}`,
-	"POST /api/v1/orders/{}/fulfilments":     `{"lines":[{"sku":"{sku}","quantity":1}],"carrier":"DHL","trackingNumber":"1"}`,
-	"POST /api/v1/auth/register":             `{"email":"{new}@example.test","password":"a long password","name":"X"}`,
-	"POST /api/v1/auth/login":                `{"email":"{email}","password":"{password}"}`,
+	"POST /api/v1/orders/{}/returns":     `{"lines":[{"sku":"{sku}","quantity":1}],"reason":"too small"}`,
+	"POST /api/v1/orders/{}/fulfilments": `{"lines":[{"sku":"{sku}","quantity":1}],"carrier":"DHL","trackingNumber":"1"}`,
+	"POST /api/v1/auth/register":         `{"email":"{new}@example.test","password":"a long password","name":"X"}`,
+	"POST /api/v1/auth/login":            `{"email":"{email}","password":"{password}"}`,
+
 	"POST /api/v1/me/second-factors/totp":    `{"currentPassword":"{password}"}`,
 	"POST /api/v1/me/second-factors/passkey": `{"currentPassword":"{password}"}`,
 	"POST /api/v1/products/import": `{"title":"Cap {new}","variants":[{"sku":"{new}-I",` +
