@@ -61,13 +61,11 @@ func newTestGatewayWith(t testing.TB, config service.Config, state sidecar.State
 	return g
 }
 
-// token returns an access token of a user.
+// token returns an access token of a user that expires within identity.MaxLife.
 func (g *testGateway) token(t *testing.T, user string, expires time.Time, roles ...string) string {
 	t.Helper()
 	token := jwt.NewWithClaims(jwt.SigningMethodEdDSA, identity.Claims{
-		Roles: roles, RegisteredClaims: jwt.RegisteredClaims{
-			Issuer: identity.Issuer, Subject: user, ExpiresAt: jwt.NewNumericDate(expires),
-		},
+		Roles: roles, RegisteredClaims: identity.Registered(user, expires.Add(-identity.MaxLife), identity.MaxLife),
 	})
 	token.Header["kid"] = "k1"
 	text, err := token.SignedString(g.private)

@@ -39,8 +39,8 @@ func TestRateLimitsCountByCallerAndKindOfRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // time stands still
 		g := newTestGateway(t, service.Config{RateLimit: true})
 		joinEcho(g)
-		user := []string{"Authorization", "Bearer " + g.token(t, "u1", time.Now().Add(time.Hour))}
-		other := []string{"Authorization", "Bearer " + g.token(t, "u2", time.Now().Add(time.Hour))}
+		user := []string{"Authorization", "Bearer " + g.token(t, "u1", time.Now().Add(5*time.Minute))}
+		other := []string{"Authorization", "Bearer " + g.token(t, "u2", time.Now().Add(5*time.Minute))}
 		require.Equal(t, 60, burst(t, g, 100, "POST", "/api/v1/auth/login"))
 		require.Equal(t, 60, burst(t, g, 100, "POST", "/api/v1/orders", user...))
 		require.Equal(t, 60, burst(t, g, 100, "POST", "/api/v1/orders", other...))
