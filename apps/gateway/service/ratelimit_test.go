@@ -55,8 +55,48 @@ func TestRateLimitsCountByCallerAndKindOfRequest(t *testing.T) {
 
 		time.Sleep(time.Second)
 		require.Equal(t, 100, burst(t, g, 1000, "GET", "/api/v1/products"))
-		require.Equal(t, http.StatusOK, g.send("GET", "/healthz", "").Code) // probes are not counted
+		require.Equal(t, 100, burst(t, g, 1000, "GET", "/healthz"), "probes have a limit of their own")
 	})
+}
+
+func TestEveryAnswerCountsForTheRateLimit(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 9000)
+	for request, status := range map[string]int{
+		"BREW /api/v1/products": 405, "TRACE /api/v1/me": 405, "BREW /nowhere": 405, "GET /nowhere": 404,
+		"DELETE /docs": 405, "OPTIONS /api/v1/products": 204, "OPTIONS /nowhere": 404, "GET /favicon.ico": 404,
+		"GET /docs": 503, "GET /openapi.json": 503, "GET /": 200, "GET /healthz": 200, "GET /readyz": 503,
+		"GET /metrics": 404, "GET /api/v1/%2e%2e/x": 400, "GET /api/v1/products/": 404,
+		"GET /api/v1/products?q=%ff": 422, "GET /api/v1/products?q=" + long: 414, "POST /api/v1/products/import": 401,
+		"GET /api/v1/carts/c": 503,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			g := newTestGateway(t, service.Config{RateLimit: true, CORSOrigins: []string{"https://shop.example"}})
+			method, target, _ := strings.Cut(request, " ")
+			var last int
+			for range 600 {
+				r := httptest.NewRequest(method, "/", strings.NewReader("{}"))
+				if method == "GET" || method == "OPTIONS" {
+					r = httptest.NewRequest(method, "/", nil)
+				}
+				path, query, _ := strings.Cut(target, "?")
+				require.NoError(t, setPath(r, path))
+				r.URL.RawQuery, r.RequestURI = query, target
+				w := httptest.NewRecorder()
+				g.ServeHTTP(w, r)
+				if last = w.Code; last != status {
+					break
+				}
+			}
+			require.Equal(t, http.StatusTooManyRequests, last, request)
+			if method != "OPTIONS" {
+				return
+			}
+			w := g.send("OPTIONS", "/api/v1/carts", "", "Origin", "https://shop.example",
+				"Access-Control-Request-Method", "PUT")
+			require.Equal(t, http.StatusTooManyRequests, w.Code, "preflights count, too")
+		})
+	}
 }
 
 func TestRateLimitsCanBeTurnedOff(t *testing.T) {
