@@ -181,3 +181,33 @@ func TestLargeTextIsCompressed(t *testing.T) {
 	}
 	require.Empty(t, g.send("GET", "/api/v1/products?type=application/json", "").Header().Get("Content-Encoding"))
 }
+
+func TestListsAreCompressedAndTheirETagIsWeak(t *testing.T) {
+	t.Parallel()
+	g := newTestGateway(t, service.Config{RateLimit: true, CacheMegabytes: 1})
+	joinCounting(g)
+	for range 2 { // from the app, and from the cache
+		w := g.send("GET", "/api/v1/products", "", "Accept-Encoding", "br, gzip;q=0.5")
+		require.Equal(t, "gzip", w.Header().Get("Content-Encoding"))
+		require.Equal(t, `W/"1"`, w.Header().Get("ETag"))
+		require.Contains(t, strings.Join(w.Header().Values("Vary"), ","), "Accept-Encoding")
+		for _, refusing := range []string{"", "gzip;q=0", "identity", "*;q=0, identity"} {
+			plain := g.send("GET", "/api/v1/products", "", "Accept-Encoding", refusing)
+			require.Empty(t, plain.Header().Get("Content-Encoding"), refusing)
+			require.Equal(t, `"1"`, plain.Header().Get("ETag"), refusing)
+		}
+		again := g.send("GET", "/api/v1/products", "", "Accept-Encoding", "gzip", "If-None-Match", `W/"1"`)
+		require.Equal(t, http.StatusNotModified, again.Code)
+		require.Equal(t, `W/"1"`, again.Header().Get("ETag"))
+		require.Empty(t, again.Header().Get("Content-Encoding"))
+	}
+	// The tag of a product must stay strong, because changes send it back in If-Match.
+	require.Equal(t, `"2"`, g.send("GET", "/api/v1/products/hat", "", "Accept-Encoding", "gzip").Header().Get("ETag"))
+	// An answer to POST may have a token.
+	w := g.send("POST", "/api/v1/auth/login", "", "Accept-Encoding", "gzip")
+	require.Empty(t, w.Header().Get("Content-Encoding"))
+	for _, nothing := range []string{"gzip;q=0, identity;q=0", "*;q=0", "br, identity;q=0"} {
+		w := g.send("GET", "/api/v1/products", "", "Accept-Encoding", nothing)
+		requireProblem(t, http.StatusNotAcceptable, "not-acceptable", w)
+	}
+}
