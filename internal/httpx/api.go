@@ -69,9 +69,9 @@ func roleIn(security []map[string][]string) string {
 	return ""
 }
 
-// Register adds a typed operation to an API. If the operation needs an access token or a role, it refuses callers without
-// it before it reads the input. A fault that the handler returns becomes the problem of the response. Any other error is
-// logged and becomes a 500 without the text of the error.
+// Register adds a typed operation to an API. If the operation needs an access token or a role, it refuses callers
+// without it before it reads the input. A fault that the handler returns becomes the problem of the response. Any other
+// error is logged and becomes a 500 without the text of the error.
 func Register[I, O any](api huma.API, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
 	requireExportedFields(reflect.TypeFor[I](), op.OperationID)
 	requireExportedFields(reflect.TypeFor[O](), op.OperationID)

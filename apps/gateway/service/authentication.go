@@ -20,8 +20,8 @@ func (g *Gateway) clientAddress() func(http.Handler) http.Handler {
 }
 
 // authenticate verifies the access token, if a request has one, and takes a token from the caller's bucket for
-// browsing, or for probing. A request with an invalid token counts for its address, so that guessing is limited, too. Problems:
-// invalid-token (401), too-many-requests (429).
+// browsing, or for probing. A request with an invalid token counts for its address, so that guessing is limited, too.
+// Problems: invalid-token (401), too-many-requests (429).
 func (g *Gateway) authenticate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		limit := protection.Browsing

@@ -55,7 +55,8 @@ func TestAddressesWithoutARouteAreNotFound(t *testing.T) {
 		"/api/v1/carts/", "/docs/", "/api/v1/productsX", "/api/v1/%70roducts",
 		"/API/V1/products", "/api/v1/internal/x", "/api/v2/products", "/.well-known/other", "/feed/0",
 		"/v1.0/invoke/cart/method/x",
-		"/catalog/readyz", "/api/v1/metrics", "/metrics", "/debug/pprof/", "/dapr/config", "/openapi.yaml", "/openapi-3.0.json",
+		"/catalog/readyz", "/api/v1/metrics", "/metrics", "/debug/pprof/",
+		"/dapr/config", "/openapi.yaml", "/openapi-3.0.json",
 		"/catalog/openapi.json",
 	} {
 		requireProblem(t, http.StatusNotFound, "not-found", g.send("GET", path, ""))

@@ -32,7 +32,8 @@ var (
 
 // due returns when the next piece of a body must have arrived.
 func (p pace) due(began time.Time, received int64) time.Time {
-	due, latest := began.Add(p.grace+time.Duration(received)*time.Second/time.Duration(p.perSecond)), time.Now().Add(p.pause)
+	due := began.Add(p.grace + time.Duration(received)*time.Second/time.Duration(p.perSecond))
+	latest := time.Now().Add(p.pause)
 	if latest.Before(due) {
 		return latest
 	}
