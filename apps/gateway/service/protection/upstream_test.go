@@ -62,8 +62,8 @@ func from(address, user string) *http.Request {
 func TestNoCallerTakesAllPlaces(t *testing.T) {
 	t.Parallel()
 	for name, caller := range map[string]func(i int) *http.Request{
-		"an address":                   func(int) *http.Request { return from("192.0.2.1:1", "") },
-		"an IPv6 network":              func(i int) *http.Request { return from(fmt.Sprintf("[2001:db8::%x]:1", i), "") },
+		"an address":      func(int) *http.Request { return from("192.0.2.1:1", "") },
+		"an IPv6 network": func(i int) *http.Request { return from(fmt.Sprintf("[2001:db8::%x]:1", i), "") },
 		"a user at many addresses": func(i int) *http.Request {
 			return from(fmt.Sprintf("10.0.%d.%d:1", i/250, i%250), "u")
 		},
