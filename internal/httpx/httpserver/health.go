@@ -36,9 +36,21 @@ func (w Warning) Error() string { return string(w) }
 func (s *Server) Ready(name string, check func(context.Context) error) { s.ready[name] = check }
 
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
+	status, checks := s.check(r)
+	writeStatus(w, status, map[string]any{"status": http.StatusText(status), "checks": checks})
+}
+
+// readyzWithoutChecks is readyz for strangers, who need not know the parts of the service.
+func (s *Server) readyzWithoutChecks(w http.ResponseWriter, r *http.Request) {
+	status, _ := s.check(r)
+	writeStatus(w, status, map[string]any{"status": http.StatusText(status)})
+}
+
+// check returns the status of /readyz and the results of all checks.
+func (s *Server) check(r *http.Request) (status int, checks map[string]string) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 	defer cancel()
-	status, checks := http.StatusOK, map[string]string{}
+	status, checks = http.StatusOK, map[string]string{}
 	if s.draining.Load() {
 		status, checks["shutdown"] = http.StatusServiceUnavailable, "draining"
 	}
@@ -51,7 +63,7 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
-	writeStatus(w, status, map[string]any{"status": http.StatusText(status), "checks": checks})
+	return status, checks
 }
 
 func writeStatus(w http.ResponseWriter, status int, v any) {

@@ -36,10 +36,13 @@ type Options struct {
 }
 
 // Routes handles requests about orders.
-type Routes struct{ Options }
+type Routes struct {
+	Options
+	streams streams
+}
 
 // New makes the routes.
-func New(o Options) *Routes { return &Routes{o} }
+func New(o Options) *Routes { return &Routes{Options: o} }
 
 // afterIntent is a step after which the chaos tests kill the process: a cancellation, fulfilment, return or refund is
 // in the log, and nothing of it is done.

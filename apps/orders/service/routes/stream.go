@@ -4,12 +4,15 @@ import (
 	"context"
 	"net/http"
 	"reflect"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 	"github.com/danielgtaylor/huma/v2/sse"
 
 	"haberdash/apps/orders/service/views"
+	"haberdash/internal/fault"
 	"haberdash/internal/httpx"
 )
 
@@ -78,6 +81,45 @@ func (r *Routes) checkStreamAccess(api huma.API) func(huma.Context, func(huma.Co
 			_ = huma.WriteErr(api, c, p.Status, p.Detail, p) // it fails only if the client is gone
 			return
 		}
+		end, err := r.streams.begin(c.Param("id"))
+		if err != nil {
+			p := httpx.NewProblem(err)
+			_, w := humachi.Unwrap(c)
+			p.Write(w) // with Retry-After
+			return
+		}
+		defer end()
 		next(c)
 	}
+}
+
+// maxStreamsOfAnOrder bounds the streams of one order that are in progress: whoever may read one order must not take the
+// places of all streams.
+const maxStreamsOfAnOrder = 20
+
+// streams counts the streams in progress by order. The zero value is ready to use.
+type streams struct {
+	mu sync.Mutex
+	of map[string]int
+}
+
+// begin counts a stream until end is called. Problem: too-many-requests (429).
+func (s *streams) begin(order string) (end func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.of[order] >= maxStreamsOfAnOrder {
+		return nil, fault.New(fault.TooMany, "too-many-requests", "Too many streams of this order are open.").
+			After(5 * time.Second)
+	}
+	if s.of == nil {
+		s.of = map[string]int{}
+	}
+	s.of[order]++
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.of[order]--; s.of[order] == 0 {
+			delete(s.of, order)
+		}
+	}, nil
 }
