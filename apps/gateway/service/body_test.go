@@ -117,9 +117,9 @@ func TestSlowBodiesAreRefused(t *testing.T) {
 		go func() { ended <- server.Serve(listener) }()
 		// send sends a body in pieces, one after each interval. It returns the status of the answer and how long it
 		// took.
-		staff := g.staff(t)
 		send := func(path, piece string, pieces int, interval time.Duration) (int, time.Duration) {
 			client, conn := net.Pipe()
+			staff := g.staff(t) // a new token, because the last one may have expired meanwhile
 			defer client.Close()
 			listener <- addressed{conn}
 			start := time.Now()

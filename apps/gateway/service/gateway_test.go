@@ -78,7 +78,7 @@ func (g *testGateway) token(t *testing.T, user string, expires time.Time, roles 
 
 // staff returns the Authorization header of staff.
 func (g *testGateway) staff(t *testing.T) string {
-	return "Bearer " + g.token(t, "staff", time.Now().Add(time.Hour), identity.Staff)
+	return "Bearer " + g.token(t, "staff", time.Now().Add(identity.MaxLife), identity.Staff)
 }
 
 // ask sends a request to the address for operators.
