@@ -72,7 +72,8 @@
 // commit says how many events were published before it ("b" above), so positions are part of the log and the same for
 // every reader. The broker's key is the partition's name. That preserves the order of a log's events, and it means that
 // a service scales with the number of its logs. The publisher stores its cursor from time to time. After a crash it
-// repeats events, and it never skips one.
+// repeats events. It skips one only if the broker refuses it and takes others, because it is too large for example: the
+// event is in the feed, where consumers find it.
 //
 // The log is also the feed: Partition.Feed returns published events by position, for a consumer that has missed some
 // (GET /feed/{partition} inside the mesh, see logapi).

@@ -36,7 +36,7 @@ func (r *recorder) Publish(_ context.Context, _ string, messages []sidecar.Messa
 }
 
 // publish publishes a log until its publisher's cursor is at the end.
-func publish(t *testing.T, p *commitlog.Partition[ledger], to sidecar.Publisher) {
+func publish[S any](t *testing.T, p *commitlog.Partition[S], to sidecar.Publisher) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})

@@ -60,7 +60,8 @@ type Partition[S any] struct {
 	ended  chan struct{} // closed when the writer has ended
 	worker sync.WaitGroup
 
-	newer atomic.Bool // the log has events of a newer release: see Ready
+	newer       atomic.Bool   // the log has events of a newer release: see Ready
+	unpublished atomic.Uint64 // see Unpublished
 
 	checkpointing sync.Mutex // held while a checkpoint is written: an older one must not replace a newer one
 	checkpointed  uint64     // the commit of the last checkpoint that this process has written or adopted

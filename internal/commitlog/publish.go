@@ -7,6 +7,7 @@ import (
 
 	"haberdash/internal/commitlog/internal/layout"
 	"haberdash/internal/sidecar"
+	"haberdash/internal/telemetry"
 )
 
 // publishDelay is how long the publisher lets commits collect: one call publishes many events, and the request that
@@ -18,7 +19,8 @@ func publisherName(topic string) string { return "publisher-" + topic }
 
 // Publish publishes each event that is not Internal to topic, after its commit, in order, at least once. It begins
 // after the stored cursor and returns when ctx ends or the partition closes. While the broker or the store is
-// unavailable, it tries again.
+// unavailable, it tries again. An event that the broker refuses while it takes others, because it is too large for
+// example, is left out and counted: see Unpublished.
 //
 // The broker's key is the partition, not the aggregate. A consumer's cursor counts the events of a partition, so they
 // must arrive in their order. With aggregates as keys, a broker would spread one log over its own partitions, and every
@@ -56,27 +58,72 @@ func (p *Partition[S]) Publish(ctx context.Context, to sidecar.Publisher, topic 
 
 // publishUpToHead returns false if ctx ended or the partition closed.
 func (p *Partition[S]) publishUpToHead(ctx context.Context, to sidecar.Publisher, topic string, at *cursor) bool {
+	attempts := 0
 	for pause := time.Duration(0); at.commit < p.Head(); {
 		if !p.wait(ctx, publishDelay) {
 			return false
 		}
-		n, err := p.publishBatch(ctx, to, topic, at.commit+1)
+		publish := to.Publish
+		if attempts >= attemptsTogether {
+			publish = func(ctx context.Context, topic string, messages []sidecar.Message) error {
+				return p.publishEach(ctx, to, topic, messages)
+			}
+		}
+		n, err := p.publishBatch(ctx, publish, topic, at.commit+1)
 		if err != nil {
-			pause = nextPause(pause)
+			attempts, pause = attempts+1, nextPause(pause)
 			if !p.logAndWait(ctx, err, "publishing failed, will try again", pause) {
 				return false
 			}
 			continue
 		}
-		pause, at.commit = 0, n
+		attempts, pause, at.commit = 0, 0, n
 		at.saveIfDue(ctx)
 	}
 	return true
 }
 
+// attemptsTogether is how often events are published together before each is published by itself.
+const attemptsTogether = 3
+
+// publishEach publishes events one by one, to find those that the broker refuses. It leaves an event out if the broker
+// refuses it twice and takes another one: consumers notice the gap in the positions and read the event from the feed.
+// If the broker takes none, it is unavailable, and publishEach returns its error.
+func (p *Partition[S]) publishEach(ctx context.Context, to sidecar.Publisher, topic string,
+	messages []sidecar.Message) error {
+	var refused []sidecar.Message
+	var refusal error
+	for _, m := range messages {
+		if err := to.Publish(ctx, topic, []sidecar.Message{m}); err != nil {
+			refused, refusal = append(refused, m), err
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	if len(refused) == len(messages) {
+		return refusal
+	}
+	for _, m := range refused {
+		err := to.Publish(ctx, topic, []sidecar.Message{m})
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			p.unpublished.Add(1)
+			telemetry.Log(ctx).Error().Str("error", shortened(err)).Str("partition", p.name).Str("event", m.ID).
+				Int("bytes", len(m.Data)).Msg("the broker refuses an event, which consumers read from the feed")
+		}
+	}
+	return nil
+}
+
+// Unpublished is how many events this process has left out because the broker refuses them. They are in the feed.
+func (p *Partition[S]) Unpublished() uint64 { return p.unpublished.Load() }
+
 // publishBatch publishes the events of some commits from number from on, and returns the last commit that is published.
-func (p *Partition[S]) publishBatch(ctx context.Context, to sidecar.Publisher, topic string, from uint64) (
-	uint64, error) {
+func (p *Partition[S]) publishBatch(ctx context.Context,
+	publish func(context.Context, string, []sidecar.Message) error, topic string, from uint64) (uint64, error) {
 	commits, err := p.readUpToHead(ctx, from, layout.ReadAhead)
 	if err != nil || len(commits) == 0 {
 		return from - 1, err
@@ -92,7 +139,7 @@ func (p *Partition[S]) publishBatch(ctx context.Context, to sidecar.Publisher, t
 		}
 	}
 	if len(messages) > 0 {
-		if err := to.Publish(ctx, topic, messages); err != nil {
+		if err := publish(ctx, topic, messages); err != nil {
 			return from - 1, err
 		}
 	}

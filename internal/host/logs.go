@@ -29,6 +29,10 @@ func OpenLog[S any](
 	}
 	h.OnClose("log "+name.Name, log.Close)
 	h.reportSetAside(name.Name, log.SetAside)
+	h.Registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "log_events_unpublished_total", Help: "Events that the broker refuses; consumers read them from the feed.",
+		ConstLabels: prometheus.Labels{"log": name.Name},
+	}, func() float64 { return float64(log.Unpublished()) }))
 	h.logs = append(h.logs, log)
 	h.Audit(log)
 	h.Export(func(ctx context.Context, put func(sidecar.Item) error) error {

@@ -1,0 +1,99 @@
+package commitlog_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"haberdash/internal/commitlog"
+	"haberdash/internal/contract"
+	"haberdash/internal/sidecar"
+	"haberdash/internal/sidecar/memory"
+)
+
+// broker refuses every call that has an event of its list, or every call at all, as a broker with a limit does.
+type broker struct {
+	mu      sync.Mutex
+	refuses []string
+	down    bool
+	calls   int
+	taken   []string
+}
+
+func (b *broker) Publish(_ context.Context, _ string, messages []sidecar.Message) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.calls++
+	var ids []string
+	for _, m := range messages {
+		if b.down || slices.Contains(b.refuses, m.ID) {
+			return errors.New("message too large")
+		}
+		ids = append(ids, m.ID)
+	}
+	b.taken = append(b.taken, ids...)
+	return nil
+}
+
+func (b *broker) set(down bool) (calls int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.down = down
+	return b.calls
+}
+
+func TestAnEventThatTheBrokerRefusesStopsNoOther(t *testing.T) {
+	t.Parallel()
+	p := openTexts(t, memory.NewState(), commitlog.Options{})
+	defer p.Close(context.Background())
+	id := func(n uint64) string { return contract.EventID("test", "p", n, 0) }
+	for range 5 {
+		write(t, p, "a", "x")
+	}
+	b := &broker{refuses: []string{id(2), id(5)}}
+	var fed []string
+	publish(t, p, b)
+	for _, n := range []uint64{1, 3, 4} {
+		assert.Contains(t, b.taken, id(n))
+	}
+	assert.NotContains(t, b.taken, id(2))
+	assert.EqualValues(t, 2, p.Unpublished())
+	page, err := p.Feed(t.Context(), 1, 10)
+	require.NoError(t, err)
+	for _, e := range page.Events {
+		fed = append(fed, e.ID)
+	}
+	assert.Equal(t, []string{id(1), id(2), id(3), id(4), id(5)}, fed, "consumers read it from the feed")
+}
+
+// A broker that takes no event at all is unavailable: nothing is left out, however long that lasts.
+func TestABrokerThatIsUnavailableGetsEveryEventLater(t *testing.T) {
+	t.Parallel()
+	p := openTexts(t, memory.NewState(), commitlog.Options{})
+	defer p.Close(context.Background())
+	write(t, p, "a", "x")
+	write(t, p, "a", "y")
+	b := &broker{down: true}
+	published := make(chan struct{})
+	ctx, stop := context.WithCancel(t.Context())
+	go func() {
+		defer close(published)
+		p.Publish(ctx, b, "topic")
+	}()
+	require.Eventually(t, func() bool { return b.set(true) > 6 }, 10*time.Second, 5*time.Millisecond) // some one by one
+	b.set(false)
+	require.Eventually(t, func() bool {
+		at, err := p.Cursor(ctx, "publisher-topic")
+		return err == nil && at == 2
+	}, 10*time.Second, 5*time.Millisecond)
+	stop()
+	<-published
+	assert.Equal(t, []string{contract.EventID("test", "p", 1, 0), contract.EventID("test", "p", 2, 0)}, b.taken)
+	assert.Zero(t, p.Unpublished())
+}
