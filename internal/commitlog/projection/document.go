@@ -57,4 +57,13 @@ func (p *Projection) applyEvent(d *document, key string, commit uint64, index in
 	return nil
 }
 
+// etags returns the versions of documents.
+func etags(docs map[string]*document) map[string]string {
+	versions := make(map[string]string, len(docs))
+	for key, d := range docs {
+		versions[key] = d.etag
+	}
+	return versions
+}
+
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -139,12 +140,29 @@ func (p *Projection) Get(ctx context.Context, keys ...string) (map[string]json.R
 	return values, nil
 }
 
-// applyCommits applies commits to the documents that they change and stores these.
+// maxConflicts is how often commits are applied while other replicas write the same documents.
+const maxConflicts = 25
+
+// applyCommits applies commits to the documents that they change and stores these. Other replicas apply the same
+// commits: if one of them was faster, the documents are read again, and most often include the commits.
 func (p *Projection) applyCommits(ctx context.Context, commits []commitlog.Commit) error {
-	docs, err := p.readDocuments(ctx, p.changedKeys(commits))
-	if err != nil {
-		return err
+	keys := p.changedKeys(commits)
+	docs, err := p.readDocuments(ctx, keys)
+	for attempt := 1; err == nil; attempt++ {
+		before := etags(docs)
+		failed := p.applyTo(ctx, docs, commits)
+		if failed == nil || attempt == maxConflicts {
+			return failed
+		}
+		if docs, err = p.readDocuments(ctx, keys); err == nil && maps.Equal(before, etags(docs)) {
+			return failed // no other replica was the reason
+		}
 	}
+	return err
+}
+
+// applyTo applies commits to documents that were read and stores those that change.
+func (p *Projection) applyTo(ctx context.Context, docs map[string]*document, commits []commitlog.Commit) error {
 	changed := map[string]bool{}
 	for _, c := range commits {
 		for i, e := range c.Events {

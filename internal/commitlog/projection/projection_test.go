@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -119,6 +120,79 @@ func TestReplicasAndRepetitionsApplyEachEventOnce(t *testing.T) {
 	run(t, again.Run)
 	require.NoError(t, again.Wait(t.Context(), 40))
 	requireDocuments(t, again, map[string]string{"a": "20", "b": "20"})
+}
+
+// racing is a store in which another replica writes the same documents just before, as often as faster says. Its errors
+// do not tell why a write failed.
+type racing struct {
+	*memory.State
+	faster int
+	reads  int // calls, of documents of projections
+}
+
+func (r *racing) GetMany(ctx context.Context, keys []string) (map[string]sidecar.Item, error) {
+	if strings.HasPrefix(keys[0], "view/") {
+		r.reads++
+	}
+	return r.State.GetMany(ctx, keys)
+}
+
+func (r *racing) PutManyIf(ctx context.Context, items []sidecar.Item) error {
+	if strings.HasPrefix(items[0].Key, "view/") && r.faster > 0 {
+		r.faster--
+		if err := r.State.PutManyIf(ctx, items); err != nil {
+			return err
+		}
+	}
+	if r.State.PutManyIf(ctx, items) != nil {
+		return errors.New("put 2 keys: failed")
+	}
+	return nil
+}
+
+// once is a log that gives a follower its commits once, and has the error of the follower.
+type once struct {
+	*commitlog.Partition[int]
+	err error
+}
+
+func (o *once) Follow(ctx context.Context, _ string, _ int, fn func(context.Context, []commitlog.Commit) error) {
+	commits, err := o.Read(ctx, 1, 100)
+	if err == nil {
+		err = fn(ctx, commits)
+	}
+	o.err = err
+}
+
+// A replica whose documents another one has written reads them again, and neither waits nor complains.
+func TestTheSlowerReplicaAdoptsTheDocuments(t *testing.T) {
+	t.Parallel()
+	store := &racing{State: memory.NewState()}
+	log := &once{Partition: open(t, store)}
+	emit(t, log.Partition, "a")
+	emit(t, log.Partition, "b")
+	counts := projection.New(log, "counts", perAggregate(1))
+	store.faster, store.reads = 1, 0
+	counts.Run(t.Context())
+	require.NoError(t, log.err)
+	assert.Equal(t, 2, store.reads)
+	requireDocuments(t, counts, map[string]string{"a": "1", "b": "1"})
+
+	refused := &refusing{State: memory.NewState()}
+	log = &once{Partition: open(t, refused)}
+	emit(t, log.Partition, "a")
+	projection.New(log, "counts", perAggregate(1)).Run(t.Context())
+	require.ErrorContains(t, log.err, "refused", "no other replica is the reason")
+}
+
+// refusing is a store that refuses documents of projections.
+type refusing struct{ *memory.State }
+
+func (r *refusing) PutManyIf(ctx context.Context, items []sidecar.Item) error {
+	if strings.HasPrefix(items[0].Key, "view/") {
+		return errors.New("refused")
+	}
+	return r.State.PutManyIf(ctx, items)
 }
 
 // unavailable is a store whose reads and writes fail while down is set.
