@@ -118,6 +118,19 @@ type arrival struct {
 	event    contract.Event
 }
 
+// maxName bounds the names in an event, which become parts of keys and of logs.
+const maxName = 1000
+
+// complete reports whether an event has an id, a type and a source, and names of a sensible length.
+func complete(e contract.Event) bool {
+	for _, name := range []string{e.ID, e.Type, e.Source, e.Partition, e.Aggregate} {
+		if len(name) > maxName {
+			return false
+		}
+	}
+	return e.ID != "" && e.Type != "" && e.Source != ""
+}
+
 // deliver handles deliveries log by log. If lastAttempt is true, an event that fails becomes a dead letter.
 func (c *Consumer) deliver(ctx context.Context, deliveries []sidecar.Delivery, lastAttempt bool) []sidecar.Outcome {
 	outcomes := slices.Repeat([]sidecar.Outcome{sidecar.Retry}, len(deliveries))
@@ -126,7 +139,7 @@ func (c *Consumer) deliver(ctx context.Context, deliveries []sidecar.Delivery, l
 		a := arrival{index: i, delivery: d}
 		err := strictjson.Unmarshal(d.Data, &a.event)
 		switch {
-		case err != nil || a.event.ID == "" || a.event.Source == "" || a.event.Type == "":
+		case err != nil || !complete(a.event):
 			outcomes[i] = c.toDeadLetter(d.Within(ctx), unknownSource, eventOfInvalid(d), errInvalidDelivery)
 		case a.event.Position == 0:
 			outcomes[i] = c.handleUnpositioned(d.Within(ctx), a.event, lastAttempt)

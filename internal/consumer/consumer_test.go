@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"haberdash/internal/consumer"
 	"haberdash/internal/consumer/consumertest"
 	"haberdash/internal/contract"
+	"haberdash/internal/fault"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/daprdtest"
 	"haberdash/internal/sidecar/memory"
@@ -53,6 +55,41 @@ func TestCancelledAttemptMakesNoDeadLetter(t *testing.T) {
 	list, _, err := c.DeadLetters(t.Context(), consumer.Bookmark{}, 10)
 	require.NoError(t, err)
 	require.Empty(t, list)
+}
+
+// bounded is a store that refuses large values, as stores do.
+type bounded struct{ *memory.State }
+
+func (b bounded) Put(ctx context.Context, key string, value []byte, etag string, o ...sidecar.PutOption) error {
+	if len(value) > sidecar.MaxValue {
+		return sidecar.StoreUnavailable(errors.New("too large"))
+	}
+	return b.State.Put(ctx, key, value, etag, o...)
+}
+
+func TestAnyMessageCanBecomeADeadLetter(t *testing.T) {
+	t.Parallel()
+	c := consumer.New(consumer.Options{State: bounded{memory.NewState()}, Handlers: map[string]consumer.Handler{
+		"did": func(_ context.Context, e contract.Event) error {
+			return consumer.Permanent(errors.New(strings.Repeat("ö", 3<<20)))
+		},
+	}})
+	large := strings.Repeat("<", 1<<20) // six times as long in JSON
+	for _, data := range []string{"no event " + large, `"` + large + `"`, strings.Repeat("\x00", 1<<20),
+		`{"id":"e","type":"did","source":"src","data":"` + large + large + `"}`,
+		`{"id":"e","type":"did","source":"` + large + `"}`, `{"id":"` + large + `","type":"did","source":"src"}`} {
+		require.Equal(t, []sidecar.Outcome{sidecar.Done},
+			c.Deliver(t.Context(), []sidecar.Delivery{{ID: large, Data: []byte(data)}}))
+	}
+	list, _, err := c.DeadLetters(t.Context(), consumer.Bookmark{}, 10)
+	require.NoError(t, err)
+	require.Len(t, list, 6)
+	require.True(t, strings.HasPrefix(list[0].Reason, "ööö"))
+	require.Contains(t, list[1].Reason, "the delivery is not an event (only the beginning")
+	for _, d := range list {
+		require.Less(t, len(d.Reason)+len(d.Event.Data), 100_000)
+	}
+	require.True(t, fault.Is(c.Replay(t.Context(), list[0].ID), "not-handled"))
 }
 
 func TestDiscardMatchingDeletesDeadLettersOfAllLogs(t *testing.T) {

@@ -21,7 +21,7 @@ var (
 
 // eventOfInvalid makes an event of a delivery that is none, so that it can be stored as a dead letter.
 func eventOfInvalid(d sidecar.Delivery) contract.Event {
-	e := contract.Event{ID: d.ID, Source: unknownSource.Source, Data: d.Data}
+	e := contract.Event{ID: d.ID[:min(len(d.ID), maxName)], Source: unknownSource.Source, Data: d.Data}
 	if !json.Valid(d.Data) {
 		e.Data, _ = json.Marshal(string(d.Data))
 	}

@@ -3,6 +3,7 @@ package consumerstore
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -50,11 +51,39 @@ func (s Store) AddDeadLetter(ctx context.Context, log Log, d DeadLetter) (id str
 	if err != nil {
 		return "", err
 	}
-	value, err := json.Marshal(d)
+	value, err := encode(d)
 	if err != nil {
 		return "", err
 	}
 	return log.deadLetterID(at.DeadLetters), s.state.Put(ctx, log.deadLetterKey(at.DeadLetters), value, "")
+}
+
+// Limits of a dead letter, so that a store takes every one. Otherwise one message could stop its log for ever.
+const (
+	maxReason = 2000
+	keptData  = 10_000 // bytes of data that is too large
+)
+
+// encode returns the stored form of a dead letter. Data that is too large for a store becomes a text with its
+// beginning. Events of logs are never that large.
+func encode(d DeadLetter) ([]byte, error) {
+	d.Reason = shortened(d.Reason)
+	value, err := json.Marshal(d)
+	if err != nil || len(value) <= sidecar.MaxValue {
+		return value, err
+	}
+	d.Reason += fmt.Sprintf(" (only the beginning of the %d bytes of data is kept)", len(d.Event.Data))
+	if d.Event.Data, err = json.Marshal(string(d.Event.Data[:min(len(d.Event.Data), keptData)])); err != nil {
+		return nil, err
+	}
+	return json.Marshal(d)
+}
+
+func shortened(reason string) string {
+	if len(reason) <= maxReason {
+		return reason
+	}
+	return strings.ToValidUTF8(reason[:maxReason], "") + " …"
 }
 
 // DeadLetter returns a dead letter and its log, or ErrNoDeadLetter.
@@ -78,7 +107,7 @@ func (s Store) AddAttempt(ctx context.Context, id, reason string, at time.Time) 
 		return err
 	}
 	_, err = sidecar.Update(ctx, s.state, log.deadLetterKey(n), func(d *DeadLetter, found bool) (bool, error) {
-		d.Reason, d.At, d.Tries = reason, at, d.Tries+1
+		d.Reason, d.At, d.Tries = shortened(reason), at, d.Tries+1
 		return found, nil
 	})
 	return err
