@@ -3,6 +3,7 @@ package service
 import (
 	"encoding/base64"
 	"encoding/json"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -405,7 +406,19 @@ type browser struct {
 
 func (f *fixture) browser() *browser {
 	return &browser{f, virtualwebauthn.RelyingParty{Name: "Haberdash", ID: "shop.test", Origin: "https://shop.test"},
-		virtualwebauthn.NewAuthenticator(), virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2)}
+		virtualwebauthn.NewAuthenticator(), newPasskey()}
+}
+
+// newPasskey makes a passkey whose public key is valid. The library leaves out the zeros at the beginning of a
+// coordinate, so that one of 128 keys is shorter than a key may be.
+func newPasskey() virtualwebauthn.Credential {
+	const keySize = 77 // of a P-256 key in COSE
+	for {
+		passkey := virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2)
+		if len(passkey.Key.AttestationData()) == keySize {
+			return passkey
+		}
+	}
 }
 
 // create answers the options of an enrolment.
@@ -438,6 +451,30 @@ func (f *fixture) enrolPasskey(access string, b *browser) reply {
 	require.Equal(f.t, 200, began.status, began.raw)
 	return f.do("POST", factorsPath+"/passkey/confirmation", access,
 		obj{"enrolment": began.str("enrolment"), "name": "My laptop", "passkey": b.create(began.json["options"])})
+}
+
+// What a client says about its authenticator does not make the document of its account large.
+func TestPasskeysAreBounded(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	access, _ := f.signUp("a@example.com")
+	large := strings.Repeat("x", 60)
+	for _, change := range []func(created obj){
+		func(created obj) {
+			created["response"].(obj)["transports"] = append(slices.Repeat([]any{large}, 9000), "usb", "usb")
+		},
+		func(created obj) { created["authenticatorAttachment"] = strings.Repeat(large, 9000) },
+	} {
+		began := f.do("POST", factorsPath+"/passkey", access, obj{"currentPassword": password})
+		created := f.browser().create(began.json["options"])
+		change(created)
+		r := f.do("POST", factorsPath+"/passkey/confirmation", access,
+			obj{"enrolment": began.str("enrolment"), "name": "My laptop", "passkey": created})
+		require.Equal(t, 201, r.status, r.raw)
+		for key, value := range f.state.(*memory.State).All() {
+			require.Less(t, len(value), 20_000, key)
+		}
+	}
 }
 
 func TestASignInWithAPasskey(t *testing.T) {
@@ -491,7 +528,7 @@ func TestASignInWithAPasskey(t *testing.T) {
 		"locked":           func(b *browser) { b.device.Options.UserNotVerified = true },
 		"user not present": func(b *browser) { b.device.Options.UserNotPresent = true },
 		"another passkey": func(b *browser) {
-			key := virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2)
+			key := newPasskey()
 			key.ID = b.passkey.ID
 			b.passkey = key
 		},

@@ -129,7 +129,34 @@ func (v *Verifier) finishCreation(a *account.Account, state []byte, created map[
 		}
 	}
 	passkey.Attestation = webauthn.CredentialAttestation{} // describes the device, and is not needed
-	return json.Marshal(passkey)
+	return encode(passkey)
+}
+
+// maxPasskey bounds what is stored of a passkey in bytes: an account's document has all of them.
+const maxPasskey = 8 << 10
+
+// errTooLarge refuses a passkey that is larger than those of any authenticator.
+var errTooLarge = fault.BadField("passkey", "is too large")
+
+// transports are the ways to reach an authenticator that browsers know (Web Authentication, section 5.8.4).
+var transports = []protocol.AuthenticatorTransport{protocol.USB, protocol.NFC, protocol.BLE, protocol.SmartCard,
+	protocol.Hybrid, protocol.Internal}
+
+// encode returns the stored form of a passkey. The client chooses its transports, so only known ones are stored. Error:
+// invalid-request (422) if it is too large.
+func encode(passkey *webauthn.Credential) ([]byte, error) {
+	var known []protocol.AuthenticatorTransport
+	for _, t := range transports {
+		if slices.Contains(passkey.Transport, t) {
+			known = append(known, t)
+		}
+	}
+	passkey.Transport = known
+	data, err := json.Marshal(passkey)
+	if err == nil && len(data) > maxPasskey {
+		err = errTooLarge
+	}
+	return data, err
 }
 
 // beginAssertion returns the options to sign with a passkey, and the state of the ceremony.
@@ -183,7 +210,7 @@ func (v *Verifier) finishAssertion(a *account.Account, state []byte, asserted ma
 			id = user.factors[i]
 		}
 	}
-	data, err = json.Marshal(passkey)
+	data, err = encode(passkey)
 	return id, data, err
 }
 
