@@ -156,13 +156,22 @@ func (p *Partition[S]) restoreAside(ctx context.Context, aside map[string]uint64
 	return nil
 }
 
-// refoldAggregate makes an aggregate from its document and its later events, up to those of commit last.
+// refoldAggregate makes an aggregate from its document and its later events, up to those of commit last. If the
+// document is damaged, it needs all events.
 func (p *Partition[S]) refoldAggregate(ctx context.Context, id string, last uint64) (*aggregate[S], error) {
 	loaded, _, err := p.readDocuments(ctx, []string{id}, nil)
+	if errors.As(err, &damagedDocument{}) {
+		return p.foldHistory(ctx, &aggregate[S]{}, id, last)
+	}
 	if err != nil {
 		return nil, err
 	}
-	a := loaded[id]
+	return p.foldHistory(ctx, loaded[id], id, last)
+}
+
+// foldHistory adds the later events of an aggregate to it, up to those of commit last. It reads the log backwards.
+func (p *Partition[S]) foldHistory(ctx context.Context, a *aggregate[S], id string, last uint64) (
+	*aggregate[S], error) {
 	var commits []Commit
 	for n := last; n > a.commit; {
 		c, err := p.readCommit(ctx, n)
@@ -185,6 +194,11 @@ func (p *Partition[S]) refoldAggregate(ctx context.Context, id string, last uint
 		}
 	}
 	return a, nil
+}
+
+// has tells whether the commit has events of an aggregate.
+func (c Commit) has(id string) bool {
+	return slices.ContainsFunc(c.Events, func(e Event) bool { return e.Aggregate == id })
 }
 
 // previousOf is the commit before c that has events of an aggregate, 0 if there is none.

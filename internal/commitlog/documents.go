@@ -45,6 +45,14 @@ func (a *aggregate[S]) decode(item sidecar.Item) error {
 	return nil
 }
 
+// damagedDocument is the error for a document that cannot be decoded. It is an ErrCorrupt.
+type damagedDocument struct {
+	id string // of the aggregate
+	error
+}
+
+func (d damagedDocument) Unwrap() error { return d.error }
+
 // Preload reads aggregates that the next command will name, so that the writer need not wait for them, and further keys
 // of the store in the same call. It returns those of the further keys that exist. After an error, the command reads the
 // aggregates itself.
@@ -148,7 +156,7 @@ func (p *Partition[S]) readDocuments(ctx context.Context, ids, further []string)
 		a := &aggregate[S]{}
 		if item, ok := items[keys[i]]; ok {
 			if err := a.decode(item); err != nil {
-				return nil, nil, err
+				return nil, nil, damagedDocument{id, err}
 			}
 			delete(items, keys[i])
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"haberdash/internal/commitlog/internal/layout"
 	"haberdash/internal/sidecar"
@@ -113,7 +114,7 @@ func (p *Partition[S]) applyNext(ctx context.Context, limit int) (int, error) {
 		return 0, err
 	}
 	if !p.opts.Resident {
-		if err := p.loadDocuments(ctx, changedBy(commits)); err != nil {
+		if err := p.loadChanged(ctx, commits); err != nil {
 			return 0, err
 		}
 	}
@@ -125,6 +126,28 @@ func (p *Partition[S]) applyNext(ctx context.Context, limit int) (int, error) {
 		}
 	}
 	return len(commits), nil
+}
+
+// loadChanged brings the aggregates that commits change into memory. One whose document is damaged is made from its
+// events, because otherwise it would stop the whole partition.
+func (p *Partition[S]) loadChanged(ctx context.Context, commits []Commit) error {
+	for {
+		err := p.loadDocuments(ctx, changedBy(commits))
+		var damaged damagedDocument
+		if !errors.As(err, &damaged) {
+			return err
+		}
+		telemetry.Log(ctx).Error().Err(err).Str("partition", p.name).
+			Msg("a document is damaged, its aggregate is made from its events")
+		first := slices.IndexFunc(commits, func(c Commit) bool { return c.has(damaged.id) })
+		a, err := p.foldHistory(ctx, &aggregate[S]{}, damaged.id, commits[first].previousOf(damaged.id))
+		if err != nil {
+			return err
+		}
+		p.mu.Lock()
+		p.warm[damaged.id] = a
+		p.mu.Unlock()
+	}
 }
 
 // applyCommit applies a commit of another writer, or an old one, to memory. The caller has locked p.mu.

@@ -80,22 +80,35 @@ func (p *Partition[S]) processBatch(ctx context.Context, batch []*command[S]) (r
 		if err == nil {
 			return d.rest
 		}
+		if errors.Is(err, ErrCorrupt) && len(batch) > 1 {
+			p.processEach(ctx, batch)
+			return nil
+		}
 		permanent := errors.Is(err, ErrCorrupt) || errors.Is(err, ErrNewer)
 		if time.Since(started) < p.opts.Patience && !permanent && !errors.Is(err, ErrUnknown) {
 			time.Sleep(20 * time.Millisecond)
 			continue
 		}
+		failed := slices.Concat(d.batch, d.rest)
 		if !permanent {
 			err = fmt.Errorf("%w: %w", ErrUnknown, err)
+			// The commands in the queue have waited as long. If each of them waited for the store again, the last would
+			// wait many times as long.
+			failed = append(failed, acceptCommands(p.fillBatch(nil))...)
 		}
-		// The commands in the queue have waited as long. If each of them waited for the store again, the last would
-		// wait many times as long.
-		for _, c := range slices.Concat(d.batch, d.rest, acceptCommands(p.fillBatch(nil))) {
+		for _, c := range failed {
 			c.answer(0, err)
 		}
 		return nil
 	}
 	return nil
+}
+
+// processEach processes commands one by one, so that one whose aggregate cannot be read fails alone.
+func (p *Partition[S]) processEach(ctx context.Context, batch []*command[S]) {
+	for _, c := range batch {
+		p.processBatch(ctx, []*command[S]{c})
+	}
 }
 
 // acceptCommands removes the commands that their callers have abandoned.
