@@ -119,6 +119,23 @@ func TestAnImportIsCompletedWhenTheStockIsAvailableAgain(t *testing.T) {
 	assert.Equal(t, int64(5), f.available("SKU-1"))
 }
 
+// A SKU whose stock cannot be read does not stop the stock of other imports, nor the start of the service.
+func TestAReceiptThatFailsStopsNoOther(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, false)
+	require.NoError(t, f.stockStore.Put(t.Context(), "doc/stock-main/sku%2FBAD", []byte("{"), ""))
+	bad := f.upload(header + "a,A,,,,,,BAD,5,10\n")
+	require.Len(t, bad.Errors, 1)
+	assert.Equal(t, 2, bad.Errors[0].Line)
+	assert.Contains(t, bad.Errors[0].Reason, "BAD")
+	for i := range 4 { // the receipt that fails comes first
+		sku := fmt.Sprint("GOOD-", i)
+		f.upload(header + fmt.Sprintf("b%d,B,,,,,,%s,5,10\n", i, sku))
+		assert.Equal(t, int64(5), f.available(sku))
+	}
+	f.startAnother(false).waitUntilReady()
+}
+
 func TestProductsAreImportedFromLinesOfJSON(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, false)

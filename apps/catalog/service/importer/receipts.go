@@ -5,9 +5,10 @@ import (
 
 	"haberdash/apps/catalog/internal/ledger"
 	"haberdash/internal/fault"
+	"haberdash/internal/telemetry"
 )
 
-// refusedMove is stock that an import has counted and the stock will never receive.
+// refusedMove is stock that an import has counted and the stock has not received.
 type refusedMove struct {
 	sku    string
 	reason string
@@ -15,7 +16,8 @@ type refusedMove struct {
 
 // ReceiveStock has the stock receive the quantities that imports have counted, and closes their receipts. Another
 // replica may receive a receipt at the same moment: receiving is idempotent. Within this process one call runs at a
-// time, so that two attempts at a receipt cannot end differently.
+// time, so that two attempts at a receipt cannot end differently. A receipt that fails is logged and stays open. It
+// stops the others only if the store is unavailable.
 func (s *Service) ReceiveStock(ctx context.Context) (refused []refusedMove, err error) {
 	s.receiving.Lock()
 	defer s.receiving.Unlock()
@@ -31,13 +33,18 @@ func (s *Service) ReceiveStock(ctx context.Context) (refused []refusedMove, err 
 		err := s.Availability.Receive(ctx, r.ID, moves)
 		f := fault.Of(err)
 		final := err != nil && (f.Kind == fault.Conflict || f.Kind == fault.Invalid)
-		if err != nil && !final {
+		if err != nil && (f.Kind == fault.Unavailable || ctx.Err() != nil) {
 			return refused, err
 		}
-		if final {
+		if err != nil {
 			for _, m := range moves {
 				refused = append(refused, refusedMove{m.SKU, f.Detail})
 			}
+		}
+		if err != nil && !final {
+			telemetry.Log(ctx).Error().Err(err).Str("receipt", r.ID).
+				Msg("the stock cannot receive what an import has counted, will try again")
+			continue
 		}
 		if err := s.Catalog.CloseReceipt(ctx, r.ID, final); err != nil {
 			return refused, err
