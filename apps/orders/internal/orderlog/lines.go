@@ -18,7 +18,7 @@ const (
 	maxFulfilments = 100
 	maxReturns     = 50
 	maxRefunds     = 50
-	maxPartLines   = 1000 // of all fulfilments together, and of all returns
+	maxPartLines   = 600 // of all fulfilments together, and of all returns
 )
 
 // checkRoom refuses another part of a kind, with more lines, if the order would have too many: too-many-parts (409).
