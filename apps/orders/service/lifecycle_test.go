@@ -1,6 +1,7 @@
 package service
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -68,6 +69,23 @@ func TestLifecycleOfAnUndecidedOrderRunsAfterARestart(t *testing.T) {
 		return f.place("k", "c", "tok_visa", ada...).Code == http.StatusCreated
 	}, timeout, 50*tick)
 	assert.Equal(t, int64(4), f.stock)
+}
+
+// An order whose document is damaged does not stop the lifecycles of the orders after it.
+func TestLifecyclesGoOnAfterAnOrderThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 5)
+	damaged, next := f.buy(), f.buy()
+	key := func(v view) string { return "doc/orders/order%2F" + v.ID }
+	require.Eventually(t, func() bool { return f.state.All()[key(damaged)] != "" && f.state.All()[key(next)] != "" },
+		timeout, tick)
+	head := fmt.Sprintf(`{"n":%d,`, f.log.Head())
+	require.Eventually(t, func() bool { return strings.HasPrefix(f.state.All()["checkpoint/orders"], head) }, timeout, tick)
+	require.NoError(t, f.state.Put(t.Context(), key(damaged), []byte("{"), ""))
+	f.start() // reads documents when it needs them
+	f.runLifecycles()
+	f.advance(2 * time.Second)
+	f.waitForLifecycle(next.ID, sidecar.Running)
 }
 
 func TestRejectedOrderGetsNoLifecycle(t *testing.T) {

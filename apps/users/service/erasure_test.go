@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"haberdash/apps/users/internal/trail"
 	"haberdash/internal/contract"
 	"haberdash/internal/sidecar/memory"
 )
@@ -114,4 +115,21 @@ func TestAnAccountThatLosesItsMailboxIsErased(t *testing.T) {
 	deleted := f.mails(contract.UserDeleted)
 	require.Len(t, deleted, 1)
 	require.Equal(t, first.str("id"), deleted[0].UserID)
+}
+
+// An account whose document is damaged does not stop the deletions after it.
+func TestDeletionsGoOnAfterAnAccountThatCannotBeErased(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	state := f.state.(*memory.State)
+	var ids []string
+	for _, email := range []string{"damaged@example.com", "next@example.com"} {
+		access, _ := f.signUp(email)
+		id := f.do("GET", "/api/v1/me", access, nil).str("id")
+		require.NoError(t, f.service.mailboxes.Trail.AddDeletion(t.Context(), trail.ByOwner(id)))
+		ids = append(ids, id)
+	}
+	require.NoError(t, state.Put(t.Context(), "user/"+ids[0], []byte("{"), ""))
+	f.runBackgroundWork()
+	require.Eventually(t, func() bool { return f.erased(ids[1]) }, soon, tick)
 }

@@ -2,10 +2,12 @@ package lifecycle
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
 	"haberdash/apps/orders/internal/readmodel"
+	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
 )
 
@@ -107,7 +109,7 @@ func (s *starter) startIfOwing(ctx context.Context, orderID string, since time.T
 	if err == nil && o.Duties().Any() {
 		err = s.EnsureRunning(ctx, orderID)
 	}
-	if err != nil {
+	if err != nil && !s.unreadable(ctx, orderID, err) {
 		return err
 	}
 	s.mu.Lock()
@@ -125,6 +127,8 @@ func (s *starter) processChange(ctx context.Context, c readmodel.Change) error {
 	}
 	o, _, err := s.Orders.Recent(ctx, c.Order) // memory has the change
 	switch {
+	case s.unreadable(ctx, c.Order, err):
+		return nil
 	case err != nil:
 		return err
 	case !s.finished(o):
@@ -133,6 +137,16 @@ func (s *starter) processChange(ctx context.Context, c readmodel.Change) error {
 		return nil
 	}
 	return s.notify(ctx, c.Order) // a workflow that it has can end
+}
+
+// unreadable reports whether err says that the document of an order is damaged, and logs it. The order is passed over:
+// otherwise those after it would wait for ever. Its workflow starts with its next change after the document is mended.
+func (s *starter) unreadable(ctx context.Context, orderID string, err error) bool {
+	if !errors.Is(err, sidecar.ErrCorrupt) {
+		return false
+	}
+	telemetry.Log(ctx).Error().Err(err).Str("order", orderID).Msg("an order cannot be read, its lifecycle is not started")
+	return true
 }
 
 // waitForPause waits until no orders are being placed, for a time that is shorter for an older change. It reports

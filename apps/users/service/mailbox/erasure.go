@@ -7,6 +7,8 @@ import (
 	"haberdash/apps/users/internal/account"
 	"haberdash/apps/users/internal/trail"
 	"haberdash/apps/users/service/store"
+	"haberdash/internal/sidecar"
+	"haberdash/internal/telemetry"
 )
 
 // DeleteAccount deletes an account, if it exists. The deletion is recorded first: from then on the account is erased
@@ -23,9 +25,17 @@ func (m *Mailboxes) DeleteAccount(ctx context.Context, r trail.Record) error {
 }
 
 // ProcessDeletions erases the accounts whose deletion is recorded, until ctx ends. Most were erased before; it
-// completes what a crash has interrupted.
+// completes what a crash has interrupted. A deletion whose documents are damaged is logged for the operator: repetitions
+// do not help, and the other deletions would wait for ever.
 func (m *Mailboxes) ProcessDeletions(ctx context.Context) error {
-	m.Trail.ProcessDeletions(ctx, m.Erase)
+	m.Trail.ProcessDeletions(ctx, func(ctx context.Context, id string) error {
+		err := m.Erase(ctx, id)
+		if errors.Is(err, sidecar.ErrCorrupt) {
+			telemetry.Log(ctx).Error().Err(err).Str("user", id).Msg("a deleted account cannot be erased: mend its document")
+			return nil
+		}
+		return err
+	})
 	return nil
 }
 
