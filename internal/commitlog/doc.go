@@ -61,6 +61,9 @@
 // checkpoint names it. Its aggregate stays in memory, and a start makes it from its own events. One of several replicas
 // writes the documents. The others see its checkpoint and read one key.
 //
+// A document that cannot be decoded fails the commands on its aggregate, and no others. When a commit changes the
+// aggregate, it is made from its events, and the next checkpoint mends the document.
+//
 // All documents can be lost: Rebuild makes them from the log again, byte for byte. If a single document is lost, the
 // process that reads it does not notice. Partition.Audit does: it makes all documents from the log and compares them
 // with the store and with memory, while the service works.
@@ -147,7 +150,7 @@
 //	history.go     the events of one aggregate
 //	documents.go   documents: reading and preloading
 //	checkpoint.go  documents and checkpoints: writing
-//	aside.go       documents that the store refuses
+//	aside.go       documents that the store refuses, and aggregates from their own events
 //	rebuild.go     documents from the log again: Rebuild, Audit, a new version
 //	cursor.go      cursors of followers of the log
 //	follow.go      work inside the service that follows its own log

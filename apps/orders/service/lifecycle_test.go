@@ -80,7 +80,8 @@ func TestLifecyclesGoOnAfterAnOrderThatCannotBeRead(t *testing.T) {
 	require.Eventually(t, func() bool { return f.state.All()[key(damaged)] != "" && f.state.All()[key(next)] != "" },
 		timeout, tick)
 	head := fmt.Sprintf(`{"n":%d,`, f.log.Head())
-	require.Eventually(t, func() bool { return strings.HasPrefix(f.state.All()["checkpoint/orders"], head) }, timeout, tick)
+	require.Eventually(t, func() bool { return strings.HasPrefix(f.state.All()["checkpoint/orders"], head) },
+		timeout, tick)
 	require.NoError(t, f.state.Put(t.Context(), key(damaged), []byte("{"), ""))
 	f.start() // reads documents when it needs them
 	f.runLifecycles()

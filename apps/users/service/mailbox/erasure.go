@@ -25,8 +25,8 @@ func (m *Mailboxes) DeleteAccount(ctx context.Context, r trail.Record) error {
 }
 
 // ProcessDeletions erases the accounts whose deletion is recorded, until ctx ends. Most were erased before; it
-// completes what a crash has interrupted. A deletion whose documents are damaged is logged for the operator: repetitions
-// do not help, and the other deletions would wait for ever.
+// completes what a crash has interrupted. A deletion whose documents are damaged is logged for the operator, because
+// repetitions do not help, and the other deletions would wait for ever.
 func (m *Mailboxes) ProcessDeletions(ctx context.Context) error {
 	m.Trail.ProcessDeletions(ctx, func(ctx context.Context, id string) error {
 		err := m.Erase(ctx, id)
