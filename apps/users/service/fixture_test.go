@@ -234,7 +234,7 @@ func (f *fixture) me(access string) reply {
 
 func (f *fixture) deleteMe(access string) reply {
 	f.t.Helper()
-	return f.do("DELETE", "/api/v1/me", access, nil)
+	return f.do("DELETE", "/api/v1/me", access, obj{"password": password})
 }
 
 func (f *fixture) changePassword(access, current, next string) reply {

@@ -38,8 +38,8 @@ func (s *Service) changeAccount(ctx context.Context, change func(*account.Accoun
 }
 
 // deleteAccount deletes the caller's account and, by an event, the data of the user in other services. Errors: as
-// signin.Caller; own-role (409).
-func (s *Service) deleteAccount(ctx context.Context) error {
+// signin.Caller and signin.ConfirmPassword; own-role (409).
+func (s *Service) deleteAccount(ctx context.Context, password string) error {
 	a, _, err := s.SignIn.Caller(ctx)
 	if err != nil {
 		return err
@@ -47,16 +47,26 @@ func (s *Service) deleteAccount(ctx context.Context) error {
 	if err := a.CheckDeletable(); err != nil {
 		return err
 	}
+	unlock, err := s.SignIn.ConfirmPassword(ctx, a, "password", password)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	return s.Mailboxes.DeleteAccount(ctx, trail.ByOwner(a.ID()))
 }
 
-// changePassword sets a new password and ends all other sessions. Errors: as signin.Caller and signin.ConfirmPassword.
+// changePassword sets a new password and ends all other sessions. Errors: as signin.Caller and signin.ConfirmPassword;
+// invalid-request (422).
 func (s *Service) changePassword(ctx context.Context, current, password string) error {
 	a, _, err := s.SignIn.Caller(ctx)
 	if err != nil {
 		return err
 	}
-	unlock, err := s.SignIn.ConfirmPassword(ctx, a, current)
+	x := a.Snapshot()
+	if err := account.CheckPassword("newPassword", password, string(x.Email), x.Name); err != nil {
+		return err
+	}
+	unlock, err := s.SignIn.ConfirmPassword(ctx, a, "currentPassword", current)
 	if err != nil {
 		return err
 	}
@@ -71,7 +81,7 @@ func (s *Service) changePassword(ctx context.Context, current, password string) 
 	from := a.Epoch()
 	a, err = s.Store.ChangeAccount(ctx, a.ID(), func(a *account.Account) error {
 		if a.Epoch() != from { // another request has changed the password since
-			return signin.ErrCurrentPassword
+			return signin.ErrWrongPassword("currentPassword")
 		}
 		a.SetPassword(hash)
 		return nil

@@ -37,6 +37,9 @@ func (s *Service) resetPassword(ctx context.Context, token, password string) err
 	if !a.Uses(t.Email) || a.Epoch() != t.Epoch {
 		return mailbox.ErrInvalidToken
 	}
+	if err := account.CheckPassword("password", password, string(t.Email), a.Snapshot().Name); err != nil {
+		return err
+	}
 	hash, err := s.Hasher.Hash(ctx, password)
 	if err != nil {
 		return err

@@ -14,7 +14,7 @@ import (
 type registerInput struct {
 	Body struct {
 		Email    string `json:"email" format:"email" minLength:"3" maxLength:"254" doc:"One mailbox; compared in lower case" example:"ada@example.com"`
-		Password string `json:"password" minLength:"8" maxLength:"128" doc:"8 to 128 characters of any script"`
+		Password string `json:"password" minLength:"8" maxLength:"128" doc:"8 to 128 characters of any script; neither a common password, nor the email address, the name or the name of the shop"`
 		Name     string `json:"name" minLength:"1" maxLength:"200" pattern:"\\S" example:"Ada Lovelace"`
 	}
 }
@@ -74,7 +74,7 @@ func (s *Service) handleRegister(ctx context.Context, in *registerInput) (*view.
 	if err != nil {
 		return nil, err
 	}
-	if err := account.CheckPassword("password", in.Body.Password); err != nil {
+	if err := account.CheckPassword("password", in.Body.Password, string(email), name); err != nil {
 		return nil, err
 	}
 	a, err := s.register(ctx, email, in.Body.Password, name)
