@@ -261,6 +261,24 @@ func (e ReturnStatus) Valid() bool {
 	}
 }
 
+// Defines values for SecondFactorKind.
+const (
+	SecondFactorKindPasskey SecondFactorKind = "passkey"
+	SecondFactorKindTotp    SecondFactorKind = "totp"
+)
+
+// Valid indicates whether the value is a known member of the SecondFactorKind enum.
+func (e SecondFactorKind) Valid() bool {
+	switch e {
+	case SecondFactorKindPasskey:
+		return true
+	case SecondFactorKindTotp:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SetRolesRequestRoles.
 const (
 	SetRolesRequestRolesAdmin    SetRolesRequestRoles = "admin"
@@ -282,6 +300,27 @@ func (e SetRolesRequestRoles) Valid() bool {
 	}
 }
 
+// Defines values for SignedInWithheldRoles.
+const (
+	SignedInWithheldRolesAdmin    SignedInWithheldRoles = "admin"
+	SignedInWithheldRolesCustomer SignedInWithheldRoles = "customer"
+	SignedInWithheldRolesStaff    SignedInWithheldRoles = "staff"
+)
+
+// Valid indicates whether the value is a known member of the SignedInWithheldRoles enum.
+func (e SignedInWithheldRoles) Valid() bool {
+	switch e {
+	case SignedInWithheldRolesAdmin:
+		return true
+	case SignedInWithheldRolesCustomer:
+		return true
+	case SignedInWithheldRolesStaff:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for UserRoles.
 const (
 	UserRolesAdmin    UserRoles = "admin"
@@ -297,6 +336,24 @@ func (e UserRoles) Valid() bool {
 	case UserRolesCustomer:
 		return true
 	case UserRolesStaff:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UserEventSecondFactor.
+const (
+	UserEventSecondFactorPasskey UserEventSecondFactor = "passkey"
+	UserEventSecondFactorTotp    UserEventSecondFactor = "totp"
+)
+
+// Valid indicates whether the value is a known member of the UserEventSecondFactor enum.
+func (e UserEventSecondFactor) Valid() bool {
+	switch e {
+	case UserEventSecondFactorPasskey:
+		return true
+	case UserEventSecondFactorTotp:
 		return true
 	default:
 		return false
@@ -453,6 +510,18 @@ type Adjustment struct {
 	Reason   string `json:"reason"`
 }
 
+// AppEnrolment defines model for AppEnrolment.
+type AppEnrolment struct {
+	// Enrolment Valid for ten minutes, in this session; for the second step
+	Enrolment string `json:"enrolment"`
+
+	// Secret For the app, in base32: SHA-1, six digits, 30 seconds
+	Secret string `json:"secret"`
+
+	// URI The same as an otpauth address, for a QR code
+	URI string `json:"uri"`
+}
+
 // CancelOrderRequest defines model for CancelOrderRequest.
 type CancelOrderRequest struct {
 	Reason string `json:"reason,omitempty"`
@@ -529,6 +598,11 @@ type ChangePasswordRequest struct {
 	NewPassword     string `json:"newPassword"`
 }
 
+// ConfirmPasswordRequest defines model for ConfirmPasswordRequest.
+type ConfirmPasswordRequest struct {
+	CurrentPassword string `json:"currentPassword"`
+}
+
 // Count defines model for Count.
 type Count struct {
 	Count int64  `json:"count"`
@@ -595,6 +669,37 @@ type DeadLetterList struct {
 
 	// NextCursor Cursor of the next page, null on the last
 	NextCursor *string `json:"nextCursor"`
+}
+
+// EnrolAppRequest defines model for EnrolAppRequest.
+type EnrolAppRequest struct {
+	// Code That the app shows
+	Code string `json:"code"`
+
+	// Enrolment From the first step
+	Enrolment string `json:"enrolment"`
+
+	// Name Examples: My phone
+	Name string `json:"name"`
+}
+
+// EnrolPasskeyRequest defines model for EnrolPasskeyRequest.
+type EnrolPasskeyRequest struct {
+	// Enrolment From the first step
+	Enrolment string `json:"enrolment"`
+
+	// Name Examples: My laptop
+	Name string `json:"name"`
+
+	// Passkey What navigator.credentials.create has made, by its method toJSON (RegistrationResponseJSON)
+	Passkey map[string]interface{} `json:"passkey"`
+}
+
+// Enrolled defines model for Enrolled.
+type Enrolled struct {
+	// RecoveryCodes With the first factor: each is valid once in place of a factor. They are not shown again
+	RecoveryCodes []string     `json:"recoveryCodes,omitempty"`
+	SecondFactor  SecondFactor `json:"secondFactor"`
 }
 
 // Facets defines model for Facets.
@@ -815,6 +920,15 @@ type OrderList struct {
 	NextCursor *string `json:"nextCursor"`
 }
 
+// PasskeyEnrolment defines model for PasskeyEnrolment.
+type PasskeyEnrolment struct {
+	// Enrolment Valid for ten minutes, in this session; for the second step
+	Enrolment string `json:"enrolment"`
+
+	// Options For PublicKeyCredential.parseCreationOptionsFromJSON (PublicKeyCredentialCreationOptionsJSON)
+	Options map[string]interface{} `json:"options"`
+}
+
 // Payment defines model for Payment.
 type Payment struct {
 	Authorized Money         `json:"authorized"`
@@ -956,6 +1070,12 @@ type ReceiveReturnRequest struct {
 	Restock bool `json:"restock"`
 }
 
+// RecoveryCodes defines model for RecoveryCodes.
+type RecoveryCodes struct {
+	// RecoveryCodes They are not shown again
+	RecoveryCodes []string `json:"recoveryCodes"`
+}
+
 // RefreshRequest defines model for RefreshRequest.
 type RefreshRequest struct {
 	RefreshToken string `json:"refreshToken"`
@@ -973,6 +1093,11 @@ type RegisterRequest struct {
 
 	// Password 8 to 128 characters of any script
 	Password string `json:"password"`
+}
+
+// RemoveSecondFactorRequest defines model for RemoveSecondFactorRequest.
+type RemoveSecondFactorRequest struct {
+	CurrentPassword string `json:"currentPassword"`
 }
 
 // ReplaceCategoryRequest defines model for ReplaceCategoryRequest.
@@ -1038,6 +1163,39 @@ type SavedAddressList struct {
 
 	// NextCursor Cursor of the next page, null on the last
 	NextCursor *string `json:"nextCursor"`
+}
+
+// SecondFactor defines model for SecondFactor.
+type SecondFactor struct {
+	CreatedAt time.Time        `json:"createdAt"`
+	ID        string           `json:"id"`
+	Kind      SecondFactorKind `json:"kind"`
+	Name      string           `json:"name"`
+}
+
+// SecondFactorKind defines model for SecondFactor.Kind.
+type SecondFactorKind string
+
+// SecondFactorRequest defines model for SecondFactorRequest.
+type SecondFactorRequest struct {
+	// Challenge From the problem second-factor-required
+	Challenge string `json:"challenge"`
+
+	// Code That the authenticator app shows
+	Code string `json:"code,omitempty"`
+
+	// Passkey What navigator.credentials.get has returned, by its method toJSON (AuthenticationResponseJSON)
+	Passkey      map[string]interface{} `json:"passkey,omitempty"`
+	RecoveryCode string                 `json:"recoveryCode,omitempty"`
+}
+
+// SecondFactors defines model for SecondFactors.
+type SecondFactors struct {
+	Items      []SecondFactor `json:"items"`
+	NextCursor *string        `json:"nextCursor"`
+
+	// RecoveryCodes How many recovery codes were not used
+	RecoveryCodes int64 `json:"recoveryCodes"`
 }
 
 // Session defines model for Session.
@@ -1117,13 +1275,19 @@ type SignedIn struct {
 	// AccessToken Send as Authorization: Bearer
 	AccessToken string `json:"accessToken"`
 
-	// ExpiresIn Seconds until the access token expires
+	// ExpiresIn Seconds for which the access token is valid, at least
 	ExpiresIn int64 `json:"expiresIn"`
 
-	// RefreshToken Valid once; the answer has the next one
+	// RefreshToken Valid once; see the refresh operation
 	RefreshToken string `json:"refreshToken"`
 	User         User   `json:"user"`
+
+	// WithheldRoles Roles that the access token lacks until the user has enrolled a second factor and signed in with it
+	WithheldRoles []SignedInWithheldRoles `json:"withheldRoles,omitempty"`
 }
+
+// SignedInWithheldRoles defines model for SignedIn.WithheldRoles.
+type SignedInWithheldRoles string
 
 // Stock defines model for Stock.
 type Stock struct {
@@ -1186,6 +1350,9 @@ type UserEvent struct {
 	By    string   `json:"by,omitempty"`
 	Roles []string `json:"roles,omitempty"`
 
+	// SecondFactor The kind of the second factor that was added or removed; missing if an administrator has removed all
+	SecondFactor UserEventSecondFactor `json:"secondFactor,omitempty"`
+
 	// Seq Counts the account's events, from 1
 	Seq       int64  `json:"seq"`
 	SessionID string `json:"sessionId,omitempty"`
@@ -1196,6 +1363,9 @@ type UserEvent struct {
 	// Was Roles before
 	Was []string `json:"was,omitempty"`
 }
+
+// UserEventSecondFactor The kind of the second factor that was added or removed; missing if an administrator has removed all
+type UserEventSecondFactor string
 
 // UserEventList defines model for UserEventList.
 type UserEventList struct {
@@ -1355,6 +1525,15 @@ type ChangeMeParams struct {
 
 // ListAddressesParams defines parameters for ListAddresses.
 type ListAddressesParams struct {
+	// Limit Items per page
+	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor nextCursor of the page before
+	Cursor string `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListSecondFactorsParams defines parameters for ListSecondFactors.
+type ListSecondFactorsParams struct {
 	// Limit Items per page
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -1565,6 +1744,9 @@ type RegisterJSONRequestBody = RegisterRequest
 // ResetPasswordJSONRequestBody defines body for ResetPassword for application/json ContentType.
 type ResetPasswordJSONRequestBody = ResetPasswordRequest
 
+// SecondFactorJSONRequestBody defines body for SecondFactor for application/json ContentType.
+type SecondFactorJSONRequestBody = SecondFactorRequest
+
 // VerifyEmailJSONRequestBody defines body for VerifyEmail for application/json ContentType.
 type VerifyEmailJSONRequestBody = VerifyEmailRequest
 
@@ -1600,6 +1782,24 @@ type ChangeEmailJSONRequestBody = ChangeEmailRequest
 
 // ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
 type ChangePasswordJSONRequestBody = ChangePasswordRequest
+
+// BeginPasskeyJSONRequestBody defines body for BeginPasskey for application/json ContentType.
+type BeginPasskeyJSONRequestBody = ConfirmPasswordRequest
+
+// EnrolPasskeyJSONRequestBody defines body for EnrolPasskey for application/json ContentType.
+type EnrolPasskeyJSONRequestBody = EnrolPasskeyRequest
+
+// ReplaceRecoveryCodesJSONRequestBody defines body for ReplaceRecoveryCodes for application/json ContentType.
+type ReplaceRecoveryCodesJSONRequestBody = ConfirmPasswordRequest
+
+// BeginAppJSONRequestBody defines body for BeginApp for application/json ContentType.
+type BeginAppJSONRequestBody = ConfirmPasswordRequest
+
+// EnrolAppJSONRequestBody defines body for EnrolApp for application/json ContentType.
+type EnrolAppJSONRequestBody = EnrolAppRequest
+
+// RemoveSecondFactorJSONRequestBody defines body for RemoveSecondFactor for application/json ContentType.
+type RemoveSecondFactorJSONRequestBody = RemoveSecondFactorRequest
 
 // PlaceOrderJSONRequestBody defines body for PlaceOrder for application/json ContentType.
 type PlaceOrderJSONRequestBody = Placement
@@ -1654,6 +1854,7 @@ func (c *Client) ForgotPassword(ctx context.Context, body ForgotPasswordRequest)
 }
 
 // Login: Sign in.
+// If the account has a second factor, the right password answers 401 second-factor-required, with the members challenge (for the operation second-factor, valid for expiresIn seconds), methods (totp, passkey, recovery-code) and, for a passkey, passkeyOptions (for PublicKeyCredential.parseRequestOptionsFromJSON).
 //
 //	POST /api/v1/auth/login
 func (c *Client) Login(ctx context.Context, body LoginRequest) (*Answer[SignedIn], error) {
@@ -1673,7 +1874,7 @@ func (c *Client) Logout(ctx context.Context, body LogoutRequest) (*Answer[struct
 }
 
 // Refresh: Exchange a refresh token.
-// A refresh token is valid once; the answer has the next one. Its reuse ends the session.
+// A refresh token is valid once; the answer has the next one. For ten seconds after its first use, and until the next one is used, the same token gets the same answer again: after a lost answer, or when two tabs refresh at once. Any other reuse ends the session.
 //
 //	POST /api/v1/auth/refresh
 func (c *Client) Refresh(ctx context.Context, body RefreshRequest) (*Answer[SignedIn], error) {
@@ -1700,6 +1901,16 @@ func (c *Client) ResetPassword(ctx context.Context, body ResetPasswordRequest) (
 	r := newRequest(http.MethodPost, "/api/v1/auth/reset-password")
 	r.body = body
 	return call[struct{}](ctx, c, r)
+}
+
+// SecondFactor: Complete a sign-in with a second factor.
+// With exactly one of code, recoveryCode and passkey. Each code and each challenge is accepted once. A wrong one answers 401 invalid-second-factor, and a challenge that is not valid any more 401 invalid-challenge.
+//
+//	POST /api/v1/auth/second-factor
+func (c *Client) SecondFactor(ctx context.Context, body SecondFactorRequest) (*Answer[SignedIn], error) {
+	r := newRequest(http.MethodPost, "/api/v1/auth/second-factor")
+	r.body = body
+	return call[SignedIn](ctx, c, r)
 }
 
 // VerifyEmail: Prove a mailbox with the token from the mail.
@@ -1956,6 +2167,76 @@ func (c *Client) ChangeEmail(ctx context.Context, body ChangeEmailRequest) (*Ans
 //	POST /api/v1/me/password
 func (c *Client) ChangePassword(ctx context.Context, body ChangePasswordRequest) (*Answer[struct{}], error) {
 	r := newRequest(http.MethodPost, "/api/v1/me/password")
+	r.body = body
+	return call[struct{}](ctx, c, r)
+}
+
+// ListSecondFactors: The caller's second factors.
+//
+//	GET /api/v1/me/second-factors
+func (c *Client) ListSecondFactors(ctx context.Context, params ListSecondFactorsParams) (*Answer[SecondFactors], error) {
+	r := newRequest(http.MethodGet, "/api/v1/me/second-factors")
+	r.query("limit", params.Limit)
+	r.query("cursor", params.Cursor)
+	return call[SecondFactors](ctx, c, r)
+}
+
+// BeginPasskey: Begin to enrol a passkey.
+// The options are for the browser, which creates the passkey. Once there is a factor, the session must have proven one: otherwise 403 second-factor-not-proven.
+//
+//	POST /api/v1/me/second-factors/passkey
+func (c *Client) BeginPasskey(ctx context.Context, body ConfirmPasswordRequest) (*Answer[PasskeyEnrolment], error) {
+	r := newRequest(http.MethodPost, "/api/v1/me/second-factors/passkey")
+	r.body = body
+	return call[PasskeyEnrolment](ctx, c, r)
+}
+
+// EnrolPasskey: Enrol a passkey.
+// As with an authenticator app. Once there is a factor, the session must have proven one: otherwise 403 second-factor-not-proven.
+//
+//	POST /api/v1/me/second-factors/passkey/confirmation
+func (c *Client) EnrolPasskey(ctx context.Context, body EnrolPasskeyRequest) (*Answer[Enrolled], error) {
+	r := newRequest(http.MethodPost, "/api/v1/me/second-factors/passkey/confirmation")
+	r.body = body
+	return call[Enrolled](ctx, c, r)
+}
+
+// ReplaceRecoveryCodes: Replace the recovery codes.
+// The former ones are not valid any more. Once there is a factor, the session must have proven one: otherwise 403 second-factor-not-proven.
+//
+//	POST /api/v1/me/second-factors/recovery-codes
+func (c *Client) ReplaceRecoveryCodes(ctx context.Context, body ConfirmPasswordRequest) (*Answer[RecoveryCodes], error) {
+	r := newRequest(http.MethodPost, "/api/v1/me/second-factors/recovery-codes")
+	r.body = body
+	return call[RecoveryCodes](ctx, c, r)
+}
+
+// BeginApp: Begin to enrol an authenticator app (TOTP).
+// The app gets the secret. Its first code completes the enrolment. Once there is a factor, the session must have proven one: otherwise 403 second-factor-not-proven.
+//
+//	POST /api/v1/me/second-factors/totp
+func (c *Client) BeginApp(ctx context.Context, body ConfirmPasswordRequest) (*Answer[AppEnrolment], error) {
+	r := newRequest(http.MethodPost, "/api/v1/me/second-factors/totp")
+	r.body = body
+	return call[AppEnrolment](ctx, c, r)
+}
+
+// EnrolApp: Enrol an authenticator app.
+// From now on a sign-in needs a second factor. Sessions that have proven none end, except the caller's; its next access token counts as proven. The owner gets a mail. Once there is a factor, the session must have proven one: otherwise 403 second-factor-not-proven.
+//
+//	POST /api/v1/me/second-factors/totp/confirmation
+func (c *Client) EnrolApp(ctx context.Context, body EnrolAppRequest) (*Answer[Enrolled], error) {
+	r := newRequest(http.MethodPost, "/api/v1/me/second-factors/totp/confirmation")
+	r.body = body
+	return call[Enrolled](ctx, c, r)
+}
+
+// RemoveSecondFactor: Remove a second factor.
+// The recovery codes go with the last factor. The owner gets a mail. Once there is a factor, the session must have proven one: otherwise 403 second-factor-not-proven.
+//
+//	DELETE /api/v1/me/second-factors/{id}
+func (c *Client) RemoveSecondFactor(ctx context.Context, id string, body RemoveSecondFactorRequest) (*Answer[struct{}], error) {
+	r := newRequest(http.MethodDelete, "/api/v1/me/second-factors/"+url.PathEscape(id))
 	r.body = body
 	return call[struct{}](ctx, c, r)
 }
@@ -2229,4 +2510,13 @@ func (c *Client) SetRoles(ctx context.Context, id string, body SetRolesRequest, 
 	r.body = body
 	r.header("If-Match", params.IfMatch)
 	return call[User](ctx, c, r)
+}
+
+// ResetSecondFactors: Remove all second factors of a user who has lost them.
+// Ends the sessions of the user, who gets a mail.
+//
+//	DELETE /api/v1/users/{id}/second-factors
+func (c *Client) ResetSecondFactors(ctx context.Context, id string) (*Answer[struct{}], error) {
+	r := newRequest(http.MethodDelete, "/api/v1/users/"+url.PathEscape(id)+"/second-factors")
+	return call[struct{}](ctx, c, r)
 }

@@ -164,6 +164,16 @@ func (s *Shop) AppURL(app string) string {
 	return s.url(app, func(a runfile.App) int { return a.Port })
 }
 
+// OperationsURL is the address for operators of a public app; empty for another app.
+func (s *Shop) OperationsURL(app string) string {
+	for _, a := range s.file.Apps {
+		if a.AppID == app && a.OperationsPort() > 0 {
+			return fmt.Sprintf("http://127.0.0.1:%d", a.OperationsPort())
+		}
+	}
+	return ""
+}
+
 // SidecarHTTP is the address of the HTTP API of an app's sidecar; empty for an unknown app.
 func (s *Shop) SidecarHTTP(app string) string {
 	return s.url(app, func(a runfile.App) int { return a.HTTPPort })

@@ -35,8 +35,10 @@
 // decision is based on the state at its own place in the log.
 //
 // A command that emits nothing, or that refuses, is answered only after the log was seen to end where the command was
-// decided. So no caller is told of a state that had already changed when it asked. Get of an aggregate in memory is
-// faster, and may be a second behind other processes.
+// decided. So no caller is told of a state that had already changed when it asked. Get is such a command. Recent reads
+// memory, which costs nothing and may be a second behind other processes. It is meant for what never changes, for
+// work that is repeated, and for positive answers: a process whose memory would contradict what another process has
+// answered calls CatchUp or Get first.
 //
 // A put that failed or timed out may have happened, or may happen later. The writer puts the same bytes under the same
 // key until it knows: either it has created the key (the commit has the writer's unique mark), or another writer has.
@@ -54,6 +56,10 @@
 //
 // Data that is read in other ways than by the id of an aggregate is kept in read models, for example in lists: see the
 // package projection.
+//
+// A document that the store refuses, because it is too large for example, stops no other: it is set aside, and the
+// checkpoint names it. Its aggregate stays in memory, and a start makes it from its own events. One of several replicas
+// writes the documents. The others see its checkpoint and read one key.
 //
 // All documents can be lost: Rebuild makes them from the log again, byte for byte. If a single document is lost, the
 // process that reads it does not notice. Partition.Audit does: it makes all documents from the log and compares them
@@ -140,6 +146,7 @@
 //	history.go     the events of one aggregate
 //	documents.go   documents: reading and preloading
 //	checkpoint.go  documents and checkpoints: writing
+//	aside.go       documents that the store refuses
 //	rebuild.go     documents from the log again: Rebuild, Audit, a new version
 //	cursor.go      cursors of followers of the log
 //	follow.go      work inside the service that follows its own log

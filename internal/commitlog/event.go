@@ -16,7 +16,7 @@ var (
 	// ErrUnknown means that the store did not say whether the command was committed. The caller repeats it.
 	ErrUnknown = sidecar.StoreUnavailable(nil)
 	// ErrTooLarge means that the events of one command do not fit into a commit.
-	ErrTooLarge = errors.New("commitlog: command too large for a commit")
+	ErrTooLarge error = fault.New(fault.TooLarge, "too-large", "The change is too large to be recorded at once.")
 	// ErrClosed means that the partition was closed before the command was decided.
 	ErrClosed = errors.New("commitlog: closed")
 	// ErrNewer means that the log has events that only a later release of this service understands.

@@ -5,20 +5,32 @@ import (
 	"maps"
 )
 
-// Get reads one aggregate; seq is the number of its last event, 0 if it has none.
-//
-// Get sees what this process has committed. An aggregate that has events and is in memory may be up to SyncEvery behind
-// other processes. Any other is read from the log, so that Get reports an aggregate as missing only after the log ended
-// without it. Errors: as of Do.
+// CatchUp returns when this process has applied everything that any process had committed before the call. It reads the
+// next commit, once for all commands and reads that wait at the same time. Errors: as of Do.
+func (p *Partition[S]) CatchUp(ctx context.Context) error {
+	_, err := p.Do(ctx, nil, func(*Tx[S]) error { return nil })
+	return err
+}
+
+// Get reads one aggregate as it is at the end of the log; seq is the number of its last event, 0 if it has none. The
+// result includes every command that any process has answered before the call. It costs what CatchUp costs, and for an
+// aggregate that is not in memory another read. Errors: as of Do.
 func (p *Partition[S]) Get(ctx context.Context, id string) (state S, seq uint64, err error) {
-	if state, seq, warm := p.Warm(id); warm && seq > 0 {
-		return state, seq, nil
-	}
 	_, err = p.Do(ctx, []string{id}, func(tx *Tx[S]) error {
 		state, seq = tx.State(id)
 		return nil
 	})
 	return state, seq, err
+}
+
+// Recent reads one aggregate from memory, without a call of the store, if it is there and has events. It may then be up
+// to SyncEvery behind other processes. Any other aggregate is read as by Get, so a missing one is missing at the end of
+// the log. Errors: as of Do.
+func (p *Partition[S]) Recent(ctx context.Context, id string) (state S, seq uint64, err error) {
+	if state, seq, warm := p.Warm(id); warm && seq > 0 {
+		return state, seq, nil
+	}
+	return p.Get(ctx, id)
 }
 
 // Warm reads an aggregate from memory only; warm is false if it is not there.
@@ -37,9 +49,26 @@ type Current[S any] struct {
 	Seq   uint64 // of its last event
 }
 
-// GetMany reads aggregates as Get does, and those that are not in memory with one command. Aggregates without events
-// are absent from the answer.
+// GetMany reads aggregates as Get does, all with one command. Aggregates without events are absent from the answer.
 func (p *Partition[S]) GetMany(ctx context.Context, ids []string) (map[string]Current[S], error) {
+	var found map[string]Current[S]
+	_, err := p.Do(ctx, ids, func(tx *Tx[S]) error {
+		found = make(map[string]Current[S], len(ids))
+		for _, id := range ids {
+			if s, seq := tx.State(id); seq > 0 {
+				found[id] = Current[S]{s, seq}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// RecentMany reads aggregates as Recent does: from memory, and those that are not there with one command.
+func (p *Partition[S]) RecentMany(ctx context.Context, ids []string) (map[string]Current[S], error) {
 	found := make(map[string]Current[S], len(ids))
 	var others []string
 	p.mu.RLock()
@@ -54,16 +83,7 @@ func (p *Partition[S]) GetMany(ctx context.Context, ids []string) (map[string]Cu
 	if len(others) == 0 {
 		return found, nil
 	}
-	var read map[string]Current[S]
-	_, err := p.Do(ctx, others, func(tx *Tx[S]) error {
-		read = make(map[string]Current[S], len(others))
-		for _, id := range others {
-			if s, seq := tx.State(id); seq > 0 {
-				read[id] = Current[S]{s, seq}
-			}
-		}
-		return nil
-	})
+	read, err := p.GetMany(ctx, others)
 	if err != nil {
 		return nil, err
 	}

@@ -63,6 +63,8 @@ type Partition[S any] struct {
 	newer atomic.Bool // the log has events of a newer release: see Ready
 
 	checkpointing sync.Mutex // held while a checkpoint is written: an older one must not replace a newer one
+	checkpointed  uint64     // the commit of the last checkpoint that this process has written or adopted
+	deferred      int        // for how many ticks the documents are left to another process
 
 	// mu guards the fields below. Only the writer changes head and the states of aggregates, so it alone may read them
 	// without the lock.
@@ -70,8 +72,9 @@ type Partition[S any] struct {
 	head        uint64
 	published   uint64 // how many events are published up to head
 	warm        map[string]*aggregate[S]
-	evictions   uint64   // how many aggregates were removed from warm
-	recent      []Commit // the last commits, oldest first
+	evictions   uint64            // how many aggregates were removed from warm
+	aside       map[string]uint64 // aggregates whose documents are set aside, and the last event then: see SetAside
+	recent      []Commit          // the last commits, oldest first
 	subscribers []func(Commit)
 	changed     chan struct{} // closed and replaced at each commit
 }
@@ -90,7 +93,7 @@ func Open[S any](ctx context.Context, store sidecar.State, service, name string,
 	p := &Partition[S]{
 		service: service, name: name, store: store, model: model, opts: o,
 		queue: make(chan *command[S], 4*o.MaxCommands), quit: make(chan struct{}), ended: make(chan struct{}),
-		warm: map[string]*aggregate[S]{}, changed: make(chan struct{}),
+		warm: map[string]*aggregate[S]{}, changed: make(chan struct{}), aside: map[string]uint64{},
 	}
 	if err := p.writeDocumentsOfVersion(ctx); err != nil {
 		return nil, fmt.Errorf("documents of partition %s, version %d: %w", name, model.Version, err)

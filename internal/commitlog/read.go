@@ -81,11 +81,14 @@ func readCommits(ctx context.Context, store sidecar.State, log string, up Upcast
 // readLog brings memory from the checkpoint, or from nothing if the partition is Resident, to the end of the log.
 func (p *Partition[S]) readLog(ctx context.Context) error {
 	if !p.opts.Resident {
-		var c checkpoint
-		if _, err := sidecar.ReadJSON(ctx, p.store, layout.CheckpointKey(p.documentsName()), &c); err != nil {
+		c, err := p.readCheckpoint(ctx)
+		if err != nil {
 			return err
 		}
-		p.head, p.published = c.Commit, c.Published
+		p.head, p.published, p.checkpointed = c.Commit, c.Published, c.Commit
+		if err := p.restoreAside(ctx, c.Aside); err != nil {
+			return err
+		}
 	}
 	return p.catchUp(ctx, layout.ReadAhead)
 }

@@ -18,15 +18,27 @@ import (
 // the partition open. If it is interrupted, no harm is done: it deletes the checkpoint first, and without a checkpoint
 // Open reads the whole log.
 func Rebuild[S any](ctx context.Context, store sidecar.State, name string, model Model[S]) error {
-	key := layout.CheckpointKey(layout.Versioned(name, model.Version))
-	if err := store.Delete(ctx, key, ""); err != nil {
-		return fmt.Errorf("rebuild %s: %w", name, err)
+	documents := layout.Versioned(name, model.Version)
+	for _, key := range []string{layout.CheckpointKey(documents), layout.PartialCheckpointKey(documents)} {
+		if err := store.Delete(ctx, key, ""); err != nil {
+			return fmt.Errorf("rebuild %s: %w", name, err)
+		}
 	}
-	last, n, err := refoldSource(store, name, model, refold.Limits{}).Rebuild(ctx, refold.Overwrite)
+	r, err := refoldSource(store, name, model, refold.Limits{}).Rebuild(ctx, refold.Overwrite)
 	if err != nil {
 		return fmt.Errorf("rebuild %s: %w", name, err)
 	}
-	return layout.PutJSON(ctx, store, key, checkpoint{n, last.publishedUpTo()})
+	key, c := checkpointOf(documents, r)
+	return layout.PutJSON(ctx, store, key, c)
+}
+
+// checkpointOf returns the checkpoint after a rebuild of the documents with a name, and its key.
+func checkpointOf(documents string, r refold.Rebuilt[Commit]) (string, checkpoint) {
+	c := checkpoint{Commit: r.N, Published: r.Last.publishedUpTo(), Aside: r.Aside}
+	if len(r.Aside) > 0 {
+		return layout.PartialCheckpointKey(documents), c
+	}
+	return layout.CheckpointKey(documents), c
 }
 
 // writeDocumentsOfVersion makes the documents of a new version of the model from the log, once. Other replicas may
@@ -35,15 +47,15 @@ func (p *Partition[S]) writeDocumentsOfVersion(ctx context.Context) error {
 	if p.model.Version <= 1 || p.opts.Resident {
 		return nil
 	}
-	key := layout.CheckpointKey(p.documentsName())
-	if written, err := p.store.Get(ctx, key); err != nil || written.Found() {
+	if written, err := p.readCheckpoint(ctx); err != nil || written.Commit > 0 {
 		return err
 	}
-	last, n, err := refoldSource(p.store, p.name, p.model, refold.Limits{}).Rebuild(ctx, refold.KeepNewer)
-	if err != nil || n == 0 {
+	r, err := refoldSource(p.store, p.name, p.model, refold.Limits{}).Rebuild(ctx, refold.KeepNewer)
+	if err != nil || r.N == 0 {
 		return err
 	}
-	value, err := json.Marshal(checkpoint{n, last.publishedUpTo()})
+	key, c := checkpointOf(p.documentsName(), r)
+	value, err := json.Marshal(c)
 	if err == nil {
 		err = p.store.Create(ctx, key, value)
 	}

@@ -13,6 +13,8 @@ const (
 	UserPasswordResetAsked    = "user.password-reset-asked"   // with a mail
 	UserEmailChangeAsked      = "user.email-change-asked"     // with a mail, to the new mailbox
 	UserEmailChanged          = "user.email-changed"          // with a mail, to the former mailbox
+	UserSecondFactorAdded     = "user.second-factor-added"    // with a mail
+	UserSecondFactorRemoved   = "user.second-factor-removed"  // with a mail
 	UserDeleted               = "user.deleted"                // each service erases its data of the user
 )
 

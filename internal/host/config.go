@@ -15,6 +15,7 @@ import (
 type Config struct {
 	Port         int           `env:"APP_PORT,required"`
 	Interface    string        `env:"LISTEN_INTERFACE" envDefault:"127.0.0.1"`
+	Operations   int           `env:"OPERATIONS_PORT"` // see httpserver.Options; only for a public service
 	DaprHTTPPort int           `env:"DAPR_HTTP_PORT" envDefault:"3500"`
 	DaprGRPCPort int           `env:"DAPR_GRPC_PORT" envDefault:"50001"`
 	AppAPIToken  string        `env:"APP_API_TOKEN" secret:"true"`

@@ -202,6 +202,9 @@ func newHost(app string, config Config, o options, log zerolog.Logger, client *d
 	}
 	if o.public {
 		settings = PublicServerOptions(settings)
+		if config.Operations > 0 {
+			settings.Operations = net.JoinHostPort(config.Interface, strconv.Itoa(config.Operations))
+		}
 		BoundMemory()
 	}
 	server := httpserver.New(settings)
@@ -235,7 +238,7 @@ func FetchKeys(inv sidecar.Invoker) func(context.Context) (identity.JWKS, error)
 
 // PublicServerOptions adapts the options of a server for a public service, whose clients may be slow or hostile.
 func PublicServerOptions(o httpserver.Options) httpserver.Options {
-	o.AppToken, o.WriteTimeout, o.MaxIdleConns = "", time.Minute, maxIdleConnections
+	o.Public, o.AppToken, o.WriteTimeout, o.MaxIdleConns = true, "", time.Minute, maxIdleConnections
 	return o
 }
 

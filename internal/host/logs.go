@@ -2,12 +2,16 @@ package host
 
 import (
 	"context"
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"haberdash/internal/commitlog"
 	"haberdash/internal/commitlog/logapi"
 	"haberdash/internal/commitlog/projection"
 	"haberdash/internal/consumer"
 	"haberdash/internal/consumer/consumerapi"
+	"haberdash/internal/httpx/httpserver"
 	"haberdash/internal/roster"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/transfer"
@@ -24,6 +28,7 @@ func OpenLog[S any](
 		return nil, err
 	}
 	h.OnClose("log "+name.Name, log.Close)
+	h.reportSetAside(name.Name, log.SetAside)
 	h.logs = append(h.logs, log)
 	h.Audit(log)
 	h.Export(func(ctx context.Context, put func(sidecar.Item) error) error {
@@ -34,6 +39,22 @@ func OpenLog[S any](
 		return nil
 	})
 	return log, nil
+}
+
+// reportSetAside reports the documents of a log that the store refuses: as the gauge log_documents_set_aside, and as a
+// warning of /readyz.
+func (h *Host) reportSetAside(log string, list func() []string) {
+	h.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "log_documents_set_aside", Help: "Documents that the store refuses.",
+		ConstLabels: prometheus.Labels{"log": log},
+	}, func() float64 { return float64(len(list())) }))
+	h.Server.Ready("documents of "+log, func(context.Context) error {
+		ids := list()
+		if len(ids) == 0 {
+			return nil
+		}
+		return httpserver.Warning(fmt.Sprintf("%d set aside, because the store refuses them; %s is one", len(ids), ids[0]))
+	})
 }
 
 // OpenProjection opens a projection of a log and keeps it up to date in the background. The host audits it. With

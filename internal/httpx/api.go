@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -56,9 +57,21 @@ var (
 	noToken  = []map[string][]string{{}}
 )
 
-// Register adds a typed operation to an API. If the operation needs an access token, it refuses callers without one
-// before it reads the input. A fault that the handler returns becomes the problem of the response. Any other error is
-// logged and becomes a 500 without the text of the error.
+// BearerOf is the Security of an operation for callers with a role. The document names the role (OpenAPI 3.1, section
+// 4.8.30), and so the gateway can refuse other callers before it reads the body.
+func BearerOf(role string) []map[string][]string { return []map[string][]string{{"bearer": {role}}} }
+
+// roleIn returns the role that Bearer or BearerOf requires, "" if any caller with a token will do.
+func roleIn(security []map[string][]string) string {
+	if roles := security[0]["bearer"]; len(roles) > 0 {
+		return roles[0]
+	}
+	return ""
+}
+
+// Register adds a typed operation to an API. If the operation needs an access token or a role, it refuses callers
+// without it before it reads the input. A fault that the handler returns becomes the problem of the response. Any other
+// error is logged and becomes a 500 without the text of the error.
 func Register[I, O any](api huma.API, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
 	requireExportedFields(reflect.TypeFor[I](), op.OperationID)
 	requireExportedFields(reflect.TypeFor[O](), op.OperationID)
@@ -70,7 +83,7 @@ func Register[I, O any](api huma.API, op huma.Operation, handler func(context.Co
 	case op.Security == nil:
 		op.Security = noToken
 	case len(op.Security[0]) > 0 && len(op.Middlewares) == 0: // needs a token, and no other middleware checks it
-		op.Middlewares = huma.Middlewares{Only("")}
+		op.Middlewares = huma.Middlewares{only(roleIn(op.Security))}
 	}
 	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handler(ctx, in)
@@ -91,9 +104,9 @@ func requireExportedFields(t reflect.Type, operation string) {
 	}
 }
 
-// Only makes middleware that refuses callers without the role before the input is read: with 401 if they are not signed
+// only makes middleware that refuses callers without the role before the input is read: with 401 if they are not signed
 // in, with 403 otherwise. An empty role requires only that the caller is signed in.
-func Only(role string) func(huma.Context, func(huma.Context)) {
+func only(role string) func(huma.Context, func(huma.Context)) {
 	return Gate(func(ctx context.Context) error {
 		_, err := identity.Require(ctx, role)
 		return err
@@ -138,9 +151,18 @@ func NotFound(w http.ResponseWriter, r *http.Request) {
 // MethodNotAllowed responds to requests for a known path with a method that it does not have. The Allow header lists
 // the methods that it has (RFC 9110, section 15.5.6); chi sets the header only in its own handler.
 func MethodNotAllowed(w http.ResponseWriter, r *http.Request) {
-	p := NewProblem(fault.New(fault.Malformed, "method-not-allowed", "This address does not take %s.", r.Method))
-	p.Status, p.Title = http.StatusMethodNotAllowed, http.StatusText(http.StatusMethodNotAllowed)
 	w.Header().Set("Allow", strings.Join(allowedMethods(r), ", "))
+	WriteMethodNotAllowed(w, r)
+}
+
+// WriteMethodNotAllowed responds with the problem method-not-allowed (405). The caller must set the header Allow.
+func WriteMethodNotAllowed(w http.ResponseWriter, r *http.Request) {
+	method := "this method" // an invented one may be as long as a header
+	if slices.Contains(Methods, r.Method) {
+		method = r.Method
+	}
+	p := NewProblem(fault.New(fault.Malformed, "method-not-allowed", "This address does not take %s.", method))
+	p.Status, p.Title = http.StatusMethodNotAllowed, http.StatusText(http.StatusMethodNotAllowed)
 	p.Write(w)
 }
 

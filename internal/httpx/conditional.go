@@ -36,6 +36,7 @@ func (w *conditionalWriter) WriteHeader(status int) {
 		w.notModified = true
 		w.Header().Del("Content-Type")
 		w.Header().Del("Content-Length")
+		w.Header().Del("Content-Encoding")
 		status = http.StatusNotModified
 	}
 	w.ResponseWriter.WriteHeader(status)

@@ -15,14 +15,34 @@ import (
 
 // Trace continues the trace of the caller, or starts one. The response contains the trace and the id of the request.
 func Trace(log zerolog.Logger) func(http.Handler) http.Handler {
+	return withTrace(log, telemetry.NewTrace)
+}
+
+// LinkTrace is Trace for the requests of strangers. It starts a trace for each of them, which only names the trace of
+// the caller: strangers could otherwise add to any trace whose id they know, or send all requests in one.
+func LinkTrace(log zerolog.Logger) func(http.Handler) http.Handler {
+	return withTrace(log, telemetry.NewLinkedTrace)
+}
+
+func withTrace(
+	log zerolog.Logger, newTrace func(traceparent, requestID string) telemetry.Trace,
+) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			t := telemetry.NewTrace(r.Header.Get("traceparent"), validRequestID(r.Header.Get("X-Request-Id")))
+			t := newTrace(traceparent(r), validRequestID(r.Header.Get("X-Request-Id")))
 			w.Header().Set("X-Request-Id", t.RequestID)
 			w.Header().Set("traceparent", t.Parent())
 			next.ServeHTTP(w, r.WithContext(telemetry.WithTrace(log.WithContext(r.Context()), t)))
 		})
 	}
+}
+
+// traceparent returns the header of a request, or "" if it is not sent exactly once (W3C Trace Context, section 3.2).
+func traceparent(r *http.Request) string {
+	if values := r.Header["Traceparent"]; len(values) == 1 {
+		return values[0]
+	}
+	return ""
 }
 
 // validRequestID returns the request id that the caller has sent, or nothing if it cannot be part of a log line and of

@@ -70,10 +70,8 @@ func TestOnlyValidTokensAuthenticateACaller(t *testing.T) {
 	public, private, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)
 	token, err := jwt.NewWithClaims(jwt.SigningMethodEdDSA, identity.Claims{
-		RegisteredClaims: jwt.RegisteredClaims{
-			Issuer: identity.Issuer, Subject: "u1", ExpiresAt: jwt.NewNumericDate(time.Now().Add(time.Minute)),
-		},
-		Roles: []string{identity.Staff},
+		RegisteredClaims: identity.Registered("u1", time.Now(), time.Minute),
+		Roles:            []string{identity.Staff},
 	}).SignedString(private)
 	require.NoError(t, err)
 	var caller identity.Caller

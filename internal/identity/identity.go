@@ -1,14 +1,23 @@
 // Package identity verifies access tokens and gives handlers the caller of a request.
 //
 // Tokens are JWTs that the users service signs with Ed25519 (RFC 8037, alg EdDSA). Its public keys are a JWK set. Each
-// service verifies tokens itself with these keys and does not rely on the gateway.
+// service verifies tokens itself with these keys and does not rely on the gateway:
+//
+//  1. The header has the algorithm, a key id and no other parameter but the type. So no token chooses its own key (jwk,
+//     jku, x5u), and none needs an extension that the verifier does not know (crit: RFC 7515, section 4.1.11).
+//  2. Header and claims are read as package strictjson reads bodies: no member is there twice or in another case.
+//  3. The token is issued by Issuer for Audience, and not in the future. It has a subject.
+//  4. It expires, at most MaxLife after it was issued: a token that somebody signs with a stolen key, or that a fault
+//     in the issuer makes valid for years, is not accepted.
 package identity
 
 import (
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -17,10 +26,20 @@ import (
 	"github.com/maypok86/otter/v2"
 
 	"haberdash/internal/fault"
+	"haberdash/internal/strictjson"
 )
 
-// Issuer is the iss claim of every access token.
-const Issuer = "haberdash"
+// Issuer is the iss claim of every access token, Audience its aud claim.
+const (
+	Issuer   = "haberdash"
+	Audience = "haberdash-api"
+)
+
+// MaxLife is the longest time between the iat and the exp claim of an access token.
+const MaxLife = 10 * time.Minute
+
+// leeway is for clocks that differ.
+const leeway = 5 * time.Second
 
 // Roles of a caller.
 const (
@@ -36,6 +55,26 @@ type Claims struct {
 	Name    string   `json:"name,omitempty"`
 	Roles   []string `json:"roles"`
 	Session string   `json:"sid,omitempty"`
+	Methods []string `json:"amr,omitempty"` // how the user has signed in (RFC 8176)
+}
+
+// Registered returns the registered claims of a token that is issued to a user now, for at most MaxLife.
+func Registered(user string, now time.Time, life time.Duration) jwt.RegisteredClaims {
+	return jwt.RegisteredClaims{Issuer: Issuer, Audience: jwt.ClaimStrings{Audience}, Subject: user,
+		IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(life))}
+}
+
+// Validate implements jwt.ClaimsValidator. It checks what the library does not.
+func (c Claims) Validate() error {
+	switch {
+	case c.Subject == "":
+		return errors.New("the token has no subject")
+	case c.IssuedAt == nil:
+		return errors.New("the token does not say when it was issued")
+	case c.ExpiresAt == nil || c.ExpiresAt.Sub(c.IssuedAt.Time) > MaxLife:
+		return errors.New("the token is valid for too long")
+	}
+	return nil
 }
 
 // Caller is the user that a request comes from. The zero value is an anonymous caller.
@@ -65,8 +104,7 @@ type Keys interface {
 // the token expires or its key is withdrawn. It is safe for concurrent use.
 type Verifier struct {
 	keys     Keys
-	parser   *jwt.Parser
-	times    *jwt.Validator
+	claims   *jwt.Validator
 	verified *otter.Cache[[sha256.Size]byte, verifiedToken] // by the hash of the token
 }
 
@@ -82,12 +120,10 @@ const maxVerified = 10_000
 
 // NewVerifier makes a verifier. now is the clock for expiry, with a leeway of 5 s for clocks that differ.
 func NewVerifier(keys Keys, now func() time.Time) *Verifier {
-	options := []jwt.ParserOption{
-		jwt.WithValidMethods([]string{jwt.SigningMethodEdDSA.Alg()}), // refuses alg:none, and HMAC with a public key
-		jwt.WithIssuer(Issuer), jwt.WithExpirationRequired(), jwt.WithLeeway(5 * time.Second), jwt.WithTimeFunc(now),
-	}
 	return &Verifier{
-		keys: keys, parser: jwt.NewParser(options...), times: jwt.NewValidator(options...),
+		keys: keys,
+		claims: jwt.NewValidator(jwt.WithIssuer(Issuer), jwt.WithAudience(Audience), jwt.WithIssuedAt(),
+			jwt.WithExpirationRequired(), jwt.WithLeeway(leeway), jwt.WithTimeFunc(now)),
 		verified: otter.Must(&otter.Options[[sha256.Size]byte, verifiedToken]{MaximumSize: maxVerified}),
 	}
 }
@@ -119,7 +155,7 @@ func (v *Verifier) Verify(ctx context.Context, accessToken string) (Caller, erro
 	case keysErr != nil:
 		return Caller{}, fault.New(fault.Unavailable, "unavailable", "Sign-in cannot be checked just now.").
 			After(time.Second).Because(keysErr)
-	case err != nil || token.claims.Subject == "":
+	case err != nil:
 		v.verified.Invalidate(hash)
 		return Caller{}, errInvalid.Because(err)
 	case !cached:
@@ -131,15 +167,45 @@ func (v *Verifier) Verify(ctx context.Context, accessToken string) (Caller, erro
 
 type keyFinder func(kid string) (ed25519.PublicKey, error)
 
-// check checks the signature and the claims of a token.
+// header is the header of an access token.
+type header struct {
+	Algorithm string `json:"alg"`
+	KeyID     string `json:"kid"`
+	Type      string `json:"typ,omitempty"`
+}
+
+// check checks the signature and the claims of a token. It decodes the parts itself, because the library accepts
+// members that are there twice or in another case; see the package comment.
 func (v *Verifier) check(accessToken string, findKey keyFinder) (token verifiedToken, err error) {
-	_, err = v.parser.ParseWithClaims(accessToken, &token.claims, func(t *jwt.Token) (any, error) {
-		token.kid, _ = t.Header["kid"].(string)
-		var err error
-		token.key, err = findKey(token.kid)
-		return token.key, err
-	})
-	return token, err
+	parts := strings.Split(accessToken, ".")
+	if len(parts) != 3 {
+		return token, errors.New("a token has three parts")
+	}
+	var decoded [3][]byte
+	for i, part := range parts {
+		if decoded[i], err = base64.RawURLEncoding.Strict().DecodeString(part); err != nil {
+			return token, err
+		}
+	}
+	var h header
+	if err := strictjson.UnmarshalKnown(decoded[0], &h); err != nil {
+		return token, fmt.Errorf("header: %w", err)
+	}
+	// This refuses alg:none, and HMAC with a public key.
+	if h.Algorithm != jwt.SigningMethodEdDSA.Alg() || (h.Type != "" && h.Type != "JWT") {
+		return token, errors.New("the header is not that of an access token")
+	}
+	token.kid = h.KeyID
+	if token.key, err = findKey(token.kid); err != nil {
+		return token, err
+	}
+	if err := jwt.SigningMethodEdDSA.Verify(parts[0]+"."+parts[1], decoded[2], token.key); err != nil {
+		return token, err
+	}
+	if err := strictjson.Unmarshal(decoded[1], &token.claims); err != nil {
+		return token, fmt.Errorf("claims: %w", err)
+	}
+	return token, v.claims.Validate(token.claims)
 }
 
 // checkAgain checks the key and the claims of a token whose signature was valid.
@@ -151,7 +217,7 @@ func (v *Verifier) checkAgain(token verifiedToken, findKey keyFinder) error {
 	if err != nil {
 		return err
 	}
-	return v.times.Validate(&token.claims)
+	return v.claims.Validate(token.claims)
 }
 
 type callerKey struct{}

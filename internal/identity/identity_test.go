@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -59,15 +60,21 @@ func (i *issuer) wait(d time.Duration) {
 	i.now = i.now.Add(d)
 }
 
+// withdraw replaces the keys by none.
+func (i *issuer) withdraw() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.set = identity.JWKS{}
+}
+
 func (i *issuer) verifier() *identity.Verifier {
 	return identity.NewVerifier(identity.NewCached(i.fetch, i.clock), i.clock)
 }
 
 func claims() identity.Claims {
 	return identity.Claims{
-		RegisteredClaims: jwt.RegisteredClaims{Issuer: identity.Issuer, Subject: "u1",
-			ExpiresAt: jwt.NewNumericDate(noon.Add(time.Minute))},
-		Email: "ada@example.test", Name: "Ada", Roles: []string{identity.Customer}, Session: "s1",
+		RegisteredClaims: identity.Registered("u1", noon, time.Minute),
+		Email:            "ada@example.test", Name: "Ada", Roles: []string{identity.Customer}, Session: "s1",
 	}
 }
 
@@ -104,8 +111,23 @@ func TestForgeriesAreRefused(t *testing.T) {
 		return sign(t, jwt.SigningMethodEdDSA, "k1", changed(change), i.private)
 	}
 	expires := func(at time.Time) func(*identity.Claims) {
-		return func(c *identity.Claims) { c.ExpiresAt = jwt.NewNumericDate(at) }
+		return func(c *identity.Claims) {
+			c.IssuedAt, c.ExpiresAt = jwt.NewNumericDate(at.Add(-time.Minute)), jwt.NewNumericDate(at)
+		}
 	}
+	// raw signs a header and claims as they are written.
+	raw := func(header, claims string) string {
+		text := base64.RawURLEncoding.EncodeToString([]byte(header)) + "." +
+			base64.RawURLEncoding.EncodeToString([]byte(claims))
+		return text + "." + base64.RawURLEncoding.EncodeToString(ed25519.Sign(i.private, []byte(text)))
+	}
+	const goodHeader = `{"alg":"EdDSA","kid":"k1"}`
+	written, err := json.Marshal(claims())
+	require.NoError(t, err)
+	goodClaims := string(written)
+	_, err = i.verifier().Verify(t.Context(), raw(goodHeader, goodClaims))
+	require.NoError(t, err)
+	with := func(members string) string { return strings.TrimSuffix(goodClaims, "}") + "," + members + "}" }
 	valid := sign(t, jwt.SigningMethodEdDSA, "k1", claims(), i.private)
 	admin, _ := json.Marshal(changed(func(c *identity.Claims) { c.Roles = []string{"admin"} }))
 	parts := strings.Split(valid, ".")
@@ -115,20 +137,47 @@ func TestForgeriesAreRefused(t *testing.T) {
 	require.NoError(t, err)
 	soon := jwt.NewNumericDate(noon.Add(time.Minute))
 	for name, token := range map[string]string{
-		"expired":          signed(expires(noon.Add(-6 * time.Second))),
-		"never expires":    signed(func(c *identity.Claims) { c.ExpiresAt = nil }),
-		"not yet valid":    signed(func(c *identity.Claims) { c.NotBefore = soon }),
-		"other issuer":     signed(func(c *identity.Claims) { c.Issuer = "evil" }),
-		"no subject":       signed(func(c *identity.Claims) { c.Subject = "" }),
-		"other key":        sign(t, jwt.SigningMethodEdDSA, "k1", claims(), other),
-		"unknown kid":      sign(t, jwt.SigningMethodEdDSA, "k2", claims(), i.private),
-		"kid of no key":    sign(t, jwt.SigningMethodEdDSA, "short", claims(), i.private),
-		"alg none":         sign(t, jwt.SigningMethodNone, "k1", claims(), jwt.UnsafeAllowNoneSignatureType),
-		"HMAC, public key": sign(t, jwt.SigningMethodHS256, "k1", claims(), []byte(public)),
-		"other claims":     parts[0] + "." + base64.RawURLEncoding.EncodeToString(admin) + "." + parts[2],
-		"no signature":     parts[0] + "." + parts[1] + ".",
-		"not a token":      "x",
-		"empty":            "",
+		"expired":        signed(expires(noon.Add(-6 * time.Second))),
+		"never expires":  signed(func(c *identity.Claims) { c.ExpiresAt = nil }),
+		"not yet valid":  signed(func(c *identity.Claims) { c.NotBefore = soon }),
+		"other issuer":   signed(func(c *identity.Claims) { c.Issuer = "evil" }),
+		"no subject":     signed(func(c *identity.Claims) { c.Subject = "" }),
+		"no audience":    signed(func(c *identity.Claims) { c.Audience = nil }),
+		"other audience": signed(func(c *identity.Claims) { c.Audience = jwt.ClaimStrings{"another-api"} }),
+		"issued later":   signed(func(c *identity.Claims) { c.IssuedAt = jwt.NewNumericDate(noon.Add(6 * time.Second)) }),
+		"no issue time":  signed(func(c *identity.Claims) { c.IssuedAt = nil }),
+		"valid too long": signed(func(c *identity.Claims) {
+			c.ExpiresAt = jwt.NewNumericDate(noon.Add(identity.MaxLife + time.Second))
+		}),
+		"valid too long, nearly over": signed(func(c *identity.Claims) {
+			c.IssuedAt = jwt.NewNumericDate(noon.Add(-24 * time.Hour))
+		}),
+		"issue time of a text":      raw(goodHeader, strings.Replace(goodClaims, `"iat":`, `"iat":"x","_":`, 1)),
+		"roles twice":               raw(goodHeader, with(`"roles":["admin"]`)),
+		"roles in another case":     raw(goodHeader, strings.Replace(goodClaims, `"sub"`, `"SUB"`, 1)),
+		"a nested member twice":     raw(goodHeader, with(`"x":{"y":1,"y":2}`)),
+		"algorithm twice":           raw(`{"alg":"none","kid":"k1","alg":"EdDSA"}`, goodClaims),
+		"key id twice":              raw(`{"alg":"EdDSA","kid":"k2","kid":"k1"}`, goodClaims),
+		"critical extension":        raw(`{"alg":"EdDSA","kid":"k1","crit":["exp"],"exp":1}`, goodClaims),
+		"no critical extension":     raw(`{"alg":"EdDSA","kid":"k1","crit":[]}`, goodClaims),
+		"own key":                   raw(`{"alg":"EdDSA","kid":"k1","jwk":{"kty":"OKP"}}`, goodClaims),
+		"address of a key":          raw(`{"alg":"EdDSA","kid":"k1","jku":"https://evil.test"}`, goodClaims),
+		"encrypted":                 raw(`{"alg":"EdDSA","kid":"k1","typ":"JWE"}`, goodClaims),
+		"no key id":                 raw(`{"alg":"EdDSA"}`, goodClaims),
+		"text after the claims":     raw(goodHeader, goodClaims+"{}"),
+		"claims that are a list":    raw(goodHeader, "["+goodClaims+"]"),
+		"four parts":                valid + ".",
+		"padding":                   parts[0] + "=." + parts[1] + "." + parts[2],
+		"signature in another form": parts[0] + "." + parts[1] + "." + otherForm(parts[2]),
+		"other key":                 sign(t, jwt.SigningMethodEdDSA, "k1", claims(), other),
+		"unknown kid":               sign(t, jwt.SigningMethodEdDSA, "k2", claims(), i.private),
+		"kid of no key":             sign(t, jwt.SigningMethodEdDSA, "short", claims(), i.private),
+		"alg none":                  sign(t, jwt.SigningMethodNone, "k1", claims(), jwt.UnsafeAllowNoneSignatureType),
+		"HMAC, public key":          sign(t, jwt.SigningMethodHS256, "k1", claims(), []byte(public)),
+		"other claims":              parts[0] + "." + base64.RawURLEncoding.EncodeToString(admin) + "." + parts[2],
+		"no signature":              parts[0] + "." + parts[1] + ".",
+		"not a token":               "x",
+		"empty":                     "",
 	} {
 		for _, v := range []*identity.Verifier{i.verifier(), warm, warm} {
 			_, err := v.Verify(t.Context(), token)
@@ -138,6 +187,13 @@ func TestForgeriesAreRefused(t *testing.T) {
 	}
 	_, err = i.verifier().Verify(t.Context(), signed(expires(noon.Add(-4*time.Second))))
 	require.NoError(t, err, "clocks differ a little")
+}
+
+// otherForm changes a bit of base64url text that the decoded bytes do not have.
+func otherForm(text string) string {
+	const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	last := strings.IndexByte(digits, text[len(text)-1])
+	return text[:len(text)-1] + digits[last|1:last|1+1]
 }
 
 func TestACachedTokenExpires(t *testing.T) {
@@ -191,6 +247,51 @@ func TestAWithdrawnKeyIsReplacedByANewOne(t *testing.T) {
 	require.NoError(t, err)
 	_, err = v.Verify(t.Context(), old)
 	require.True(t, fault.Is(err, "invalid-token"))
+}
+
+// A key that users does not publish any more verifies no tokens, even if no token with another key is seen.
+func TestAWithdrawnKeyIsForgotten(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	keys := identity.NewCached(i.fetch, i.clock)
+	has := func() bool {
+		_, ok, err := keys.Key(t.Context(), "k1")
+		require.NoError(t, err)
+		return ok
+	}
+	require.True(t, has())
+	i.withdraw()
+	i.wait(5*time.Minute - time.Second)
+	require.True(t, has())
+	i.wait(time.Second)
+	require.Eventually(t, func() bool { return !has() }, 20*time.Second, time.Millisecond)
+}
+
+func TestAKeySetIsBounded(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	token := sign(t, jwt.SigningMethodEdDSA, "k1", claims(), i.private)
+	public := i.private.Public().(ed25519.PublicKey)
+	many := identity.JWKS{}
+	for n := range 17 {
+		many.Keys = append(many.Keys, identity.PublicJWK("k"+strconv.Itoa(n), public))
+	}
+	long := identity.PublicJWK(strings.Repeat("k", 65), public)
+	encrypts := identity.PublicJWK("k1", public)
+	encrypts.Use = "enc"
+	for name, set := range map[string]identity.JWKS{
+		"too many keys": many,
+		"an id twice":   {Keys: []identity.JWK{identity.PublicJWK("k1", public), identity.PublicJWK("k1", public)}},
+	} {
+		i.set = set
+		_, err := i.verifier().Verify(t.Context(), token)
+		require.Equal(t, fault.Unavailable, fault.Of(err).Kind, name)
+	}
+	i.set = identity.JWKS{Keys: []identity.JWK{encrypts, long}}
+	for _, kid := range []string{"k1", long.ID} {
+		_, err := i.verifier().Verify(t.Context(), sign(t, jwt.SigningMethodEdDSA, kid, claims(), i.private))
+		require.True(t, fault.Is(err, "invalid-token"), "%v", err)
+	}
 }
 
 func TestWithoutKeysTheVerifierIsUnavailable(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/ed25519"
 	"encoding/base64"
+	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -31,9 +33,19 @@ func PublicJWK(kid string, key ed25519.PublicKey) JWK {
 		X: base64.RawURLEncoding.EncodeToString(key)}
 }
 
+// maxKeys is how many keys a set may have. The users service publishes two at a time, three for a few minutes.
+const maxKeys = 16
+
+// maxKeyID is the longest key id in bytes.
+const maxKeyID = 64
+
+// maxAge is how old a set may be before it is fetched again. So a key that was withdrawn verifies no tokens for long.
+const maxAge = 5 * time.Minute
+
 // Cached implements Keys with a cache of a JWKS. It fetches the set for a key id that it does not know, at most once a
-// second, failures included: so tokens with made-up key ids cannot flood the users service. It is safe for concurrent
-// use.
+// second, failures included: so tokens with made-up key ids cannot flood the users service. It fetches a set that is
+// older than maxAge in the background, and goes on with the old one while users does not answer. It is safe for
+// concurrent use.
 type Cached struct {
 	fetch func(context.Context) (JWKS, error)
 	now   func() time.Time
@@ -54,15 +66,18 @@ func NewCached(fetch func(context.Context) (JWKS, error), now func() time.Time) 
 func (c *Cached) Key(ctx context.Context, kid string) (ed25519.PublicKey, bool, error) {
 	c.mu.RLock()
 	key, ok := c.keys[kid]
-	fresh, err := c.now().Sub(c.fetched) < time.Second, c.err
+	age, err := c.now().Sub(c.fetched), c.err
 	c.mu.RUnlock()
 	if ok {
+		if age >= maxAge {
+			c.flight.DoChan("jwks", c.fetchOnce(ctx))
+		}
 		return key, true, nil
 	}
-	if fresh {
+	if age < time.Second {
 		return nil, false, err
 	}
-	_, err, _ = c.flight.Do("jwks", func() (any, error) { return nil, c.refresh(context.WithoutCancel(ctx)) })
+	_, err, _ = c.flight.Do("jwks", c.fetchOnce(ctx))
 	if err != nil {
 		return nil, false, err
 	}
@@ -72,25 +87,48 @@ func (c *Cached) Key(ctx context.Context, kid string) (ed25519.PublicKey, bool, 
 	return key, ok, nil
 }
 
+func (c *Cached) fetchOnce(ctx context.Context) func() (any, error) {
+	return func() (any, error) { return nil, c.refresh(context.WithoutCancel(ctx)) }
+}
+
 func (c *Cached) refresh(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	set, err := c.fetch(ctx)
-	if err != nil {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.fetched, c.err = c.now(), err
-		return err
+	var keys map[string]ed25519.PublicKey
+	if err == nil {
+		keys, err = set.keys()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.fetched, c.err = c.now(), err
+	if err == nil {
+		c.keys = keys
+	}
+	return err
+}
+
+// keys returns the keys of the set that can verify access tokens, by their ids. Error: the set has too many keys.
+func (set JWKS) keys() (map[string]ed25519.PublicKey, error) {
+	if len(set.Keys) > maxKeys {
+		return nil, fmt.Errorf("the set has %d keys, at most %d are accepted", len(set.Keys), maxKeys)
 	}
 	keys := make(map[string]ed25519.PublicKey, len(set.Keys))
 	for _, k := range set.Keys {
 		x, err := base64.RawURLEncoding.DecodeString(k.X)
-		if err == nil && len(x) == ed25519.PublicKeySize && k.KeyType == "OKP" && k.Curve == "Ed25519" {
-			keys[k.ID] = x
+		if err != nil || len(x) != ed25519.PublicKeySize || len(k.ID) > maxKeyID || !k.verifies() {
+			continue
 		}
+		if _, twice := keys[k.ID]; twice {
+			return nil, errors.New("the set has two keys with the same id")
+		}
+		keys[k.ID] = x
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.keys, c.fetched, c.err = keys, c.now(), nil
-	return nil
+	return keys, nil
+}
+
+// verifies reports whether the key is one for signatures of access tokens.
+func (k JWK) verifies() bool {
+	return k.KeyType == "OKP" && k.Curve == "Ed25519" && (k.Use == "" || k.Use == "sig") &&
+		(k.Algorithm == "" || k.Algorithm == "EdDSA")
 }

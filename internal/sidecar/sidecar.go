@@ -37,9 +37,12 @@ type Item struct {
 // Found reports whether the key exists.
 func (i Item) Found() bool { return i.ETag != "" }
 
+// MaxValue is the largest value of a state store, in bytes. It is far below the largest message of a sidecar, 4 MB.
+const MaxValue = 1 << 20
+
 // State is the state store of one app. Other apps have other keys. It is safe for concurrent use.
 //
-// Keys are non-empty printable ASCII without "||". Values are bytes: at least one, and at most about 1 MB.
+// Keys are non-empty printable ASCII without "||". Values are bytes: at least one, and at most MaxValue.
 //
 // Each method returns nil, one of the errors that it names, an error that is context.Canceled if the caller has
 // cancelled ctx, or the fault of StoreUnavailable. So a caller returns the errors as they are.

@@ -23,6 +23,7 @@ type Trace struct {
 	Span      string // 16 hex digits: the part of this service
 	Flags     string // 2 hex digits
 	RequestID string // identifies a request of a client, across all services
+	Link      string // the trace id of a stranger who sent the request; empty if there is none
 }
 
 type traceKey struct{}
@@ -41,15 +42,25 @@ func NewTrace(traceparent, requestID string) Trace {
 	return t
 }
 
+// NewLinkedTrace starts a trace that is linked to the trace of a traceparent header. It has no link if the header is
+// missing or malformed.
+func NewLinkedTrace(traceparent, requestID string) Trace {
+	t := NewTrace("", requestID)
+	t.Link, _, _ = parse(traceparent)
+	return t
+}
+
 // parse reads a traceparent header. Versions after 00 may have more fields; ff is not a version.
 func parse(traceparent string) (id, flags string, ok bool) {
 	p := strings.Split(traceparent, "-")
 	if len(p) < 4 || !isHex(p[0], 2) || p[0] == "ff" || (p[0] == "00" && len(p) > 4) {
 		return "", "", false
 	}
-	ok = isHex(p[1], 32) && isHex(p[2], 16) && isHex(p[3], 2) &&
-		strings.Trim(p[1], "0") != "" && strings.Trim(p[2], "0") != ""
-	return p[1], p[3], ok
+	if !isHex(p[1], 32) || !isHex(p[2], 16) || !isHex(p[3], 2) ||
+		strings.Trim(p[1], "0") == "" || strings.Trim(p[2], "0") == "" {
+		return "", "", false
+	}
+	return p[1], p[3], true
 }
 
 // Parent returns the traceparent header of a call on behalf of this trace.
@@ -57,7 +68,11 @@ func (t Trace) Parent() string { return "00-" + t.ID + "-" + t.Span + "-" + t.Fl
 
 // WithTrace puts the trace, and a logger that adds it to each line, into ctx.
 func WithTrace(ctx context.Context, t Trace) context.Context {
-	logger := zerolog.Ctx(ctx).With().Str("trace", t.ID).Str("request", t.RequestID).Logger()
+	fields := zerolog.Ctx(ctx).With().Str("trace", t.ID).Str("request", t.RequestID)
+	if t.Link != "" {
+		fields = fields.Str("linkedTrace", t.Link)
+	}
+	logger := fields.Logger()
 	return logger.WithContext(context.WithValue(ctx, traceKey{}, t))
 }
 

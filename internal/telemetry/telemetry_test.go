@@ -40,6 +40,21 @@ func TestAMalformedHeaderStartsANewTrace(t *testing.T) {
 	}
 }
 
+func TestTheTraceOfAStrangerIsOnlyLinked(t *testing.T) {
+	t.Parallel()
+	tr := telemetry.NewLinkedTrace(parent, "r1")
+	require.NotEqual(t, "0af7651916cd43dd8448eb211c80319c", tr.ID)
+	require.Equal(t, "0af7651916cd43dd8448eb211c80319c", tr.Link)
+	require.Regexp(t, `-01$`, tr.Parent(), "the stranger does not choose the flags")
+	var out bytes.Buffer
+	log := telemetry.NewLogger(&out, "gateway", "info")
+	telemetry.Log(telemetry.WithTrace(log.WithContext(context.Background()), tr)).Info().Msg("shown")
+	require.Contains(t, out.String(), `"linkedTrace":"0af7651916cd43dd8448eb211c80319c"`)
+	for _, malformed := range []string{"", "x", strings.ToUpper(parent), parent + "-extra", parent + "\n", parent[:50]} {
+		require.Empty(t, telemetry.NewLinkedTrace(malformed, "").Link, malformed)
+	}
+}
+
 func TestLogLinesHaveTheTraceAndTheRequest(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer

@@ -26,6 +26,9 @@ const rawInvoke = "raw sidecar: invoke"
 func prepareCases(ctx context.Context, s *launch.Shop) (cases []measure.Case, stop func(), err error) {
 	guest := api.New(s.GatewayURL())
 	guest.HTTP.Transport.(*http.Transport).MaxIdleConnsPerHost = 256
+	if withFlood() {
+		guest.HTTP.Transport = spread{guest.HTTP.Transport}
+	}
 	skus, handle, err := addStock(ctx, guest)
 	if err != nil {
 		return nil, nil, err
@@ -73,6 +76,12 @@ func prepareCases(ctx context.Context, s *launch.Shop) (cases []measure.Case, st
 			Name: "place an order, 200 wrong logins a second beside", Setup: orders.setup, Op: orders.place,
 			Background: wrongLogins(s.GatewayURL()), Baseline: placeOrder, AtMost: 1.5,
 		},
+	}
+	if withFlood() {
+		cases = append(cases, measure.Case{
+			Name: floodCase, Setup: orders.setup, Op: orders.place,
+			Background: flood(s), Baseline: placeOrder, AtMost: 2,
+		})
 	}
 	return append(gateway, cases...), stop, nil
 }

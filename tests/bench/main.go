@@ -4,7 +4,7 @@
 // as the shop.
 //
 // Settings, from the environment: STATE and PUBSUB choose the infrastructure, CASES is a regular expression of cases,
-// CLIENTS is one number of clients, and DURATION is that of each measurement; default: 5s.
+// which must name the flood to measure it, CLIENTS is one number of clients, and DURATION is that of each measurement; default: 5s.
 package main
 
 import (
@@ -64,8 +64,8 @@ func run(ctx context.Context) error {
 	out := filepath.Join(cmp.Or(o.RunDir, ".run"), "bench.json")
 	o.RunDir, o.FreePorts, o.GatewayPort, o.Log = dir, true, 0, os.Stderr
 	o.Env = map[string]string{
-		"RATE_LIMIT": "off", "LOG_LEVEL": "warn",
-		"TRUSTED_PROXIES": "127.0.0.0/8", // so that wrongLogins can choose its addresses
+		"RATE_LIMIT": map[bool]string{true: "on", false: "off"}[withFlood()], "LOG_LEVEL": "warn",
+		"TRUSTED_PROXIES": "127.0.0.0/8", // so that wrongLogins and the flood can choose their addresses
 	}
 	o, _, stop, err := o.WithServers(ctx)
 	if err != nil {

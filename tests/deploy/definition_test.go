@@ -101,8 +101,15 @@ func (d *report) deployment(app map[string]any, all []runtime.Object) {
 	annotation := func(name string) string { return pod.Annotations["dapr.io/"+name] }
 	d.check(annotation("app-id") == id, "%s: its id in deploy is %s", id, annotation("app-id"))
 	d.check(annotation("app-port") == port, "%s: its sidecar in deploy calls port %s", id, annotation("app-port"))
-	d.check(len(c.Ports) == 1 && strconv.Itoa(int(c.Ports[0].ContainerPort)) == port,
-		"%s: its container's ports in deploy are %v", id, c.Ports)
+	want := []string{port}
+	if env, _ := app["env"].(map[string]any); env["OPERATIONS_PORT"] != nil {
+		want = append(want, text(env["OPERATIONS_PORT"]))
+	}
+	var listening []string
+	for _, p := range c.Ports {
+		listening = append(listening, strconv.Itoa(int(p.ContainerPort)))
+	}
+	d.check(slices.Equal(listening, want), "%s: its container's ports in deploy are %v", id, c.Ports)
 	d.check(annotation("config") == id, "%s: its Configuration in deploy is %s", id, annotation("config"))
 	program := filepath.Base(text(app["command"].([]any)[0]))
 	d.check(strings.HasSuffix(c.Image, "/"+program+":dev"), "%s: its image is %s", id, c.Image)

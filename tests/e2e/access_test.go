@@ -23,8 +23,7 @@ import (
 //	owner     the customer or the guest to whom the object belongs
 //	other     another customer
 //	staff, admin
-//	forged    three callers: with an expired token of the owner, with a token signed with another key, and with a
-//	          token with alg: none (RFC 8725, sections 2.1 and 3.1)
+//	forged    callers with tokens of the owner that are not valid: see forgeries (RFC 8725, sections 2 and 3)
 //
 // A caller who may not know that an object exists gets 404, never 403. A - stands for a request that is not sent,
 // because it would end the session or the account of the caller.
@@ -35,6 +34,7 @@ GET    /media/{file}                                        200    200      200 
 
 POST   /api/v1/auth/register                                201    201      201   201   201   201   401
 POST   /api/v1/auth/login                                   200    200      200   200   200   200   401
+POST   /api/v1/auth/second-factor                           401    401      401   401   401   401   401
 POST   /api/v1/auth/refresh                                 401    401      401   401   401   401   401
 POST   /api/v1/auth/logout                                  204    204      204   -     -     -     401
 POST   /api/v1/auth/verify-email                            422    422      422   422   422   422   401
@@ -101,11 +101,19 @@ PUT    /api/v1/me/addresses/{address}                       401    401      200 
 DELETE /api/v1/me/addresses/{address}                       401    401      204   404   404   404   401
 GET    /api/v1/me/sessions                                  401    401      200   200   200   200   401
 DELETE /api/v1/me/sessions/{session}                        401    401      204   404   404   404   401
+GET    /api/v1/me/second-factors                            401    401      200   200   200   200   401
+POST   /api/v1/me/second-factors/totp                       401    401      200   422   422   422   401
+POST   /api/v1/me/second-factors/totp/confirmation          401    401      422   422   422   422   401
+POST   /api/v1/me/second-factors/passkey                    401    401      200   422   422   422   401
+POST   /api/v1/me/second-factors/passkey/confirmation       401    401      422   422   422   422   401
+POST   /api/v1/me/second-factors/recovery-codes             401    401      409   409   409   409   401
+DELETE /api/v1/me/second-factors/{factor}                   401    401      404   404   404   404   401
 
 GET    /api/v1/users                                        401    401      403   403   403   200   401
 GET    /api/v1/users/{user}                                 401    401      403   403   403   200   401
 GET    /api/v1/users/{user}/events                          401    401      403   403   403   200   401
 PUT    /api/v1/users/{user}/roles                           401    401      403   403   403   200   401
+DELETE /api/v1/users/{user}/second-factors                  401    401      403   403   403   204   401
 GET    /api/v1/dead-letters/{app}                           401    401      403   403   403   200   401
 DELETE /api/v1/dead-letters/{app}/{letter}                  401    401      403   403   403   404   401
 POST   /api/v1/dead-letters/{app}/{letter}/replay           401    401      403   403   403   404   401
@@ -124,6 +132,12 @@ type rule struct {
 func (r rule) operation() string {
 	path, _, _ := strings.Cut(r.path, "?")
 	return r.method + " " + parameter.ReplaceAllString(path, "{}")
+}
+
+// credentialsInBody reports whether the operation takes the caller's credentials from the body, so that it answers 401
+// to a body with others.
+func (r rule) credentialsInBody() bool {
+	return r.path == "/api/v1/auth/refresh" || r.path == "/api/v1/auth/second-factor"
 }
 
 // rules reads the access table.
@@ -221,7 +235,7 @@ func (f *fixture) expect(t *testing.T, r rule, caller string, c *api.Client, wan
 	a := sendRequest(t, c, request)
 	assert.Equal(t, want, a.Status, "%s %s by %s: %.200s", r.method, r.path, caller, a.Body)
 	denied := want == http.StatusUnauthorized || want == http.StatusForbidden
-	if !denied || strings.Contains(r.path, "?") || r.path == "/api/v1/auth/refresh" {
+	if !denied || strings.Contains(r.path, "?") || r.credentialsInBody() {
 		return
 	}
 	// The shop must refuse the caller before it validates the input, so that the caller learns nothing about it.

@@ -3,6 +3,7 @@ package e2e
 import (
 	"net/http"
 	"regexp"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -53,11 +54,23 @@ func TestRefreshTokensAreSingleUse(t *testing.T) {
 		require.NoError(t, err)
 		return a
 	}
-	var second api.Session
-	require.NoError(t, refresh(first.RefreshToken).Decode(&second))
+	// Two tabs use one token at once, or the answer is lost: each request gets the same tokens.
+	answers := make([]*api.Answer, 4)
+	var done sync.WaitGroup
+	for i := range answers {
+		done.Go(func() { answers[i] = refresh(first.RefreshToken) })
+	}
+	done.Wait()
+	var second, third api.Session
+	require.NoError(t, answers[0].Decode(&second))
 	require.NotEqual(t, first.RefreshToken, second.RefreshToken)
+	for _, a := range answers {
+		require.Equal(t, string(answers[0].Body), string(a.Body))
+	}
+	require.NoError(t, refresh(second.RefreshToken).Decode(&third))
+	// The answer was not lost: the next token was used. So the first one was copied.
 	requireProblem(t, refresh(first.RefreshToken).Problem(), http.StatusUnauthorized, "token-reused")
-	require.Equal(t, http.StatusUnauthorized, refresh(second.RefreshToken).Status, "the whole token family is revoked")
+	require.Equal(t, http.StatusUnauthorized, refresh(third.RefreshToken).Status, "the whole token family is revoked")
 }
 
 func TestGuestCartIsClaimed(t *testing.T) {

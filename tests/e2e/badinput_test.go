@@ -201,10 +201,14 @@ func TestHostilePathsAreRefused(t *testing.T) {
 
 func TestInvalidTokensAreRefused(t *testing.T) {
 	c := guest(t)
-	_, user := customer(t)
-	for _, header := range []string{
+	customer, user := customer(t)
+	headers := []string{
 		"Bearer", "Bearer ", "Bearer x", "Basic YTpi", "bearer a.b.c", "Bearer " + unsignedToken(user.ID),
-	} {
+	}
+	for _, forged := range forgeries(t, customer.Token) {
+		headers = append(headers, "Bearer "+forged.Token)
+	}
+	for _, header := range headers {
 		a, err := c.Do(t.Context(), api.Request{
 			Method: http.MethodGet, Path: "/api/v1/me", Header: map[string]string{"Authorization": header},
 		})

@@ -6,7 +6,9 @@ import (
 	"crypto/ed25519"
 	"crypto/hkdf"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -60,33 +62,58 @@ func employee(t *testing.T, role string) *api.Client {
 	return sharedClient.As(session.AccessToken)
 }
 
-// forgeries returns callers with invalid access tokens that look valid: an expired one that the shop's own key signed,
-// one signed with another key under the id of the shop's key, and one without a signature.
+// forgeries returns callers with invalid access tokens that look valid. All but two are signed with the shop's own key,
+// as by somebody who has stolen it: one has expired, one is valid for too long, one does not say since when, one begins
+// later, one is for another audience and one for none, one has a member twice, and one has an unknown extension.
+// Another is signed with another key under the id of the shop's key, and another is not signed.
 func forgeries(t *testing.T, valid string) []*api.Client {
 	t.Helper()
 	kid, key := signingKey(t)
-	sign := func(method jwt.SigningMethod, by any, expires time.Time) *api.Client {
-		var claims identity.Claims
-		_, _, err := jwt.NewParser().ParseUnverified(valid, &claims)
-		require.NoError(t, err)
-		claims.ExpiresAt = jwt.NewNumericDate(expires)
-		claims.Roles = []string{identity.Customer, identity.Staff, identity.Admin}
-		token := jwt.NewWithClaims(method, claims)
-		token.Header["kid"] = kid
-		text, err := token.SignedString(by)
-		require.NoError(t, err)
-		return sharedClient.As(text)
+	part := func(v any) string {
+		text, ok := v.(string)
+		if !ok {
+			encoded, err := json.Marshal(v)
+			require.NoError(t, err)
+			text = string(encoded)
+		}
+		return base64.RawURLEncoding.EncodeToString([]byte(text))
 	}
+	header := fmt.Sprintf(`{"alg":"EdDSA","kid":%q,"typ":"JWT"}`, kid)
+	sign := func(header string, by ed25519.PrivateKey, claims any) *api.Client {
+		text := part(header) + "." + part(claims)
+		return sharedClient.As(text + "." + part(string(ed25519.Sign(by, []byte(text)))))
+	}
+	claims := func(change func(*identity.Claims)) identity.Claims {
+		var c identity.Claims
+		_, _, err := jwt.NewParser().ParseUnverified(valid, &c)
+		require.NoError(t, err)
+		c.RegisteredClaims = identity.Registered(c.Subject, time.Now(), identity.MaxLife)
+		c.Roles = []string{identity.Customer, identity.Staff, identity.Admin}
+		change(&c)
+		return c
+	}
+	unchanged := claims(func(*identity.Claims) {})
+	written, err := json.Marshal(unchanged)
+	require.NoError(t, err)
 	_, foreign, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)
-	later := time.Now().Add(time.Hour)
-	// The expired token is valid but for its time.
+	hour := jwt.NewNumericDate(time.Now().Add(time.Hour))
+	// The forgeries are valid but for what they say that they are.
 	read := api.Request{Method: http.MethodGet, Path: "/api/v1/stock/" + importProduct(t, 1)}
-	require.Equal(t, http.StatusOK, sendRequest(t, sign(jwt.SigningMethodEdDSA, key, later), read).Status)
+	require.Equal(t, http.StatusOK, sendRequest(t, sign(header, key, unchanged), read).Status)
 	return []*api.Client{
-		sign(jwt.SigningMethodEdDSA, key, time.Now().Add(-time.Minute)),
-		sign(jwt.SigningMethodEdDSA, foreign, later),
-		sign(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, later),
+		sign(header, key, claims(func(c *identity.Claims) {
+			c.RegisteredClaims = identity.Registered(c.Subject, time.Now().Add(-time.Hour), identity.MaxLife)
+		})),
+		sign(header, key, claims(func(c *identity.Claims) { c.ExpiresAt = hour })),
+		sign(header, key, claims(func(c *identity.Claims) { c.IssuedAt = nil })),
+		sign(header, key, claims(func(c *identity.Claims) { c.IssuedAt, c.ExpiresAt = hour, hour })),
+		sign(header, key, claims(func(c *identity.Claims) { c.Audience = jwt.ClaimStrings{"another-api"} })),
+		sign(header, key, claims(func(c *identity.Claims) { c.Audience = nil })),
+		sign(header, key, strings.TrimSuffix(string(written), "}")+`,"roles":["admin"]}`),
+		sign(strings.TrimSuffix(header, "}")+`,"crit":["x"],"x":1}`, key, unchanged),
+		sign(header, foreign, unchanged),
+		sharedClient.As(part(fmt.Sprintf(`{"alg":"none","kid":%q,"typ":"JWT"}`, kid)) + "." + part(unchanged) + "."),
 	}
 }
 

@@ -27,7 +27,7 @@ func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	ctx := t.Context()
 	f := &fixture{values: map[string]string{
-		"app": "cart", "letter": "orders:orders:9007199254740991", "coupon": "WELCOME10",
+		"app": "cart", "letter": "orders:orders:9007199254740991", "coupon": "WELCOME10", "factor": "none",
 		"password": api.NewKey(), "email": api.NewEmail(),
 	}}
 	user, err := sharedClient.Register(ctx, f.values["email"], f.values["password"], "Ada Byron")
@@ -217,6 +217,9 @@ var accessBodies = map[string]string{
 	"POST /api/v1/auth/register":         `{"email":"{new}@example.test","password":"a long password","name":"X"}`,
 	"POST /api/v1/auth/login":            `{"email":"{email}","password":"{password}"}`,
 	"DELETE /api/v1/me":                  `{"password":"{password}"}`,
+
+	"POST /api/v1/me/second-factors/totp":    `{"currentPassword":"{password}"}`,
+	"POST /api/v1/me/second-factors/passkey": `{"currentPassword":"{password}"}`,
 	"POST /api/v1/products/import": `{"title":"Cap {new}","variants":[{"sku":"{new}-I",` +
 		`"price":{"amount":100,"currency":"EUR"}}]}`,
 }

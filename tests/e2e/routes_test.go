@@ -43,14 +43,24 @@ var bodies = map[string]string{
 	"POST /api/v1/me/password":                  `{"currentPassword":"a long password","newPassword":"another long one"}`,
 	"POST /api/v1/me/email":                     `{"email":"y@example.test","currentPassword":"a long password"}`,
 	"POST /api/v1/me/addresses":                 addressBody,
+	"POST /api/v1/me/second-factors/totp":       passwordBody,
+	"POST /api/v1/me/second-factors/passkey":    passwordBody,
 	"PUT /api/v1/me/addresses/{}":               addressBody,
 	"PUT /api/v1/users/{}/roles":                `{"roles":["customer"]}`,
-	"PUT /api/v1/read-only":                     `{"readOnly":false}`, // a read-only shop would break all tests
+	"POST /api/v1/auth/second-factor":           `{"challenge":"x","code":"000000"}`,
+
+	"POST /api/v1/me/second-factors/totp/confirmation":    `{"enrolment":"x","name":"Phone","code":"000000"}`,
+	"POST /api/v1/me/second-factors/passkey/confirmation": `{"enrolment":"x","name":"Laptop","passkey":{}}`,
+	"POST /api/v1/me/second-factors/recovery-codes":       passwordBody,
+	"DELETE /api/v1/me/second-factors/{}":                 passwordBody,
+
+	"PUT /api/v1/read-only": `{"readOnly":false}`, // a read-only shop would break all tests
 }
 
 const (
-	addressBody = `{"name":"Ada","line1":"Street 1","city":"Berlin","postalCode":"10117","country":"DE"}`
-	productBody = `{"handle":"a-hat","title":"Hat","variants":[{"sku":"HAT","price":{"amount":100,"currency":"EUR"}}]}`
+	passwordBody = `{"currentPassword":"a long password"}`
+	addressBody  = `{"name":"Ada","line1":"Street 1","city":"Berlin","postalCode":"10117","country":"DE"}`
+	productBody  = `{"handle":"a-hat","title":"Hat","variants":[{"sku":"HAT","price":{"amount":100,"currency":"EUR"}}]}`
 
 	placementBody = `{"cartId":"x","email":"ada@example.test","shippingAddress":` + addressBody +
 		`,"payment":{"method":"card","token":"tok_visa"}}`

@@ -1,6 +1,7 @@
 // Command fuzz starts a shop and tests its API with Schemathesis, which generates requests that the OpenAPI document
 // allows and requests that it does not allow. It runs without authentication, as a customer and as an administrator. It
-// fails when an answer has a 5xx status, or one that the document does not describe.
+// fails when an answer has a 5xx status, or one that the document does not describe, and when a body that was accepted
+// is accepted again with a member twice or with the name of a member in another case.
 //
 // Environment variables: EXAMPLES is the number of generated requests for each operation in each phase (default 20),
 // SEED is the seed of the generator (default 1), AS runs for one kind of caller only (nobody, customer or admin).
@@ -88,6 +89,11 @@ func run(ctx context.Context) error {
 		fmt.Printf("as %s: every answer is described, and none has a 5xx status, after %s\n",
 			caller, time.Since(began).Round(time.Second))
 	}
+	ambiguous := done.takeAmbiguous()
+	if ambiguous == 0 && failed == nil {
+		failed = errors.New("no ambiguous body was sent")
+	}
+	fmt.Printf("%d bodies were sent again with a member twice, or in another case\n", ambiguous)
 	refused := done.onlyRefused()
 	fmt.Printf("%d of %d operations succeeded at least once; only refused: %s\n",
 		len(done)-len(refused), len(done), strings.Join(refused, ", "))

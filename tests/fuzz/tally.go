@@ -27,6 +27,18 @@ func (t tally) add(text []byte) error {
 	return nil
 }
 
+// ambiguousBodies is the name under which hooks.py counts the answers to ambiguous bodies, beside the operations.
+const ambiguousBodies = "ambiguous bodies"
+
+// takeAmbiguous returns the number of ambiguous bodies that were sent, and removes them.
+func (t tally) takeAmbiguous() (sent int) {
+	for _, n := range t[ambiguousBodies] {
+		sent += n
+	}
+	delete(t, ambiguousBodies)
+	return sent
+}
+
 // onlyRefused lists the operations that never succeeded. A run with many of them has tested little.
 func (t tally) onlyRefused() (operations []string) {
 	for operation, answers := range t {

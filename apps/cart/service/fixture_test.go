@@ -203,8 +203,8 @@ func (f *fixture) serveVariants(w http.ResponseWriter, r *http.Request) {
 }
 
 func (f *fixture) token(user string) string {
-	t := jwt.NewWithClaims(jwt.SigningMethodEdDSA, identity.Claims{RegisteredClaims: jwt.RegisteredClaims{
-		Subject: user, Issuer: identity.Issuer, ExpiresAt: jwt.NewNumericDate(time.Now().Add(time.Hour))}})
+	t := jwt.NewWithClaims(jwt.SigningMethodEdDSA, identity.Claims{
+		RegisteredClaims: identity.Registered(user, time.Now(), identity.MaxLife)})
 	t.Header["kid"] = "k"
 	signed, err := t.SignedString(f.key)
 	require.NoError(f.t, err)

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-chi/chi/v5"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -47,7 +48,9 @@ type fixture struct {
 	state      *memory.State  // of the catalogue
 	stockStore *unstableStore // of the stock
 	mesh       *memory.Mesh
+	syncEvery  time.Duration // how often idle logs look for commits of others; zero is the default
 
+	api     huma.API
 	log     *commitlog.Partition[product.State]
 	list    *listing.Listing
 	ledger  *ledger.Ledger
@@ -72,9 +75,11 @@ func (f *fixture) startAnother(demo bool) *fixture {
 // start wires the service as Run does.
 func (f *fixture) start(demo bool) {
 	t, ctx := f.t, f.t.Context()
-	f.log = openLog(t, f.state, roster.CatalogLog, product.Model(), commitlog.Options{Resident: true})
+	f.log = openLog(t, f.state, roster.CatalogLog, product.Model(),
+		commitlog.Options{Resident: true, SyncEvery: f.syncEvery})
 	stockLog := roster.StockLogs.Member("main")
-	f.ledger = ledger.New(openLog(t, f.stockStore, stockLog, stock.Model(), commitlog.Options{}), "main")
+	f.ledger = ledger.New(openLog(t, f.stockStore, stockLog, stock.Model(),
+		commitlog.Options{SyncEvery: f.syncEvery}), "main")
 	index, err := search.New()
 	require.NoError(t, err)
 	f.list, err = listing.Follow(ctx, f.log, index.Add)
@@ -90,7 +95,8 @@ func (f *fixture) start(demo bool) {
 	})
 	router := chi.NewRouter()
 	router.Use(httpx.Conditional, signIn)
-	f.service.Mount(httpx.NewAPI(router, "test"))
+	f.api = httpx.NewAPI(router, "test")
+	f.service.Mount(f.api)
 	f.handler = router
 }
 

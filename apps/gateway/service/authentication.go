@@ -20,12 +20,16 @@ func (g *Gateway) clientAddress() func(http.Handler) http.Handler {
 }
 
 // authenticate verifies the access token, if a request has one, and takes a token from the caller's bucket for
-// browsing. A request with an invalid token counts for its address, so that guessing is limited, too. Problems:
-// invalid-token (401), too-many-requests (429).
+// browsing, or for probing. A request with an invalid token counts for its address, so that guessing is limited, too.
+// Problems: invalid-token (401), too-many-requests (429).
 func (g *Gateway) authenticate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		limit := protection.Browsing
+		if r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
+			limit = protection.Probing
+		}
 		r, err := g.withCaller(r)
-		if tooMany := g.limits.Take(w, r, protection.Browsing); tooMany != nil {
+		if tooMany := g.limits.Take(w, r, limit); tooMany != nil {
 			err = tooMany
 		}
 		if err != nil {

@@ -119,12 +119,13 @@ func TestSlowBodiesAreRefused(t *testing.T) {
 		// took.
 		send := func(path, piece string, pieces int, interval time.Duration) (int, time.Duration) {
 			client, conn := net.Pipe()
+			staff := g.staff(t) // a new token, because the last one may have expired meanwhile
 			defer client.Close()
 			listener <- addressed{conn}
 			start := time.Now()
 			go func() {
 				_, err := fmt.Fprintf(client, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n"+
-					"Content-Length: %d\r\n\r\n", path, pieces*len(piece))
+					"Authorization: %s\r\nContent-Length: %d\r\n\r\n", path, staff, pieces*len(piece))
 				for i := 0; i < pieces && err == nil; i++ {
 					_, err = io.WriteString(client, piece)
 					time.Sleep(interval)
@@ -139,19 +140,27 @@ func TestSlowBodiesAreRefused(t *testing.T) {
 			return res.StatusCode, took
 		}
 		status, took := send("/api/v1/carts", "x", 100, time.Second)
-		require.Equal(t, http.StatusBadRequest, status)
+		require.Equal(t, http.StatusRequestTimeout, status)
 		require.Equal(t, 5*time.Second, took.Truncate(time.Second))
 		// The app has received the first half when the second does not arrive.
 		status, took = send("/api/v1/carts", strings.Repeat("x", 20<<10), 2, 20*time.Second)
-		require.Equal(t, http.StatusBadRequest, status)
+		require.Equal(t, http.StatusRequestTimeout, status)
 		require.Equal(t, 10*time.Second, took.Truncate(time.Second))
 		status, _ = send("/api/v1/carts", strings.Repeat("x", 5<<10), 18, time.Second) // 5 KB a second
 		require.Equal(t, http.StatusOK, status)
-		status, _ = send("/api/v1/products/import", "x", 100, time.Second) // imports may be slow
+		// Imports may be slower, and have pauses.
+		status, _ = send("/api/v1/products/import", strings.Repeat("x", 30<<10), 20, 25*time.Second)
 		require.Equal(t, http.StatusOK, status)
+		status, took = send("/api/v1/products/import", "x", 100, time.Second)
+		require.Equal(t, http.StatusRequestTimeout, status)
+		require.Equal(t, 10*time.Second, took.Truncate(time.Second))
+		// What arrived early does not permit a long pause.
+		status, took = send("/api/v1/products/import", strings.Repeat("x", 1<<20), 2, time.Hour)
+		require.Equal(t, http.StatusRequestTimeout, status)
+		require.Equal(t, 30*time.Second, took.Truncate(time.Second))
 		require.NoError(t, server.Close())
 		require.ErrorIs(t, <-ended, http.ErrServerClosed)
-		time.Sleep(time.Minute) // until the senders have ended
+		time.Sleep(2 * time.Hour) // until the senders have ended
 	})
 }
 

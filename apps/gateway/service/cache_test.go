@@ -52,7 +52,7 @@ func TestOnlyPublicReadsOfTheCatalogueAreCached(t *testing.T) {
 		require.Equal(t, want, cached(w), path)
 		require.Equal(t, want, w.Header().Get("Age") != "", path)
 	}
-	staff := g.token(t, "staff", time.Now().Add(time.Hour))
+	staff := g.token(t, "staff", time.Now().Add(5*time.Minute))
 	require.False(t, cached(g.send("GET", "/api/v1/products/hat", "", "Authorization", "Bearer "+staff)))
 	require.False(t, cached(g.send("GET", "/api/v1/products/hat", "", "X-Order-Token", "x")))
 	requireProblem(t, http.StatusUnauthorized, "invalid-token",

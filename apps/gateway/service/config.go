@@ -11,6 +11,9 @@ import (
 type Config struct {
 	// RateLimit is turned off by load tests.
 	RateLimit host.Switch `env:"RATE_LIMIT" envDefault:"on"`
+	// CallerShare is how many percent of the places for requests in progress one caller may have. 0, and rate limits that
+	// are off: all of them.
+	CallerShare int `env:"CALLER_SHARE" envDefault:"10"`
 	// CacheMegabytes bounds the memory for cached answers. 0 turns the cache off.
 	CacheMegabytes int `env:"CACHE_MEGABYTES" envDefault:"32"`
 	// CORSOrigins may call the API from a browser: "https://shop.example", or "*" for all. None by default.
@@ -26,6 +29,9 @@ const maxCacheMegabytes = 1 << 16
 func (c Config) Check() error {
 	if c.CacheMegabytes < 0 || c.CacheMegabytes > maxCacheMegabytes {
 		return fmt.Errorf("CACHE_MEGABYTES=%d is not from 0 to %d", c.CacheMegabytes, maxCacheMegabytes)
+	}
+	if c.CallerShare < 0 || c.CallerShare > 100 {
+		return fmt.Errorf("CALLER_SHARE=%d is not from 0 to 100 percent", c.CallerShare)
 	}
 	for _, o := range c.CORSOrigins {
 		if u, err := url.Parse(o); o != "*" && (err != nil || u.Scheme == "" || u.Host == "" || u.Path != "") {

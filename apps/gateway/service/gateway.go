@@ -1,20 +1,25 @@
 // Package service is the gateway's edge: it forwards the public API to the services behind it, and nothing else.
 //
-// A request passes, in this order: security headers and CORS, the check for malformed requests, the access token and
-// the rate limit, read-only mode, compression, the rate limit of its route, the adaptive throttler of sign-ins or the
-// cache of public reads, and then the proxy of its route or the documentation.
+// A request passes, in this order: security headers and CORS, the access token and the rate limit, the check for
+// malformed requests, the methods of its address, read-only mode, the access to its operation if it has a body,
+// compression, the rate limit of its route, the adaptive throttler of sign-ins or the cache of public reads, and then
+// the proxy of its route or the documentation. Unknown addresses and operational ones pass the same middleware, so that
+// every answer counts for the rate limit.
 package service
 
 import (
 	"context"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"haberdash/api"
+	"haberdash/apps/gateway/service/access"
 	"haberdash/apps/gateway/service/cache"
 	"haberdash/apps/gateway/service/docs"
 	"haberdash/apps/gateway/service/protection"
@@ -47,6 +52,7 @@ type Gateway struct {
 	cache     *cache.Cache                    // nil: off
 	readOnly  *readonly.Switch
 	readiness *readiness
+	access    *access.Operations
 	handler   http.Handler
 }
 
@@ -76,21 +82,30 @@ func New(d Deps) (*Gateway, error) {
 		readOnly:  readonly.New(d.State, d.Now),
 		readiness: &readiness{invoker: d.Invoker, now: d.Now},
 	}
+	var err error
+	if g.access, err = operations(); err != nil {
+		return nil, err
+	}
+	share := 0
 	if d.Config.RateLimit {
-		g.limits = protection.NewRateLimits(d.Now)
+		g.limits, share = protection.NewRateLimits(d.Now), d.Config.CallerShare
 	}
 	if d.Config.CacheMegabytes > 0 {
-		g.cache = cache.New(cache.Options{Bytes: d.Config.CacheMegabytes << 20, Now: d.Now, Metrics: d.Metrics})
+		g.cache = cache.New(cache.Options{
+			Bytes: d.Config.CacheMegabytes << 20, Now: d.Now, Metrics: d.Metrics, Compress: g.compressStored,
+		})
 	}
 	for _, r := range routes {
 		if g.upstreams[r.app] == nil {
-			g.upstreams[r.app] = protection.NewUpstream(r.app, d.Invoker, d.Log)
+			g.upstreams[r.app] = protection.NewUpstream(r.app, d.Invoker, share, d.Log)
 		}
 	}
-	var err error
 	g.handler, err = g.router()
 	return g, err
 }
+
+// operations are those of the reviewed document, which is compared with the running shop.
+var operations = sync.OnceValues(func() (*access.Operations, error) { return access.Parse(api.OpenAPI) })
 
 // Mount puts the gateway on a server, beside the server's operational addresses. sidecar checks the gateway's own
 // sidecar.
@@ -100,18 +115,27 @@ func (g *Gateway) Mount(s *httpserver.Server, sidecar func(context.Context) erro
 		s.Ready(app, func(ctx context.Context) error { return g.readiness.check(ctx, app) })
 	}
 	s.Router.Mount("/", g.handler)
+	s.Guard(g.middleware()...)
+}
+
+// middleware is what every request passes, whatever its address and method.
+func (g *Gateway) middleware() []func(http.Handler) http.Handler {
+	list := []func(http.Handler) http.Handler{protection.SecurityHeaders, g.clientAddress()}
+	if origins := g.deps.Config.CORSOrigins; len(origins) > 0 {
+		list = append(list, g.limits.Preflights, protection.CORS(origins, methods))
+	}
+	return append(list, g.authenticate, protection.RejectMalformed, g.access.Methods, g.readOnly.RefuseWrites,
+		g.access.BeforeBodies)
 }
 
 func (g *Gateway) router() (http.Handler, error) {
 	r := chi.NewRouter()
 	r.NotFound(httpx.NotFound)
 	r.MethodNotAllowed(httpx.MethodNotAllowed)
-	r.Use(protection.SecurityHeaders, protection.CORS(g.deps.Config.CORSOrigins, methods), protection.RejectMalformed,
-		g.clientAddress(), g.authenticate, g.readOnly.RefuseWrites)
-	compressed := r.With(compress)
+	compressed := r.With(g.compress)
 	for _, rt := range routes {
 		router := compressed
-		if rt.stream {
+		if rt.kind == protection.Stream {
 			router = r
 		}
 		h := g.routeHandler(rt)
@@ -140,7 +164,7 @@ func (g *Gateway) router() (http.Handler, error) {
 // routeHandler returns the proxy of a route, behind the route's rate limit, throttler and cache.
 func (g *Gateway) routeHandler(rt route) http.Handler {
 	h := proxy.New(proxy.Target{
-		App: rt.app, Upstream: g.upstreams[rt.app], MaxBody: rt.body, Timeout: rt.timeout, Stream: rt.stream,
+		App: rt.app, Upstream: g.upstreams[rt.app], MaxBody: rt.body, Timeout: rt.timeout, Kind: rt.kind,
 	})
 	if g.cache != nil && rt.cached {
 		h = httpx.Conditional(g.cache.Reads(h))

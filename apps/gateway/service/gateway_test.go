@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/apps/gateway/service"
+	"haberdash/internal/host"
 	"haberdash/internal/httpx"
 	"haberdash/internal/httpx/httpserver"
 	"haberdash/internal/identity"
@@ -28,6 +29,7 @@ import (
 type testGateway struct {
 	http.Handler
 	mesh    *memory.Mesh
+	server  *httpserver.Server
 	private ed25519.PrivateKey // signs access tokens that the gateway accepts
 }
 
@@ -55,24 +57,35 @@ func newTestGatewayWith(t testing.TB, config service.Config, state sidecar.State
 		Verifier: identity.NewVerifier(keys{"k1": public}, time.Now),
 	})
 	require.NoError(t, err)
-	server := httpserver.New(httpserver.Options{Log: zerolog.Nop(), Registry: prometheus.NewRegistry()})
-	gateway.Mount(server, func(context.Context) error { return nil })
-	g.Handler = server.Router
+	g.server = httpserver.New(host.PublicServerOptions(
+		httpserver.Options{Log: zerolog.Nop(), Registry: prometheus.NewRegistry()}))
+	gateway.Mount(g.server, func(context.Context) error { return nil })
+	g.Handler = g.server.Router
 	return g
 }
 
-// token returns an access token of a user.
+// token returns an access token of a user that expires within identity.MaxLife.
 func (g *testGateway) token(t *testing.T, user string, expires time.Time, roles ...string) string {
 	t.Helper()
 	token := jwt.NewWithClaims(jwt.SigningMethodEdDSA, identity.Claims{
-		Roles: roles, RegisteredClaims: jwt.RegisteredClaims{
-			Issuer: identity.Issuer, Subject: user, ExpiresAt: jwt.NewNumericDate(expires),
-		},
+		Roles: roles, RegisteredClaims: identity.Registered(user, expires.Add(-identity.MaxLife), identity.MaxLife),
 	})
 	token.Header["kid"] = "k1"
 	text, err := token.SignedString(g.private)
 	require.NoError(t, err)
 	return text
+}
+
+// staff returns the Authorization header of staff.
+func (g *testGateway) staff(t *testing.T) string {
+	return "Bearer " + g.token(t, "staff", time.Now().Add(identity.MaxLife), identity.Staff)
+}
+
+// ask sends a request to the address for operators.
+func (g *testGateway) ask(path string) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	g.server.OperationsHandler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+	return w
 }
 
 // send sends a request. header is name, value, name, value and so on.

@@ -39,8 +39,8 @@ func TestRateLimitsCountByCallerAndKindOfRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // time stands still
 		g := newTestGateway(t, service.Config{RateLimit: true})
 		joinEcho(g)
-		user := []string{"Authorization", "Bearer " + g.token(t, "u1", time.Now().Add(time.Hour))}
-		other := []string{"Authorization", "Bearer " + g.token(t, "u2", time.Now().Add(time.Hour))}
+		user := []string{"Authorization", "Bearer " + g.token(t, "u1", time.Now().Add(5*time.Minute))}
+		other := []string{"Authorization", "Bearer " + g.token(t, "u2", time.Now().Add(5*time.Minute))}
 		require.Equal(t, 60, burst(t, g, 100, "POST", "/api/v1/auth/login"))
 		require.Equal(t, 60, burst(t, g, 100, "POST", "/api/v1/orders", user...))
 		require.Equal(t, 60, burst(t, g, 100, "POST", "/api/v1/orders", other...))
@@ -55,8 +55,48 @@ func TestRateLimitsCountByCallerAndKindOfRequest(t *testing.T) {
 
 		time.Sleep(time.Second)
 		require.Equal(t, 100, burst(t, g, 1000, "GET", "/api/v1/products"))
-		require.Equal(t, http.StatusOK, g.send("GET", "/healthz", "").Code) // probes are not counted
+		require.Equal(t, 100, burst(t, g, 1000, "GET", "/healthz"), "probes have a limit of their own")
 	})
+}
+
+func TestEveryAnswerCountsForTheRateLimit(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 9000)
+	for request, status := range map[string]int{
+		"BREW /api/v1/products": 405, "TRACE /api/v1/me": 405, "BREW /nowhere": 405, "GET /nowhere": 404,
+		"DELETE /docs": 405, "OPTIONS /api/v1/products": 204, "OPTIONS /nowhere": 404, "GET /favicon.ico": 404,
+		"GET /docs": 503, "GET /openapi.json": 503, "GET /": 200, "GET /healthz": 200, "GET /readyz": 503,
+		"GET /metrics": 404, "GET /api/v1/%2e%2e/x": 400, "GET /api/v1/products/": 404,
+		"GET /api/v1/products?q=%ff": 422, "GET /api/v1/products?q=" + long: 414, "POST /api/v1/products/import": 401,
+		"GET /api/v1/carts/c": 503,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			g := newTestGateway(t, service.Config{RateLimit: true, CORSOrigins: []string{"https://shop.example"}})
+			method, target, _ := strings.Cut(request, " ")
+			var last int
+			for range 600 {
+				r := httptest.NewRequest(method, "/", strings.NewReader("{}"))
+				if method == "GET" || method == "OPTIONS" {
+					r = httptest.NewRequest(method, "/", nil)
+				}
+				path, query, _ := strings.Cut(target, "?")
+				require.NoError(t, setPath(r, path))
+				r.URL.RawQuery, r.RequestURI = query, target
+				w := httptest.NewRecorder()
+				g.ServeHTTP(w, r)
+				if last = w.Code; last != status {
+					break
+				}
+			}
+			require.Equal(t, http.StatusTooManyRequests, last, request)
+			if method != "OPTIONS" {
+				return
+			}
+			w := g.send("OPTIONS", "/api/v1/carts", "", "Origin", "https://shop.example",
+				"Access-Control-Request-Method", "PUT")
+			require.Equal(t, http.StatusTooManyRequests, w.Code, "preflights count, too")
+		})
+	}
 }
 
 func TestRateLimitsCanBeTurnedOff(t *testing.T) {
@@ -140,4 +180,55 @@ func TestLargeTextIsCompressed(t *testing.T) {
 		require.Empty(t, w.Header().Get("No-Gzip-Compression"))
 	}
 	require.Empty(t, g.send("GET", "/api/v1/products?type=application/json", "").Header().Get("Content-Encoding"))
+}
+
+func TestListsAreCompressedAndTheirETagIsWeak(t *testing.T) {
+	t.Parallel()
+	g := newTestGateway(t, service.Config{RateLimit: true, CacheMegabytes: 1})
+	joinCounting(g)
+	for range 2 { // from the app, and from the cache
+		w := g.send("GET", "/api/v1/products", "", "Accept-Encoding", "br, gzip;q=0.5")
+		require.Equal(t, "gzip", w.Header().Get("Content-Encoding"))
+		require.Equal(t, `W/"1"`, w.Header().Get("ETag"))
+		require.Contains(t, strings.Join(w.Header().Values("Vary"), ","), "Accept-Encoding")
+		for _, refusing := range []string{"", "gzip;q=0", "identity", "*;q=0, identity"} {
+			plain := g.send("GET", "/api/v1/products", "", "Accept-Encoding", refusing)
+			require.Empty(t, plain.Header().Get("Content-Encoding"), refusing)
+			require.Equal(t, `"1"`, plain.Header().Get("ETag"), refusing)
+		}
+		again := g.send("GET", "/api/v1/products", "", "Accept-Encoding", "gzip", "If-None-Match", `W/"1"`)
+		require.Equal(t, http.StatusNotModified, again.Code)
+		require.Equal(t, `W/"1"`, again.Header().Get("ETag"))
+		require.Empty(t, again.Header().Get("Content-Encoding"))
+	}
+	// The tag of a product must stay strong, because changes send it back in If-Match.
+	require.Equal(t, `"2"`, g.send("GET", "/api/v1/products/hat", "", "Accept-Encoding", "gzip").Header().Get("ETag"))
+	// An answer to POST may have a token.
+	w := g.send("POST", "/api/v1/auth/login", "", "Accept-Encoding", "gzip")
+	require.Empty(t, w.Header().Get("Content-Encoding"))
+	for _, nothing := range []string{"gzip;q=0, identity;q=0", "*;q=0", "br, identity;q=0"} {
+		w := g.send("GET", "/api/v1/products", "", "Accept-Encoding", nothing)
+		requireProblem(t, http.StatusNotAcceptable, "not-acceptable", w)
+	}
+}
+
+// Nothing that a client sends becomes a label of metrics or an entry that stays.
+func TestHostileValuesMakeNoNewSeries(t *testing.T) {
+	t.Parallel()
+	g := newTestGateway(t, service.Config{CacheMegabytes: 1})
+	joinEcho(g)
+	series := func(from, to int) int {
+		for i := from; i < to; i++ {
+			odd := fmt.Sprintf("odd%d", i)
+			g.send(odd, "/api/v1/products", "")
+			g.send("GET", "/"+odd, "")
+			g.send("GET", "/api/v1/products/"+odd+"?"+odd+"="+odd, "", "Host", odd, "User-Agent", odd, "X-Request-Id", odd,
+				"traceparent", odd, "Accept", odd, "Accept-Language", odd, "Last-Event-ID", odd, "Idempotency-Key", odd)
+		}
+		metrics := g.ask("/metrics").Body.String()
+		require.NotContains(t, metrics, "odd")
+		return strings.Count(metrics, "http_request_duration_seconds")
+	}
+	before := series(0, 5)
+	require.Equal(t, before, series(5, 500))
 }

@@ -39,7 +39,7 @@ type replica struct {
 func newReplica(t *testing.T, state sidecar.State) replica {
 	t.Helper()
 	g := newTestGatewayWith(t, service.Config{}, state)
-	expires := time.Now().Add(time.Hour)
+	expires := time.Now().Add(5 * time.Minute)
 	return replica{
 		g, "Bearer " + g.token(t, "admin", expires, "customer", "admin"),
 		"Bearer " + g.token(t, "customer", expires, "customer"),

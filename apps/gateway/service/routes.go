@@ -19,7 +19,7 @@ type route struct {
 	limit     protection.RateLimit // of requests that create something (POST); the others count only as browsing
 	body      int64                // maximum in bytes; proxy.DefaultMaxBody if zero
 	timeout   time.Duration        // proxy.DefaultTimeout if zero
-	stream    bool                 // server-sent events: without end and compression
+	kind      protection.Kind      // a Stream is server-sent events: without end and compression
 	throttled bool                 // each request is expensive, and the app refuses those that are too many
 	cached    bool                 // reads without credentials are cached, as long as their Cache-Control permits
 }
@@ -34,14 +34,15 @@ const (
 var special = []route{
 	{pattern: "/api/v1/products", app: roster.Catalog, cached: true},
 	{pattern: "/api/v1/products/*", app: roster.Catalog, cached: true},
-	{pattern: "/api/v1/products/import", app: roster.Catalog, body: maxImport, timeout: importTimeout},
+	{pattern: "/api/v1/products/import", app: roster.Catalog, kind: protection.Import,
+		body: maxImport, timeout: importTimeout},
 	{pattern: "/api/v1/categories", app: roster.Catalog, cached: true},
 	{pattern: "/api/v1/categories/*", app: roster.Catalog, cached: true},
 	{pattern: "/api/v1/media/*", app: roster.Catalog, cached: true},
 	{pattern: "/media/*", app: roster.Catalog, cached: true},
 	{pattern: "/api/v1/carts", app: roster.Cart, limit: protection.CartCreation},
 	{pattern: "/api/v1/orders", app: roster.Orders, limit: protection.Placement},
-	{pattern: "/api/v1/orders/{id}/stream", app: roster.Orders, stream: true},
+	{pattern: "/api/v1/orders/{id}/stream", app: roster.Orders, kind: protection.Stream},
 	{pattern: "/api/v1/auth/*", app: roster.Users, limit: protection.SignIn},
 	{pattern: "/api/v1/auth/login", app: roster.Users, limit: protection.SignIn, throttled: true},
 	{pattern: "/api/v1/auth/register", app: roster.Users, limit: protection.SignIn, throttled: true},

@@ -34,7 +34,7 @@ func TestRoutesForwardToTheirApps(t *testing.T) {
 		"/api/v1/me/addresses/a":                             "users", "/api/v1/users/u/roles": "users",
 		"/.well-known/jwks.json": "users",
 	} {
-		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} {
+		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
 			w := g.send(method, path+"?a=1&a=2&b=x%20y", "")
 			e := echoOf(t, w)
 			require.Equal(t, app, w.Header().Get("App"), path)
@@ -55,7 +55,8 @@ func TestAddressesWithoutARouteAreNotFound(t *testing.T) {
 		"/api/v1/carts/", "/docs/", "/api/v1/productsX", "/api/v1/%70roducts",
 		"/API/V1/products", "/api/v1/internal/x", "/api/v2/products", "/.well-known/other", "/feed/0",
 		"/v1.0/invoke/cart/method/x",
-		"/catalog/readyz", "/api/v1/metrics", "/dapr/config", "/openapi.yaml", "/openapi-3.0.json",
+		"/catalog/readyz", "/api/v1/metrics", "/metrics", "/debug/pprof/",
+		"/dapr/config", "/openapi.yaml", "/openapi-3.0.json",
 		"/catalog/openapi.json",
 	} {
 		requireProblem(t, http.StatusNotFound, "not-found", g.send("GET", path, ""))
@@ -119,7 +120,7 @@ func TestPrivateHeadersAreRemoved(t *testing.T) {
 	require.Equal(t, "kept", e.Header.Get("Idempotency-Key"))
 	require.Equal(t, []string{"mine-1"}, e.Header["X-Request-Id"])
 	require.Len(t, e.Header["Traceparent"], 1)
-	require.Contains(t, e.Header.Get("Traceparent"), "0af7651916cd43dd8448eb211c80319c")
+	require.NotContains(t, e.Header.Get("Traceparent"), "0af7651916cd43dd8448eb211c80319c", "it is only linked")
 	require.NotContains(t, e.Header.Get("Traceparent"), "b7ad6b7169203331")
 }
 

@@ -1,5 +1,5 @@
 // Package service mails customers when their order is confirmed, and when the users service asks them to verify an
-// address, to reset a password, or tells them of a changed address.
+// address, to reset a password, or tells them of a changed address or second factor.
 package service
 
 import (
@@ -38,7 +38,9 @@ func New(d Deps) *Service {
 	s := &Service{Deps: d, unneeded: prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "mails_void_total",
 		Help: "Mails that were not needed any more: the token was used, or the account is deleted."})}
-	emailChanged := func(name, _ string) (letters.Letter, error) { return d.Letters.EmailChanged(name) }
+	notice := func(write func(name string) (letters.Letter, error)) consumer.Handler {
+		return s.mailHandler(s.composeUserMail(func(name, _ string) (letters.Letter, error) { return write(name) }))
+	}
 	s.consumer = consumer.New(consumer.Options{
 		State: d.State, Fetch: consumer.FetchFrom(d.Invoker), Now: d.Now,
 		Batches: map[string]consumer.BatchHandler{contract.OrderConfirmed: s.mailBatchHandler(s.composeOrderMails)},
@@ -47,7 +49,9 @@ func New(d Deps) *Service {
 			contract.UserVerificationRequested: s.mailHandler(s.composeUserMail(d.Letters.Verify)),
 			contract.UserPasswordResetAsked:    s.mailHandler(s.composeUserMail(d.Letters.Reset)),
 			contract.UserEmailChangeAsked:      s.mailHandler(s.composeUserMail(d.Letters.ChangeEmail)),
-			contract.UserEmailChanged:          s.mailHandler(s.composeUserMail(emailChanged)),
+			contract.UserEmailChanged:          notice(d.Letters.EmailChanged),
+			contract.UserSecondFactorAdded:     notice(d.Letters.SecondFactorAdded),
+			contract.UserSecondFactorRemoved:   notice(d.Letters.SecondFactorRemoved),
 			contract.UserDeleted:               s.userDeleted,
 		},
 	})

@@ -39,6 +39,8 @@ func TestMailsAreTheGoldenFiles(t *testing.T) {
 		"reset":   event("users/0/4/0", contract.UserPasswordResetAsked, user),
 		"change":  event("users/0/5/0", contract.UserEmailChangeAsked, user),
 		"changed": event("users/0/6/0", contract.UserEmailChanged, user),
+		"added":   event("users/0/7/0", contract.UserSecondFactorAdded, user),
+		"removed": event("users/0/8/0", contract.UserSecondFactorRemoved, user),
 	} {
 		f := newFixture(t)
 		require.Equal(t, sidecar.Done, f.deliver(e))

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-chi/chi/v5"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -42,8 +43,10 @@ type fixture struct {
 	t         *testing.T
 	state     *memory.State
 	wrapStore func(sidecar.State) sidecar.State // wraps the state, if it is set
+	syncEvery time.Duration                     // how often an idle log looks for commits of others
 	mesh      *memory.Mesh
 	log       *commitlog.Partition[order.State]
+	api       huma.API
 	handler   http.Handler
 	service   *Service
 	sandbox   *sandbox.Provider
@@ -86,7 +89,7 @@ func (f *fixture) start() {
 		state = f.wrapStore(f.state)
 	}
 	log, err := commitlog.Open(f.t.Context(), state, "orders", "orders", order.Model(),
-		commitlog.Options{CheckpointEvery: 5 * time.Millisecond})
+		commitlog.Options{CheckpointEvery: 5 * time.Millisecond, SyncEvery: f.syncEvery})
 	require.NoError(f.t, err)
 	f.t.Cleanup(func() { log.Close(context.Background()) })
 	f.log = log
@@ -109,7 +112,8 @@ func (f *fixture) start() {
 	f.service.consumer.Subscribe(f.mesh, roster.DeadLetterTopic("orders"), roster.Get("orders").Topics()...)
 	router := chi.NewRouter()
 	router.Use(authenticateByHeader, httpx.Conditional)
-	f.service.Mount(httpx.NewAPI(router, "orders"))
+	f.api = httpx.NewAPI(router, "orders")
+	f.service.Mount(f.api)
 	f.handler = router
 }
 

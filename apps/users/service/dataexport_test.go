@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"haberdash/apps/users/internal/session"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/memory"
 	"haberdash/internal/transfer"
@@ -58,6 +59,7 @@ func TestImportedAccountsAreTheSame(t *testing.T) {
 	require.Contains(t, export.raw, `"key":"administrator/`, "the mark that the first administrator was made")
 	require.Equal(t, me.raw, imported.do(http.MethodGet, "/api/v1/me", access, nil).raw)
 	require.Equal(t, 200, imported.refresh(refresh).status)
+	imported.clock.pass(session.Grace)
 	require.Equal(t, 401, imported.refresh(refresh).status, "it is valid once")
 	require.Equal(t, 200, imported.login("ada@example.com", password).status)
 	require.Equal(t, 401, imported.login("deleted@example.com", password).status)

@@ -18,6 +18,7 @@ import (
 	"haberdash/apps/users/internal/trail"
 	"haberdash/apps/users/service/administration"
 	"haberdash/apps/users/service/keyring"
+	"haberdash/apps/users/service/secondfactor"
 	"haberdash/internal/commitlog"
 	"haberdash/internal/commitlog/logapi"
 	"haberdash/internal/contract"
@@ -97,7 +98,7 @@ func newReplicaWithHashing(t *testing.T, state sidecar.State, other *fixture, ha
 
 func (f *fixture) deps(secret string) Deps {
 	return Deps{State: f.state, Secrets: memory.Secrets{"KEY_ENCRYPTION_KEY": secret}, Log: f.log, Now: f.clock.now,
-		NewID: NewID, Hashing: fastHashing}
+		NewID: NewID, Hashing: fastHashing, Factors: secondfactor.Config{Shop: "https://shop.test"}}
 }
 
 // mount adds the routes of the service, and those that the host adds.

@@ -9,6 +9,7 @@ import (
 	"haberdash/apps/users/service/administration"
 	"haberdash/apps/users/service/hasher"
 	"haberdash/apps/users/service/keyring"
+	"haberdash/apps/users/service/secondfactor"
 	"haberdash/internal/commitlog"
 	"haberdash/internal/host"
 	"haberdash/internal/httpx"
@@ -24,6 +25,7 @@ const (
 // Config is the configuration of the service.
 type Config struct {
 	administration.Administrator
+	secondfactor.Config
 }
 
 // Run wires the users service. It fails if the configuration is invalid or the signing keys cannot be decrypted.
@@ -42,7 +44,7 @@ func Run(ctx context.Context, h *host.Host) error {
 	start, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	s, err := New(start, Deps{State: h.State(), Secrets: h.Sidecar, Log: log, Now: time.Now, NewID: NewID,
-		Hashing: hasher.OWASP})
+		Hashing: hasher.OWASP, Factors: config.Config})
 	if err != nil {
 		return err
 	}

@@ -11,23 +11,27 @@ import (
 	"github.com/alexedwards/argon2id"
 	"github.com/danielgtaylor/huma/v2"
 
+	"haberdash/apps/users/internal/factor"
 	"haberdash/apps/users/internal/signing"
 	"haberdash/apps/users/internal/trail"
 	"haberdash/apps/users/service/administration"
 	"haberdash/apps/users/service/background"
 	"haberdash/apps/users/service/directory"
+	"haberdash/apps/users/service/factors"
 	"haberdash/apps/users/service/hasher"
 	"haberdash/apps/users/service/keyring"
 	"haberdash/apps/users/service/mailbox"
 	"haberdash/apps/users/service/profile"
 	"haberdash/apps/users/service/registration"
+	"haberdash/apps/users/service/secondfactor"
 	"haberdash/apps/users/service/signin"
 	"haberdash/apps/users/service/store"
 	"haberdash/internal/commitlog"
 	"haberdash/internal/sidecar"
 )
 
-// encryptionSecret is the name of the secret that encrypts the signing keys, and that mailed tokens are derived from.
+// encryptionSecret is the name of the secret that encrypts the signing keys, and that mailed tokens and refresh tokens
+// are derived from.
 const encryptionSecret = "KEY_ENCRYPTION_KEY"
 
 // maxWaiting bounds the requests that wait for a slot to hash a password.
@@ -41,6 +45,7 @@ type Deps struct {
 	Now     func() time.Time
 	NewID   func() string // unguessable, of the form of NewID
 	Hashing argon2id.Params
+	Factors secondfactor.Config
 }
 
 // NewID returns a new id: 26 lower-case letters and digits with 130 random bits.
@@ -54,6 +59,7 @@ type Service struct {
 	directory      *directory.Directory
 	mailboxes      *mailbox.Mailboxes
 	signIn         *signin.Service
+	factors        *factors.Service
 	registration   *registration.Service
 	profile        *profile.Service
 	administration *administration.Service
@@ -73,6 +79,14 @@ func New(ctx context.Context, d Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	successors, err := signing.NewSuccessors(secret)
+	if err != nil {
+		return nil, err
+	}
+	vault, err := factor.NewVault(secret)
+	if err != nil {
+		return nil, err
+	}
 	// Half of the processors leave the other half to requests that hash no password.
 	hash, err := hasher.New(d.Hashing, max(1, runtime.GOMAXPROCS(0)/2), maxWaiting)
 	if err != nil {
@@ -82,10 +96,17 @@ func New(ctx context.Context, d Deps) (*Service, error) {
 	dir := directory.New(d.State, documents)
 	mailboxes := &mailbox.Mailboxes{Store: documents, Directory: dir, Trail: records, Tokens: tokens, Tasks: tasks,
 		Now: d.Now, NewID: d.NewID}
+	verifier, err := secondfactor.New(secondfactor.Verifier{Config: d.Factors, Store: documents, Trail: records,
+		Vault: vault, Now: d.Now, NewID: d.NewID})
+	if err != nil {
+		return nil, err
+	}
 	signIn := &signin.Service{Store: documents, Trail: records, Keys: keys, Hasher: hash, Tasks: tasks,
-		Now: d.Now, NewID: d.NewID}
+		Now: d.Now, NewID: d.NewID, Successors: successors, Factors: verifier}
 	return &Service{
 		keys: keys, hasher: hash, tasks: tasks, directory: dir, mailboxes: mailboxes, signIn: signIn,
+		factors: &factors.Service{Store: documents, Mailboxes: mailboxes, Trail: records, SignIn: signIn,
+			Verifier: verifier},
 		registration: &registration.Service{Store: documents, Mailboxes: mailboxes, Trail: records, SignIn: signIn,
 			Hasher: hash, Tasks: tasks},
 		profile: &profile.Service{Store: documents, Mailboxes: mailboxes, Trail: records, SignIn: signIn,
@@ -98,6 +119,7 @@ func New(ctx context.Context, d Deps) (*Service, error) {
 // Mount adds all operations of the service to an API that verifies access tokens with the keys of the service.
 func (s *Service) Mount(api huma.API) {
 	s.signIn.Mount(api)
+	s.factors.Mount(api)
 	s.registration.Mount(api)
 	s.profile.Mount(api)
 	s.administration.Mount(api)

@@ -134,9 +134,13 @@ func (r Run) recognise(args []string) (supervisor.Spec, bool) {
 }
 
 func (r Run) appSpec(a runfile.App) supervisor.Spec {
+	ports := map[string]int{"http": a.Port}
+	if port := a.OperationsPort(); port > 0 {
+		ports["operations"] = port
+	}
 	return supervisor.Spec{
 		Name: a.AppID, Kind: process.KindApp,
-		Ports:   map[string]int{"http": a.Port},
+		Ports:   ports,
 		Healthy: supervisor.HTTPCheck(a.Port, "/readyz"),
 		Command: process.Command{Log: logs.Latest(r.RunDir, a.AppID, "app"), Grace: appGrace},
 	}

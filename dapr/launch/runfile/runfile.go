@@ -48,6 +48,15 @@ type App struct {
 	Rest         map[string]any    `yaml:",inline"`
 }
 
+// operationsVariable is the environment variable with the port for operators of a public app.
+const operationsVariable = "OPERATIONS_PORT"
+
+// OperationsPort is the port for operators of a public app, 0 of another.
+func (a App) OperationsPort() int {
+	port, _ := strconv.Atoi(a.Env[operationsVariable])
+	return port
+}
+
 // Source is the run file of a checkout.
 func Source(root string) string { return filepath.Join(root, "dapr", "apps.yaml") }
 
@@ -118,7 +127,11 @@ func (f File) Render(o config.Options) File {
 		for _, p := range []*int{&a.Port, &a.HTTPPort, &a.GRPCPort, &a.InternalPort, &a.MetricsPort} {
 			*p = portIn(o, *p)
 		}
+		operations := a.OperationsPort()
 		a.Env = overridden(o, a.Env)
+		if operations > 0 {
+			a.Env[operationsVariable] = strconv.Itoa(portIn(o, operations))
+		}
 		maps.Copy(a.Env, o.Env)
 		out.Apps = append(out.Apps, a)
 	}
@@ -185,6 +198,9 @@ func (f File) Ports(o config.Options) []ports.Used {
 	}
 	for _, a := range f.Apps {
 		add(a.Port, a.AppID)
+		if port := a.OperationsPort(); port > 0 {
+			add(port, a.AppID+"'s metrics")
+		}
 		add(a.HTTPPort, a.AppID+"'s sidecar, HTTP")
 		add(a.GRPCPort, a.AppID+"'s sidecar, gRPC")
 		add(a.InternalPort, a.AppID+"'s sidecar, internal")

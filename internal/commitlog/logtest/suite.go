@@ -24,6 +24,7 @@ func Test(t *testing.T, open func(t *testing.T) sidecar.State) {
 		"commands that wait at the same time share a commit":                      s.testGroupCommit,
 		"history is read backwards in pages":                                      s.testHistory,
 		"preloaded aggregates are never older than the log":                       s.testPreload,
+		"a process that is behind reads what another has acknowledged":            s.testReadsAtTheEnd,
 		"events are published in order, and after a restart from the cursor":      s.testPublish,
 		"published events are numbered without a gap":                             s.testPositions,
 		"the feed returns every event by its position, also of another process":   s.testFeed,

@@ -22,12 +22,12 @@ func (p *Projection) Open(ctx context.Context) error {
 	if err != nil || commit > 0 {
 		return err
 	}
-	_, commit, err = p.source(refold.Limits{}).Rebuild(ctx, refold.KeepNewer)
-	if err != nil || commit == 0 {
+	rebuilt, err := p.source(refold.Limits{}).Rebuild(ctx, refold.KeepNewer)
+	if err != nil || rebuilt.N == 0 {
 		return err
 	}
 	// If this replaces the higher cursor of another replica, commits are applied again, which changes nothing.
-	return p.storeCursor(ctx, commit)
+	return p.storeCursor(ctx, rebuilt.N)
 }
 
 // Rebuild makes all documents of the projection from the log again and replaces those in the store. No process may run
@@ -36,11 +36,11 @@ func (p *Projection) Rebuild(ctx context.Context) error {
 	if err := p.log.Store().Delete(ctx, layout.CursorKey(p.log.Name(), p.follower()), ""); err != nil {
 		return fmt.Errorf("rebuild projection %s: %w", p.name, err)
 	}
-	_, commit, err := p.source(refold.Limits{}).Rebuild(ctx, refold.Overwrite)
+	rebuilt, err := p.source(refold.Limits{}).Rebuild(ctx, refold.Overwrite)
 	if err != nil {
 		return fmt.Errorf("rebuild projection %s: %w", p.name, err)
 	}
-	return p.storeCursor(ctx, commit)
+	return p.storeCursor(ctx, rebuilt.N)
 }
 
 func (p *Projection) storeCursor(ctx context.Context, commit uint64) error {

@@ -70,8 +70,8 @@ func Mount(api huma.API, app string, c Consumer) {
 	op := func(id, method, path, summary string, errors ...int) huma.Operation {
 		return huma.Operation{
 			OperationID: id, Method: method, Path: "/api/v1/dead-letters/{app}" + path, Summary: summary,
-			Tags: []string{"Operations"}, Security: httpx.Bearer, Errors: append([]int{403}, errors...),
-			Middlewares: huma.Middlewares{httpx.Only(identity.Admin)},
+			Tags: []string{"Operations"}, Errors: append([]int{403}, errors...),
+			Security: httpx.BearerOf(identity.Admin),
 		}
 	}
 	h := handlers{app, c}

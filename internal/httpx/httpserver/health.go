@@ -3,6 +3,7 @@ package httpserver
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"time"
 )
@@ -24,23 +25,45 @@ func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
 // readyTimeout limits all checks of /readyz together.
 const readyTimeout = 2 * time.Second
 
-// Ready adds a check to /readyz under a name that appears in the response. Call Ready before Run.
+// Warning is the error of a check of /readyz that appears in the response, although the service is ready.
+type Warning string
+
+// Error implements error.
+func (w Warning) Error() string { return string(w) }
+
+// Ready adds a check to /readyz under a name that appears in the response. The service is not ready while a check
+// fails, unless its error is a Warning. Call Ready before Run.
 func (s *Server) Ready(name string, check func(context.Context) error) { s.ready[name] = check }
 
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
+	status, checks := s.check(r)
+	writeStatus(w, status, map[string]any{"status": http.StatusText(status), "checks": checks})
+}
+
+// readyzWithoutChecks is readyz for strangers, who need not know the parts of the service.
+func (s *Server) readyzWithoutChecks(w http.ResponseWriter, r *http.Request) {
+	status, _ := s.check(r)
+	writeStatus(w, status, map[string]any{"status": http.StatusText(status)})
+}
+
+// check returns the status of /readyz and the results of all checks.
+func (s *Server) check(r *http.Request) (status int, checks map[string]string) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 	defer cancel()
-	status, checks := http.StatusOK, map[string]string{}
+	status, checks = http.StatusOK, map[string]string{}
 	if s.draining.Load() {
 		status, checks["shutdown"] = http.StatusServiceUnavailable, "draining"
 	}
 	for name, check := range s.ready {
 		checks[name] = "ok"
 		if err := check(ctx); err != nil {
-			status, checks[name] = http.StatusServiceUnavailable, err.Error()
+			checks[name] = err.Error()
+			if warning := Warning(""); !errors.As(err, &warning) {
+				status = http.StatusServiceUnavailable
+			}
 		}
 	}
-	writeStatus(w, status, map[string]any{"status": http.StatusText(status), "checks": checks})
+	return status, checks
 }
 
 func writeStatus(w http.ResponseWriter, status int, v any) {

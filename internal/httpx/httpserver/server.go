@@ -1,5 +1,8 @@
 // Package httpserver runs the HTTP server of a service: its operational routes (/healthz, /readyz, /metrics), the
 // middleware of all requests, a limit for idle connections, and a shutdown that lets open requests finish.
+//
+// A public server shows strangers only whether it is healthy and ready. Its metrics and the details of its readiness
+// are at another address, for operators.
 package httpserver
 
 import (
@@ -25,7 +28,9 @@ import (
 type Server struct {
 	Router   chi.Router // for the routes of the service; the operational routes are mounted already
 	options  Options
-	idle     *idleConns // nil: no limit
+	guarded  atomic.Pointer[http.Handler] // the routes behind the middleware of Guard
+	routes   http.Handler                 // the routes without it
+	idle     *idleConns                   // nil: no limit
 	ready    map[string]func(context.Context) error
 	alive    []func() error
 	draining atomic.Bool
@@ -35,6 +40,12 @@ type Server struct {
 type Options struct {
 	// Address is the host:port to listen on.
 	Address string
+	// Public says that strangers may send requests. Their traces are linked instead of continued, and no answer waits
+	// for the rest of a body (see closeUnread).
+	Public bool
+	// Operations is the host:port for operators of a public server: /metrics, and /readyz with the results of all
+	// checks. None if it is empty. A server that is not public serves them at Address.
+	Operations string
 	// AppToken is the token that the sidecar sends with every request (Dapr's app API token). The server refuses
 	// requests without it, except those for operational routes. If it is empty, the server accepts all requests.
 	AppToken string
@@ -63,14 +74,54 @@ func New(o Options) *Server {
 	if o.MaxIdleConns > 0 {
 		s.idle = newIdleConns(o.MaxIdleConns)
 	}
-	s.Router.Use(s.closeConnections, httpx.Trace(o.Log), observe(o.Registry), httpx.Recover,
-		requireAppToken(o.AppToken))
+	trace, ready := httpx.Trace, s.readyz
+	if o.Public {
+		trace, ready = httpx.LinkTrace, s.readyzWithoutChecks
+	}
+	s.Router.Use(s.closeConnections, trace(o.Log), observe(o.Registry))
+	if o.Public {
+		s.Router.Use(closeUnread)
+	}
+	s.Router.Use(httpx.Recover, requireAppToken(o.AppToken), s.guard)
 	s.Router.NotFound(httpx.NotFound)
 	s.Router.MethodNotAllowed(httpx.MethodNotAllowed)
 	s.Router.Get("/healthz", s.healthz)
-	s.Router.Get("/readyz", s.readyz)
-	s.Router.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{}))
+	s.Router.Get("/readyz", ready)
+	if !o.Public {
+		s.Router.Method(http.MethodGet, "/metrics", s.metrics())
+	}
 	return s
+}
+
+func (s *Server) metrics() http.Handler {
+	return promhttp.HandlerFor(s.options.Registry, promhttp.HandlerOpts{})
+}
+
+// Guard adds middleware before all routes, the operational ones and unknown addresses included. Call Guard once, before
+// Run.
+func (s *Server) Guard(middleware ...func(http.Handler) http.Handler) {
+	guarded := chi.Chain(middleware...).Handler(s.routes)
+	s.guarded.Store(&guarded)
+}
+
+// guard passes requests to the middleware of Guard. chi wants to know its middleware before the first route, and the
+// service that calls Guard is created later.
+func (s *Server) guard(routes http.Handler) http.Handler {
+	s.routes = routes
+	s.guarded.Store(&routes)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*s.guarded.Load()).ServeHTTP(w, r) })
+}
+
+// OperationsHandler returns the handler of Options.Operations.
+func (s *Server) OperationsHandler() http.Handler {
+	r := chi.NewRouter()
+	r.Use(httpx.Recover)
+	r.NotFound(httpx.NotFound)
+	r.MethodNotAllowed(httpx.MethodNotAllowed)
+	r.Get("/healthz", s.healthz)
+	r.Get("/readyz", s.readyz)
+	r.Method(http.MethodGet, "/metrics", s.metrics())
+	return r
 }
 
 // Run listens on the address of the options and serves until ctx ends and the server has shut down. It returns an error
@@ -80,6 +131,20 @@ func (s *Server) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", s.options.Address, err)
 	}
+	if s.options.Operations == "" {
+		return s.Serve(ctx, listener)
+	}
+	operations, err := net.Listen("tcp", s.options.Operations)
+	if err != nil {
+		return errors.Join(fmt.Errorf("listen on %s: %w", s.options.Operations, err), listener.Close())
+	}
+	operator := &http.Server{
+		Handler: s.OperationsHandler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+		WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
+		BaseContext: func(net.Listener) context.Context { return s.options.Log.WithContext(context.Background()) },
+	}
+	go func() { _ = operator.Serve(operations) }() // until Close
+	defer func() { _ = operator.Close() }()        // last, so that operators see the server shut down
 	return s.Serve(ctx, listener)
 }
 
@@ -90,6 +155,8 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		// There is no ReadTimeout, because it would end streams and imports. The gateway limits the time of bodies.
 		WriteTimeout: s.options.WriteTimeout, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
 		BaseContext: func(net.Listener) context.Context { return s.options.Log.WithContext(context.Background()) },
+		// The library would answer OPTIONS * itself, without the middleware.
+		DisableGeneralOptionsHandler: true,
 	}
 	if s.idle != nil {
 		server.ConnState, server.ConnContext = s.idle.connState, s.idle.connContext

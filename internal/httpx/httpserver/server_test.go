@@ -101,6 +101,15 @@ func TestReadyzNamesTheFailedChecks(t *testing.T) {
 	require.JSONEq(t, `{"status":"Service Unavailable","checks":{"state":"ok","broker":"down"}}`, w.Body.String())
 }
 
+func TestAWarningDoesNotMakeAServiceUnready(t *testing.T) {
+	t.Parallel()
+	s := newServer(httpserver.Options{})
+	s.Ready("documents", func(context.Context) error { return fmt.Errorf("log: %w", httpserver.Warning("one set aside")) })
+	w := get(s.Router, "/readyz")
+	require.Equal(t, http.StatusOK, w.Code)
+	require.JSONEq(t, `{"status":"OK","checks":{"documents":"log: one set aside"}}`, w.Body.String())
+}
+
 func TestRunEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())

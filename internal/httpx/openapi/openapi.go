@@ -81,7 +81,7 @@ func addKeyword(s *huma.Schema, keyword string, value any) {
 func errorsOf(op *huma.Operation) []int {
 	list := []int{400, 401, 414, 422, 429, 431, 500, 503}
 	if op.RequestBody != nil {
-		list = append(list, 413, 415)
+		list = append(list, 408, 413, 415)
 	}
 	for _, p := range op.Parameters {
 		switch {

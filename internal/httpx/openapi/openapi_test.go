@@ -44,7 +44,7 @@ func TestEveryResponseIsDescribed(t *testing.T) {
 
 	put := doc.Paths["/things/{id}"].Put
 	require.Equal(t, []string{
-		"200", "400", "401", "404", "409", "412", "413", "414", "415", "422", "428", "429", "431", "500", "503",
+		"200", "400", "401", "404", "408", "409", "412", "413", "414", "415", "422", "428", "429", "431", "500", "503",
 	}, slices.Sorted(maps.Keys(put.Responses)))
 	require.Equal(t, "#/components/responses/Conflict", put.Responses["409"].Ref)
 	require.Contains(t, doc.Components.Responses["Unauthorized"].Headers, "WWW-Authenticate")

@@ -25,6 +25,7 @@ var descriptions = map[int]string{
 	402: "The payment was declined; code says why",
 	403: "The caller has no right to do this",
 	404: "The resource does not exist, or the caller may not see it",
+	408: "The body arrives too slowly",
 	409: "The request is impossible in the present state; the type says why",
 	412: "The resource has changed since the ETag in If-Match was read",
 	413: "The body is too large",

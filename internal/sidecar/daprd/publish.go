@@ -14,19 +14,33 @@ import (
 
 var _ sidecar.Publisher = (*Client)(nil)
 
-// maxMessages is how many messages one call publishes. With events of a few KB, it is far below the broker's limit.
-const maxMessages = 100
+// maxMessages and maxBytes limit the messages of one call in number and size; a message that is larger is published
+// alone. A sidecar accepts 4 MB, and a broker as little as 1 MB.
+const (
+	maxMessages = 100
+	maxBytes    = 512 << 10
+)
 
 // Publish implements sidecar.Publisher with Dapr's bulk publishing.
 func (c *Client) Publish(ctx context.Context, topic string, messages []sidecar.Message) error {
 	for len(messages) > 0 {
-		n := min(len(messages), maxMessages)
+		n := batchSize(messages)
 		if err := c.publishBatch(ctx, topic, messages[:n]); err != nil {
 			return fmt.Errorf("publish %d messages to %s: %w", n, topic, err)
 		}
 		messages = messages[n:]
 	}
 	return nil
+}
+
+// batchSize returns how many of the messages, at least one, belong to the next call.
+func batchSize(messages []sidecar.Message) (n int) {
+	for size := 0; n < len(messages) && n < maxMessages; n++ {
+		if size += len(messages[n].Data); n > 0 && size > maxBytes {
+			break
+		}
+	}
+	return n
 }
 
 func (c *Client) publishBatch(ctx context.Context, topic string, messages []sidecar.Message) error {

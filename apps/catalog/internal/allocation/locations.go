@@ -53,7 +53,17 @@ func (s *Locations) Levels(ctx context.Context, sku string) (levels []LocationLe
 	return levels, known, nil
 }
 
-// Available reads how many of each SKU can be sold, from all locations together.
+// CatchUp returns when this process has everything that any process had committed before the call.
+func (s *Locations) CatchUp(ctx context.Context) error {
+	for _, l := range s.ledgers {
+		if err := l.CatchUp(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Available reads how many of each SKU can be sold, from all locations together: see Ledger.Available.
 func (s *Locations) Available(ctx context.Context, skus []string) (map[string]int64, error) {
 	var total map[string]int64
 	for _, l := range s.ledgers {

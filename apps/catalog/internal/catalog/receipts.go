@@ -29,7 +29,7 @@ func openReceipts(tx *transaction, id string, delta map[string]int64) {
 
 // Receipts lists the open receipts, sorted by id.
 func (c *Catalog) Receipts(ctx context.Context) ([]product.Receipt, error) {
-	s, _, err := c.log.Get(ctx, product.ReceiptsID)
+	s, _, err := c.log.Recent(ctx, product.ReceiptsID)
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ func (l *Ledger) Commit(ctx context.Context, order string) (stock.Hold, error) {
 // Release frees the stock that an order still holds. The release of an order that holds nothing yet is recorded too, so
 // that a late reservation of it is not made (rule 4).
 func (l *Ledger) Release(ctx context.Context, order string) (stock.Hold, error) {
-	before, _, err := l.log.Get(ctx, stock.HoldID(order))
+	before, _, err := l.log.Recent(ctx, stock.HoldID(order))
 	if err != nil {
 		return stock.Hold{}, err
 	}

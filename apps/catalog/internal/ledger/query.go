@@ -9,19 +9,20 @@ import (
 	"haberdash/internal/commitlog"
 )
 
-// Level reads the level of a SKU; known is false for a SKU without events.
+// Level reads the level of a SKU at the end of the log; known is false for a SKU without events.
 func (l *Ledger) Level(ctx context.Context, sku string) (level stock.Level, known bool, err error) {
 	s, seq, err := l.log.Get(ctx, stock.SKUID(sku))
 	return s.Level, seq > 0, err
 }
 
-// Available reads how many of each SKU can be sold: 0 of a SKU without events.
+// Available reads how many of each SKU can be sold: 0 of a SKU without events. The answer may be a second old. Reserve
+// decides at the end of the log.
 func (l *Ledger) Available(ctx context.Context, skus []string) (map[string]int64, error) {
 	ids := make([]string, len(skus))
 	for i, sku := range skus {
 		ids[i] = stock.SKUID(sku)
 	}
-	states, err := l.log.GetMany(ctx, ids)
+	states, err := l.log.RecentMany(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -31,6 +32,9 @@ func (l *Ledger) Available(ctx context.Context, skus []string) (map[string]int64
 	}
 	return available, nil
 }
+
+// CatchUp returns when this process has everything that any process had committed before the call.
+func (l *Ledger) CatchUp(ctx context.Context) error { return l.log.CatchUp(ctx) }
 
 // Hold reads the hold of an order as it is at the end of the log; found is false if there is none.
 func (l *Ledger) Hold(ctx context.Context, order string) (hold stock.Hold, found bool, err error) {

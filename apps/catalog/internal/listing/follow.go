@@ -10,7 +10,8 @@ import (
 	"haberdash/internal/contract"
 )
 
-// Listing is an Index of the catalogue's log. What another process commits is in it within a second.
+// Listing is an Index of the catalogue's log. What another process commits is in it within a second, and after CatchUp
+// at once.
 type Listing struct {
 	*Index
 	log *commitlog.Partition[product.State]
@@ -49,13 +50,11 @@ func Follow(
 	return x, nil
 }
 
-// CatchUp waits until the index has everything that any process has committed before the call.
-func (x *Listing) CatchUp(ctx context.Context) error {
-	_, err := x.log.Do(ctx, nil, func(*commitlog.Tx[product.State]) error { return nil }) // is decided at the log's end
-	return err
-}
+// CatchUp waits until the index has everything that any process had committed before the call.
+func (x *Listing) CatchUp(ctx context.Context) error { return x.log.CatchUp(ctx) }
 
-// HasSKU tells whether a product of any status has the SKU.
+// HasSKU tells whether a product of any status has the SKU. It looks at the end of the log before it reports that none
+// has.
 func (x *Listing) HasSKU(ctx context.Context, sku string) (bool, error) {
 	if _, _, ok := x.Variant(sku); ok {
 		return true, nil

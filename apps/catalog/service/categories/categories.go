@@ -55,8 +55,14 @@ type treeOutput struct {
 	Body         []categoryBranchView
 }
 
-func (s *Service) tree(context.Context, *struct{}) (*treeOutput, error) {
+func (s *Service) tree(ctx context.Context, _ *struct{}) (*treeOutput, error) {
 	shown := branches(s.Listing.Tree())
+	if len(shown) == 0 || identity.Of(ctx).Has(identity.Staff) {
+		if err := s.Listing.CatchUp(ctx); err != nil {
+			return nil, err
+		}
+		shown = branches(s.Listing.Tree())
+	}
 	return &treeOutput{ETag: resource.DigestETag(shown), CacheControl: resource.PublicCache, Body: shown}, nil
 }
 
@@ -90,10 +96,15 @@ type categoryInput struct {
 	Handle string `path:"handle" maxLength:"255"`
 }
 
-func (s *Service) get(_ context.Context, in *categoryInput) (*categoryOutput, error) {
+func (s *Service) get(ctx context.Context, in *categoryInput) (*categoryOutput, error) {
 	n, ok := s.Listing.Category(in.Handle)
-	if !ok {
-		return nil, fault.Missing("category")
+	if !ok || identity.Of(ctx).Has(identity.Staff) {
+		if err := s.Listing.CatchUp(ctx); err != nil {
+			return nil, err
+		}
+		if n, ok = s.Listing.Category(in.Handle); !ok {
+			return nil, fault.Missing("category")
+		}
 	}
 	out := show(n.Category, n.Seq)
 	out.CacheControl = resource.PublicCache
@@ -154,6 +165,9 @@ type deleteCategoryInput struct {
 // delete removes a category that nothing uses. Otherwise: category-in-use (409, categories, products).
 func (s *Service) delete(ctx context.Context, in *deleteCategoryInput) (*struct{}, error) {
 	if _, err := identity.Require(ctx, identity.Staff); err != nil {
+		return nil, err
+	}
+	if err := s.Listing.CatchUp(ctx); err != nil {
 		return nil, err
 	}
 	if below, products := s.Listing.Uses(in.Handle); below+products > 0 {

@@ -61,6 +61,10 @@ func (in *adjustInput) Resolve(huma.Context) []error {
 // adjustStock changes a level once per caller and key. A repetition gets the first answer, even if the level has
 // changed since.
 func (s *Service) adjustStock(ctx context.Context, in *adjustInput) (*stockOutput, error) {
+	// Staff may have deleted the product a moment ago, through another replica.
+	if err := s.Catalogue.CatchUp(ctx); err != nil {
+		return nil, err
+	}
 	if err := s.requireKnown(ctx, in.SKU); err != nil {
 		return nil, err
 	}

@@ -132,6 +132,12 @@ func (c *catalogue) fail(err error) {
 	c.err = err
 }
 
+func (c *catalogue) CatchUp(context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
 func (c *catalogue) HasSKU(_ context.Context, sku string) (bool, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -20,6 +20,8 @@ import (
 
 // Catalogue is the port to the catalogue. *listing.Listing implements it.
 type Catalogue interface {
+	// CatchUp waits until the catalogue has everything that any process had committed before the call.
+	CatchUp(ctx context.Context) error
 	// HasSKU tells whether a product of any status has the SKU.
 	HasSKU(ctx context.Context, sku string) (bool, error)
 	// Compare finds the variants that are no longer sold, or not as a buyer was shown them.

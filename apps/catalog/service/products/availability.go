@@ -30,17 +30,23 @@ func NewAvailability(stock *allocation.Locations, list *listing.Listing, now fun
 	return &Availability{stock: stock, listing: list, now: now}
 }
 
-// Of reads how many of each SKU can be sold.
+// Of reads how many of each SKU can be sold: for staff at this moment, for others as of at most a second ago.
 func (a *Availability) Of(ctx context.Context, skus []string) (map[string]int64, error) {
+	if isStaff(ctx) && len(skus) > 0 {
+		if err := a.stock.CatchUp(ctx); err != nil {
+			return nil, err
+		}
+	}
 	return a.stock.Available(ctx, skus)
 }
 
-// Filter returns a filter for products of which something can be sold, as of at most a second ago.
+// Filter returns a filter for products of which something can be sold: see Of.
 func (a *Availability) Filter(ctx context.Context) (func(*listing.Entry) bool, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	revision := a.listing.Revision()
-	if age := a.now().Sub(a.readAt); a.levels == nil || a.revision != revision || age < 0 || age >= maxFilterAge {
+	age := a.now().Sub(a.readAt)
+	if a.levels == nil || a.revision != revision || age < 0 || age >= maxFilterAge || isStaff(ctx) {
 		levels, err := a.Of(ctx, a.listing.SKUs())
 		if err != nil {
 			return nil, err

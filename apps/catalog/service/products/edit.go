@@ -70,6 +70,9 @@ func (s *Service) find(ctx context.Context, idOrHandle string) (product.Product,
 	if _, err := identity.Require(ctx, identity.Staff); err != nil {
 		return product.Product{}, err
 	}
+	if err := s.Listing.CatchUp(ctx); err != nil {
+		return product.Product{}, err
+	}
 	e := s.Listing.Get(idOrHandle)
 	if e == nil {
 		return product.Product{}, fault.Missing("product")

@@ -69,13 +69,13 @@ type productOutput struct {
 // get shows a product. Only staff see one that is not for sale.
 func (s *Service) get(ctx context.Context, in *getInput) (*productOutput, error) {
 	e := s.Listing.Get(in.IDOrHandle)
-	if e == nil { // another replica may have created it a moment ago
+	if isStaff(ctx) || !forSale(e) {
 		if err := s.Listing.CatchUp(ctx); err != nil {
 			return nil, err
 		}
 		e = s.Listing.Get(in.IDOrHandle)
 	}
-	if e == nil || (e.Status != product.Active && !identity.Of(ctx).Has(identity.Staff)) {
+	if e == nil || !forSale(e) && !isStaff(ctx) {
 		return nil, fault.Missing("product")
 	}
 	out, err := s.show(ctx, e.Product, e.Seq)
@@ -84,6 +84,13 @@ func (s *Service) get(ctx context.Context, in *getInput) (*productOutput, error)
 	}
 	return out, err
 }
+
+func forSale(e *listing.Entry) bool { return e != nil && e.Status == product.Active }
+
+// isStaff reports whether the caller is staff. They see the catalogue and the stock as they are at the end of the logs,
+// because they may have changed them a moment ago, through another replica. Others may see what is a second old, but
+// are refused nothing because of it.
+func isStaff(ctx context.Context) bool { return identity.Of(ctx).Has(identity.Staff) }
 
 // show shows a product with its stock.
 func (s *Service) show(ctx context.Context, p product.Product, version uint64) (*productOutput, error) {

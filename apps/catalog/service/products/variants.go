@@ -13,7 +13,7 @@ type variantsOutput struct{ Body contract.VariantsReply }
 
 // variants answers in the order of the request, each SKU once. It leaves out SKUs that are not for sale.
 func (s *Service) variants(ctx context.Context, in *variantsInput) (*variantsOutput, error) {
-	if err := s.catchUpIfUnknown(ctx, in.Body.SKUs); err != nil {
+	if err := s.catchUpIfMissing(ctx, in.Body.SKUs); err != nil {
 		return nil, err
 	}
 	out := &variantsOutput{Body: contract.VariantsReply{Variants: []contract.Variant{}}}
@@ -41,11 +41,11 @@ func (s *Service) variants(ctx context.Context, in *variantsInput) (*variantsOut
 	return out, nil
 }
 
-// catchUpIfUnknown catches up with the log if one of the SKUs is unknown: another replica may have created it a moment
-// ago.
-func (s *Service) catchUpIfUnknown(ctx context.Context, skus []string) error {
+// catchUpIfMissing catches up with the log if one of the SKUs is not for sale: another replica may have created it a
+// moment ago, or put it on sale.
+func (s *Service) catchUpIfMissing(ctx context.Context, skus []string) error {
 	for _, sku := range skus {
-		if _, _, known := s.Listing.Variant(sku); !known {
+		if e, _, known := s.Listing.Variant(sku); !known || !forSale(e) {
 			return s.Listing.CatchUp(ctx)
 		}
 	}

@@ -38,8 +38,7 @@ func Public(id, path, summary string) huma.Operation {
 func Staff(id, method, path, summary string, status int, errors ...int) huma.Operation {
 	return huma.Operation{
 		OperationID: id, Method: method, Path: path, Summary: summary, Tags: []string{"Catalog"}, DefaultStatus: status,
-		Security: httpx.Bearer, Errors: append([]int{http.StatusForbidden}, errors...),
-		Middlewares: huma.Middlewares{httpx.Only(identity.Staff)},
+		Security: httpx.BearerOf(identity.Staff), Errors: append([]int{http.StatusForbidden}, errors...),
 	}
 }
 

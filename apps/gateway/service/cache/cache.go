@@ -26,6 +26,8 @@ type Cache struct {
 	maxBody int // bytes
 	now     func() time.Time
 	metrics metrics
+	// compress returns nil for an answer that is not compressed.
+	compress func(r *http.Request, header http.Header, body []byte) []byte
 
 	// generation counts the purges. An answer is served only in the generation in which its request was sent: an
 	// answer that was read before a write and arrives after it is outdated.
@@ -40,6 +42,9 @@ type Options struct {
 	Bytes   int                   // for all answers together; a single answer may have an eighth of them
 	Now     func() time.Time      // time.Now if nil
 	Metrics prometheus.Registerer // none if nil
+	// Compress compresses an answer with gzip, once when it is stored. It returns nil for an answer that is not to be
+	// compressed. Nothing is compressed if it is nil.
+	Compress func(r *http.Request, header http.Header, body []byte) []byte
 }
 
 // New returns an empty cache.
@@ -48,10 +53,13 @@ func New(o Options) *Cache {
 		o.Now = time.Now
 	}
 	c := &Cache{
-		maxBody: min(o.Bytes/8, 1<<20), now: o.Now, flights: map[string]*flight{},
+		maxBody: min(o.Bytes/8, 1<<20), now: o.Now, compress: o.Compress, flights: map[string]*flight{},
 		entries: otter.Must(&otter.Options[string, *entry]{
 			MaximumWeight: uint64(o.Bytes), Weigher: func(key string, e *entry) uint32 { return e.weight(key) },
 		}),
+	}
+	if c.compress == nil {
+		c.compress = func(*http.Request, http.Header, []byte) []byte { return nil }
 	}
 	c.metrics = newMetrics(o.Metrics, c)
 	return c
@@ -175,10 +183,9 @@ func (c *Cache) serveFetched(w http.ResponseWriter, r *http.Request, next http.H
 	case answer.spilled != nil:
 	case f.failed && old != nil && age < old.lifetime+old.staleIfError:
 		c.serveEntry(w, r, old, age)
+	case f.entry != nil:
+		f.entry.send(w, r, status+"; stored")
 	default:
-		if f.entry != nil {
-			status += "; stored"
-		}
 		copyHeader(w, answer.header, status)
 		w.WriteHeader(answer.status)
 		if r.Method != http.MethodHead {

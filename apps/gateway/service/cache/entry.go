@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/pquerna/cachecontrol/cacheobject"
+
+	"haberdash/apps/gateway/service/protection"
 )
 
 // entry is a stored answer. It is immutable.
@@ -22,6 +24,7 @@ type entry struct {
 
 	header http.Header
 	body   []byte
+	zipped []byte            // the body compressed with gzip; nil if it is not sent compressed
 	vary   map[string]string // the values of the request headers on which the answer depends
 }
 
@@ -67,6 +70,7 @@ func (c *Cache) newEntry(r *http.Request, a *recorder, sent time.Time) *entry {
 	delete(e.header, "Age")
 	delete(e.header, "Cache-Status")
 	e.header["Content-Length"] = []string{strconv.Itoa(len(e.body))}
+	e.zipped = c.compress(r, e.header, e.body)
 	return e
 }
 
@@ -86,7 +90,7 @@ func (e *entry) matches(r *http.Request) bool {
 
 // weight estimates the entry's memory in bytes.
 func (e *entry) weight(key string) uint32 {
-	n := 512 + len(key) + len(e.body)
+	n := 512 + len(key) + len(e.body) + len(e.zipped)
 	for name, values := range e.header {
 		for _, v := range values {
 			n += len(name) + len(v) + 48
@@ -100,10 +104,29 @@ const statusName = "haberdash; " // the name of this cache in Cache-Status, befo
 // write answers a request with the entry.
 func (e *entry) write(w http.ResponseWriter, r *http.Request, age time.Duration, status string) {
 	w.Header()["Age"] = []string{seconds(age)}
+	e.send(w, r, status)
+}
+
+// send answers a request with the entry, which is as new as an answer can be.
+func (e *entry) send(w http.ResponseWriter, r *http.Request, status string) {
+	body := e.body
 	copyHeader(w, e.header, status)
+	if e.zipped != nil && protection.AcceptsGzip(r) {
+		body = e.zipped
+		w.Header()["Content-Encoding"] = []string{"gzip"}
+		w.Header()["Content-Length"] = []string{strconv.Itoa(len(body))}
+		Weaken(w.Header())
+	}
 	w.WriteHeader(http.StatusOK)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(e.body)
+		_, _ = w.Write(body) // an error: the client has left
+	}
+}
+
+// Weaken makes the ETag of an answer weak, because it has been compressed.
+func Weaken(h http.Header) {
+	if tag := h.Get("ETag"); strings.HasPrefix(tag, `"`) {
+		h["Etag"] = []string{"W/" + tag}
 	}
 }
 

@@ -49,10 +49,11 @@ func (d demands) allow(e *entry, age time.Duration) bool {
 func (d demands) freshness() bool { return d.maxAge >= 0 || d.minFresh >= 0 }
 
 // keyOf identifies what a request asks for: the decoded path, and the query with its names in order. A decoded path
-// is unambiguous, because the gateway has refused paths that can be read in two ways.
+// is unambiguous, because the gateway has refused paths that can be read in two ways; but it may have a question mark.
+// No path has the control character that separates it from the query.
 func keyOf(r *http.Request) string {
 	if r.URL.RawQuery == "" {
 		return r.URL.Path
 	}
-	return r.URL.Path + "?" + r.URL.Query().Encode()
+	return r.URL.Path + "\x00" + r.URL.Query().Encode()
 }

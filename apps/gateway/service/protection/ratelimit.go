@@ -14,7 +14,6 @@ import (
 
 	"haberdash/internal/fault"
 	"haberdash/internal/httpx"
-	"haberdash/internal/identity"
 )
 
 // RateLimit names a kind of token bucket. Each caller has one bucket of each kind.
@@ -26,6 +25,7 @@ const (
 	SignIn       RateLimit = "sign-in"
 	CartCreation RateLimit = "cart-creation"
 	Placement    RateLimit = "placement"
+	Probing      RateLimit = "probing" // of /healthz and /readyz: whoever asks for other things must not stop probes
 )
 
 // bucket is the size of a token bucket.
@@ -40,6 +40,7 @@ var buckets = map[RateLimit]bucket{
 	SignIn:       newBucket(SignIn, 1, 60), // each costs an argon2id hash; the users service limits attempts by account
 	CartCreation: newBucket(CartCreation, 5, 100),
 	Placement:    newBucket(Placement, 2, 60),
+	Probing:      newBucket(Probing, 20, 100),
 }
 
 func newBucket(name RateLimit, perSecond, burst int) bucket {
@@ -105,12 +106,31 @@ func (l *RateLimits) Creations(name RateLimit, next http.Handler) http.Handler {
 	})
 }
 
-// callerKey identifies the caller of a request: the user, or else the address. IPv6 addresses count by their /64,
-// because one subscriber has all of it.
+// Preflights applies the limit of browsing to the preflights of browsers, which the middleware of CORS answers. The
+// others are counted when their caller is known.
+func (l *RateLimits) Preflights(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
+			if err := l.Take(w, r, Browsing); err != nil {
+				httpx.WriteProblem(w, err)
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// callerKey identifies the caller of a request: the user, or else the address.
 func callerKey(r *http.Request) string {
-	if caller := identity.Of(r.Context()); caller.Known() {
-		return "user " + caller.UserID
+	if user := userKey(r); user != "" {
+		return user
 	}
+	return addressKey(r)
+}
+
+// addressKey identifies the address that a request comes from. IPv6 addresses count by their /64, because one
+// subscriber has all of it.
+func addressKey(r *http.Request) string {
 	addr := middleware.GetClientIPAddr(r.Context()).Unmap()
 	if addr.Is6() {
 		return "net " + netip.PrefixFrom(addr.WithZone(""), 64).Masked().String()

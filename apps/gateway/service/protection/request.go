@@ -17,10 +17,10 @@ import (
 //   - queries that cannot be parsed;
 //   - addresses and headers that are larger than any client of the API needs;
 //   - headers that a sidecar cannot carry;
-//   - bodies with a content coding, such as gzip.
+//   - bodies with a content coding, such as gzip, and an Accept-Encoding that refuses every coding that there is.
 //
 // Problems: malformed-request (400), invalid-request (422), uri-too-long (414), header-too-large (431), not-found
-// (404), unsupported-media-type (415).
+// (404), not-acceptable (406), unsupported-media-type (415).
 func RejectMalformed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if len(r.RequestURI) > maxURI {
@@ -34,6 +34,10 @@ func RejectMalformed(next http.Handler) http.Handler {
 		if name := headerNotUTF8(r.Header); name != "" {
 			httpx.WriteProblem(w, fault.New(fault.Malformed, "malformed-request",
 				"The request's header is not well-formed.").WithField("header."+name, "is not UTF-8"))
+			return
+		}
+		if acceptsNothing(r) {
+			writeNotAcceptable(w)
 			return
 		}
 		if hasContentCoding(r) {

@@ -3,54 +3,46 @@ package protection
 import (
 	"context"
 	"errors"
+	"net/http"
 	"time"
 
-	"github.com/failsafe-go/failsafe-go/bulkhead"
 	"github.com/rs/zerolog"
 
 	"haberdash/internal/fault"
 	"haberdash/internal/sidecar"
 )
 
-// Upstream protects the gateway and one app from each other: two bulkheads bound the requests and the event streams
-// that are in progress, and a circuit breaker stops requests to an app that does not answer. An Upstream is safe for
-// concurrent use.
+// Upstream protects the gateway and one app from each other: places bound the requests that are in progress, and a
+// circuit breaker stops requests to an app that does not answer. An Upstream is safe for concurrent use.
 type Upstream struct {
-	app               string
-	invoker           sidecar.Invoker
-	requests, streams bulkhead.Bulkhead[any]
-	breaker           *breaker
+	app     string
+	invoker sidecar.Invoker
+	places  map[Kind]*places
+	breaker *breaker
 }
 
-// maxConcurrent bounds the requests to one app that are in progress, and the event streams apart from them. Requests
-// wait in the gateway's memory while an app is slow.
-const maxConcurrent = 1000
-
-var errFull = errors.New("too many requests in progress")
-
-// NewUpstream returns the protection of one app, which invoker calls.
-func NewUpstream(app string, invoker sidecar.Invoker, log zerolog.Logger) *Upstream {
-	return &Upstream{
-		app: app, invoker: invoker,
-		requests: bulkhead.New[any](maxConcurrent), streams: bulkhead.New[any](maxConcurrent),
+// NewUpstream returns the protection of one app, which invoker calls. One caller may have callerShare percent of the
+// places of each kind, and all of them if it is 0. Safe requests are repeated: see repeater.
+func NewUpstream(app string, invoker sidecar.Invoker, callerShare int, log zerolog.Logger) *Upstream {
+	u := &Upstream{
+		app: app, invoker: newRepeater(invoker), places: map[Kind]*places{},
 		breaker: newBreaker(log.With().Str("upstream", app).Logger()),
 	}
+	for kind, n := range maxPlaces {
+		u.places[kind] = newPlaces(n, callerShare)
+	}
+	return u
 }
 
-// Acquire takes a slot for a request, or for an event stream, without waiting. The caller must call release when the
-// request has ended. Problem: unavailable (503), if all slots are taken.
-//
-// It uses the bulkhead by hand, because an execution of the library does not release its slot when a handler panics,
-// as the proxy does when a client leaves in the middle of an answer.
-func (u *Upstream) Acquire(stream bool) (release func(), err error) {
-	slots := u.requests
-	if stream {
-		slots = u.streams
+// Acquire takes a place for a request without waiting. The caller must call release when the request has ended.
+// Problems: too-many-requests (429), if the caller of the request has their share of the places; unavailable (503), if
+// all places are taken.
+func (u *Upstream) Acquire(r *http.Request, kind Kind) (release func(), err error) {
+	release, err = u.places[kind].acquire(r)
+	if errors.Is(err, errFull) {
+		return nil, Unavailable(u.app, time.Second, err)
 	}
-	if !slots.TryAcquirePermit() {
-		return nil, Unavailable(u.app, time.Second, errFull)
-	}
-	return slots.ReleasePermit, nil
+	return release, err
 }
 
 // Invoke calls the app through the circuit breaker. An app that answers is healthy, whatever the answer is. A failure

@@ -6,19 +6,39 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"sync/atomic"
 	"time"
 
+	"haberdash/apps/gateway/service/protection"
 	"haberdash/internal/fault"
+	"haberdash/internal/httpx"
 	"haberdash/internal/httpx/httpserver"
 )
 
-// A paced body must begin within paceGrace and then arrive at minPace.
-const (
-	paceGrace = 5 * time.Second
-	minPace   = 4 << 10 // bytes a second
+// pace is how fast a body must arrive at least.
+type pace struct {
+	grace     time.Duration // until the body begins
+	perSecond int64         // bytes from then on, on average
+	pause     time.Duration // the longest pause; what arrived early does not permit a longer one
+}
+
+// The pace of requests, and of imports, which a client may generate while it sends them.
+var (
+	ordinaryPace = pace{grace: 5 * time.Second, perSecond: 4 << 10, pause: 30 * time.Second}
+	importPace   = pace{grace: 10 * time.Second, perSecond: 1 << 10, pause: 30 * time.Second}
 )
+
+// due returns when the next piece of a body must have arrived.
+func (p pace) due(began time.Time, received int64) time.Time {
+	due := began.Add(p.grace + time.Duration(received)*time.Second/time.Duration(p.perSecond))
+	latest := time.Now().Add(p.pause)
+	if latest.Before(due) {
+		return latest
+	}
+	return due
+}
 
 // headSize is how much of a body, in bytes, the gateway reads before it calls the app. A client that sends a few
 // lines of JSON slowly therefore uses none of the app's slots.
@@ -33,7 +53,7 @@ type body struct {
 	max      int64 // bytes
 	began    time.Time
 	deadline time.Time // zero: none
-	paced    bool
+	pace     pace
 	n        int64    // bytes received
 	nesting  *nesting // nil: the body is not JSON
 	head     bytes.Buffer
@@ -41,17 +61,20 @@ type body struct {
 	err      atomic.Pointer[error]
 }
 
-// newBody bounds the body of a request. Routes with a larger maximum than DefaultMaxBody are for imports, which a
-// client may generate while it sends them: their bodies are neither paced nor read in advance.
-func newBody(w http.ResponseWriter, r *http.Request, maxBytes int64, deadline time.Time) *body {
+// newBody bounds the body of a request. It reads the head of a body in advance, but not of an import, whose client may
+// wait until the app has received the first rows.
+func newBody(w http.ResponseWriter, r *http.Request, t Target, deadline time.Time) *body {
 	b := &body{
-		ReadCloser: http.MaxBytesReader(w, r.Body, maxBytes), ctx: r.Context(), client: http.NewResponseController(w),
-		max: maxBytes, began: time.Now(), deadline: deadline, paced: maxBytes == DefaultMaxBody,
+		ReadCloser: http.MaxBytesReader(w, r.Body, t.MaxBody), ctx: r.Context(), client: http.NewResponseController(w),
+		max: t.MaxBody, began: time.Now(), deadline: deadline, pace: ordinaryPace,
+	}
+	if t.Kind == protection.Import {
+		b.pace = importPace
 	}
 	if media := r.Header.Get("Content-Type"); media == "" || strings.Contains(strings.ToLower(media), "json") {
 		b.nesting = &nesting{}
 	}
-	if b.paced && r.ContentLength != 0 {
+	if t.Kind != protection.Import && r.ContentLength != 0 {
 		_, err := io.CopyN(&b.head, readerFunc(b.receive), headSize)
 		b.complete = err == io.EOF
 	}
@@ -79,8 +102,7 @@ func (b *body) receive(p []byte) (int, error) {
 	if err := b.err.Load(); err != nil {
 		return 0, *err
 	}
-	due := b.began.Add(paceGrace + time.Duration(b.n)*time.Second/minPace)
-	if b.paced && (b.deadline.IsZero() || due.Before(b.deadline)) {
+	if due := b.pace.due(b.began, b.n); b.deadline.IsZero() || due.Before(b.deadline) {
 		_ = b.client.SetReadDeadline(due) // an error: the writer has no deadlines, as in tests
 	}
 	received := httpserver.AwaitBody(b.ctx)
@@ -90,7 +112,7 @@ func (b *body) receive(p []byte) (int, error) {
 	if err == nil && b.nesting != nil && !b.nesting.scan(p[:n]) {
 		err = errTooDeep
 	}
-	if err == io.EOF && b.paced {
+	if err == io.EOF {
 		// When the shorter deadline passed, the server would conclude that the client has left.
 		_ = b.client.SetReadDeadline(b.deadline)
 	}
@@ -110,8 +132,8 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 // failed reports whether the body could not be read.
 func (b *body) failed() bool { return b.err.Load() != nil }
 
-// problem returns the problem of a body that could not be read, nil of another: body-too-large (413),
-// malformed-request (400).
+// problem returns the problem of a body that could not be read, nil of another: body-too-large (413), request-timeout
+// (408), malformed-request (400).
 func (b *body) problem() error {
 	p := b.err.Load()
 	if p == nil {
@@ -125,8 +147,19 @@ func (b *body) problem() error {
 		return fault.New(fault.Malformed, "malformed-request", "The body is nested too deeply.").
 			WithField("body", "is nested too deeply").With("maxDepth", maxNesting)
 	}
+	if errors.Is(*p, os.ErrDeadlineExceeded) {
+		return tooSlow(*p)
+	}
 	return fault.New(fault.Malformed, "malformed-request", "The body could not be read.").
-		WithField("body", "ended early or too slowly").Because(*p)
+		WithField("body", "ended early").Because(*p)
+}
+
+// tooSlow is the problem of a body that arrives too slowly (RFC 9110, section 15.5.9).
+func tooSlow(cause error) error {
+	p := httpx.NewProblem(fault.New(fault.Malformed, "request-timeout", "The body arrives too slowly.").
+		WithField("body", "arrives too slowly").Because(cause))
+	p.Status, p.Title = http.StatusRequestTimeout, http.StatusText(http.StatusRequestTimeout)
+	return p
 }
 
 func bodyTooLarge(maxBytes int64) error {

@@ -30,7 +30,7 @@ type Target struct {
 	Upstream *protection.Upstream // of App
 	MaxBody  int64                // in bytes; DefaultMaxBody if zero
 	Timeout  time.Duration        // of the whole exchange, but not of a stream; DefaultTimeout if zero
-	Stream   bool                 // the answers are server-sent events and do not end
+	Kind     protection.Kind      // the answers to a Stream are server-sent events and do not end
 }
 
 // The bounds of requests whose route sets no others.
@@ -45,7 +45,8 @@ const writeTimeout = 30 * time.Second
 // New returns a handler that forwards requests to a target. The standard library's proxy does what RFC 9110 (section
 // 7.6) asks of one: it removes hop-by-hop headers, streams in both directions and flushes event streams.
 //
-// Problems: body-too-large (413), malformed-request (400), unavailable (503), and those of the app.
+// Problems: body-too-large (413), request-timeout (408), malformed-request (400), too-many-requests (429), unavailable
+// (503), and those of the app.
 func New(t Target) http.Handler {
 	if t.MaxBody == 0 {
 		t.MaxBody = DefaultMaxBody
@@ -62,7 +63,7 @@ func (t Target) forward(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	client, ctx, readDeadline := http.NewResponseController(w), r.Context(), time.Time{}
-	if !t.Stream {
+	if t.Kind != protection.Stream {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, t.Timeout)
 		defer cancel()
@@ -71,12 +72,12 @@ func (t Target) forward(w http.ResponseWriter, r *http.Request) {
 	}
 	// The zero time removes the server's own deadline. An error means that the writer has no deadlines, as in tests.
 	_ = client.SetReadDeadline(readDeadline)
-	body := newBody(w, r, t.MaxBody, readDeadline)
+	body := newBody(w, r, t, readDeadline)
 	if err := body.problem(); err != nil {
 		writeError(w, r, err)
 		return
 	}
-	release, err := t.Upstream.Acquire(t.Stream)
+	release, err := t.Upstream.Acquire(r, t.Kind)
 	if err != nil {
 		writeError(w, r, err)
 		return
@@ -122,6 +123,7 @@ func rewrite(p *httputil.ProxyRequest) {
 // writeError answers a request that was not forwarded, or whose answer cannot be used.
 func writeError(w http.ResponseWriter, r *http.Request, err error) {
 	var raw *rawError
+	var problem *httpx.Problem
 	switch {
 	// A body that is too slow ends the context, too.
 	case errors.Is(r.Context().Err(), context.Canceled) && !errors.Is(err, os.ErrDeadlineExceeded):
@@ -130,6 +132,8 @@ func writeError(w http.ResponseWriter, r *http.Request, err error) {
 		telemetry.Log(r.Context()).Warn().Int("status", raw.status).Str("text", raw.text).
 			Msg("an app answered an error that is no problem document")
 		raw.write(w)
+	case errors.As(err, &problem):
+		problem.Write(w)
 	default:
 		if fault.Of(err).Unwrap() != nil {
 			telemetry.Log(r.Context()).Warn().Err(err).Msg("request not forwarded")

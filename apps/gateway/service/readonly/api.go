@@ -31,7 +31,7 @@ func (s *Switch) API() (http.Handler, json.RawMessage, error) {
 	operation := func(id, method, summary string) huma.Operation {
 		return huma.Operation{
 			OperationID: id, Method: method, Path: Path, Summary: summary, Tags: []string{"Operations"},
-			Security: httpx.Bearer, Errors: []int{403}, Middlewares: huma.Middlewares{httpx.Only(identity.Admin)},
+			Security: httpx.BearerOf(identity.Admin), Errors: []int{403},
 		}
 	}
 	httpx.Register(api, operation("get-read-only", http.MethodGet, "Whether the shop is read-only"),

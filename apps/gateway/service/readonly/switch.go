@@ -56,6 +56,7 @@ func New(state sidecar.State, now func() time.Time) *Switch { return &Switch{sta
 // allowed are the addresses whose writes a read-only shop accepts: reading requires a sign-in.
 var allowed = map[string]bool{
 	Path: true, "/api/v1/auth/login": true, "/api/v1/auth/refresh": true, "/api/v1/auth/logout": true,
+	"/api/v1/auth/second-factor": true,
 }
 
 func isWrite(r *http.Request) bool {

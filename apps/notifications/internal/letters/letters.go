@@ -92,6 +92,16 @@ func (w *Writer) EmailChanged(name string) (Letter, error) {
 	return w.letter("changed", "Your e-mail address was changed", map[string]any{"Name": greeting(name)})
 }
 
+// SecondFactorAdded writes the letter after the account has got a second factor.
+func (w *Writer) SecondFactorAdded(name string) (Letter, error) {
+	return w.letter("factor-added", "Your account has a new second factor", map[string]any{"Name": greeting(name)})
+}
+
+// SecondFactorRemoved writes the letter after a second factor was removed from the account.
+func (w *Writer) SecondFactorRemoved(name string) (Letter, error) {
+	return w.letter("factor-removed", "A second factor was removed", map[string]any{"Name": greeting(name)})
+}
+
 // link puts the token into the fragment, which browsers do not send, so that no server logs it.
 func (w *Writer) link(path, token string) string {
 	if token == "" {

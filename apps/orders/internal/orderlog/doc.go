@@ -23,4 +23,5 @@
 //  11. When the authorisation ends before all goods are shipped, the rest of the order ends. If nothing was shipped,
 //     the order is cancelled.
 //  12. One version of a cart becomes one order, unless that order is rejected.
+//  13. The fulfilments, returns and refunds of an order, and their lines, are bounded, so that its document is.
 package orderlog

@@ -19,8 +19,8 @@ type Parcel struct {
 }
 
 // RequestFulfilment assigns lines of the order to a parcel (rule 6). The fulfilment is pending until its share is
-// captured: see RecordShipment and RecordCaptureRefusal. Problems: invalid-transition (409), invalid-quantity (422),
-// unknown-sku (422), idempotency-key-reused (422).
+// captured: see RecordShipment and RecordCaptureRefusal. Problems: invalid-transition (409), too-many-parts (409),
+// invalid-quantity (422), unknown-sku (422), idempotency-key-reused (422).
 func (r *Repository) RequestFulfilment(ctx context.Context, id string, p Parcel) (order.Order, uint64, error) {
 	parts, err := mergeLines(p.Lines)
 	if err != nil {
@@ -32,6 +32,13 @@ func (r *Repository) RequestFulfilment(ctx context.Context, id string, p Parcel)
 		}
 		if !o.AwaitsShipment() {
 			return invalidTransition(o)
+		}
+		before := 0
+		for _, f := range o.Fulfilments {
+			before += len(f.Parts)
+		}
+		if err := checkRoom("fulfilments", len(o.Fulfilments), maxFulfilments, before+len(parts)); err != nil {
+			return err
 		}
 		lines, assigned := o.LinesBySKU(), o.InFulfilments(order.Fulfilment.Live)
 		f := order.Fulfilment{ID: p.ID, Fingerprint: p.Fingerprint, Carrier: p.Carrier, TrackingNumber: p.TrackingNumber,

@@ -12,6 +12,28 @@ import (
 // maxQuantity bounds a line, far from where sums could overflow.
 const maxQuantity = 1_000_000_000
 
+// The parts of an order are bounded, so that its document stays far smaller than sidecar.MaxValue (rule 13). The parts
+// that the payment provider has refused count too.
+const (
+	maxFulfilments = 100
+	maxReturns     = 50
+	maxRefunds     = 50
+	maxPartLines   = 1000 // of all fulfilments together, and of all returns
+)
+
+// checkRoom refuses another part of a kind, with more lines, if the order would have too many: too-many-parts (409).
+func checkRoom(kind string, parts, maxParts, lines int) error {
+	switch {
+	case parts >= maxParts:
+		return fault.New(fault.Conflict, "too-many-parts", "An order has at most %d %s.", maxParts, kind).
+			With("maximum", maxParts)
+	case lines > maxPartLines:
+		return fault.New(fault.Conflict, "too-many-parts", "The %s of an order have at most %d lines together.",
+			kind, maxPartLines).WithField("lines", "too many with those before").With("maximum", maxPartLines)
+	}
+	return nil
+}
+
 // requestedPart is a part that a request asks for, and the first line of the request that has its SKU.
 type requestedPart struct {
 	share.Part

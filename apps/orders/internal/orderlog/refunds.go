@@ -16,11 +16,14 @@ type Refund struct {
 }
 
 // RequestRefund records that money is to be given back (rule 9): see RecordRefund and RecordRefundRefusal. Problems:
-// amount-exceeds-captured (409), idempotency-key-reused (422).
+// amount-exceeds-captured (409), too-many-parts (409), idempotency-key-reused (422).
 func (r *Repository) RequestRefund(ctx context.Context, id string, request Refund) (order.Order, uint64, error) {
 	return r.change(ctx, id, nil, func(tx *transaction, o order.Order) error {
 		if existing, found := o.Refund(request.ID); found {
 			return sameRequest(existing.Fingerprint, request.Fingerprint)
+		}
+		if err := checkRoom("refunds", len(o.Refunds), maxRefunds, 0); err != nil {
+			return err
 		}
 		if request.Amount > o.Refundable() {
 			refundable := o.Money(o.Refundable())

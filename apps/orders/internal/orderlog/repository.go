@@ -60,9 +60,18 @@ func invalidTransition(o order.Order) *fault.Error {
 		With("orderStatus", o.Status)
 }
 
-// Get reads an order. Problem: not-found (404).
+// Get reads an order as it is at the end of the log. Problem: not-found (404).
 func (r *Repository) Get(ctx context.Context, id string) (order.Order, uint64, error) {
-	s, version, err := r.log.Get(ctx, order.AggregateID(id))
+	return existing(r.log.Get(ctx, order.AggregateID(id)))
+}
+
+// Recent reads an order from memory if it is there: another process may have changed it a second ago. It is enough for
+// what never changes, such as who has placed the order. Problem: not-found (404), as of Get.
+func (r *Repository) Recent(ctx context.Context, id string) (order.Order, uint64, error) {
+	return existing(r.log.Recent(ctx, order.AggregateID(id)))
+}
+
+func existing(s order.State, version uint64, err error) (order.Order, uint64, error) {
 	if err == nil && s.Order == nil {
 		err = fault.Missing("order")
 	}
@@ -72,7 +81,7 @@ func (r *Repository) Get(ctx context.Context, id string) (order.Order, uint64, e
 	return *s.Order, version, nil
 }
 
-// GetMany reads orders together. Problem: not-found (404) when one of them does not exist.
+// GetMany reads orders together, as Get does. Problem: not-found (404) when one of them does not exist.
 func (r *Repository) GetMany(ctx context.Context, ids []string) ([]order.Order, error) {
 	aggregates := make([]string, len(ids))
 	for i, id := range ids {
@@ -93,7 +102,7 @@ func (r *Repository) GetMany(ctx context.Context, ids []string) ([]order.Order, 
 	return orders, nil
 }
 
-// Warm returns an order that is in memory, without a call of the store. Another process may have changed it a moment
+// Warm returns an order that is in memory, without a call of the store. Another process may have changed it a second
 // ago.
 func (r *Repository) Warm(id string) (order.Order, uint64, bool) {
 	s, version, warm := r.log.Warm(order.AggregateID(id))

@@ -18,7 +18,7 @@ type Return struct {
 }
 
 // RequestReturn records that lines are to come back (rule 8). Problems: invalid-transition (409) when nothing was
-// shipped, invalid-quantity (422), unknown-sku (422), idempotency-key-reused (422).
+// shipped, too-many-parts (409), invalid-quantity (422), unknown-sku (422), idempotency-key-reused (422).
 func (r *Repository) RequestReturn(ctx context.Context, id string, request Return) (order.Order, uint64, error) {
 	parts, err := mergeLines(request.Lines)
 	if err != nil {
@@ -31,6 +31,13 @@ func (r *Repository) RequestReturn(ctx context.Context, id string, request Retur
 		lines, sent, returned := o.LinesBySKU(), o.InFulfilments(order.Fulfilment.Sent), o.InReturns()
 		if len(sent) == 0 {
 			return invalidTransition(o)
+		}
+		before := 0
+		for _, r := range o.Returns {
+			before += len(r.Parts)
+		}
+		if err := checkRoom("returns", len(o.Returns), maxReturns, before+len(parts)); err != nil {
+			return err
 		}
 		ret := order.Return{ID: request.ID, Fingerprint: request.Fingerprint, SealedReason: request.Reason,
 			Status: order.Requested}

@@ -56,7 +56,7 @@ type Listed struct {
 const maxScanned = 300
 
 // List returns a page of orders, newest first. before is the position that the page before returned, 0 for the first
-// page; a returned position of 0 ends the list. What this process has committed is in the list.
+// page; a returned position of 0 ends the list. What any process had committed before the call is in the list.
 func (r *Orders) List(ctx context.Context, f Filter, before uint64,
 	limit int) (orders []Listed, next uint64, err error) {
 	for scanned := 0; scanned < maxScanned; {
@@ -84,7 +84,8 @@ func (r *Orders) List(ctx context.Context, f Filter, before uint64,
 	return orders, positionAfter(before), nil
 }
 
-// readEntries reads the orders of entries together.
+// readEntries reads the orders of entries together. Memory is recent enough, because Lists.Read has looked at the end
+// of the log.
 func (r *Orders) readEntries(ctx context.Context, entries []projection.ListEntry) ([]Listed, error) {
 	ids := make([]string, len(entries))
 	for i, e := range entries {
@@ -94,7 +95,7 @@ func (r *Orders) readEntries(ctx context.Context, entries []projection.ListEntry
 		}
 		ids[i] = order.AggregateID(entry.Order)
 	}
-	states, err := r.log.GetMany(ctx, ids)
+	states, err := r.log.RecentMany(ctx, ids)
 	if err != nil {
 		return nil, err
 	}

@@ -103,7 +103,7 @@ func (s *starter) overdue() map[string]time.Time {
 
 // startIfOwing starts the order's workflow unless its duties are done.
 func (s *starter) startIfOwing(ctx context.Context, orderID string, since time.Time) error {
-	o, _, err := s.Orders.Get(ctx, orderID)
+	o, _, err := s.Orders.Recent(ctx, orderID)
 	if err == nil && o.Duties().Any() {
 		err = s.EnsureRunning(ctx, orderID)
 	}
@@ -123,7 +123,7 @@ func (s *starter) processChange(ctx context.Context, c readmodel.Change) error {
 	if !wait(ctx, minAge-s.Now().Sub(c.At)) || !s.waitForPause(ctx, c.At) {
 		return ctx.Err()
 	}
-	o, _, err := s.Orders.Get(ctx, c.Order)
+	o, _, err := s.Orders.Recent(ctx, c.Order) // memory has the change
 	switch {
 	case err != nil:
 		return err

@@ -130,14 +130,22 @@ var errInProgress = fault.New(fault.Conflict, "request-in-progress",
 func (p *Placer) Place(ctx context.Context, key string, request Placement) (Answer, error) {
 	defer p.traffic.begin()()
 	s := p.identify(ctx, key, request)
-	if o, version, warm := p.Orders.Warm(s.orderID); warm {
-		return p.answerExisting(ctx, o, version, s)
+	o, version, warm := p.Orders.Warm(s.orderID)
+	if warm && o.Status != order.Placing {
+		return p.answerExisting(ctx, o, version, s) // the first answer of a decided order never changes
 	}
 	release, claimed := p.Decider.Claim(s.orderID)
 	if !claimed {
-		return Answer{}, errInProgress
+		return p.answerUnclaimed(ctx, s)
 	}
 	defer release()
+	if warm {
+		o, version, err := p.Orders.Get(ctx, s.orderID)
+		if err != nil {
+			return Answer{}, err
+		}
+		return p.answerExisting(ctx, o, version, s)
+	}
 	ready, refused, err := p.prepare(ctx, s)
 	switch {
 	case err != nil:
@@ -160,7 +168,7 @@ func (p *Placer) recordAndDecide(ctx context.Context, s submission, ready prepar
 	case err != nil:
 		return Answer{}, p.recordRefusal(ctx, s, err)
 	case !created:
-		return p.answerClaimed(ctx, o, version, s)
+		return p.answerExisting(ctx, o, version, s)
 	}
 	failpoint.Reach(afterIntent)
 	return p.decide(ctx, o, version, s, FirstAttempt)

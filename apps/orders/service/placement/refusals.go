@@ -53,7 +53,7 @@ func (p *Placer) answerWithoutOrder(ctx context.Context, s submission, why refus
 	o, version, err := p.Orders.Get(ctx, s.orderID)
 	switch {
 	case err == nil:
-		return p.answerClaimed(ctx, o, version, s)
+		return p.answerExisting(ctx, o, version, s)
 	case !fault.Is(err, "not-found"):
 		return Answer{}, err
 	case why.recorded:

@@ -9,21 +9,29 @@ import (
 	"haberdash/internal/fault"
 )
 
-// answerExisting answers a request whose order exists. A decided order gets its first answer. An undecided order is
-// decided, unless its first request is still in progress.
-func (p *Placer) answerExisting(ctx context.Context, o order.Order, version uint64, s submission) (Answer, error) {
-	if o.Status == order.Placing && o.PlacedWith(s.fingerprint) == nil {
-		release, claimed := p.Decider.Claim(o.OrderID)
-		if !claimed {
-			return Answer{}, errInProgress
-		}
-		defer release()
+// answerUnclaimed answers a request whose order another request in this process is placing or deciding. Another process
+// may have decided it meanwhile.
+func (p *Placer) answerUnclaimed(ctx context.Context, s submission) (Answer, error) {
+	o, version, err := p.Orders.Get(ctx, s.orderID)
+	switch {
+	case fault.Is(err, "not-found"):
+		return Answer{}, errInProgress
+	case err != nil:
+		return Answer{}, err
 	}
-	return p.answerClaimed(ctx, o, version, s)
+	if err := o.PlacedWith(s.fingerprint); err != nil {
+		return Answer{}, err
+	}
+	if o.Status == order.Placing {
+		return Answer{}, errInProgress
+	}
+	return answerFor(o, version, true), nil
 }
 
-// answerClaimed is answerExisting for a caller that has claimed the order, if it is undecided.
-func (p *Placer) answerClaimed(ctx context.Context, o order.Order, version uint64, s submission) (Answer, error) {
+// answerExisting answers a request whose order exists. A decided order gets its first answer. An undecided order, which
+// was read at the end of the log and which the caller has claimed, is decided, unless its first request is still in
+// progress.
+func (p *Placer) answerExisting(ctx context.Context, o order.Order, version uint64, s submission) (Answer, error) {
 	if err := o.PlacedWith(s.fingerprint); err != nil {
 		return Answer{}, err
 	}

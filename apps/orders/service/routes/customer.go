@@ -33,7 +33,7 @@ type cancelOrderInput struct {
 }
 
 func (r *Routes) cancelOrder(ctx context.Context, in *cancelOrderInput) (*orderOutput, error) {
-	o, _, err := r.read(ctx, in.OrderRef)
+	o, err := r.requireAccess(ctx, in.OrderRef)
 	if err != nil {
 		return nil, err
 	}

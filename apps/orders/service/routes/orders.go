@@ -138,7 +138,7 @@ type eventsOutput struct {
 }
 
 func (r *Routes) getEvents(ctx context.Context, in *OrderRef) (*eventsOutput, error) {
-	if _, _, err := r.read(ctx, *in); err != nil {
+	if _, err := r.requireAccess(ctx, *in); err != nil {
 		return nil, err
 	}
 	facts, err := r.ReadModel.History(ctx, in.ID, r.Personal.OpenReasons(ctx, in.ID))

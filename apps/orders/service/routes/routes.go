@@ -36,10 +36,13 @@ type Options struct {
 }
 
 // Routes handles requests about orders.
-type Routes struct{ Options }
+type Routes struct {
+	Options
+	streams streams
+}
 
 // New makes the routes.
-func New(o Options) *Routes { return &Routes{o} }
+func New(o Options) *Routes { return &Routes{Options: o} }
 
 // afterIntent is a step after which the chaos tests kill the process: a cancellation, fulfilment, return or refund is
 // in the log, and nothing of it is done.
@@ -91,21 +94,40 @@ type StaffOrderRef struct {
 	ID string `path:"id" minLength:"1" maxLength:"64"`
 }
 
-// read returns an order to its owner, to staff, and to a guest with its token. For any other caller it does not exist:
-// not-found (404).
+// read returns an order, as it is at the end of the log, to a caller who may see it. Problem: not-found (404), for any
+// other caller too.
 func (r *Routes) read(ctx context.Context, ref OrderRef) (order.Order, uint64, error) {
 	o, version, err := r.Orders.Get(ctx, ref.ID)
-	if err != nil {
-		return o, version, err
+	if err == nil && !r.mayAccess(ctx, o, ref.Token) {
+		err = fault.Missing("order")
 	}
+	if err != nil {
+		return order.Order{}, 0, err
+	}
+	return o, version, nil
+}
+
+// requireAccess refuses a caller who may not see an order: not-found (404). It needs no call of the store for an order
+// in memory, because the owner of an order never changes. The returned order may be a second old.
+func (r *Routes) requireAccess(ctx context.Context, ref OrderRef) (order.Order, error) {
+	o, _, err := r.Orders.Recent(ctx, ref.ID)
+	if err == nil && !r.mayAccess(ctx, o, ref.Token) {
+		err = fault.Missing("order")
+	}
+	if err != nil {
+		return order.Order{}, err
+	}
+	return o, nil
+}
+
+// mayAccess reports whether the caller is staff, placed the order as a customer, or has the token of a guest's order.
+func (r *Routes) mayAccess(ctx context.Context, o order.Order, token string) bool {
 	caller := identity.Of(ctx)
 	switch {
 	case caller.Has(identity.Staff), caller.Known() && o.Customer == caller.UserID:
-		return o, version, nil
-	case o.Customer == "" && subtle.ConstantTimeCompare([]byte(ref.Token), []byte(r.IDs.AccessToken(o.OrderID))) == 1:
-		return o, version, nil
+		return true
 	}
-	return order.Order{}, 0, fault.Missing("order")
+	return o.Customer == "" && subtle.ConstantTimeCompare([]byte(token), []byte(r.IDs.AccessToken(o.OrderID))) == 1
 }
 
 type orderOutput struct {

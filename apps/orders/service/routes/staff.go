@@ -33,8 +33,8 @@ func (r *Routes) mountStaff(api huma.API) {
 // staffOperation is an operation on an order for staff alone.
 func staffOperation(id, path, summary string) huma.Operation {
 	return huma.Operation{OperationID: id, Method: http.MethodPost, Path: "/api/v1/orders/{id}" + path, Summary: summary,
-		Tags: []string{"Fulfilment"}, DefaultStatus: http.StatusOK, Security: httpx.Bearer, Errors: []int{402, 403, 409},
-		Middlewares: huma.Middlewares{httpx.Only(identity.Staff)}}
+		Tags: []string{"Fulfilment"}, DefaultStatus: http.StatusOK, Errors: []int{402, 403, 409},
+		Security: httpx.BearerOf(identity.Staff)}
 }
 
 type createFulfilmentInput struct {

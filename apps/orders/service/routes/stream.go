@@ -4,12 +4,15 @@ import (
 	"context"
 	"net/http"
 	"reflect"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 	"github.com/danielgtaylor/huma/v2/sse"
 
 	"haberdash/apps/orders/service/views"
+	"haberdash/internal/fault"
 	"haberdash/internal/httpx"
 )
 
@@ -46,9 +49,10 @@ func (r *Routes) mountStream(api huma.API) {
 func (r *Routes) streamOrder(ctx context.Context, in *OrderRef, send sse.Sender) {
 	ctx, cancel := context.WithTimeout(ctx, maxStream)
 	defer cancel()
-	for sent := uint64(0); ctx.Err() == nil; {
+	read := r.Orders.Get // the client may have been told of a change that another replica has made
+	for sent := uint64(0); ctx.Err() == nil; read = r.Orders.Recent {
 		changed := r.Orders.Changed()
-		o, version, err := r.Orders.Get(ctx, in.ID)
+		o, version, err := read(ctx, in.ID)
 		if err != nil {
 			return
 		}
@@ -71,12 +75,51 @@ func (r *Routes) streamOrder(ctx context.Context, in *OrderRef, send sse.Sender)
 // afterwards.
 func (r *Routes) checkStreamAccess(api huma.API) func(huma.Context, func(huma.Context)) {
 	return func(c huma.Context, next func(huma.Context)) {
-		_, _, err := r.read(c.Context(), OrderRef{ID: c.Param("id"), Token: c.Header("X-Order-Token")})
-		if err != nil {
+		ref := OrderRef{ID: c.Param("id"), Token: c.Header("X-Order-Token")}
+		if _, err := r.requireAccess(c.Context(), ref); err != nil {
 			p := httpx.NewProblem(err)
 			_ = huma.WriteErr(api, c, p.Status, p.Detail, p) // it fails only if the client is gone
 			return
 		}
+		end, err := r.streams.begin(c.Param("id"))
+		if err != nil {
+			p := httpx.NewProblem(err)
+			_, w := humachi.Unwrap(c)
+			p.Write(w) // with Retry-After
+			return
+		}
+		defer end()
 		next(c)
 	}
+}
+
+// maxStreamsOfAnOrder bounds the streams of one order that are in progress: whoever may read one order must not take the
+// places of all streams.
+const maxStreamsOfAnOrder = 20
+
+// streams counts the streams in progress by order. The zero value is ready to use.
+type streams struct {
+	mu sync.Mutex
+	of map[string]int
+}
+
+// begin counts a stream until end is called. Problem: too-many-requests (429).
+func (s *streams) begin(order string) (end func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.of[order] >= maxStreamsOfAnOrder {
+		return nil, fault.New(fault.TooMany, "too-many-requests", "Too many streams of this order are open.").
+			After(5 * time.Second)
+	}
+	if s.of == nil {
+		s.of = map[string]int{}
+	}
+	s.of[order]++
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.of[order]--; s.of[order] == 0 {
+			delete(s.of, order)
+		}
+	}, nil
 }

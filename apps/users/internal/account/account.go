@@ -5,18 +5,20 @@
 //  2. A password has 8 to 128 characters of any script. It is not one of the most common passwords, nor the e-mail
 //     address, the name of its user or the name of the shop. Only its hash is stored.
 //  3. A new password ends every session and every mailed token that was issued before (see Epoch).
-//  4. A user who resets the password of an unproven mailbox has proven the mailbox. The addresses that were saved
-//     before are deleted, because somebody else may have saved them.
+//  4. A user who resets the password of an unproven mailbox has proven the mailbox. The addresses and second factors
+//     that were saved before are deleted, because somebody else may have saved them.
 //  5. An administrator cannot give up the role or delete the account: another administrator must take the role away. So
 //     there is always an administrator.
 //  6. A deleted account keeps its id and no personal data.
 //  7. An account has at most 50 addresses.
+//  8. If the shop requires it, staff and administrators have these roles only in sessions with a second factor.
 package account
 
 import (
 	"slices"
 	"time"
 
+	"haberdash/apps/users/internal/factor"
 	"haberdash/internal/fault"
 )
 
@@ -49,6 +51,7 @@ type Snapshot struct {
 	Verified     bool // the mailbox is proven
 	Roles        []string
 	Addresses    []Address
+	Factors      factor.Set
 	CreatedAt    time.Time
 	Epoch        int   // counts passwords: sessions and tokens of earlier epochs are void
 	Version      int   // counts changes
@@ -74,7 +77,7 @@ func Restore(s Snapshot) *Account { return &Account{s} }
 // Snapshot returns a copy of the state.
 func (a *Account) Snapshot() Snapshot {
 	s := a.s
-	s.Roles, s.Addresses = slices.Clone(s.Roles), slices.Clone(s.Addresses)
+	s.Roles, s.Addresses, s.Factors = slices.Clone(s.Roles), slices.Clone(s.Addresses), s.Factors.Clone()
 	return s
 }
 
@@ -121,7 +124,7 @@ func (a *Account) SetPassword(hash string) {
 func (a *Account) ResetPassword(hash string) {
 	a.SetPassword(hash)
 	if !a.s.Verified {
-		a.s.Verified, a.s.Addresses = true, nil
+		a.s.Verified, a.s.Addresses, a.s.Factors = true, nil, factor.Set{}
 	}
 }
 

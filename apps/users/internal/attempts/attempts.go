@@ -19,6 +19,9 @@ var (
 	SignIn = Policy{Free: 5, Base: time.Second, Cap: 5 * time.Minute, Forget: time.Hour}
 	// Address counts wrong passwords from a client address.
 	Address = Policy{Free: 30, Base: time.Second, Cap: 5 * time.Minute, Forget: time.Hour}
+	// SecondFactor counts second factors of an account after the right password. It allows about 100 guesses in a day,
+	// of which each finds one of a million codes in three steps: one day of guesses succeeds once in 3,000.
+	SecondFactor = Policy{Free: 5, Base: time.Second, Cap: 15 * time.Minute, Forget: 24 * time.Hour}
 	// Mail counts mails to a mailbox.
 	Mail = Policy{Free: 5, Base: time.Minute, Cap: 6 * time.Hour, Forget: 24 * time.Hour}
 )

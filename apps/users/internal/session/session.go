@@ -1,10 +1,14 @@
 // Package session holds the rules of sessions:
 //
-//  1. A sign-in opens a session. Each of its refresh tokens is valid once and is exchanged for the next one.
+//  1. A sign-in opens a session. Each of its refresh tokens is valid once and is exchanged for the next one, its
+//     successor.
 //  2. A refresh token that is used twice was copied. Its session ends, whoever has the current token.
 //  3. A session ends 30 days after its last use, and at most 90 days after it was opened.
 //  4. A session that was opened under an earlier password (epoch) has ended.
 //  5. A user has at most 50 sessions. A new one replaces the one that was unused for the longest time.
+//  6. Rule 2 has one exception: for ten seconds after its first use, a token is exchanged again, for the same
+//     successor. So two tabs that refresh at once, or a client that lost the answer, stay signed in. The exception ends when the
+//     successor is used: then its owner has got the answer, and an honest client does not need the old token any more.
 package session
 
 import (
@@ -22,15 +26,20 @@ const (
 	MaxSessions = 50
 )
 
+// Grace is how long after its first use a token is exchanged for the same successor again (rule 6).
+const Grace = 10 * time.Second
+
 // Session is one signed-in device.
 type Session struct {
 	ID        string
 	Family    string // Digest of the part that all tokens of the session share
 	Current   string // Digest of the secret of the token that is valid; empty after a token was used twice
+	Previous  string // Digest of the secret of the token before that; empty if there is none
 	Epoch     int    // of the account when the session was opened
 	CreatedAt time.Time
 	UsedAt    time.Time
 	UserAgent string
+	Factor    string // the kind of second factor that its owner has proven; empty if none
 }
 
 // ExpiresAt returns when the session ends if it is not used before (rule 3).
@@ -56,8 +65,9 @@ func Restore(sessions []Session) *List { return &List{slices.Clone(sessions)} }
 // All returns a copy of all sessions, for a store.
 func (l *List) All() []Session { return slices.Clone(l.sessions) }
 
-// Open opens a session with t as its first token (rules 1 and 5).
-func (l *List) Open(t Token, epoch int, userAgent string, now time.Time) {
+// Open opens a session with t as its first token (rules 1 and 5). factor is the kind of second factor that was proven,
+// or empty.
+func (l *List) Open(t Token, epoch int, userAgent, factor string, now time.Time) {
 	l.sessions = slices.DeleteFunc(l.sessions, func(s Session) bool {
 		return s.Epoch < epoch || !now.Before(s.ExpiresAt())
 	})
@@ -72,7 +82,7 @@ func (l *List) Open(t Token, epoch int, userAgent string, now time.Time) {
 	}
 	l.sessions = append(l.sessions, Session{
 		ID: t.SessionID, Family: Digest(t.Family), Current: Digest(t.Secret), Epoch: epoch,
-		CreatedAt: now.UTC(), UsedAt: now.UTC(), UserAgent: userAgent,
+		CreatedAt: now.UTC(), UsedAt: now.UTC(), UserAgent: userAgent, Factor: factor,
 	})
 }
 
@@ -83,23 +93,35 @@ var ErrInvalid = fault.New(fault.Unauthenticated, "invalid-token",
 var errReused = fault.New(fault.Unauthenticated, "token-reused",
 	"This refresh token was used before, so its session has been ended. Sign in again.")
 
-// Rotate exchanges the token for one with the secret next. Errors: invalid-token (401); token-reused (401), with which
-// the session has ended and the list must be stored too (rule 2).
-func (l *List) Rotate(t Token, next string, epoch int, now time.Time) error {
+// Rotation is the result of Rotate.
+type Rotation struct {
+	At       time.Time // when the token was used first
+	Repeated bool      // it was used before (rule 6), and the list has not changed
+	Factor   string    // of the session
+}
+
+// Rotate exchanges the token for its successor, which has the secret next. The caller derives next from the token, so
+// that a repeated use yields the same successor. Errors: invalid-token (401); token-reused (401), with which the
+// session has ended and the list must be stored too (rule 2).
+func (l *List) Rotate(t Token, next string, epoch int, now time.Time) (Rotation, error) {
 	i := slices.IndexFunc(l.sessions, func(s Session) bool { return s.ID == t.SessionID })
 	if i < 0 || !equal(l.sessions[i].Family, Digest(t.Family)) {
-		return ErrInvalid // a guess, which must not end the session of a user
+		return Rotation{}, ErrInvalid // a guess, which must not end the session of a user
 	}
 	s := &l.sessions[i]
 	if s.Epoch != epoch || !now.Before(s.ExpiresAt()) {
-		return ErrInvalid
+		return Rotation{}, ErrInvalid
 	}
-	if !equal(s.Current, Digest(t.Secret)) {
-		s.Current = ""
-		return errReused
+	presented := Digest(t.Secret)
+	switch {
+	case equal(s.Current, presented):
+		s.Previous, s.Current, s.UsedAt = presented, Digest(next), now.UTC()
+		return Rotation{At: s.UsedAt, Factor: s.Factor}, nil
+	case equal(s.Previous, presented) && equal(s.Current, Digest(next)) && now.Sub(s.UsedAt) < Grace:
+		return Rotation{At: s.UsedAt, Repeated: true, Factor: s.Factor}, nil
 	}
-	s.Current, s.UsedAt = Digest(next), now.UTC()
-	return nil
+	s.Current = ""
+	return Rotation{}, errReused
 }
 
 // IsReused reports whether err is the error of Rotate for a token that was used twice.
@@ -127,6 +149,27 @@ func (l *List) Live(epoch int, now time.Time) []Session {
 // IsLive reports whether there is a session with the id that has not ended.
 func (l *List) IsLive(id string, epoch int, now time.Time) bool {
 	return slices.ContainsFunc(l.sessions, func(s Session) bool { return s.ID == id && s.live(epoch, now) })
+}
+
+// Factor returns the kind of second factor that the owner of a live session has proven, or nothing.
+func (l *List) Factor(id string, epoch int, now time.Time) string {
+	for _, s := range l.Live(epoch, now) {
+		if s.ID == id {
+			return s.Factor
+		}
+	}
+	return ""
+}
+
+// Prove records that the owner of a session has proven a second factor, and ends the sessions whose owners have not:
+// the password alone does not open a session any more.
+func (l *List) Prove(id, factor string) {
+	for i, s := range l.sessions {
+		if s.ID == id {
+			l.sessions[i].Factor = factor
+		}
+	}
+	l.sessions = slices.DeleteFunc(l.sessions, func(s Session) bool { return s.Factor == "" })
 }
 
 // End removes a session, and reports whether there was one with the id.

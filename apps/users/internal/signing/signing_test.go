@@ -1,6 +1,7 @@
 package signing_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -83,5 +84,24 @@ func TestMailTokensDependOnTheSecretAndTheMail(t *testing.T) {
 	require.NotEqual(t, one.Token("m1"), one.Token("m2"))
 	require.NotEqual(t, one.Token("m1"), other.Token("m1"))
 	_, err = signing.NewMailTokens("")
+	require.Error(t, err)
+}
+
+func TestSuccessorsDependOnTheSecretAndTheToken(t *testing.T) {
+	t.Parallel()
+	one, err := signing.NewSuccessors("secret")
+	require.NoError(t, err)
+	again, err := signing.NewSuccessors("secret")
+	require.NoError(t, err)
+	other, err := signing.NewSuccessors("another secret")
+	require.NoError(t, err)
+	require.Equal(t, one.Secret("t1"), again.Secret("t1"), "the same in every replica and after a restart")
+	require.Regexp(t, "^[A-Z2-7]{52}$", one.Secret("t1"))
+	require.Regexp(t, "^[a-z2-7]{26}$", one.TokenID("t1"))
+	require.NotEqual(t, one.Secret("t1"), one.Secret("t2"))
+	require.NotEqual(t, one.Secret("t1"), other.Secret("t1"))
+	require.NotEqual(t, one.TokenID("t1"), one.TokenID("t2"))
+	require.NotContains(t, one.Secret("t1"), strings.ToUpper(one.TokenID("t1")), "access tokens do not tell it")
+	_, err = signing.NewSuccessors("")
 	require.Error(t, err)
 }

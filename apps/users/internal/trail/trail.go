@@ -28,10 +28,15 @@ const (
 	SessionEnded    = "user.session-ended"
 	TokenReused     = "user.token-reused"      // a refresh token was used twice, and its session was ended
 	SignInThrottled = "user.sign-in-throttled" // after too many wrong passwords the next sign-in must wait
+
+	SecondFactorThrottled = "user.second-factor-throttled" // after too many wrong ones the next attempt must wait
+	RecoveryCodeUsed      = "user.recovery-code-used"
+	RecoveryCodesReplaced = "user.recovery-codes-replaced"
 )
 
 var published = []string{contract.UserVerificationRequested, contract.UserPasswordResetAsked,
-	contract.UserEmailChangeAsked, contract.UserEmailChanged, contract.UserDeleted}
+	contract.UserEmailChangeAsked, contract.UserEmailChanged, contract.UserSecondFactorAdded,
+	contract.UserSecondFactorRemoved, contract.UserDeleted}
 
 // Record is the data of every event of the trail. By is the id of the user who acted. It is empty if the user was not
 // signed in, for example when they used a mailed token or guessed passwords.
@@ -41,6 +46,7 @@ type Record struct {
 	Session string   `json:"sessionId,omitempty"`
 	Was     []string `json:"was,omitempty"` // roles before
 	Roles   []string `json:"roles,omitempty"`
+	Factor  string   `json:"secondFactor,omitempty"` // the kind of the factor that was added or removed
 }
 
 // ByOwner makes the record of an action of users on their own account.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"haberdash/apps/users/internal/account"
+	"haberdash/apps/users/internal/factor"
 	"haberdash/apps/users/internal/trail"
 	"haberdash/apps/users/service/directory"
 	"haberdash/apps/users/service/hasher"
@@ -68,6 +69,39 @@ func (s *Service) setRoles(ctx context.Context, id string, roles []string,
 	}
 	a, err = s.Store.ChangeAccount(ctx, id, set)
 	return a, store.IfNoAccount(err, fault.Missing("user"))
+}
+
+// resetSecondFactors removes all second factors of a user who has lost them, and ends the sessions. Errors: as
+// signin.Administrator; not-found (404); own-second-factors (409).
+func (s *Service) resetSecondFactors(ctx context.Context, id string) error {
+	by, err := s.SignIn.Administrator(ctx)
+	if err != nil {
+		return err
+	}
+	a, err := s.user(ctx, id)
+	if err != nil {
+		return err
+	}
+	if a.ID() == by.ID() {
+		return fault.New(fault.Conflict, "own-second-factors", "Remove your own second factors at /api/v1/me.")
+	}
+	if !a.Factors().Any() {
+		return nil
+	}
+	r := trail.Record{UserFact: contract.UserFact{UserID: id}, By: by.ID()}
+	if err := s.Mailboxes.RecordWithNotice(ctx, contract.UserSecondFactorRemoved, a, r); err != nil {
+		return err
+	}
+	_, err = s.Store.ChangeAccount(ctx, id, func(a *account.Account) error {
+		return a.ChangeFactors(func(set *factor.Set) error { *set = factor.Set{}; return nil })
+	})
+	if err != nil {
+		return store.IfNoAccount(err, fault.Missing("user"))
+	}
+	if err := s.Store.ForgetAttempts(ctx, store.SecondFactor, id); err != nil {
+		return err
+	}
+	return s.Store.EndAllSessions(ctx, id)
 }
 
 // matching returns a filter for accounts whose address or name contains a text, in any case, or whose id it is.

@@ -40,6 +40,7 @@ type UserEvent struct {
 	Session string    `json:"sessionId,omitempty"`
 	Was     []string  `json:"was,omitempty" doc:"Roles before"`
 	Roles   []string  `json:"roles,omitempty"`
+	Factor  string    `json:"secondFactor,omitempty" enum:"totp,passkey" doc:"The kind of the second factor that was added or removed; missing if an administrator has removed all"`
 }
 
 type eventsInput struct {
@@ -67,6 +68,9 @@ func (s *Service) Mount(api huma.API) {
 	httpx.Register(api, s.operation("set-roles", http.MethodPut, "/{id}/roles", "Set the roles of a user",
 		"Access tokens that were issued before have the former roles until they expire, after ten minutes at most.", 409),
 		s.handleSetRoles)
+	httpx.Register(api, s.operation("reset-second-factors", http.MethodDelete, "/{id}/second-factors",
+		"Remove all second factors of a user who has lost them", "Ends the sessions of the user, who gets a mail.", 409),
+		s.handleResetSecondFactors)
 	httpx.Register(api, s.operation("list-user-events", http.MethodGet, "/{id}/events",
 		"What happened to a user's account, the newest first", "Who did what and when, by ids. "+
 			"It outlives the account. After a crash, its last event may describe a change that was not made."),
@@ -121,6 +125,10 @@ func (s *Service) handleSetRoles(ctx context.Context, in *setRolesInput) (*view.
 	return view.ReplyOf(a), nil
 }
 
+func (s *Service) handleResetSecondFactors(ctx context.Context, in *view.IDInput) (*struct{}, error) {
+	return nil, s.resetSecondFactors(ctx, in.ID)
+}
+
 func (s *Service) handleListEvents(ctx context.Context, in *eventsInput) (*eventList, error) {
 	var at commitlog.Mark
 	if err := in.Position(&at); err != nil {
@@ -138,7 +146,7 @@ func (s *Service) handleListEvents(ctx context.Context, in *eventsInput) (*event
 	list := httpx.List[UserEvent]{Items: []UserEvent{}}
 	for _, e := range entries {
 		list.Items = append(list.Items, UserEvent{Seq: e.Seq, Type: e.Type, At: e.At, By: e.By, Session: e.Session,
-			Was: e.Was, Roles: e.Roles})
+			Was: e.Was, Roles: e.Roles, Factor: e.Factor})
 	}
 	if next != nil {
 		list.NextCursor = httpx.Cursor(next)

@@ -129,18 +129,21 @@ func (k *Keyring) use(ring signing.Ring) error {
 	return nil
 }
 
-// Sign returns an access token with the claims, which is valid from now on for signing.TokenLife.
-func (k *Keyring) Sign(claims identity.Claims) (string, error) {
-	now := k.now()
+// Verifiers accept the tokens of the service: this does not compile if they live too long.
+const _ = uint64(identity.MaxLife - signing.TokenLife)
+
+// Sign returns an access token of a user with the claims, which is valid from the time at for signing.TokenLife. The
+// same user, claims and time yield the same token.
+func (k *Keyring) Sign(user, tokenID string, at time.Time, claims identity.Claims) (string, error) {
 	k.mu.RLock()
-	signer, ok := k.ring.Signer(now)
+	signer, ok := k.ring.Signer(at)
 	private := k.private[signer.ID]
 	k.mu.RUnlock()
 	if !ok {
 		return "", errors.New("there is no signing key")
 	}
-	claims.Issuer = identity.Issuer
-	claims.IssuedAt, claims.ExpiresAt = jwt.NewNumericDate(now), jwt.NewNumericDate(now.Add(signing.TokenLife))
+	claims.RegisteredClaims = identity.Registered(user, at, signing.TokenLife)
+	claims.ID = tokenID
 	token := jwt.NewWithClaims(jwt.SigningMethodEdDSA, claims)
 	token.Header["kid"] = signer.ID
 	return token.SignedString(private)

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/golang-jwt/jwt/v5"
 	"github.com/stretchr/testify/require"
 
 	"haberdash/apps/users/service/keyring"
@@ -39,8 +38,8 @@ func (c *clock) id() string {
 	return fmt.Sprint("key", c.n)
 }
 
-func claims() identity.Claims {
-	return identity.Claims{RegisteredClaims: jwt.RegisteredClaims{Subject: "u"}, Roles: []string{"customer"}}
+func (c *clock) sign(k *keyring.Keyring) (string, error) {
+	return k.Sign("u", c.id(), c.now(), identity.Claims{Roles: []string{"customer"}})
 }
 
 func TestReplicasThatStartAtOnceShareOneKey(t *testing.T) {
@@ -64,7 +63,7 @@ func TestReplicasThatStartAtOnceShareOneKey(t *testing.T) {
 	for i, k := range rings {
 		require.Equal(t, rings[0].JWKS(), k.JWKS())
 		require.Len(t, k.JWKS().Keys, 1)
-		token, err := k.Sign(claims())
+		token, err := c.sign(k)
 		require.NoError(t, err)
 		_, err = identity.NewVerifier(rings[(i+1)%20], c.now).Verify(t.Context(), token)
 		require.NoError(t, err)
@@ -79,12 +78,12 @@ func TestTokensStayValidAfterARotation(t *testing.T) {
 	two, err := keyring.Open(t.Context(), state, "secret", c.now, c.id)
 	require.NoError(t, err)
 	c.pass(keyring.Rotation)
-	old, err := one.Sign(claims())
+	old, err := c.sign(one)
 	require.NoError(t, err)
 	require.NoError(t, one.Rotate(t.Context(), keyring.Rotation))
 	require.Len(t, one.JWKS().Keys, 2)
 	c.pass(3 * time.Minute)
-	newer, err := one.Sign(claims())
+	newer, err := c.sign(one)
 	require.NoError(t, err)
 	// The other replica reads the store when it sees the unknown key id.
 	v := identity.NewVerifier(two, c.now)

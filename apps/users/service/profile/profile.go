@@ -47,9 +47,9 @@ func (s *Service) deleteAccount(ctx context.Context, password string) error {
 	if err := a.CheckDeletable(); err != nil {
 		return err
 	}
-	unlock, err := s.SignIn.ConfirmPassword(ctx, a, "password", password)
+	unlock, err := s.SignIn.ConfirmPassword(ctx, a, password)
 	if err != nil {
-		return err
+		return fault.Relocate(err, "currentPassword", "password")
 	}
 	defer unlock()
 	return s.Mailboxes.DeleteAccount(ctx, trail.ByOwner(a.ID()))
@@ -66,7 +66,7 @@ func (s *Service) changePassword(ctx context.Context, current, password string) 
 	if err := account.CheckPassword("newPassword", password, string(x.Email), x.Name); err != nil {
 		return err
 	}
-	unlock, err := s.SignIn.ConfirmPassword(ctx, a, "currentPassword", current)
+	unlock, err := s.SignIn.ConfirmPassword(ctx, a, current)
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func (s *Service) changePassword(ctx context.Context, current, password string) 
 	from := a.Epoch()
 	a, err = s.Store.ChangeAccount(ctx, a.ID(), func(a *account.Account) error {
 		if a.Epoch() != from { // another request has changed the password since
-			return signin.ErrWrongPassword("currentPassword")
+			return signin.ErrCurrentPassword
 		}
 		a.SetPassword(hash)
 		return nil

@@ -22,7 +22,7 @@ func (s *Service) requestEmailChange(ctx context.Context, to account.Email, pass
 	if to == x.Email {
 		return fault.BadField("email", "is the address of the account already")
 	}
-	unlock, err := s.SignIn.ConfirmPassword(ctx, a, "currentPassword", password)
+	unlock, err := s.SignIn.ConfirmPassword(ctx, a, password)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package signin
 
 import (
 	"context"
+	"slices"
 
 	"haberdash/apps/users/internal/account"
 	"haberdash/apps/users/internal/session"
@@ -30,14 +31,16 @@ func (s *Service) Caller(ctx context.Context) (*account.Account, *session.List, 
 	return a, sessions, nil
 }
 
-// Administrator reads the account of a caller who is an administrator now, whatever the access token says. Errors: as
-// Caller; forbidden (403).
+// Administrator reads the account of a caller who is an administrator now, whatever the access token says. If the shop
+// requires it, the session must have proven a second factor. Errors: as Caller; forbidden (403).
 func (s *Service) Administrator(ctx context.Context) (*account.Account, error) {
-	a, _, err := s.Caller(ctx)
+	a, sessions, err := s.Caller(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if !a.HasRole(account.Admin) {
+	proven := sessions.Factor(identity.Of(ctx).Session, a.Epoch(), s.Now()) != ""
+	granted, _ := a.ProvenRoles(bool(s.Factors.Required), proven)
+	if !slices.Contains(granted, account.Admin) {
 		return nil, fault.New(fault.Forbidden, "forbidden", "You are not allowed to do this.")
 	}
 	return a, nil

@@ -70,28 +70,20 @@ func (s *Service) recordThrottled(ctx context.Context, id string) {
 	}
 }
 
-// ErrWrongPassword is the error for a caller who has not confirmed a change with the password, in the member field of
-// the body: invalid-credentials (422). It is not 401, because the access token is valid, and clients would try to
-// refresh it.
-func ErrWrongPassword(field string) error {
-	return fault.New(fault.Invalid, "invalid-credentials", "The current password is wrong.").WithField(field, "is wrong")
-}
+// ErrCurrentPassword is the error for a caller who has not confirmed a change with the current password:
+// invalid-credentials (422). It is not 401, because the access token is valid, and clients would try to refresh it.
+var ErrCurrentPassword = fault.New(fault.Invalid, "invalid-credentials", "The current password is wrong.").
+	WithField("currentPassword", "is wrong")
 
-// ConfirmPassword checks the current password of the caller, in the member field of the body, before an important
-// change. It locks the mailbox of the account; the caller must call unlock after the change. Errors:
-// invalid-credentials (422); too-many-attempts (429).
-func (s *Service) ConfirmPassword(ctx context.Context, a *account.Account, field, password string) (unlock func(),
-	err error) {
+// ConfirmPassword checks the current password of the caller before an important change. It locks the mailbox of the
+// account; the caller must call unlock after the change. Errors: invalid-credentials (422); too-many-attempts (429).
+func (s *Service) ConfirmPassword(ctx context.Context, a *account.Account, password string) (unlock func(), err error) {
 	mailbox := a.Snapshot().Email
 	unlock, err = s.locks.Lock(ctx, string(mailbox))
 	if err != nil {
 		return nil, err
 	}
-	err = s.confirm(ctx, a, failuresOf(mailbox), password)
-	if fault.Is(err, errCredentials.Type) {
-		err = ErrWrongPassword(field)
-	}
-	if err != nil {
+	if err := s.confirm(ctx, a, failuresOf(mailbox), password); err != nil {
 		unlock()
 		return nil, err
 	}
@@ -107,5 +99,9 @@ func (s *Service) confirm(ctx context.Context, a *account.Account, failures *sto
 	if err := s.Store.ReadCounters(ctx, failures); err != nil {
 		return err
 	}
-	return s.checkPassword(ctx, reservation, []*store.Counter{failures}, a, password)
+	err = s.checkPassword(ctx, reservation, []*store.Counter{failures}, a, password)
+	if fault.Is(err, errCredentials.Type) {
+		return ErrCurrentPassword
+	}
+	return err
 }

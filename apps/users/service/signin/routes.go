@@ -7,9 +7,9 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"haberdash/apps/users/internal/account"
-	"haberdash/apps/users/internal/session"
-	"haberdash/apps/users/internal/signing"
+	"haberdash/apps/users/service/secondfactor"
 	"haberdash/apps/users/service/view"
+	"haberdash/internal/fault"
 	"haberdash/internal/httpx"
 	"haberdash/internal/identity"
 )
@@ -24,14 +24,26 @@ type loginInput struct {
 
 type signedIn struct {
 	AccessToken  string    `json:"accessToken" doc:"Send as Authorization: Bearer"`
-	RefreshToken string    `json:"refreshToken" doc:"Valid once; the answer has the next one"`
-	ExpiresIn    int       `json:"expiresIn" doc:"Seconds until the access token expires"`
+	RefreshToken string    `json:"refreshToken" doc:"Valid once; see the refresh operation"`
+	ExpiresIn    int       `json:"expiresIn" doc:"Seconds for which the access token is valid, at least"`
 	User         view.User `json:"user"`
+
+	WithheldRoles []string `json:"withheldRoles,omitempty" enum:"customer,staff,admin" doc:"Roles that the access token lacks until the user has enrolled a second factor and signed in with it"`
 }
 
 type signedInReply struct {
 	CacheControl string `header:"Cache-Control"`
 	Body         signedIn
+}
+
+type secondFactorInput struct {
+	Origin
+	Body struct {
+		Challenge    string         `json:"challenge" minLength:"1" maxLength:"16384" doc:"From the problem second-factor-required"`
+		Code         string         `json:"code,omitempty" pattern:"^[0-9]{6}$" patternDescription:"six digits" doc:"That the authenticator app shows"`
+		RecoveryCode string         `json:"recoveryCode,omitempty" minLength:"1" maxLength:"64"`
+		Passkey      map[string]any `json:"passkey,omitempty" doc:"What navigator.credentials.get has returned, by its method toJSON (AuthenticationResponseJSON)"`
+	}
 }
 
 type refreshInput struct {
@@ -53,9 +65,19 @@ type jwksReply struct {
 
 // Mount adds the operations to an API.
 func (s *Service) Mount(api huma.API) {
-	httpx.Register(api, view.AuthOperation("login", "Sign in", "", 200), s.handleLogin)
+	httpx.Register(api, view.AuthOperation("login", "Sign in",
+		"If the account has a second factor, the right password answers 401 second-factor-required, with the members "+
+			"challenge (for the operation second-factor, valid for expiresIn seconds), methods (totp, passkey, "+
+			"recovery-code) and, for a passkey, passkeyOptions (for "+
+			"PublicKeyCredential.parseRequestOptionsFromJSON).", 200), s.handleLogin)
+	httpx.Register(api, view.AuthOperation("second-factor", "Complete a sign-in with a second factor",
+		"With exactly one of code, recoveryCode and passkey. Each code and each challenge is accepted once. A wrong one "+
+			"answers 401 invalid-second-factor, and a challenge that is not valid any more 401 invalid-challenge.", 200),
+		s.handleSecondFactor)
 	httpx.Register(api, view.AuthOperation("refresh", "Exchange a refresh token",
-		"A refresh token is valid once; the answer has the next one. Its reuse ends the session.", 200),
+		"A refresh token is valid once; the answer has the next one. For ten seconds after its first use, and until the "+
+			"next one is used, the same token gets the same answer again: after a lost answer, or when two tabs refresh "+
+			"at once. Any other reuse ends the session.", 200),
 		s.handleRefresh)
 	logout := view.AuthOperation("logout", "Sign out",
 		"Ends the session of the refresh token, and the caller's own. A session that has ended already is no error.", 204)
@@ -76,27 +98,45 @@ func (s *Service) handleLogin(ctx context.Context, in *loginInput) (*signedInRep
 	if err != nil {
 		return nil, err
 	}
-	return s.reply(a, t)
+	return reply(s.tokens(a, t, s.Now(), ""))
+}
+
+func (s *Service) handleSecondFactor(ctx context.Context, in *secondFactorInput) (*signedInReply, error) {
+	p := secondfactor.Proof{Code: in.Body.Code, RecoveryCode: in.Body.RecoveryCode, Passkey: in.Body.Passkey}
+	if proofs := given(p.Code != "") + given(p.RecoveryCode != "") + given(p.Passkey != nil); proofs != 1 {
+		return nil, fault.BadField("code", "must be given, or else one of recoveryCode and passkey")
+	}
+	if err := secondfactor.CheckMembers(p.Passkey); err != nil {
+		return nil, err
+	}
+	a, proven, err := s.Factors.Verify(ctx, in.Body.Challenge, p)
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.open(ctx, a, proven, in.client())
+	if err != nil {
+		return nil, err
+	}
+	return reply(s.tokens(a, t, s.Now(), proven))
+}
+
+func given(is bool) int {
+	if is {
+		return 1
+	}
+	return 0
 }
 
 func (s *Service) handleRefresh(ctx context.Context, in *refreshInput) (*signedInReply, error) {
-	a, t, err := s.refresh(ctx, in.Body.RefreshToken)
-	if err != nil {
-		return nil, err
-	}
-	return s.reply(a, t)
+	return reply(s.refresh(ctx, in.Body.RefreshToken))
 }
 
 // reply makes the answer with the tokens of a session.
-func (s *Service) reply(a *account.Account, t session.Token) (*signedInReply, error) {
-	access, err := s.accessToken(a, t.SessionID)
+func reply(body signedIn, err error) (*signedInReply, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &signedInReply{CacheControl: "no-store", Body: signedIn{
-		AccessToken: access, RefreshToken: t.String(), ExpiresIn: int(signing.TokenLife.Seconds()),
-		User: view.UserOf(a),
-	}}, nil
+	return &signedInReply{CacheControl: "no-store", Body: body}, nil
 }
 
 func (s *Service) handleLogout(ctx context.Context, in *logoutInput) (*struct{}, error) {

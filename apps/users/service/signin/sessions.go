@@ -2,42 +2,52 @@ package signin
 
 import (
 	"context"
-
-	"github.com/golang-jwt/jwt/v5"
+	"time"
 
 	"haberdash/apps/users/internal/account"
+	"haberdash/apps/users/internal/factor"
 	"haberdash/apps/users/internal/session"
+	"haberdash/apps/users/internal/signing"
 	"haberdash/apps/users/internal/trail"
+	"haberdash/apps/users/service/view"
 	"haberdash/internal/identity"
 	"haberdash/internal/telemetry"
 )
 
-// refresh exchanges a refresh token for the next one. Errors: invalid-token, token-reused (401).
-func (s *Service) refresh(ctx context.Context, token string) (*account.Account, session.Token, error) {
+// refresh exchanges a refresh token for the next one. A client that repeats the request within session.Grace gets the
+// same tokens again. Errors: invalid-token, token-reused (401).
+func (s *Service) refresh(ctx context.Context, token string) (signedIn, error) {
 	t, ok := session.ParseToken(token)
 	if !ok {
-		return nil, t, session.ErrInvalid
+		return signedIn{}, session.ErrInvalid
 	}
 	a, err := s.Store.Account(ctx, t.UserID)
 	if err != nil {
-		return nil, t, err
+		return signedIn{}, err
 	}
 	if a == nil || a.Deleted() {
-		return nil, t, session.ErrInvalid
+		return signedIn{}, session.ErrInvalid
 	}
 	next := t
-	next.Secret = newSecret()
+	next.Secret = s.Successors.Secret(token)
+	var rotation session.Rotation
 	ended := false
 	err = s.Store.ChangeSessions(ctx, a.ID(), func(l *session.List) (bool, error) {
 		live := l.IsLive(t.SessionID, a.Epoch(), s.Now())
-		err := l.Rotate(t, next.Secret, a.Epoch(), s.Now())
+		rotation, err = l.Rotate(t, next.Secret, a.Epoch(), s.Now())
 		ended = live && session.IsReused(err)
-		return err == nil || session.IsReused(err), err
+		return err == nil && !rotation.Repeated || session.IsReused(err), err
 	})
 	if ended {
 		s.recordReused(ctx, a.ID(), t.SessionID)
 	}
-	return a, next, err
+	if err != nil {
+		return signedIn{}, err
+	}
+	answer, err := s.tokens(a, next, rotation.At, rotation.Factor)
+	// A repeated answer is the same one, so what it says must still be true then.
+	answer.ExpiresIn -= int(session.Grace.Seconds())
+	return answer, err
 }
 
 func (s *Service) recordReused(ctx context.Context, id, sessionID string) {
@@ -66,11 +76,27 @@ func (s *Service) signOut(ctx context.Context, token string) error {
 	return s.Store.ChangeSessions(ctx, c.UserID, func(l *session.List) (bool, error) { return l.End(c.Session), nil })
 }
 
-// accessToken issues the access token of a session, with the current data of the account.
-func (s *Service) accessToken(a *account.Account, sessionID string) (string, error) {
+// tokens makes the answer with the tokens of a session, in which the kind of factor was proven, and the current data of
+// the account. The access token is issued at the given time. The same arguments yield the same answer.
+func (s *Service) tokens(a *account.Account, t session.Token, at time.Time, proven string) (signedIn, error) {
 	x := a.Snapshot()
-	return s.Keys.Sign(identity.Claims{
-		RegisteredClaims: jwt.RegisteredClaims{Subject: x.ID, ID: s.NewID()},
-		Email:            string(x.Email), Name: x.Name, Roles: x.Roles, Session: sessionID,
+	granted, withheld := a.ProvenRoles(bool(s.Factors.Required), proven != "")
+	access, err := s.Keys.Sign(x.ID, s.Successors.TokenID(t.String()), at, identity.Claims{
+		Email: string(x.Email), Name: x.Name, Roles: granted, Session: t.SessionID, Methods: methods(proven),
 	})
+	return signedIn{AccessToken: access, RefreshToken: t.String(), ExpiresIn: int(signing.TokenLife.Seconds()),
+		User: view.UserOf(a), WithheldRoles: withheld}, err
+}
+
+// methods returns the amr claim of a session (RFC 8176).
+func methods(proven string) []string {
+	switch proven {
+	case factor.TOTP:
+		return []string{"pwd", "otp", "mfa"}
+	case factor.Passkey:
+		return []string{"pwd", "pop", "mfa"}
+	case factor.Recovery:
+		return []string{"pwd", "mfa"}
+	}
+	return []string{"pwd"}
 }

@@ -10,10 +10,12 @@ import (
 	"haberdash/apps/users/internal/account"
 	"haberdash/apps/users/internal/attempts"
 	"haberdash/apps/users/internal/session"
+	"haberdash/apps/users/internal/signing"
 	"haberdash/apps/users/internal/trail"
 	"haberdash/apps/users/service/background"
 	"haberdash/apps/users/service/hasher"
 	"haberdash/apps/users/service/keyring"
+	"haberdash/apps/users/service/secondfactor"
 	"haberdash/apps/users/service/store"
 	"haberdash/internal/fault"
 )
@@ -28,6 +30,9 @@ type Service struct {
 	Now    func() time.Time
 	NewID  func() string
 
+	Successors signing.Successors
+	Factors    *secondfactor.Verifier
+
 	locks keyedLock // by mailbox, and by client address
 }
 
@@ -38,7 +43,8 @@ type client struct {
 }
 
 // signIn opens a session. Errors: too-many-attempts (429), and invalid-credentials (401), which is the same, after the
-// same work, whether or not the account exists.
+// same work, whether or not the account exists; second-factor-required (401) after the right password, if the account
+// has a second factor.
 func (s *Service) signIn(ctx context.Context, email account.Email, password string, c client) (*account.Account,
 	session.Token, error) {
 	unlock, err := s.lock(ctx, email, c)
@@ -71,12 +77,20 @@ func (s *Service) signIn(ctx context.Context, email account.Email, password stri
 	if err := s.checkPassword(ctx, reservation, failures, a, password); err != nil {
 		return nil, session.Token{}, err
 	}
+	if a.Factors().Any() {
+		return nil, session.Token{}, s.Factors.Challenge(a)
+	}
+	t, err := s.open(ctx, a, "", c)
+	return a, t, err
+}
+
+// open opens a session, in which the kind of factor was proven, or none.
+func (s *Service) open(ctx context.Context, a *account.Account, factor string, c client) (session.Token, error) {
 	t := session.Token{UserID: a.ID(), SessionID: s.NewID(), Family: rand.Text(), Secret: newSecret()}
-	err = s.Store.ChangeSessions(ctx, a.ID(), func(l *session.List) (bool, error) {
-		l.Open(t, a.Epoch(), c.agent, s.Now())
+	return t, s.Store.ChangeSessions(ctx, a.ID(), func(l *session.List) (bool, error) {
+		l.Open(t, a.Epoch(), c.agent, factor, s.Now())
 		return true, nil
 	})
-	return a, t, err
 }
 
 // lock locks the mailbox and the client address, so that parallel guesses at an account or from an address are counted

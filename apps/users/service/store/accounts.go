@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"haberdash/apps/users/internal/account"
+	"haberdash/apps/users/internal/factor"
 	"haberdash/internal/sidecar"
 )
 
@@ -20,6 +21,14 @@ type addressDoc struct {
 	Country    string `json:"country"`
 }
 
+type factorDoc struct {
+	ID        string    `json:"id"`
+	Kind      string    `json:"kind"`
+	Name      string    `json:"name"`
+	Sealed    []byte    `json:"sealed"`
+	CreatedAt time.Time `json:"createdAt"`
+}
+
 type accountDoc struct {
 	ID           string       `json:"id"`
 	Number       uint64       `json:"place"`
@@ -30,6 +39,8 @@ type accountDoc struct {
 	Verified     bool         `json:"verified"`
 	Roles        []string     `json:"roles"`
 	Addresses    []addressDoc `json:"addresses,omitempty"`
+	Factors      []factorDoc  `json:"secondFactors,omitempty"`
+	Codes        []string     `json:"recoveryCodes,omitempty"` // digests
 	CreatedAt    time.Time    `json:"createdAt"`
 	Epoch        int          `json:"epoch"`
 	Version      int          `json:"version"`
@@ -44,6 +55,10 @@ func toDoc(a *account.Account) accountDoc {
 	for _, address := range s.Addresses {
 		d.Addresses = append(d.Addresses, addressDoc(address))
 	}
+	for _, f := range s.Factors.Factors {
+		d.Factors = append(d.Factors, factorDoc(f))
+	}
+	d.Codes = s.Factors.Codes
 	return d
 }
 
@@ -54,6 +69,10 @@ func (d accountDoc) account() *account.Account {
 	for _, address := range d.Addresses {
 		s.Addresses = append(s.Addresses, account.Address(address))
 	}
+	for _, f := range d.Factors {
+		s.Factors.Factors = append(s.Factors.Factors, factor.Factor(f))
+	}
+	s.Factors.Codes = d.Codes
 	return account.Restore(s)
 }
 

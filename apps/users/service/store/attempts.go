@@ -16,6 +16,8 @@ const (
 	SignIn  = "sign-in" // by mailbox
 	Address = "address" // sign-ins by client address
 	Mail    = "mail"    // by mailbox
+
+	SecondFactor = "second-factor" // by account
 )
 
 type attemptsDoc struct {

@@ -13,10 +13,12 @@ type sessionDoc struct {
 	ID        string    `json:"id"`
 	Family    string    `json:"family"`
 	Current   string    `json:"current"`
+	Previous  string    `json:"previous,omitempty"`
 	Epoch     int       `json:"epoch"`
 	CreatedAt time.Time `json:"createdAt"`
 	UsedAt    time.Time `json:"usedAt"`
 	UserAgent string    `json:"userAgent,omitempty"`
+	Factor    string    `json:"secondFactor,omitempty"`
 }
 
 type sessionsDoc struct {

@@ -7,6 +7,7 @@
 //	sessions/<user id>      the sessions of a user
 //	token/<digest>          a mailed token, until it expires
 //	attempts/<kind>/<digest>  the number of attempts of a kind, such as sign-ins
+//	used/<kind>/<digest>    the mark that a code or ticket of a second factor was used, until it expires
 //	administrator/<digest>  the mark that the first administrator with this mailbox was made
 //
 // The other documents of the service are those of the packages directory, keyring and commitlog.

@@ -21,6 +21,12 @@ func DocumentKey(documents, id string) string { return "doc/" + documents + "/" 
 // CheckpointKey is the key of the checkpoint of documents.
 func CheckpointKey(documents string) string { return "checkpoint/" + documents }
 
+// PartialCheckpointKey is the key of a checkpoint that lacks some documents.
+func PartialCheckpointKey(documents string) string { return "partial-checkpoint/" + documents }
+
+// ProbeKey is the key of a value that tells whether a store accepts writes. Nobody reads it.
+func ProbeKey(documents string) string { return "probe/" + documents }
+
 // ProjectionKey is the key of a document of a projection, whose name includes its version.
 func ProjectionKey(log, projection, key string) string {
 	return "view/" + log + "/" + projection + "/" + key

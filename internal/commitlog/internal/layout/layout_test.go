@@ -16,6 +16,7 @@ func TestKeysAndCursorsAreThoseOfEarlierReleases(t *testing.T) {
 	require.Equal(t, "doc/stock-main/sku%2Fa%7C%7C%C3%BC", layout.DocumentKey(first, "sku/a||ü"))
 	require.Equal(t, "doc/stock-main.v2/a", layout.DocumentKey(second, "a"))
 	require.Equal(t, "checkpoint/stock-main", layout.CheckpointKey(layout.Versioned("stock-main", 0)))
+	require.Equal(t, "partial-checkpoint/orders", layout.PartialCheckpointKey(layout.Versioned("orders", 1)))
 	require.Equal(t, "view/orders/lists/all/7", layout.ProjectionKey("orders", "lists", "all/7"))
 	require.Equal(t, "cursor/orders/publisher-orders", layout.CursorKey("orders", "publisher-orders"))
 

@@ -15,9 +15,17 @@ import (
 // Write stores documents: Overwrite or KeepNewer.
 type Write func(ctx context.Context, store sidecar.State, documents []sidecar.Item) error
 
-// Rebuild makes all documents from the log, up to its end, and stores them. It returns the last commit and its number,
-// which is 0 if the log is empty.
-func (s Source[C]) Rebuild(ctx context.Context, write Write) (last C, n uint64, err error) {
+// Rebuilt is the result of Rebuild.
+type Rebuilt[C any] struct {
+	Last C      // the last commit that the documents include
+	N    uint64 // its number, 0 if the log is empty
+	// Aside has the keys of the documents that are too large for a store, and the commits of their last events.
+	Aside map[string]uint64
+}
+
+// Rebuild makes all documents from the log, up to its end, and stores them, except those that are too large.
+func (s Source[C]) Rebuild(ctx context.Context, write Write) (r Rebuilt[C], err error) {
+	r.Aside = map[string]uint64{}
 	to := uint64(math.MaxUint64)
 	err = inParts(func(p part) error {
 		docs := s.New()
@@ -25,18 +33,22 @@ func (s Source[C]) Rebuild(ctx context.Context, write Write) (last C, n uint64, 
 		if err != nil {
 			return err
 		}
-		to, last, n = folded.n, folded.commit, folded.n // every part ends where the first one did
+		to, r.Last, r.N = folded.n, folded.commit, folded.n // every part ends where the first one did
 		var items []sidecar.Item
 		for _, key := range docs.Keys() {
-			value, _, err := docs.Value(key)
+			value, commit, err := docs.Value(key)
 			if err != nil {
 				return err
+			}
+			if len(value) > sidecar.MaxValue {
+				r.Aside[key] = commit
+				continue
 			}
 			items = append(items, sidecar.Item{Key: docs.StoredKey(key), Value: value})
 		}
 		return write(ctx, s.Store, items)
 	})
-	return last, n, err
+	return r, err
 }
 
 // Overwrite replaces all documents, whatever the store has.

@@ -74,9 +74,9 @@ func TestRebuildInPartsMakesTheSameDocuments(t *testing.T) {
 	for _, maxDocuments := range []int{100, 4, 1} {
 		store, folds := memory.NewState(), 0
 		source := newSource(store, 200, maxDocuments, &folds)
-		_, n, err := source.Rebuild(t.Context(), refold.Overwrite)
+		rebuilt, err := source.Rebuild(t.Context(), refold.Overwrite)
 		require.NoError(t, err)
-		require.Equal(t, uint64(200), n)
+		require.Equal(t, uint64(200), rebuilt.N)
 		if want == nil {
 			want = store.All()
 			require.Equal(t, 1, folds)
@@ -97,9 +97,9 @@ func TestRebuildInPartsMakesTheSameDocuments(t *testing.T) {
 func TestRebuildOfAnEmptyLog(t *testing.T) {
 	t.Parallel()
 	store, folds := memory.NewState(), 0
-	_, n, err := newSource(store, 0, 100, &folds).Rebuild(t.Context(), refold.Overwrite)
+	rebuilt, err := newSource(store, 0, 100, &folds).Rebuild(t.Context(), refold.Overwrite)
 	require.NoError(t, err)
-	require.Zero(t, n)
+	require.Zero(t, rebuilt.N)
 	require.Empty(t, store.All())
 }
 
@@ -149,7 +149,7 @@ func TestAuditNamesTheKindOfEachDifference(t *testing.T) {
 	t.Parallel()
 	ctx, store, folds := t.Context(), memory.NewState(), 0
 	source := newSource(store, 30, 100, &folds)
-	_, _, err := source.Rebuild(ctx, refold.Overwrite)
+	_, err := source.Rebuild(ctx, refold.Overwrite)
 	require.NoError(t, err)
 	require.NoError(t, store.Delete(ctx, "doc/1", ""))
 	require.NoError(t, store.Put(ctx, "doc/2", []byte(`{`), ""))
@@ -172,7 +172,7 @@ func TestAuditNamesTheKindOfEachDifference(t *testing.T) {
 	require.Equal(t, uint64(6), report.Wrong)
 
 	// Documents that include more than the audited commit are compared at the commit that they include.
-	_, _, err = newSource(store, 40, 100, &folds).Rebuild(ctx, refold.Overwrite)
+	_, err = newSource(store, 40, 100, &folds).Rebuild(ctx, refold.Overwrite)
 	require.NoError(t, err)
 	longer := newSource(store, 40, 100, &folds)
 	report, err = longer.Audit(ctx, contract.Audit{Log: "p"}, refold.Subject{Commit: 30, Stored: true})

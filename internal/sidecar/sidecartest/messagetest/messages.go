@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -45,6 +46,7 @@ func TestMessages(
 		run  func(t *testing.T, p sidecar.Publisher, in *receiver)
 	}{
 		{"every message arrives unchanged", everyMessage},
+		{"large messages arrive, however many", largeMessages},
 		{orderCase, keyOrder},
 		{"a delivery is repeated until its outcome is Done", redelivery},
 		{"a dropped message is not delivered again", dropped},
@@ -80,10 +82,11 @@ type receiver struct {
 }
 
 type payload struct {
-	N       int  `json:"n"`
-	Retries int  `json:"retries,omitempty"`
-	Drop    bool `json:"drop,omitempty"`
-	Silent  bool `json:"silent,omitempty"` // no outcome for the first delivery
+	N       int    `json:"n"`
+	Retries int    `json:"retries,omitempty"`
+	Drop    bool   `json:"drop,omitempty"`
+	Silent  bool   `json:"silent,omitempty"` // no outcome for the first delivery
+	Filler  string `json:"filler,omitempty"`
 }
 
 // silent is the outcome that the handler leaves out.
@@ -162,6 +165,18 @@ func everyMessage(t *testing.T, p sidecar.Publisher, in *receiver) {
 		require.JSONEq(t, string(m.Data), a.data)
 	}
 	require.Equal(t, contract.TopicUsers, in.wait(t, "user/1", 1)[0].topic)
+}
+
+// largeMessages publishes more in one call than a message between app and sidecar may have.
+func largeMessages(t *testing.T, p sidecar.Publisher, in *receiver) {
+	var sent []sidecar.Message
+	for i := range 24 {
+		sent = append(sent, message("large", i, "k", payload{Filler: strings.Repeat("x", 256<<10)}))
+	}
+	publish(t, p, sent...)
+	for _, m := range sent {
+		require.Len(t, in.wait(t, m.ID, 1)[0].data, len(m.Data))
+	}
 }
 
 func keyOrder(t *testing.T, p sidecar.Publisher, in *receiver) {

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	gopsutil "github.com/shirou/gopsutil/v4/process"
+
+	"haberdash/dapr/launch"
+)
+
+// floodCase is the name of the case with hostile requests. It needs the rate limits, which all other cases turn off, so
+// it is measured only if CASES names it: CASES=flood.
+const floodCase = "place an order, flood of 4,000 hostile requests a second beside"
+
+const sidecarSuffix = "-daprd" // of the name of a sidecar's process
+
+const (
+	floodPerSecond = 4000
+	floodTick      = 10 * time.Millisecond
+	maxHeld        = 1000 // connections of the flood that are open at a time
+)
+
+func withFlood() bool { return strings.Contains(os.Getenv("CASES"), "flood") }
+
+// spread gives each request a client's address of its own, so that the rate limits count its customers apart.
+type spread struct{ http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (s spread) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("X-Forwarded-For", netip.AddrFrom4([4]byte{10, byte(rand.IntN(256)), byte(rand.IntN(256)), 1}).String())
+	return s.RoundTripper.RoundTrip(r)
+}
+
+// hostile returns the texts of the requests, all from one address. Those that end in half a body are held open.
+func hostile() []string {
+	const from = " HTTP/1.1\r\nHost: shop\r\nX-Forwarded-For: 192.0.2.66\r\n"
+	var names strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&names, "&x%d=1", i)
+	}
+	members := `{"m` + strings.ReplaceAll(strings.TrimPrefix(names.String(), "&"), "=1&", `":1,"m`) + `":1}`
+	return []string{
+		"INVENTED" + strconv.Itoa(rand.IntN(1e9)) + " /api/v1/products" + from + "\r\n",
+		"GET /api/v1/products?q=hat" + names.String() + from + "\r\n",
+		"POST /api/v1/carts" + from + "Content-Type: application/json\r\nContent-Length: " + strconv.Itoa(len(members)) +
+			"\r\n\r\n" + members,
+		"POST /api/v1/products/import" + from + "Content-Type: text/csv\r\nContent-Length: 99999\r\n\r\nHandle,Title\n",
+		"PUT /api/v1/carts/c/items/s" + from + "Content-Type: application/json\r\nContent-Length: 99999\r\n\r\n{\"quantity\":",
+		"GET /api/v1/orders/o/stream" + from + "\r\n",
+	}
+}
+
+// flood sends hostile requests until ctx ends, and then fails if a process of the shop has used more memory than
+// Kubernetes would give it.
+func flood(s *launch.Shop) func(context.Context) error {
+	address := strings.TrimPrefix(s.GatewayURL(), "http://")
+	return func(ctx context.Context) error {
+		limits, err := memoryLimits()
+		if err != nil {
+			return err
+		}
+		var requests sync.WaitGroup
+		defer requests.Wait()
+		held := make(chan struct{}, maxHeld)
+		tick := time.NewTicker(floodTick)
+		defer tick.Stop()
+		most, checked := map[string]uint64{}, time.Now()
+		sent, skipped := 0, 0
+		for {
+			select {
+			case <-ctx.Done():
+				fmt.Fprintf(os.Stderr, "flood: %d requests, and %d that found no connection\n", sent-skipped, skipped)
+				return exceeded(most, limits)
+			case <-tick.C:
+			}
+			kinds := hostile()
+			for range floodPerSecond * int(floodTick) / int(time.Second) {
+				sent++
+				text := kinds[sent%len(kinds)]
+				select {
+				case held <- struct{}{}:
+					requests.Go(func() {
+						defer func() { <-held }()
+						sendRaw(ctx, address, text)
+					})
+				default: // all connections of the flood are open
+					skipped++
+				}
+			}
+			if time.Since(checked) > time.Second {
+				checked = time.Now()
+				for name, bytes := range resident(s) {
+					most[name] = max(most[name], bytes)
+				}
+			}
+		}
+	}
+}
+
+// sendRaw sends a request and waits until the shop closes the connection or has answered.
+func sendRaw(ctx context.Context, address, text string) {
+	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	if _, err := io.WriteString(conn, text); err != nil {
+		return
+	}
+	_, _ = conn.Read(make([]byte, 1024))
+}
+
+// resident returns the resident memory of each process of the shop, in bytes.
+func resident(s *launch.Shop) map[string]uint64 {
+	used := map[string]uint64{}
+	for _, p := range s.State().Processes {
+		if ps, err := gopsutil.NewProcess(int32(p.PID)); err == nil {
+			if m, err := ps.MemoryInfo(); err == nil {
+				used[p.Name] = m.RSS
+			}
+		}
+	}
+	return used
+}
+
+// limits are the memory that Kubernetes gives an app and a sidecar, in bytes.
+type limits struct{ app, sidecar uint64 }
+
+// memoryLimits reads the limits that all apps have in common.
+func memoryLimits() (l limits, err error) {
+	text, err := os.ReadFile("deploy/base/app.yaml")
+	if err != nil {
+		return l, err
+	}
+	for pattern, to := range map[string]*uint64{
+		`limits: \{memory: (\d+)Mi\}`: &l.app, `sidecar-memory-limit: (\d+)Mi`: &l.sidecar,
+	} {
+		found := regexp.MustCompile(pattern).FindSubmatch(text)
+		if found == nil {
+			return l, fmt.Errorf("deploy/base/app.yaml has no %s", pattern)
+		}
+		n, err := strconv.ParseUint(string(found[1]), 10, 64)
+		if err != nil {
+			return l, err
+		}
+		*to = n << 20
+	}
+	return l, nil
+}
+
+// exceeded prints the most memory of each app and sidecar, and returns an error for those above their limit.
+func exceeded(most map[string]uint64, l limits) (err error) {
+	apps := map[string]bool{}
+	for name := range most {
+		if app, ok := strings.CutSuffix(name, sidecarSuffix); ok {
+			apps[app] = true
+		}
+	}
+	for name, bytes := range most {
+		limit := uint64(0)
+		if strings.HasSuffix(name, sidecarSuffix) {
+			limit = l.sidecar
+		} else if apps[name] {
+			limit = l.app
+		}
+		if limit == 0 {
+			continue // a program that runs only locally
+		}
+		fmt.Fprintf(os.Stderr, "%s: %d MB of %d MB\n", name, bytes>>20, limit>>20)
+		if bytes > limit {
+			err = errors.Join(err, fmt.Errorf("%s has used %d MB, its limit is %d MB", name, bytes>>20, limit>>20))
+		}
+	}
+	return err
+}
