@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	text "text/template"
+	"time"
 
 	"haberdash/internal/money"
 )
@@ -66,10 +67,22 @@ func (w *Writer) OrderConfirmed(o Order) (Letter, error) {
 	})
 }
 
-// Verify writes the letter that asks a new user to confirm their e-mail address.
-func (w *Writer) Verify(name, token string) (Letter, error) {
+// Verify writes the letter that asks a new user to confirm their e-mail address. It names the time of the registration,
+// because somebody else may have registered the address too, with another password. A zero time is left out.
+func (w *Writer) Verify(name, token string, registered time.Time) (Letter, error) {
+	at := ""
+	if !registered.IsZero() {
+		at = registered.UTC().Format("2 January 2006, 15:04:05 UTC")
+	}
 	return w.letter("verify", "Please confirm your e-mail address", map[string]any{
-		"Name": greeting(name), "Token": token, "Link": w.link("/verify-email", token),
+		"Name": greeting(name), "Token": token, "Link": w.link("/verify-email", token), "Registered": at,
+	})
+}
+
+// RegistrationRepeated writes the letter to the owner of an account whose e-mail address somebody has registered again.
+func (w *Writer) RegistrationRepeated(name string) (Letter, error) {
+	return w.letter("repeated", "You have an account with us already", map[string]any{
+		"Name": greeting(name), "SignIn": w.link("/login", ""), "Forgot": w.link("/forgot-password", ""),
 	})
 }
 

@@ -43,7 +43,7 @@ func (m *Mailboxes) EraseFormerHolder(ctx context.Context, id string, mailbox ac
 }
 
 // Erase erases the data of an account whose deletion is recorded: it releases the mailbox and deletes the personal
-// data, the sessions and the mailed tokens. Each step may be repeated. The mailbox is released first, because only the
+// data, the sessions, the origins and the mailed tokens. Each step may be repeated. The mailbox is released first, because only the
 // account names it, and an account without its mailbox cannot be signed in to. Counted attempts stay until they expire,
 // after a day at most; their keys are digests.
 func (m *Mailboxes) Erase(ctx context.Context, id string) error {
@@ -63,6 +63,9 @@ func (m *Mailboxes) Erase(ctx context.Context, id string) error {
 		return err
 	}
 	if err := m.Store.EndAllSessions(ctx, id); err != nil {
+		return err
+	}
+	if err := m.Store.DeleteOrigins(ctx, id); err != nil {
 		return err
 	}
 	mails, err := m.Trail.MailsSince(ctx, id, m.Now().Add(-verifyTTL))

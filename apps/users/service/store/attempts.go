@@ -13,8 +13,10 @@ import (
 
 // Kinds of attempts that are counted.
 const (
+	Guesser = "guesser" // sign-ins by mailbox and client
 	SignIn  = "sign-in" // by mailbox
 	Address = "address" // sign-ins by client address
+	Asker   = "asker"   // mails by mailbox and client
 	Mail    = "mail"    // by mailbox
 
 	SecondFactor = "second-factor" // by account
