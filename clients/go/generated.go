@@ -1902,7 +1902,7 @@ func (c *Client) Refresh(ctx context.Context, body RefreshRequest) (*Answer[Sign
 }
 
 // Register: Register a customer.
-// Sends a mail that proves the mailbox. Each mail is for one registration and its password; if there are several for a mailbox, the one whose token is used first gets it.A shop with REGISTRATION=verified answers 202 to everybody. The account exists when the token from the mail was used; if the mailbox has an account already, its owner gets a mail that says so. A shop with REGISTRATION=open, which is for trying it out, answers 201 and opens the account at once; its answer 409 tells who has an account.
+// Sends a mail that proves the mailbox. Each mail is for one registration and its password; if there are several for a mailbox, the one whose token is used first gets it. A shop with REGISTRATION=verified answers 202 to everybody. The account exists when the token from the mail was used; if the mailbox has an account already, its owner gets a mail that says so. A shop with REGISTRATION=open, which is for trying it out, answers 201 and opens the account at once; its answer 409 tells who has an account.
 //
 //	POST /api/v1/auth/register
 func (c *Client) Register(ctx context.Context, body RegisterRequest) (*Answer[User], error) {

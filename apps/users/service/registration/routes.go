@@ -81,7 +81,7 @@ func (s *Service) Mount(api huma.API) {
 func (s *Service) mountRegister(api huma.API) {
 	op := view.AuthOperation("register", "Register a customer",
 		"Sends a mail that proves the mailbox. Each mail is for one registration and its password; if there are several "+
-			"for a mailbox, the one whose token is used first gets it.\n\n"+
+			"for a mailbox, the one whose token is used first gets it. "+
 			"A shop with REGISTRATION=verified answers 202 to everybody. The account exists when the token from the mail "+
 			"was used; if the mailbox has an account already, its owner gets a mail that says so. A shop with "+
 			"REGISTRATION=open, which is for trying it out, answers 201 and opens the account at once; its answer 409 "+
