@@ -13,7 +13,7 @@ const (
 	UserVerificationRequested = "user.verification-requested" // with a mail
 	UserPasswordResetAsked    = "user.password-reset-asked"   // with a mail
 	UserEmailChangeAsked      = "user.email-change-asked"     // with a mail, to the new mailbox
-	UserRegistrationRepeated  = "user.registration-repeated"  // with a mail to the owner: somebody has registered the mailbox
+	UserRegistrationRepeated  = "user.registration-repeated"  // with a mail; somebody has registered the mailbox again
 	UserEmailChanged          = "user.email-changed"          // with a mail, to the former mailbox
 	UserSecondFactorAdded     = "user.second-factor-added"    // with a mail
 	UserSecondFactorRemoved   = "user.second-factor-removed"  // with a mail

@@ -96,6 +96,7 @@ func TestAStrangersMailsDoNotSwallowTheOwners(t *testing.T) {
 	f := newFixture(t)
 	f.register("a@example.com", password)
 	device := f.loginFrom(home, "a@example.com", password).str("deviceToken")
+	f.finishTasks()
 	f.clock.pass(24 * time.Hour) // the mail of the registration does not count any more
 	mails := func() int { return len(f.mails(contract.UserPasswordResetAsked)) }
 	for range 8 {

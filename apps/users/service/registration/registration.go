@@ -133,7 +133,8 @@ func (s *Service) register(ctx context.Context, r registration) (*account.Accoun
 		t.Candidate = &store.Candidate{PasswordHash: x.PasswordHash, CreatedAt: x.CreatedAt}
 	}
 	// An error does not undo the registration: the user can request the mail again.
-	if err := s.Mailboxes.RequestMailLater(ctx, contract.UserVerificationRequested, mailbox.Asker{ID: r.by.ID()}, t); err != nil {
+	by := mailbox.Asker{ID: r.by.ID()}
+	if err := s.Mailboxes.RequestMailLater(ctx, contract.UserVerificationRequested, by, t); err != nil {
 		telemetry.Log(ctx).Warn().Err(err).Msg("verification mail not sent")
 	}
 	return a, nil

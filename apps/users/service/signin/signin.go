@@ -116,8 +116,8 @@ func (s *Service) deviceToken(mailbox account.Email, c Client) string {
 	return s.Devices.Token(cmp.Or(c.device, s.NewID()), string(mailbox))
 }
 
-// lock locks what the wrong passwords of the client are counted by, so that parallel guesses are counted one by one, and
-// do not take all slots for hashing. A known device does not wait for the guesses of others.
+// lock locks what the wrong passwords of the client are counted by, so that parallel guesses are counted one by one,
+// and do not take all slots for hashing. A known device does not wait for the guesses of others.
 func (s *Service) lock(ctx context.Context, email account.Email, c Client) (unlock func(), err error) {
 	if c.device != "" {
 		return s.locks.Lock(ctx, c.ID())
