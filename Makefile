@@ -114,6 +114,14 @@ test-infra: tools ## the suites on every choice of state and broker with real se
 	go test -count=1 -timeout 10m -run '$(INFRA)' ./dapr/launch/infra ./tests/moving
 	go run ./tests/matrix $(COMBINATIONS)
 
+COMMON_PASSWORDS := @zxcvbn-ts/language-common@4.1.3
+.PHONY: passwords
+passwords: ## renew the list of common passwords, which accounts refuse (needs node)
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && \
+	npm pack --silent --pack-destination "$$dir" $(COMMON_PASSWORDS) >/dev/null && tar -xzf "$$dir"/*.tgz -C "$$dir" && \
+	node -e 'for (const p of require(process.argv[1])) if (/^[!-~]{8,}$$/.test(p)) console.log(p.toLowerCase())' \
+		"$$dir/package/src/passwords.json" | LC_ALL=C sort -u >apps/users/internal/account/passwords/common.txt
+
 .PHONY: clients
 clients: ## write the Go and TypeScript clients from api/openapi.json, and build and test the second; needs Node.js
 	go generate ./clients/go

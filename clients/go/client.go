@@ -34,7 +34,7 @@ func New(baseURL string, h *http.Client) *Client {
 
 // Answer is the response to a request that succeeded.
 type Answer[T any] struct {
-	Value  T // the decoded body; the zero value for 204 and 304
+	Value  T // the decoded body; the zero value if there is none
 	Status int
 	Header http.Header
 }

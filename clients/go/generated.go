@@ -595,7 +595,9 @@ type ChangeMeRequest struct {
 // ChangePasswordRequest defines model for ChangePasswordRequest.
 type ChangePasswordRequest struct {
 	CurrentPassword string `json:"currentPassword"`
-	NewPassword     string `json:"newPassword"`
+
+	// NewPassword As in a registration
+	NewPassword string `json:"newPassword"`
 }
 
 // ConfirmPasswordRequest defines model for ConfirmPasswordRequest.
@@ -671,6 +673,12 @@ type DeadLetterList struct {
 	NextCursor *string `json:"nextCursor"`
 }
 
+// DeleteMeRequest defines model for DeleteMeRequest.
+type DeleteMeRequest struct {
+	// Password The current password
+	Password string `json:"password"`
+}
+
 // EnrolAppRequest defines model for EnrolAppRequest.
 type EnrolAppRequest struct {
 	// Code That the app shows
@@ -723,7 +731,9 @@ type Fact struct {
 
 // ForgotPasswordRequest defines model for ForgotPasswordRequest.
 type ForgotPasswordRequest struct {
-	Email string `json:"email"`
+	// DeviceToken From the last sign-in to the account on this device: then the mails that other people have asked for do not delay this one
+	DeviceToken string `json:"deviceToken,omitempty"`
+	Email       string `json:"email"`
 }
 
 // Fulfilment defines model for Fulfilment.
@@ -818,8 +828,10 @@ type LineInput struct {
 
 // LoginRequest defines model for LoginRequest.
 type LoginRequest struct {
-	Email    string `json:"email"`
-	Password string `json:"password"`
+	// DeviceToken From the last sign-in to this account on this device: then other people's wrong passwords do not make this sign-in wait
+	DeviceToken string `json:"deviceToken,omitempty"`
+	Email       string `json:"email"`
+	Password    string `json:"password"`
 }
 
 // LogoutRequest defines model for LogoutRequest.
@@ -1091,7 +1103,7 @@ type RegisterRequest struct {
 	// Name Examples: Ada Lovelace
 	Name string `json:"name"`
 
-	// Password 8 to 128 characters of any script
+	// Password 8 to 128 characters of any script; neither a common password, nor the email address, the name or the name of the shop
 	Password string `json:"password"`
 }
 
@@ -1274,6 +1286,9 @@ type ShippingOptionList struct {
 type SignedIn struct {
 	// AccessToken Send as Authorization: Bearer
 	AccessToken string `json:"accessToken"`
+
+	// DeviceToken After a sign-in: keep it on the device, also after signing out, and send it with the next sign-in
+	DeviceToken string `json:"deviceToken,omitempty"`
 
 	// ExpiresIn Seconds for which the access token is valid, at least
 	ExpiresIn int64 `json:"expiresIn"`
@@ -1768,6 +1783,9 @@ type CreateCategoryJSONRequestBody = CreateCategoryRequest
 // ReplaceCategoryJSONRequestBody defines body for ReplaceCategory for application/json ContentType.
 type ReplaceCategoryJSONRequestBody = ReplaceCategoryRequest
 
+// DeleteMeJSONRequestBody defines body for DeleteMe for application/json ContentType.
+type DeleteMeJSONRequestBody = DeleteMeRequest
+
 // ChangeMeJSONRequestBody defines body for ChangeMe for application/json ContentType.
 type ChangeMeJSONRequestBody = ChangeMeRequest
 
@@ -1884,7 +1902,7 @@ func (c *Client) Refresh(ctx context.Context, body RefreshRequest) (*Answer[Sign
 }
 
 // Register: Register a customer.
-// Sends a mail that proves the mailbox. Until then, several accounts may be registered for one mailbox; the one whose token is used first gets it.
+// Sends a mail that proves the mailbox. Each mail is for one registration and its password; if there are several for a mailbox, the one whose token is used first gets it. A shop with REGISTRATION=verified answers 202 to everybody. The account exists when the token from the mail was used; if the mailbox has an account already, its owner gets a mail that says so. A shop with REGISTRATION=open, which is for trying it out, answers 201 and opens the account at once; its answer 409 tells who has an account.
 //
 //	POST /api/v1/auth/register
 func (c *Client) Register(ctx context.Context, body RegisterRequest) (*Answer[User], error) {
@@ -2090,10 +2108,12 @@ func (c *Client) ReplayDeadLetter(ctx context.Context, app string, id string) (*
 }
 
 // DeleteMe: Delete the caller's account, for good.
+// The password confirms that it is the owner. Wrong ones are slowed down like those of sign-ins.
 //
 //	DELETE /api/v1/me
-func (c *Client) DeleteMe(ctx context.Context) (*Answer[struct{}], error) {
+func (c *Client) DeleteMe(ctx context.Context, body DeleteMeRequest) (*Answer[struct{}], error) {
 	r := newRequest(http.MethodDelete, "/api/v1/me")
+	r.body = body
 	return call[struct{}](ctx, c, r)
 }
 

@@ -50,7 +50,7 @@ var samples = map[string]any{
 	"shipment-fact": contract.ShipmentFact{OrderID: "o1", Number: "H10001", Customer: "u1", ID: "f1", Carrier: "DHL",
 		TrackingNumber: "JJD1", Lines: []contract.Line{{SKU: "HAT-M", Quantity: 2}}},
 	"user-fact":        contract.UserFact{UserID: "u1", MailID: "m1"},
-	"user-letter":      contract.UserLetter{Email: "ada@example.test", Name: "Ada", Token: "token"},
+	"user-letter":      contract.UserLetter{Email: "ada@example.test", Name: "Ada", Token: "token", RegisteredAt: at},
 	"variants-request": contract.VariantsRequest{SKUs: []string{"HAT-M"}},
 	"variants-reply": contract.VariantsReply{Variants: []contract.Variant{{SKU: "HAT-M", ProductID: "p1",
 		Handle: "hat", Title: "Hat – M",

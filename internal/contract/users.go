@@ -3,6 +3,7 @@ package contract
 import (
 	"encoding/json"
 	"errors"
+	"time"
 
 	"haberdash/internal/strictjson"
 )
@@ -12,6 +13,7 @@ const (
 	UserVerificationRequested = "user.verification-requested" // with a mail
 	UserPasswordResetAsked    = "user.password-reset-asked"   // with a mail
 	UserEmailChangeAsked      = "user.email-change-asked"     // with a mail, to the new mailbox
+	UserRegistrationRepeated  = "user.registration-repeated"  // with a mail; somebody has registered the mailbox again
 	UserEmailChanged          = "user.email-changed"          // with a mail, to the former mailbox
 	UserSecondFactorAdded     = "user.second-factor-added"    // with a mail
 	UserSecondFactorRemoved   = "user.second-factor-removed"  // with a mail
@@ -39,6 +41,9 @@ type UserLetter struct {
 	Email string `json:"email"`
 	Name  string `json:"name"`
 	Token string `json:"token"` // valid once; without a use in a mail that only informs
+
+	// RegisteredAt is the time of the registration that the token confirms. It is zero in other mails.
+	RegisteredAt time.Time `json:"registeredAt,omitzero"`
 }
 
 // Concerns reports whether an event's data contains the user id, as its customer or as its user.

@@ -29,8 +29,8 @@ var (
 		"appHealthProbeTimeout": "app-health-probe-timeout", "maxBodySize": "max-body-size",
 		"readBufferSize": "read-buffer-size", "logLevel": "log-level"}
 	// clusterValues are variables with another value on a cluster. An overlay decides about the demo catalogue. The
-	// administrator comes from a Secret, because everybody knows the local one.
-	clusterValues = map[string]string{"DEMO_CATALOGUE": "off", "LOCAL_DEFAULTS": "off",
+	// administrator comes from a Secret, because everybody knows the local one. Registrations are open on a laptop only.
+	clusterValues = map[string]string{"DEMO_CATALOGUE": "off", "LOCAL_DEFAULTS": "off", "REGISTRATION": "verified",
 		"ADMIN_EMAIL": "secret administrator:ADMIN_EMAIL", "ADMIN_PASSWORD": "secret administrator:ADMIN_PASSWORD"}
 	// clusterOnly are variables that apps need on a cluster only: the port (on a laptop `dapr run` sets it), probes,
 	// memory, tokens (on a laptop the launcher sets them), and the time that clients need to find another replica.

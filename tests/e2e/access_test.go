@@ -220,6 +220,17 @@ func TestAccess(t *testing.T) {
 	}
 }
 
+// newOwner returns another customer with the owner's password.
+func (f *fixture) newOwner(t *testing.T) *api.Client {
+	t.Helper()
+	email := api.NewEmail()
+	_, err := sharedClient.Register(t.Context(), email, f.values["password"], "Ada Byron")
+	require.NoError(t, err)
+	session, err := sharedClient.Login(t.Context(), email, f.values["password"])
+	require.NoError(t, err)
+	return sharedClient.As(session.AccessToken)
+}
+
 // expect sends the request of a rule and checks the status of the answer.
 func (f *fixture) expect(t *testing.T, r rule, caller string, c *api.Client, want int) {
 	t.Helper()
@@ -230,7 +241,7 @@ func (f *fixture) expect(t *testing.T, r rule, caller string, c *api.Client, wan
 	case caller == "owner" && strings.Contains(r.path, "{guest-"):
 		c, request.Header["X-Order-Token"] = sharedClient, f.values["guest-token"]
 	case caller == "owner" && r.want["other"] == 0: // the request would end the owner's session or account
-		c, _ = customer(t)
+		c = f.newOwner(t)
 	}
 	a := sendRequest(t, c, request)
 	assert.Equal(t, want, a.Status, "%s %s by %s: %.200s", r.method, r.path, caller, a.Body)

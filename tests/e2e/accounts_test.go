@@ -139,7 +139,11 @@ func TestAddressIsChangedAndAccountIsDeleted(t *testing.T) {
 
 	_, err = mine.Cart(ctx, "mine")
 	require.NoError(t, err)
-	require.Equal(t, http.StatusNoContent, do(mine, http.MethodDelete, "/api/v1/me", nil).Status)
+	wrong := do(mine, http.MethodDelete, "/api/v1/me", map[string]string{"password": "wrong"})
+	require.Equal(t, http.StatusUnprocessableEntity, wrong.Status)
+	require.Contains(t, string(wrong.Body), "body.password")
+	confirm := map[string]string{"password": password}
+	require.Equal(t, http.StatusNoContent, do(mine, http.MethodDelete, "/api/v1/me", confirm).Status)
 	require.Equal(t, http.StatusUnauthorized, do(mine, http.MethodGet, "/api/v1/me", nil).Status)
 	require.Eventually(t, func() bool {
 		return do(mine, http.MethodGet, "/api/v1/carts/mine", nil).Status == http.StatusNotFound

@@ -87,7 +87,8 @@ func TestPersonalDataOfADeletedCustomerIsErased(t *testing.T) {
 	require.Equal(t, deleted.Email, o.Email)
 	require.Equal(t, 2, reasons, "in the order and in its history")
 
-	a, err := ada.Do(ctx, api.Request{Method: http.MethodDelete, Path: "/api/v1/me"})
+	a, err := ada.Do(ctx, api.Request{Method: http.MethodDelete, Path: "/api/v1/me",
+		Body: map[string]string{"password": password}})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusNoContent, a.Status)
 	require.EventuallyWithT(t, func(collect *assert.CollectT) {
@@ -175,8 +176,12 @@ func TestDeletionIsCompletedAfterAnOutage(t *testing.T) {
 	admin, err := c.AsAdmin(ctx)
 	require.NoError(t, err)
 	sku := importProductAs(t, admin, 5)
-	ada, user, err := c.AsNewCustomer(ctx)
+	address, password := api.NewEmail(), api.NewKey()
+	user, err := c.Register(ctx, address, password, "Ada Byron")
 	require.NoError(t, err)
+	session, err := c.Login(ctx, address, password)
+	require.NoError(t, err)
+	ada := c.As(session.AccessToken)
 	deleted := orderWithPersonalData(t, ada, admin, sku)
 	confirmation(t, s.MailDir(), deleted.Email, deleted.Number)
 	email := func() string {
@@ -192,7 +197,8 @@ func TestDeletionIsCompletedAfterAnOutage(t *testing.T) {
 	}
 	require.Equal(t, deleted.Email, email())
 	require.NoError(t, s.Kill("orders"))
-	a, err := ada.Do(ctx, api.Request{Method: http.MethodDelete, Path: "/api/v1/me"})
+	a, err := ada.Do(ctx, api.Request{Method: http.MethodDelete, Path: "/api/v1/me",
+		Body: map[string]string{"password": password}})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusNoContent, a.Status)
 	require.NoError(t, s.Restart("orders"))

@@ -216,6 +216,7 @@ var accessBodies = map[string]string{
 	"POST /api/v1/orders/{}/fulfilments": `{"lines":[{"sku":"{sku}","quantity":1}],"carrier":"DHL","trackingNumber":"1"}`,
 	"POST /api/v1/auth/register":         `{"email":"{new}@example.test","password":"a long password","name":"X"}`,
 	"POST /api/v1/auth/login":            `{"email":"{email}","password":"{password}"}`,
+	"DELETE /api/v1/me":                  `{"password":"{password}"}`,
 
 	"POST /api/v1/me/second-factors/totp":    `{"currentPassword":"{password}"}`,
 	"POST /api/v1/me/second-factors/passkey": `{"currentPassword":"{password}"}`,

@@ -39,6 +39,7 @@ var bodies = map[string]string{
 	"POST /api/v1/auth/forgot-password":         `{"email":"x@example.test"}`,
 	"POST /api/v1/auth/reset-password":          `{"token":"x","password":"a long password"}`,
 	"PATCH /api/v1/me":                          `{"name":"X"}`,
+	"DELETE /api/v1/me":                         `{"password":"a long password"}`,
 	"POST /api/v1/me/password":                  `{"currentPassword":"a long password","newPassword":"another long one"}`,
 	"POST /api/v1/me/email":                     `{"email":"y@example.test","currentPassword":"a long password"}`,
 	"POST /api/v1/me/addresses":                 addressBody,

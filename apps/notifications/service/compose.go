@@ -95,7 +95,7 @@ func (s *Service) confirmation(order contract.OrderFact, contact contract.Contac
 
 // composeUserMail makes a composer of mails to a user. It asks the users service for the recipient and the token,
 // because the event contains ids only.
-func (s *Service) composeUserMail(write func(name, token string) (letters.Letter, error)) composer {
+func (s *Service) composeUserMail(write func(to contract.UserLetter) (letters.Letter, error)) composer {
 	return func(ctx context.Context, events []contract.Event) (messages []mail.Message, err error) {
 		for _, event := range events {
 			user, err := contract.DecodeUserFact(event)
@@ -111,7 +111,7 @@ func (s *Service) composeUserMail(write func(name, token string) (letters.Letter
 			} else if err != nil {
 				return nil, err
 			}
-			letter, err := write(to.Name, to.Token)
+			letter, err := write(to)
 			if err != nil {
 				return nil, err
 			}

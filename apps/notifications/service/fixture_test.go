@@ -97,7 +97,8 @@ func newFixture(t *testing.T) *fixture {
 			httpx.WriteProblem(w, fault.Missing("mail"))
 			return
 		}
-		json.NewEncoder(w).Encode(contract.UserLetter{Email: "ann@example.com", Name: "Ann", Token: "once-only-token"})
+		json.NewEncoder(w).Encode(contract.UserLetter{Email: "ann@example.com", Name: "Ann", Token: "once-only-token",
+			RegisteredAt: at})
 	}))
 	mesh.Join("orders", http.HandlerFunc(f.serveContacts))
 	return f

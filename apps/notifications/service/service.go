@@ -39,16 +39,25 @@ func New(d Deps) *Service {
 		Name: "mails_void_total",
 		Help: "Mails that were not needed any more: the token was used, or the account is deleted."})}
 	notice := func(write func(name string) (letters.Letter, error)) consumer.Handler {
-		return s.mailHandler(s.composeUserMail(func(name, _ string) (letters.Letter, error) { return write(name) }))
+		return s.mailHandler(s.composeUserMail(func(to contract.UserLetter) (letters.Letter, error) { return write(to.Name) }))
 	}
+	withToken := func(write func(name, token string) (letters.Letter, error)) consumer.Handler {
+		return s.mailHandler(s.composeUserMail(func(to contract.UserLetter) (letters.Letter, error) {
+			return write(to.Name, to.Token)
+		}))
+	}
+	verify := s.composeUserMail(func(to contract.UserLetter) (letters.Letter, error) {
+		return d.Letters.Verify(to.Name, to.Token, to.RegisteredAt)
+	})
 	s.consumer = consumer.New(consumer.Options{
 		State: d.State, Fetch: consumer.FetchFrom(d.Invoker), Now: d.Now,
 		Batches: map[string]consumer.BatchHandler{contract.OrderConfirmed: s.mailBatchHandler(s.composeOrderMails)},
 		Handlers: map[string]consumer.Handler{
 			contract.OrderConfirmed:            s.mailHandler(s.composeOrderMails),
-			contract.UserVerificationRequested: s.mailHandler(s.composeUserMail(d.Letters.Verify)),
-			contract.UserPasswordResetAsked:    s.mailHandler(s.composeUserMail(d.Letters.Reset)),
-			contract.UserEmailChangeAsked:      s.mailHandler(s.composeUserMail(d.Letters.ChangeEmail)),
+			contract.UserVerificationRequested: s.mailHandler(verify),
+			contract.UserPasswordResetAsked:    withToken(d.Letters.Reset),
+			contract.UserEmailChangeAsked:      withToken(d.Letters.ChangeEmail),
+			contract.UserRegistrationRepeated:  notice(d.Letters.RegistrationRepeated),
 			contract.UserEmailChanged:          notice(d.Letters.EmailChanged),
 			contract.UserSecondFactorAdded:     notice(d.Letters.SecondFactorAdded),
 			contract.UserSecondFactorRemoved:   notice(d.Letters.SecondFactorRemoved),

@@ -34,13 +34,14 @@ func TestMailsAreTheGoldenFiles(t *testing.T) {
 	t.Parallel()
 	user := contract.UserFact{UserID: "u1", MailID: "m1"}
 	for name, e := range map[string]contract.Event{
-		"order":   event("orders/0/12/1", contract.OrderConfirmed, order()),
-		"verify":  event("users/0/3/0", contract.UserVerificationRequested, user),
-		"reset":   event("users/0/4/0", contract.UserPasswordResetAsked, user),
-		"change":  event("users/0/5/0", contract.UserEmailChangeAsked, user),
-		"changed": event("users/0/6/0", contract.UserEmailChanged, user),
-		"added":   event("users/0/7/0", contract.UserSecondFactorAdded, user),
-		"removed": event("users/0/8/0", contract.UserSecondFactorRemoved, user),
+		"order":    event("orders/0/12/1", contract.OrderConfirmed, order()),
+		"verify":   event("users/0/3/0", contract.UserVerificationRequested, user),
+		"reset":    event("users/0/4/0", contract.UserPasswordResetAsked, user),
+		"change":   event("users/0/5/0", contract.UserEmailChangeAsked, user),
+		"changed":  event("users/0/6/0", contract.UserEmailChanged, user),
+		"added":    event("users/0/7/0", contract.UserSecondFactorAdded, user),
+		"repeated": event("users/0/9/0", contract.UserRegistrationRepeated, user),
+		"removed":  event("users/0/8/0", contract.UserSecondFactorRemoved, user),
 	} {
 		f := newFixture(t)
 		require.Equal(t, sidecar.Done, f.deliver(e))

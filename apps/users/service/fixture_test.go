@@ -18,6 +18,7 @@ import (
 	"haberdash/apps/users/internal/trail"
 	"haberdash/apps/users/service/administration"
 	"haberdash/apps/users/service/keyring"
+	"haberdash/apps/users/service/registration"
 	"haberdash/apps/users/service/secondfactor"
 	"haberdash/internal/commitlog"
 	"haberdash/internal/commitlog/logapi"
@@ -69,10 +70,17 @@ func newFixture(t *testing.T) *fixture { return newReplica(t, memory.NewState(),
 // newReplica makes a replica over a store. It has the clock and the mesh of the replica other, if that is not nil.
 func newReplica(t *testing.T, state sidecar.State, other *fixture) *fixture {
 	t.Helper()
-	return newReplicaWithHashing(t, state, other, fastHashing)
+	return newReplicaWith(t, state, other, func(*Deps) {})
 }
 
-func newReplicaWithHashing(t *testing.T, state sidecar.State, other *fixture, hashing argon2id.Params) *fixture {
+// newVerifiedReplica makes a replica of a shop with REGISTRATION=verified.
+func newVerifiedReplica(t *testing.T, state sidecar.State, other *fixture) *fixture {
+	t.Helper()
+	return newReplicaWith(t, state, other, func(d *Deps) { d.Registration = registration.Verified })
+}
+
+// newReplicaWith makes a replica with other settings.
+func newReplicaWith(t *testing.T, state sidecar.State, other *fixture, change func(*Deps)) *fixture {
 	t.Helper()
 	f := &fixture{t: t, clock: &clock{t: time.Now()}, state: state, mesh: memory.NewMesh()}
 	if other != nil {
@@ -83,7 +91,7 @@ func newReplicaWithHashing(t *testing.T, state sidecar.State, other *fixture, ha
 		Now: f.clock.now, Patience: 100 * time.Millisecond}) // some tests break the store for good
 	require.NoError(t, err)
 	deps := f.deps("only a test")
-	deps.Hashing = hashing
+	change(&deps)
 	f.service, err = New(t.Context(), deps)
 	require.NoError(t, err)
 	f.mount()
@@ -98,7 +106,8 @@ func newReplicaWithHashing(t *testing.T, state sidecar.State, other *fixture, ha
 
 func (f *fixture) deps(secret string) Deps {
 	return Deps{State: f.state, Secrets: memory.Secrets{"KEY_ENCRYPTION_KEY": secret}, Log: f.log, Now: f.clock.now,
-		NewID: NewID, Hashing: fastHashing, Factors: secondfactor.Config{Shop: "https://shop.test"}}
+		NewID: NewID, Hashing: fastHashing, Factors: secondfactor.Config{Shop: "https://shop.test"},
+		Registration: registration.Open}
 }
 
 // mount adds the routes of the service, and those that the host adds.
@@ -235,7 +244,7 @@ func (f *fixture) me(access string) reply {
 
 func (f *fixture) deleteMe(access string) reply {
 	f.t.Helper()
-	return f.do("DELETE", "/api/v1/me", access, nil)
+	return f.do("DELETE", "/api/v1/me", access, obj{"password": password})
 }
 
 func (f *fixture) changePassword(access, current, next string) reply {

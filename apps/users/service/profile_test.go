@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"haberdash/internal/contract"
 )
 
 func TestUsersChangeTheirProfile(t *testing.T) {
@@ -56,6 +58,62 @@ func TestChangePassword(t *testing.T) {
 	}
 	throttled := f.changePassword(access, "a new password", "a newer password")
 	require.Equal(t, 429, throttled.status, "wrong passwords are counted here too")
+}
+
+func TestWeakPasswordsAreRefusedWhereverOneIsSet(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	access, _ := f.signUp("ada.byron@example.com")
+	f.forgotPassword("ada.byron@example.com")
+	token := f.lastMail(contract.UserPasswordResetAsked).Token
+	require.Equal(t, "body.password", f.register("iloveyou@example.com", "iloveyou").field())
+	require.Equal(t, "body.password", f.register("ada.lovelace@example.com", "Ada.Lovelace").field())
+	for _, weak := range []string{"password1", "Password1!", "ada.byron@example.com", "ada.byron", "haberdash"} {
+		for at, r := range map[string]reply{
+			"body.newPassword": f.changePassword(access, password, weak),
+			"body.password":    f.resetPassword(token, weak),
+		} {
+			require.Equal(t, 422, r.status, weak)
+			require.Equal(t, "invalid-request", r.problem())
+			require.Equal(t, at, r.field())
+			require.NotContains(t, r.raw, `"`+weak)
+		}
+	}
+	require.Equal(t, 204, f.resetPassword(token, "a new password").status, "a refused password does not use up the token")
+}
+
+func TestADeletionNeedsThePassword(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	access, refresh := f.signUp("a@example.com")
+	remove := func(access string, body any) reply { return f.do("DELETE", "/api/v1/me", access, body) }
+	without := remove(access, nil)
+	require.Equal(t, 400, without.status)
+	require.Equal(t, "body", without.field())
+	for _, missing := range []any{obj{}, obj{"password": ""}, obj{"password": nil}, obj{"Password": password}} {
+		r := remove(access, missing)
+		require.Equal(t, 422, r.status, "%v: %s", missing, r.raw)
+		require.Contains(t, r.raw, `"body.password"`, "%v", missing)
+	}
+	require.Equal(t, 401, remove("", nil).status)
+	require.Equal(t, 401, remove("", obj{"password": password}).status)
+	wrong := remove(access, obj{"password": "wrong"})
+	require.Equal(t, 422, wrong.status, "as for a change of the password")
+	require.Equal(t, "invalid-credentials", wrong.problem())
+	require.Equal(t, "body.password", wrong.field())
+	for range 4 {
+		remove(access, obj{"password": "wrong"})
+	}
+	require.Equal(t, 429, remove(access, obj{"password": password}).status, "wrong passwords are slowed down")
+	require.Equal(t, 200, f.me(access).status)
+	require.Empty(t, f.mails(contract.UserDeleted))
+	f.clock.pass(5 * time.Minute)
+	require.Equal(t, 204, remove(access, obj{"password": password}).status)
+	require.Equal(t, 401, f.refresh(refresh).status)
+
+	root := f.administrator()
+	r := remove(root, obj{"password": firstAdministrator.Password})
+	require.Equal(t, "own-role", r.problem())
 }
 
 func TestUsersKeepAddresses(t *testing.T) {

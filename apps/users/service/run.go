@@ -9,6 +9,7 @@ import (
 	"haberdash/apps/users/service/administration"
 	"haberdash/apps/users/service/hasher"
 	"haberdash/apps/users/service/keyring"
+	"haberdash/apps/users/service/registration"
 	"haberdash/apps/users/service/secondfactor"
 	"haberdash/internal/commitlog"
 	"haberdash/internal/host"
@@ -26,6 +27,8 @@ const (
 type Config struct {
 	administration.Administrator
 	secondfactor.Config
+
+	Registration registration.Mode `env:"REGISTRATION" envDefault:"verified"` // open: for trying the shop out
 }
 
 // Run wires the users service. It fails if the configuration is invalid or the signing keys cannot be decrypted.
@@ -44,7 +47,7 @@ func Run(ctx context.Context, h *host.Host) error {
 	start, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	s, err := New(start, Deps{State: h.State(), Secrets: h.Sidecar, Log: log, Now: time.Now, NewID: NewID,
-		Hashing: hasher.OWASP, Factors: config.Config})
+		Hashing: hasher.OWASP, Factors: config.Config, Registration: config.Registration})
 	if err != nil {
 		return err
 	}

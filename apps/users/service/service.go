@@ -30,8 +30,8 @@ import (
 	"haberdash/internal/sidecar"
 )
 
-// encryptionSecret is the name of the secret that encrypts the signing keys, and that mailed tokens and refresh tokens
-// are derived from.
+// encryptionSecret is the name of the secret that encrypts the signing keys, and that mailed tokens, refresh tokens
+// and tokens of devices are derived from.
 const encryptionSecret = "KEY_ENCRYPTION_KEY"
 
 // maxWaiting bounds the requests that wait for a slot to hash a password.
@@ -46,6 +46,8 @@ type Deps struct {
 	NewID   func() string // unguessable, of the form of NewID
 	Hashing argon2id.Params
 	Factors secondfactor.Config
+
+	Registration registration.Mode
 }
 
 // NewID returns a new id: 26 lower-case letters and digits with 130 random bits.
@@ -83,6 +85,10 @@ func New(ctx context.Context, d Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	devices, err := signing.NewDevices(secret)
+	if err != nil {
+		return nil, err
+	}
 	vault, err := factor.NewVault(secret)
 	if err != nil {
 		return nil, err
@@ -102,12 +108,13 @@ func New(ctx context.Context, d Deps) (*Service, error) {
 		return nil, err
 	}
 	signIn := &signin.Service{Store: documents, Trail: records, Keys: keys, Hasher: hash, Tasks: tasks,
-		Now: d.Now, NewID: d.NewID, Successors: successors, Factors: verifier}
+		Now: d.Now, NewID: d.NewID, Successors: successors, Devices: devices, Factors: verifier}
 	return &Service{
 		keys: keys, hasher: hash, tasks: tasks, directory: dir, mailboxes: mailboxes, signIn: signIn,
 		factors: &factors.Service{Store: documents, Mailboxes: mailboxes, Trail: records, SignIn: signIn,
 			Verifier: verifier},
-		registration: &registration.Service{Store: documents, Mailboxes: mailboxes, Trail: records, SignIn: signIn,
+		registration: &registration.Service{Mode: d.Registration, Store: documents, Mailboxes: mailboxes,
+			Trail: records, SignIn: signIn, Now: d.Now, NewID: d.NewID,
 			Hasher: hash, Tasks: tasks},
 		profile: &profile.Service{Store: documents, Mailboxes: mailboxes, Trail: records, SignIn: signIn,
 			Hasher: hash, Now: d.Now, NewID: d.NewID},

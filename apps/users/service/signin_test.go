@@ -82,7 +82,7 @@ func TestParallelGuesses(t *testing.T) {
 	t.Parallel()
 	slow := fastHashing
 	slow.Memory, slow.Iterations = 8<<10, 3 // slow enough for all requests to arrive during the first
-	f := newReplicaWithHashing(t, memory.NewState(), nil, slow)
+	f := newReplicaWith(t, memory.NewState(), nil, func(d *Deps) { d.Hashing = slow })
 	start := make(chan struct{})
 	statuses := make([]int, 40)
 	var done sync.WaitGroup

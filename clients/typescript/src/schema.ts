@@ -115,7 +115,7 @@ export interface paths {
         put?: never;
         /**
          * Register a customer
-         * @description Sends a mail that proves the mailbox. Until then, several accounts may be registered for one mailbox; the one whose token is used first gets it.
+         * @description Sends a mail that proves the mailbox. Each mail is for one registration and its password; if there are several for a mailbox, the one whose token is used first gets it. A shop with REGISTRATION=verified answers 202 to everybody. The account exists when the token from the mail was used; if the mailbox has an account already, its owner gets a mail that says so. A shop with REGISTRATION=open, which is for trying it out, answers 201 and opens the account at once; its answer 409 tells who has an account.
          */
         post: operations["register"];
         delete?: never;
@@ -437,7 +437,10 @@ export interface paths {
         get: operations["get-me"];
         put?: never;
         post?: never;
-        /** Delete the caller's account, for good */
+        /**
+         * Delete the caller's account, for good
+         * @description The password confirms that it is the owner. Wrong ones are slowed down like those of sign-ins.
+         */
         delete: operations["delete-me"];
         options?: never;
         head?: never;
@@ -1213,6 +1216,7 @@ export interface components {
         };
         ChangePasswordRequest: {
             currentPassword: string;
+            /** @description As in a registration */
             newPassword: string;
         };
         ConfirmPasswordRequest: {
@@ -1275,6 +1279,10 @@ export interface components {
             /** @description Cursor of the next page, null on the last */
             nextCursor: string | null;
         };
+        DeleteMeRequest: {
+            /** @description The current password */
+            password: string;
+        };
         EnrolAppRequest: {
             /** @description That the app shows */
             code: string;
@@ -1320,6 +1328,8 @@ export interface components {
             message: string;
         };
         ForgotPasswordRequest: {
+            /** @description From the last sign-in to the account on this device: then the mails that other people have asked for do not delay this one */
+            deviceToken?: string;
             /** Format: email */
             email: string;
         };
@@ -1399,6 +1409,8 @@ export interface components {
             sku: string;
         };
         LoginRequest: {
+            /** @description From the last sign-in to this account on this device: then other people's wrong passwords do not make this sign-in wait */
+            deviceToken?: string;
             /** Format: email */
             email: string;
             password: string;
@@ -1640,7 +1652,7 @@ export interface components {
             email: string;
             /** @example Ada Lovelace */
             name: string;
-            /** @description 8 to 128 characters of any script */
+            /** @description 8 to 128 characters of any script; neither a common password, nor the email address, the name or the name of the shop */
             password: string;
         };
         RemoveSecondFactorRequest: {
@@ -1778,6 +1790,8 @@ export interface components {
         SignedIn: {
             /** @description Send as Authorization: Bearer */
             accessToken: string;
+            /** @description After a sign-in: keep it on the device, also after signing out, and send it with the next sign-in */
+            deviceToken?: string;
             /**
              * Format: int64
              * @description Seconds for which the access token is valid, at least
@@ -2290,6 +2304,14 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
+            /** @description Accepted */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             408: components["responses"]["RequestTimeout"];
@@ -2364,6 +2386,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
+            408: components["responses"]["RequestTimeout"];
             413: components["responses"]["RequestEntityTooLarge"];
             414: components["responses"]["RequestURITooLong"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -3210,7 +3233,11 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeleteMeRequest"];
+            };
+        };
         responses: {
             /** @description No Content */
             204: {
@@ -3222,8 +3249,11 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
+            408: components["responses"]["RequestTimeout"];
             409: components["responses"]["Conflict"];
+            413: components["responses"]["RequestEntityTooLarge"];
             414: components["responses"]["RequestURITooLong"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             431: components["responses"]["RequestHeaderFieldsTooLarge"];
@@ -3542,6 +3572,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            408: components["responses"]["RequestTimeout"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["RequestEntityTooLarge"];
             414: components["responses"]["RequestURITooLong"];
@@ -3580,6 +3611,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            408: components["responses"]["RequestTimeout"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["RequestEntityTooLarge"];
             414: components["responses"]["RequestURITooLong"];
@@ -3618,6 +3650,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            408: components["responses"]["RequestTimeout"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["RequestEntityTooLarge"];
             414: components["responses"]["RequestURITooLong"];
@@ -3656,6 +3689,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            408: components["responses"]["RequestTimeout"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["RequestEntityTooLarge"];
             414: components["responses"]["RequestURITooLong"];
@@ -3694,6 +3728,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            408: components["responses"]["RequestTimeout"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["RequestEntityTooLarge"];
             414: components["responses"]["RequestURITooLong"];
@@ -3732,6 +3767,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
             413: components["responses"]["RequestEntityTooLarge"];
             414: components["responses"]["RequestURITooLong"];
             415: components["responses"]["UnsupportedMediaType"];

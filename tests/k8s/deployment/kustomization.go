@@ -48,7 +48,8 @@ patches:
       apiVersion: apps/v1
       kind: Deployment
       metadata: {name: users}
-      spec: {template: {spec: {containers: [{name: app, env: [{name: LOCAL_DEFAULTS, value: "on"}]}]}}}
+      spec: {template: {spec: {containers: [{name: app, env: [
+        {name: LOCAL_DEFAULTS, value: "on"}, {name: REGISTRATION, value: open}]}]}}}
   - target: {kind: Deployment, name: catalog}
     patch: |
       apiVersion: apps/v1

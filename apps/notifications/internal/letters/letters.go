@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	text "text/template"
+	"time"
 
 	"haberdash/internal/money"
 )
@@ -44,7 +45,8 @@ type Writer struct {
 // NewWriter makes a writer whose links begin with the URL of the storefront. Error: if it is not an http or https URL.
 func NewWriter(shop string) (*Writer, error) {
 	u, err := url.Parse(shop)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.User != nil ||
+		strings.Contains(shop, `\`) || u.RawQuery != "" || u.Fragment != "" {
 		return nil, fmt.Errorf("%q is not an http or https URL", shop)
 	}
 	functions := map[string]any{"money": Amount, "plain": plain}
@@ -65,10 +67,22 @@ func (w *Writer) OrderConfirmed(o Order) (Letter, error) {
 	})
 }
 
-// Verify writes the letter that asks a new user to confirm their e-mail address.
-func (w *Writer) Verify(name, token string) (Letter, error) {
+// Verify writes the letter that asks a new user to confirm their e-mail address. It names the time of the registration,
+// because somebody else may have registered the address too, with another password. A zero time is left out.
+func (w *Writer) Verify(name, token string, registered time.Time) (Letter, error) {
+	at := ""
+	if !registered.IsZero() {
+		at = registered.UTC().Format("2 January 2006, 15:04:05 UTC")
+	}
 	return w.letter("verify", "Please confirm your e-mail address", map[string]any{
-		"Name": greeting(name), "Token": token, "Link": w.link("/verify-email", token),
+		"Name": greeting(name), "Token": token, "Link": w.link("/verify-email", token), "Registered": at,
+	})
+}
+
+// RegistrationRepeated writes the letter to the owner of an account whose e-mail address somebody has registered again.
+func (w *Writer) RegistrationRepeated(name string) (Letter, error) {
+	return w.letter("repeated", "You have an account with us already", map[string]any{
+		"Name": greeting(name), "SignIn": w.link("/login", ""), "Forgot": w.link("/forgot-password", ""),
 	})
 }
 

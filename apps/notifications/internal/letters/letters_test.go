@@ -3,6 +3,7 @@ package letters
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -57,10 +58,11 @@ func TestOnlyGuestsGetAToken(t *testing.T) {
 func TestUserLettersHaveALinkAndAToken(t *testing.T) {
 	t.Parallel()
 	w := writer(t)
+	verify := func(name, token string) (Letter, error) { return w.Verify(name, token, time.Time{}) }
 	for _, c := range []struct {
 		path  string
 		write func(name, token string) (Letter, error)
-	}{{"/verify-email", w.Verify}, {"/reset-password", w.Reset}, {"/verify-email", w.ChangeEmail}} {
+	}{{"/verify-email", verify}, {"/reset-password", w.Reset}, {"/verify-email", w.ChangeEmail}} {
 		path, write := c.path, c.write
 		l, err := write("Zoë O'Hara-Li", "t0k_en")
 		require.NoError(t, err)
@@ -68,6 +70,32 @@ func TestUserLettersHaveALinkAndAToken(t *testing.T) {
 		assert.Contains(t, l.Text, "\nhttps://shop.test"+path+"#token=t0k_en\n")
 		assert.Contains(t, l.Text, "\nt0k_en\n")
 		assert.Contains(t, l.HTML, `href="https://shop.test`+path+`#token=t0k_en"`)
+	}
+}
+
+// Somebody else may have registered the address too, with another password.
+func TestAVerificationNamesItsRegistration(t *testing.T) {
+	t.Parallel()
+	w := writer(t)
+	registered := time.Date(2026, 11, 5, 1, 2, 3, 0, time.FixedZone("", 3600))
+	l, err := w.Verify("Ada", "t0k_en", registered)
+	require.NoError(t, err)
+	for _, text := range []string{l.Text, l.HTML} {
+		assert.Contains(t, text, "the registration of 5 November 2026, 00:02:03 UTC, with the password that was chosen then")
+	}
+	unknown, err := w.Verify("Ada", "t0k_en", time.Time{})
+	require.NoError(t, err)
+	assert.NotContains(t, unknown.Text, "registration of")
+}
+
+func TestOwnersLearnOfARegistrationOfTheirAddress(t *testing.T) {
+	t.Parallel()
+	l, err := writer(t).RegistrationRepeated("Ada")
+	require.NoError(t, err)
+	for _, text := range []string{l.Text, l.HTML} {
+		assert.Contains(t, text, "https://shop.test/login")
+		assert.Contains(t, text, "https://shop.test/forgot-password")
+		assert.NotContains(t, text, "token")
 	}
 }
 
@@ -84,7 +112,8 @@ func TestOnlyNamesAreGreeted(t *testing.T) {
 
 func TestShopURLIsChecked(t *testing.T) {
 	t.Parallel()
-	for _, wrong := range []string{"", "shop.test", "javascript:alert(1)", "http://", "http://x?a=b", "http://x#a"} {
+	for _, wrong := range []string{"", "shop.test", "javascript:alert(1)", "http://", "http://x?a=b", "http://x#a", "http://:80",
+		`http://x\evil.test`, `http://x/\evil.test`, "http://x@evil.test", "http://x/a\tb"} {
 		_, err := NewWriter(wrong)
 		assert.Error(t, err, wrong)
 	}

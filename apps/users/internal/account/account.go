@@ -1,8 +1,9 @@
 // Package account holds the rules of a user's account:
 //
-//  1. An account has one mailbox, compared in lower case. It may change to another mailbox that was proven. Its id
-//     never changes.
-//  2. A password has 8 to 128 characters of any script. Only its hash is stored.
+//  1. An account has one mailbox, compared by the normal form of its address (see emailaddress). It may change to
+//     another mailbox that was proven. Its id never changes.
+//  2. A password has 8 to 128 characters of any script. It is not one of the most common passwords, nor the e-mail
+//     address, the name of its user or the name of the shop. Only its hash is stored.
 //  3. A new password ends every session and every mailed token that was issued before (see Epoch).
 //  4. A user who resets the password of an unproven mailbox has proven the mailbox. The addresses and second factors
 //     that were saved before are deleted, because somebody else may have saved them.
@@ -16,7 +17,6 @@ package account
 import (
 	"slices"
 	"time"
-	"unicode/utf8"
 
 	"haberdash/apps/users/internal/factor"
 	"haberdash/internal/fault"
@@ -31,10 +31,8 @@ const (
 
 var roles = []string{Customer, Staff, Admin}
 
-// Limits of passwords and names in characters, and of the number of addresses.
+// Limits of names in characters, and of the number of addresses.
 const (
-	MinPassword  = 8
-	MaxPassword  = 128
 	MaxName      = 200
 	MaxAddresses = 50
 )
@@ -103,14 +101,6 @@ func (a *Account) HasRole(role string) bool { return slices.Contains(a.s.Roles, 
 
 // Name trims and checks the name of a person: 1 to 200 characters on one line. Error: invalid-request (422).
 func Name(typed string) (string, error) { return checkText("name", typed, 1, MaxName) }
-
-// CheckPassword checks rule 2. The error has the location, and never the password: invalid-request (422).
-func CheckPassword(location, password string) error {
-	if n := utf8.RuneCountInString(password); n < MinPassword || n > MaxPassword || !utf8.ValidString(password) {
-		return fault.BadField(location, "must have 8 to 128 characters")
-	}
-	return nil
-}
 
 // Rename changes the name. Error: invalid-request (422).
 func (a *Account) Rename(typed string) error {

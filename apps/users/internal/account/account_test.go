@@ -18,11 +18,11 @@ func newAccount(t require.TestingT) *account.Account {
 	return a
 }
 
-func TestRule1OneMailboxInLowerCase(t *testing.T) {
+func TestRule1OneMailboxHasOneForm(t *testing.T) {
 	t.Parallel()
 	for typed, want := range map[string]account.Email{
 		"A@Example.COM": "a@example.com", " a@b.example ": "a@b.example", "a+b@c.example": "a+b@c.example",
-		"Ä@example.com": "ä@example.com",
+		"Ä@example.com": "ä@example.com", "x@Exämple.test": "x@xn--exmple-cua.test", "a\u0308@b.example": "ä@b.example",
 	} {
 		got, err := account.ParseEmail("email", typed)
 		require.NoError(t, err, typed)
@@ -52,10 +52,29 @@ func TestRule1StoredFormIsStable(t *testing.T) {
 	})
 }
 
+func TestRule2CommonPasswordsAreRefused(t *testing.T) {
+	t.Parallel()
+	refused := []string{"password", "Password", "PASSWORD1", "12345678", "qwertyuiop", "iloveyou", "p@ssw0rd",
+		"Password1!", "ｐａｓｓｗｏｒｄ", "password123", "11111111",
+		"ada.byron@example.test", "ADA.BYRON@example.test", "ada.byron", "AdaByron", "adabyron1815", "Augusta Ada King",
+		"augustaadaking", "haberdash", "Haberdash!", "haberdash2026", "1haberdash1"}
+	for _, password := range refused {
+		err := account.CheckPassword("body.password", password, "ada.byron@example.test", "Augusta Ada King")
+		require.True(t, fault.Is(err, "invalid-request"), password)
+		require.Equal(t, "body.password", fault.Of(err).Fields[0].Location)
+	}
+	for _, password := range []string{"haberdash-admin-1", "correct horse", "ada likes byron", "password for haberdash",
+		"example.test", "a1234567x"} {
+		require.NoError(t, account.CheckPassword("p", password, "ada.byron@example.test", "Ada"), password)
+	}
+	require.NoError(t, account.CheckPassword("p", "99999281", "1@example.test", "1"), "digits alone are no word")
+	require.NoError(t, account.CheckPassword("p", "!!!!!!!!%%", "+@example.test", "…"), "nor is a text without letters")
+}
+
 func TestRule2PasswordsHave8To128Characters(t *testing.T) {
 	t.Parallel()
 	for password, ok := range map[string]bool{
-		"1234567": false, "12345678": true, "пароль12": true, "🔑🔑🔑🔑🔑🔑🔑": false, strings.Repeat("é", 128): true,
+		"1234567": false, "87654329": true, "пароль12": true, "🔑🔑🔑🔑🔑🔑🔑": false, strings.Repeat("é", 128): true,
 		strings.Repeat("é", 129): false, "1234567\xff8": false,
 	} {
 		err := account.CheckPassword("password", password)

@@ -12,18 +12,22 @@ type Policy struct {
 	Forget time.Duration // a record without an attempt for this long counts as none; longer than Cap
 }
 
-// The policies. They allow about 300 guesses of one account's password in a day, and its owner never waits longer than
-// five minutes.
+// The policies. They allow about 300 guesses of one account's password in a day, from however many addresses. Its owner
+// never waits longer than five minutes, and not at all on a device that is known: see signin.
 var (
-	// SignIn counts wrong passwords of an account.
-	SignIn = Policy{Free: 5, Base: time.Second, Cap: 5 * time.Minute, Forget: time.Hour}
+	// Guesser counts wrong passwords of an account from one client address, device or session.
+	Guesser = Policy{Free: 5, Base: time.Second, Cap: 5 * time.Minute, Forget: time.Hour}
+	// SignIn counts wrong passwords of an account from all clients that are not known.
+	SignIn = Policy{Free: 20, Base: time.Second, Cap: 5 * time.Minute, Forget: time.Hour}
 	// Address counts wrong passwords from a client address.
 	Address = Policy{Free: 30, Base: time.Second, Cap: 5 * time.Minute, Forget: time.Hour}
 	// SecondFactor counts second factors of an account after the right password. It allows about 100 guesses in a day,
 	// of which each finds one of a million codes in three steps: one day of guesses succeeds once in 3,000.
 	SecondFactor = Policy{Free: 5, Base: time.Second, Cap: 15 * time.Minute, Forget: 24 * time.Hour}
-	// Mail counts mails to a mailbox.
-	Mail = Policy{Free: 5, Base: time.Minute, Cap: 6 * time.Hour, Forget: 24 * time.Hour}
+	// Asker counts mails to a mailbox that one client has asked for.
+	Asker = Policy{Free: 5, Base: time.Minute, Cap: 6 * time.Hour, Forget: 24 * time.Hour}
+	// Mail counts mails to a mailbox that all clients have asked for that are not known.
+	Mail = Policy{Free: 10, Base: time.Minute, Cap: 6 * time.Hour, Forget: 24 * time.Hour}
 )
 
 // Record counts the attempts at one account, from one client address or for one mailbox. The zero value has none.

@@ -13,7 +13,8 @@ import (
 // As many attempts are free as the policy says, and after that waits grow up to the cap, whenever attempts are made.
 func TestWaitsGrowUpToTheCap(t *testing.T) {
 	t.Parallel()
-	for _, p := range []attempts.Policy{attempts.SignIn, attempts.Address, attempts.Mail} {
+	for _, p := range []attempts.Policy{attempts.Guesser, attempts.SignIn, attempts.Address, attempts.Asker,
+		attempts.Mail} {
 		rapid.Check(t, func(t *rapid.T) {
 			now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 			var r attempts.Record

@@ -35,8 +35,8 @@ const (
 )
 
 var published = []string{contract.UserVerificationRequested, contract.UserPasswordResetAsked,
-	contract.UserEmailChangeAsked, contract.UserEmailChanged, contract.UserSecondFactorAdded,
-	contract.UserSecondFactorRemoved, contract.UserDeleted}
+	contract.UserEmailChangeAsked, contract.UserRegistrationRepeated, contract.UserEmailChanged,
+	contract.UserSecondFactorAdded, contract.UserSecondFactorRemoved, contract.UserDeleted}
 
 // Record is the data of every event of the trail. By is the id of the user who acted. It is empty if the user was not
 // signed in, for example when they used a mailed token or guessed passwords.

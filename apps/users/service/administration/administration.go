@@ -15,6 +15,7 @@ import (
 	"haberdash/apps/users/service/signin"
 	"haberdash/apps/users/service/store"
 	"haberdash/internal/contract"
+	"haberdash/internal/emailaddress"
 	"haberdash/internal/fault"
 )
 
@@ -106,9 +107,10 @@ func (s *Service) resetSecondFactors(ctx context.Context, id string) error {
 // matching returns a filter for accounts whose address or name contains a text, in any case, or whose id it is.
 func matching(text string) func(*account.Account) bool {
 	text = strings.ToLower(strings.TrimSpace(text))
+	address := emailaddress.Normal(text)
 	return func(a *account.Account) bool {
 		s := a.Snapshot()
-		return text == "" || s.ID == text || strings.Contains(string(s.Email), text) ||
+		return text == "" || s.ID == text || strings.Contains(string(s.Email), text) || string(s.Email) == address ||
 			strings.Contains(strings.ToLower(s.Name), text)
 	}
 }

@@ -33,7 +33,7 @@ func (c Administrator) Check() error {
 	if _, err := account.ParseEmail("ADMIN_EMAIL", c.Email); err != nil {
 		return err
 	}
-	if err := account.CheckPassword("ADMIN_PASSWORD", c.Password); err != nil {
+	if err := account.CheckLength("ADMIN_PASSWORD", c.Password); err != nil {
 		return err
 	}
 	if !c.LocalDefaults && c.Password == localPassword {
@@ -77,6 +77,10 @@ func (s *Service) EnsureAdministrator(ctx context.Context, c Administrator) erro
 		}
 		if a == nil || !a.Verified() {
 			if hash == "" {
+				// Checked only here: an installation whose administrator exists must still start.
+				if err := account.CheckPassword("ADMIN_PASSWORD", c.Password, c.Email); err != nil {
+					return err
+				}
 				if hash, err = s.Hasher.Hash(ctx, c.Password); err != nil {
 					return err
 				}

@@ -53,9 +53,9 @@ func (m *Mailboxes) EraseFormerHolder(ctx context.Context, id string, mailbox ac
 }
 
 // Erase erases the data of an account whose deletion is recorded: it releases the mailbox and deletes the personal
-// data, the sessions and the mailed tokens. Each step may be repeated. The mailbox is released first, because only the
-// account names it, and an account without its mailbox cannot be signed in to. Counted attempts stay until they expire,
-// after a day at most; their keys are digests.
+// data, the sessions, the origins and the mailed tokens. Each step may be repeated. The mailbox is released first,
+// because only the account names it, and an account without its mailbox cannot be signed in to. Counted attempts stay
+// until they expire, after a day at most; their keys are digests.
 func (m *Mailboxes) Erase(ctx context.Context, id string) error {
 	a, err := m.Store.Account(ctx, id)
 	if err != nil {
@@ -73,6 +73,9 @@ func (m *Mailboxes) Erase(ctx context.Context, id string) error {
 		return err
 	}
 	if err := m.Store.EndAllSessions(ctx, id); err != nil {
+		return err
+	}
+	if err := m.Store.DeleteOrigins(ctx, id); err != nil {
 		return err
 	}
 	mails, err := m.Trail.MailsSince(ctx, id, m.Now().Add(-verifyTTL))

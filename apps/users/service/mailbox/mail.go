@@ -50,15 +50,29 @@ func (m *Mailboxes) Token(ctx context.Context, token string, kinds ...string) (s
 	return t, nil
 }
 
+// Asker is the client that asks for a mail.
+type Asker struct {
+	User  string // the id of the user who is signed in, or empty
+	ID    string // identifies the client in counters
+	Known bool   // the owner of the mailbox has signed in there before
+}
+
+// ByUser makes the Asker of a user who is signed in.
+func ByUser(id string) Asker { return Asker{User: id, ID: "user " + id} }
+
 // RequestMailLater is RequestMail after the answer. Error: unavailable (503) if too much mail is requested at once.
-func (m *Mailboxes) RequestMailLater(ctx context.Context, event, by string, t store.MailToken) error {
+func (m *Mailboxes) RequestMailLater(ctx context.Context, event string, by Asker, t store.MailToken) error {
 	return m.Tasks.Go(ctx, event, func(ctx context.Context) error { return m.RequestMail(ctx, event, by, t) })
 }
 
-// RequestMail requests a mail with a token, and tries again until ctx ends. by is the id of the user who wants the
-// mail, or empty. A mailbox that has got too many mails gets none, which is no error: the caller must not learn of it.
-func (m *Mailboxes) RequestMail(ctx context.Context, event, by string, t store.MailToken) error {
-	wait, err := m.Store.Attempt(ctx, store.Mail, string(t.Email), attempts.Mail, m.Now())
+// RequestMail requests a mail with a token, and tries again until ctx ends. A mailbox gets a bounded number of mails,
+// and of them each asker can use up only a part. What a known asker wants is not bounded by what others have asked for.
+// Too much mail is no error: the caller must not learn of it.
+func (m *Mailboxes) RequestMail(ctx context.Context, event string, by Asker, t store.MailToken) error {
+	wait, err := m.Store.Attempt(ctx, store.Asker, string(t.Email)+" "+by.ID, attempts.Asker, m.Now())
+	if err == nil && wait == 0 && !by.Known {
+		wait, err = m.Store.Attempt(ctx, store.Mail, string(t.Email), attempts.Mail, m.Now())
+	}
 	if err != nil {
 		return err
 	}
@@ -66,7 +80,7 @@ func (m *Mailboxes) RequestMail(ctx context.Context, event, by string, t store.M
 		telemetry.Log(ctx).Info().Str("user", t.UserID).Dur("wait", wait).Msg("too much mail for one mailbox")
 		return nil
 	}
-	return retry(ctx, func() error { return m.request(ctx, event, by, t) })
+	return retry(ctx, func() error { return m.request(ctx, event, by.User, t) })
 }
 
 // RequestNotice requests a mail that only informs, however many mails the mailbox has got.
@@ -117,7 +131,14 @@ func (m *Mailboxes) letter(ctx context.Context, mailID string) (contract.UserLet
 	if a != nil && a.Deleted() {
 		return contract.UserLetter{}, fault.Missing("mail")
 	}
-	return contract.UserLetter{Email: string(t.Email), Name: t.Name, Token: token}, nil
+	l := contract.UserLetter{Email: string(t.Email), Name: t.Name, Token: token}
+	switch {
+	case t.Candidate != nil:
+		l.RegisteredAt = t.Candidate.CreatedAt
+	case t.Kind == store.VerifyEmail && a != nil:
+		l.RegisteredAt = a.Snapshot().CreatedAt
+	}
+	return l, nil
 }
 
 type letterReply struct {

@@ -40,18 +40,27 @@ func (m *Mailboxes) Holder(ctx context.Context, email account.Email) (*account.A
 	return holder, nil
 }
 
+// ProvenHolder returns the account that has proven the mailbox, or nil.
+func (m *Mailboxes) ProvenHolder(ctx context.Context, email account.Email) (*account.Account, error) {
+	claim, holder, err := m.read(ctx, email)
+	if err != nil || !isProven(claim, holder, email) {
+		return nil, err
+	}
+	return holder, nil
+}
+
 // IsTaken reports whether an account other than except has proven the mailbox.
 func (m *Mailboxes) IsTaken(ctx context.Context, email account.Email, except string) (bool, error) {
-	claim, holder, err := m.read(ctx, email)
-	return claim.UserID != except && isProven(claim, holder, email), err
+	holder, err := m.ProvenHolder(ctx, email)
+	return holder != nil && holder.ID() != except, err
 }
 
 // read reads the claim on a mailbox and its account. The claim is zero if there is none, and the account is nil if it
-// does not exist.
+// does not exist. Without a claim this reads a key that does not exist, so that it takes the same time.
 func (m *Mailboxes) read(ctx context.Context, email account.Email) (claim store.Claim, holder *account.Account,
 	err error) {
-	claim, found, err := m.Store.Claim(ctx, email)
-	if err != nil || !found {
+	claim, _, err = m.Store.Claim(ctx, email)
+	if err != nil {
 		return claim, nil, err
 	}
 	holder, err = m.Store.Account(ctx, claim.UserID)

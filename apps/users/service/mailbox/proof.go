@@ -17,10 +17,10 @@ func (m *Mailboxes) Prove(ctx context.Context, t store.MailToken) error {
 		if err != nil {
 			return err
 		}
-		if !found {
+		if !found && t.Candidate == nil {
 			return ErrInvalidToken
 		}
-		if claim.UserID != t.UserID {
+		if claim.UserID != t.UserID { // also if nobody has the mailbox
 			claim, err = m.replaceHolder(ctx, t, claim)
 		} else {
 			err = m.markProven(ctx, t.Email, claim)
@@ -36,8 +36,8 @@ func (m *Mailboxes) Prove(ctx context.Context, t store.MailToken) error {
 	})
 }
 
-// replaceHolder gives a mailbox to the candidate of a token, in place of an account that has not proven it. It returns
-// the new claim. Error: invalid-token (422).
+// replaceHolder gives a mailbox to the candidate of a token, if nobody has it or in place of an account that has not
+// proven it. It returns the new claim. Error: invalid-token (422).
 func (m *Mailboxes) replaceHolder(ctx context.Context, t store.MailToken, claim store.Claim) (store.Claim, error) {
 	if t.Candidate == nil {
 		return claim, ErrInvalidToken

@@ -38,8 +38,8 @@ func (s *Service) changeAccount(ctx context.Context, change func(*account.Accoun
 }
 
 // deleteAccount deletes the caller's account and, by an event, the data of the user in other services. Errors: as
-// signin.Caller; own-role (409).
-func (s *Service) deleteAccount(ctx context.Context) error {
+// signin.Caller and signin.ConfirmPassword; own-role (409).
+func (s *Service) deleteAccount(ctx context.Context, password string) error {
 	a, _, err := s.SignIn.Caller(ctx)
 	if err != nil {
 		return err
@@ -47,13 +47,23 @@ func (s *Service) deleteAccount(ctx context.Context) error {
 	if err := a.CheckDeletable(); err != nil {
 		return err
 	}
+	unlock, err := s.SignIn.ConfirmPassword(ctx, a, password)
+	if err != nil {
+		return fault.Relocate(err, "currentPassword", "password")
+	}
+	defer unlock()
 	return s.Mailboxes.DeleteAccount(ctx, trail.ByOwner(a.ID()))
 }
 
-// changePassword sets a new password and ends all other sessions. Errors: as signin.Caller and signin.ConfirmPassword.
+// changePassword sets a new password and ends all other sessions. Errors: as signin.Caller and signin.ConfirmPassword;
+// invalid-request (422).
 func (s *Service) changePassword(ctx context.Context, current, password string) error {
 	a, _, err := s.SignIn.Caller(ctx)
 	if err != nil {
+		return err
+	}
+	x := a.Snapshot()
+	if err := account.CheckPassword("newPassword", password, string(x.Email), x.Name); err != nil {
 		return err
 	}
 	unlock, err := s.SignIn.ConfirmPassword(ctx, a, current)

@@ -23,7 +23,13 @@ type changeMeInput struct {
 type changePasswordInput struct {
 	Body struct {
 		CurrentPassword string `json:"currentPassword" minLength:"1" maxLength:"128"`
-		NewPassword     string `json:"newPassword" minLength:"8" maxLength:"128"`
+		NewPassword     string `json:"newPassword" minLength:"8" maxLength:"128" doc:"As in a registration"`
+	}
+}
+
+type deleteMeInput struct {
+	Body struct {
+		Password string `json:"password" minLength:"1" maxLength:"128" doc:"The current password"`
 	}
 }
 
@@ -50,8 +56,9 @@ func (s *Service) Mount(api huma.API) {
 	httpx.Register(api, view.OwnOperation("get-me", http.MethodGet, "", "The caller's account", 200), s.handleGet)
 	httpx.Register(api, view.OwnOperation("change-me", http.MethodPatch, "", "Change the caller's profile", 200),
 		s.handleChange)
-	httpx.Register(api, view.OwnOperation("delete-me", http.MethodDelete, "",
-		"Delete the caller's account, for good", 204, 409), s.handleDelete)
+	remove := view.OwnOperation("delete-me", http.MethodDelete, "", "Delete the caller's account, for good", 204, 409, 429)
+	remove.Description = "The password confirms that it is the owner. Wrong ones are slowed down like those of sign-ins."
+	httpx.Register(api, remove, s.handleDelete)
 	httpx.Register(api, view.OwnOperation("change-password", http.MethodPost, "/password",
 		"Change the password; all other sessions end", 204), s.handleChangePassword)
 	httpx.Register(api, view.OwnOperation("list-sessions", http.MethodGet, "/sessions",
@@ -82,14 +89,11 @@ func (s *Service) handleChange(ctx context.Context, in *changeMeInput) (*view.Us
 	return view.ReplyOf(a), nil
 }
 
-func (s *Service) handleDelete(ctx context.Context, _ *struct{}) (*struct{}, error) {
-	return nil, s.deleteAccount(ctx)
+func (s *Service) handleDelete(ctx context.Context, in *deleteMeInput) (*struct{}, error) {
+	return nil, s.deleteAccount(ctx, in.Body.Password)
 }
 
 func (s *Service) handleChangePassword(ctx context.Context, in *changePasswordInput) (*struct{}, error) {
-	if err := account.CheckPassword("newPassword", in.Body.NewPassword); err != nil {
-		return nil, err
-	}
 	return nil, s.changePassword(ctx, in.Body.CurrentPassword, in.Body.NewPassword)
 }
 

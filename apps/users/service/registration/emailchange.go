@@ -32,7 +32,7 @@ func (s *Service) requestEmailChange(ctx context.Context, to account.Email, pass
 		if err != nil || taken {
 			return err
 		}
-		return s.Mailboxes.RequestMail(ctx, contract.UserEmailChangeAsked, x.ID, store.MailToken{
+		return s.Mailboxes.RequestMail(ctx, contract.UserEmailChangeAsked, mailbox.ByUser(x.ID), store.MailToken{
 			Kind: store.ChangeEmail, UserID: x.ID, Email: to, Name: x.Name, Epoch: x.Epoch})
 	})
 }

@@ -6,26 +6,32 @@ import (
 	"haberdash/apps/users/internal/account"
 	"haberdash/apps/users/internal/trail"
 	"haberdash/apps/users/service/mailbox"
+	"haberdash/apps/users/service/signin"
 	"haberdash/apps/users/service/store"
 	"haberdash/internal/contract"
 )
 
 // forgotPassword requests a mail with a token for a new password, if the account exists. Everything happens after the
 // answer, so that neither the answer nor its time shows whether it does.
-func (s *Service) forgotPassword(ctx context.Context, email account.Email) error {
+func (s *Service) forgotPassword(ctx context.Context, email account.Email, c signin.Client) error {
 	return s.Tasks.Go(ctx, contract.UserPasswordResetAsked, func(ctx context.Context) error {
-		a, err := s.Mailboxes.Holder(ctx, email)
+		holder, err := s.Mailboxes.Holder(ctx, email)
+		if err != nil || holder == nil {
+			return err
+		}
+		a, origins, err := s.Store.AccountAndOrigins(ctx, holder.ID())
 		if err != nil || a == nil {
 			return err
 		}
-		return s.Mailboxes.RequestMail(ctx, contract.UserPasswordResetAsked, "", store.MailToken{
+		by := mailbox.Asker{ID: c.ID(), Known: c.Known(origins, s.SignIn.Now())}
+		return s.Mailboxes.RequestMail(ctx, contract.UserPasswordResetAsked, by, store.MailToken{
 			Kind: store.ResetPassword, UserID: a.ID(), Email: email, Name: a.Snapshot().Name, Epoch: a.Epoch()})
 	})
 }
 
 // resetPassword sets a new password with a mailed token, which also proves the mailbox. All sessions end. Errors:
 // invalid-request, invalid-token (422).
-func (s *Service) resetPassword(ctx context.Context, token, password string) error {
+func (s *Service) resetPassword(ctx context.Context, token, password string, from signin.Origin) error {
 	t, err := s.Mailboxes.Token(ctx, token, store.ResetPassword)
 	if err != nil {
 		return err
@@ -36,6 +42,9 @@ func (s *Service) resetPassword(ctx context.Context, token, password string) err
 	}
 	if !a.Uses(t.Email) || a.Epoch() != t.Epoch {
 		return mailbox.ErrInvalidToken
+	}
+	if err := account.CheckPassword("password", password, string(t.Email), a.Snapshot().Name); err != nil {
+		return err
 	}
 	hash, err := s.Hasher.Hash(ctx, password)
 	if err != nil {
@@ -57,7 +66,7 @@ func (s *Service) resetPassword(ctx context.Context, token, password string) err
 	if err != nil {
 		return store.IfNoAccount(err, mailbox.ErrInvalidToken)
 	}
-	if err := s.Store.ForgetAttempts(ctx, store.SignIn, string(t.Email)); err != nil {
+	if err := s.SignIn.Trust(ctx, t.UserID, t.Email, s.SignIn.ClientOf(from, t.Email, "")); err != nil {
 		return err
 	}
 	return s.Store.DeleteMailToken(ctx, token)

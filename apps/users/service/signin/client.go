@@ -3,7 +3,11 @@ package signin
 import (
 	"net/netip"
 	"strings"
+	"time"
 	"unicode"
+
+	"haberdash/apps/users/internal/account"
+	"haberdash/apps/users/service/store"
 )
 
 // Origin is the part of an input that says where a request comes from. The gateway replaces X-Forwarded-For, and
@@ -13,8 +17,33 @@ type Origin struct {
 	UserAgent string `header:"User-Agent" hidden:"true"`
 }
 
-func (o Origin) client() client {
-	return client{address: clientAddress(o.Address), agent: cleanAgent(o.UserAgent)}
+// Client is where a request comes from.
+type Client struct {
+	address string // the digest of the client address; empty if it is not known, or is the machine itself
+	agent   string // the name of the browser
+	device  string // the id of a device that has signed in to the mailbox before, or empty
+}
+
+// ClientOf returns the client of a request about a mailbox. deviceToken is empty, or what the client says to be known.
+func (s *Service) ClientOf(o Origin, mailbox account.Email, deviceToken string) Client {
+	c := Client{agent: cleanAgent(o.UserAgent), device: s.Devices.ID(deviceToken, string(mailbox))}
+	if address := clientAddress(o.Address); address != "" {
+		c.address = s.Devices.AddressDigest(address)
+	}
+	return c
+}
+
+// ID identifies the client in counters.
+func (c Client) ID() string {
+	if c.device != "" {
+		return "device " + c.device
+	}
+	return "from " + c.address
+}
+
+// Known reports whether a user has signed in before with the device, or from the address.
+func (c Client) Known(origins store.Origins, now time.Time) bool {
+	return c.device != "" || c.address != "" && origins.Has(c.address, now)
 }
 
 // clientAddress returns what counts as one client: an IPv4 address, or an IPv6 /64, which is the smallest network that

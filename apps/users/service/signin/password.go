@@ -2,6 +2,7 @@ package signin
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"haberdash/apps/users/internal/account"
@@ -10,6 +11,7 @@ import (
 	"haberdash/apps/users/service/hasher"
 	"haberdash/apps/users/service/store"
 	"haberdash/internal/fault"
+	"haberdash/internal/identity"
 	"haberdash/internal/telemetry"
 )
 
@@ -17,13 +19,27 @@ func tooManyAttempts(wait time.Duration) error {
 	return fault.New(fault.TooMany, "too-many-attempts", "Too many attempts. Wait before you try again.").After(wait)
 }
 
-// failuresOf counts the wrong passwords for a mailbox.
-func failuresOf(mailbox account.Email) *store.Counter {
-	return &store.Counter{Kind: store.SignIn, Subject: string(mailbox), Policy: attempts.SignIn}
+// failuresOf counts the wrong passwords for a mailbox from a client. Those of a device that has signed in before are
+// counted alone. All others are also counted together, so that guesses from many addresses are slowed down: see signIn.
+func failuresOf(mailbox account.Email, c Client) []*store.Counter {
+	guesser := guesserOf(string(mailbox) + " " + c.ID())
+	if c.device != "" {
+		return []*store.Counter{guesser}
+	}
+	failures := []*store.Counter{guesser, {Kind: store.SignIn, Subject: string(mailbox), Policy: attempts.SignIn}}
+	if c.address != "" {
+		failures = append(failures, &store.Counter{Kind: store.Address, Subject: c.address, Policy: attempts.Address})
+	}
+	return failures
 }
 
-// checkPassword compares the password with that of the account, which may be nil. It adds a wrong one to the failures,
-// the first of which are those of the mailbox. The caller has read the failures and still holds their locks. Errors:
+func guesserOf(subject string) *store.Counter {
+	return &store.Counter{Kind: store.Guesser, Subject: subject, Policy: attempts.Guesser}
+}
+
+// checkPassword compares the password with that of the account, which may be nil. It adds a wrong one to the failures.
+// After the right one the failures of the mailbox and of the client are forgotten, but not those of the address, which
+// concern other mailboxes too. The caller has read the failures and still holds their locks. Errors:
 // invalid-credentials (401), too-many-attempts (429).
 func (s *Service) checkPassword(ctx context.Context, reservation hasher.Reservation, failures []*store.Counter,
 	a *account.Account, password string) error {
@@ -42,19 +58,26 @@ func (s *Service) checkPassword(ctx context.Context, reservation hasher.Reservat
 	if err != nil {
 		return err
 	}
-	mailbox := failures[0]
 	if !ok {
 		// A client that disconnects must not get a guess that is not counted.
 		if err := s.Store.AddAttempt(context.WithoutCancel(ctx), s.Now(), failures...); err != nil {
 			return err
 		}
-		if a != nil && mailbox.Policy.Add(mailbox.Record, s.Now()).Count == mailbox.Policy.Free {
+		throttled := func(c *store.Counter) bool {
+			return c.Kind != store.Address && c.Policy.Add(c.Record, s.Now()).Count == c.Policy.Free
+		}
+		if a != nil && slices.ContainsFunc(failures, throttled) {
 			s.recordThrottled(ctx, a.ID())
 		}
 		return errCredentials
 	}
-	if mailbox.Record.Count > 0 {
-		return s.Store.ForgetAttempts(ctx, mailbox.Kind, mailbox.Subject)
+	for _, c := range failures {
+		if c.Kind == store.Address || c.Record.Count == 0 {
+			continue
+		}
+		if err := s.Store.ForgetAttempts(ctx, c.Kind, c.Subject); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -75,15 +98,17 @@ func (s *Service) recordThrottled(ctx context.Context, id string) {
 var ErrCurrentPassword = fault.New(fault.Invalid, "invalid-credentials", "The current password is wrong.").
 	WithField("currentPassword", "is wrong")
 
-// ConfirmPassword checks the current password of the caller before an important change. It locks the mailbox of the
-// account; the caller must call unlock after the change. Errors: invalid-credentials (422); too-many-attempts (429).
+// ConfirmPassword checks the current password of the caller before an important change. Wrong ones are counted by
+// session: so a stranger who guesses cannot keep the owner from a change, and neither can the thief of another session.
+// It locks the session; the caller must call unlock after the change. Errors: invalid-credentials (422);
+// too-many-attempts (429).
 func (s *Service) ConfirmPassword(ctx context.Context, a *account.Account, password string) (unlock func(), err error) {
-	mailbox := a.Snapshot().Email
-	unlock, err = s.locks.Lock(ctx, string(mailbox))
+	session := a.ID() + " session " + identity.Of(ctx).Session
+	unlock, err = s.locks.Lock(ctx, session)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.confirm(ctx, a, failuresOf(mailbox), password); err != nil {
+	if err := s.confirm(ctx, a, guesserOf(session), password); err != nil {
 		unlock()
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"haberdash/apps/users/internal/account"
+	"haberdash/apps/users/internal/session"
 	"haberdash/apps/users/service/secondfactor"
 	"haberdash/apps/users/service/view"
 	"haberdash/internal/fault"
@@ -19,6 +20,8 @@ type loginInput struct {
 	Body struct {
 		Email    string `json:"email" format:"email" minLength:"3" maxLength:"254"`
 		Password string `json:"password" minLength:"1" maxLength:"128"`
+
+		DeviceToken string `json:"deviceToken,omitempty" maxLength:"256" doc:"From the last sign-in to this account on this device: then other people's wrong passwords do not make this sign-in wait"`
 	}
 }
 
@@ -27,6 +30,8 @@ type signedIn struct {
 	RefreshToken string    `json:"refreshToken" doc:"Valid once; see the refresh operation"`
 	ExpiresIn    int       `json:"expiresIn" doc:"Seconds for which the access token is valid, at least"`
 	User         view.User `json:"user"`
+
+	DeviceToken string `json:"deviceToken,omitempty" doc:"After a sign-in: keep it on the device, also after signing out, and send it with the next sign-in"`
 
 	WithheldRoles []string `json:"withheldRoles,omitempty" enum:"customer,staff,admin" doc:"Roles that the access token lacks until the user has enrolled a second factor and signed in with it"`
 }
@@ -94,11 +99,12 @@ func (s *Service) handleLogin(ctx context.Context, in *loginInput) (*signedInRep
 	if err != nil {
 		return nil, err
 	}
-	a, t, err := s.signIn(ctx, email, in.Body.Password, in.client())
+	c := s.ClientOf(in.Origin, email, in.Body.DeviceToken)
+	a, t, err := s.signIn(ctx, email, in.Body.Password, c)
 	if err != nil {
 		return nil, err
 	}
-	return reply(s.tokens(a, t, s.Now(), ""))
+	return s.signedIn(a, t, "", c)
 }
 
 func (s *Service) handleSecondFactor(ctx context.Context, in *secondFactorInput) (*signedInReply, error) {
@@ -113,11 +119,19 @@ func (s *Service) handleSecondFactor(ctx context.Context, in *secondFactorInput)
 	if err != nil {
 		return nil, err
 	}
-	t, err := s.open(ctx, a, proven, in.client())
+	c := s.ClientOf(in.Origin, a.Snapshot().Email, "")
+	t, err := s.open(ctx, a, nil, proven, c)
 	if err != nil {
 		return nil, err
 	}
-	return reply(s.tokens(a, t, s.Now(), proven))
+	return s.signedIn(a, t, proven, c)
+}
+
+// signedIn makes the answer after a sign-in.
+func (s *Service) signedIn(a *account.Account, t session.Token, proven string, c Client) (*signedInReply, error) {
+	body, err := s.tokens(a, t, s.Now(), proven)
+	body.DeviceToken = s.deviceToken(a.Snapshot().Email, c)
+	return reply(body, err)
 }
 
 func given(is bool) int {

@@ -3,12 +3,13 @@
 package signin
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
+	"slices"
 	"time"
 
 	"haberdash/apps/users/internal/account"
-	"haberdash/apps/users/internal/attempts"
 	"haberdash/apps/users/internal/session"
 	"haberdash/apps/users/internal/signing"
 	"haberdash/apps/users/internal/trail"
@@ -31,21 +32,16 @@ type Service struct {
 	NewID  func() string
 
 	Successors signing.Successors
+	Devices    signing.Devices
 	Factors    *secondfactor.Verifier
 
-	locks keyedLock // by mailbox, and by client address
-}
-
-// client is the origin of a sign-in.
-type client struct {
-	address string // empty if it is not known, or is the machine itself
-	agent   string // the name of the browser
+	locks keyedLock // by mailbox, client address, device and session
 }
 
 // signIn opens a session. Errors: too-many-attempts (429), and invalid-credentials (401), which is the same, after the
 // same work, whether or not the account exists; second-factor-required (401) after the right password, if the account
 // has a second factor.
-func (s *Service) signIn(ctx context.Context, email account.Email, password string, c client) (*account.Account,
+func (s *Service) signIn(ctx context.Context, email account.Email, password string, c Client) (*account.Account,
 	session.Token, error) {
 	unlock, err := s.lock(ctx, email, c)
 	if err != nil {
@@ -57,22 +53,21 @@ func (s *Service) signIn(ctx context.Context, email account.Email, password stri
 		return nil, session.Token{}, err
 	}
 	defer reservation.Release()
-	failures := []*store.Counter{failuresOf(email)}
-	if c.address != "" {
-		failures = append(failures,
-			&store.Counter{Kind: store.Address, Subject: c.address, Policy: attempts.Address})
-	}
+	failures := failuresOf(email, c)
 	claim, err := s.Store.ClaimAndCounters(ctx, email, failures...)
 	if err != nil {
 		return nil, session.Token{}, err
 	}
-	// Without a claim this reads a key that does not exist, so that it takes the same time.
-	a, err := s.Store.Account(ctx, claim.UserID)
+	// Without a claim this reads keys that do not exist, so that it takes the same time.
+	a, origins, err := s.Store.AccountAndOrigins(ctx, claim.UserID)
 	if err != nil {
 		return nil, session.Token{}, err
 	}
 	if !a.Uses(email) {
 		a = nil
+	}
+	if a != nil && c.Known(origins, s.Now()) {
+		failures = slices.DeleteFunc(failures, func(f *store.Counter) bool { return f.Kind == store.SignIn })
 	}
 	if err := s.checkPassword(ctx, reservation, failures, a, password); err != nil {
 		return nil, session.Token{}, err
@@ -80,27 +75,58 @@ func (s *Service) signIn(ctx context.Context, email account.Email, password stri
 	if a.Factors().Any() {
 		return nil, session.Token{}, s.Factors.Challenge(a)
 	}
-	t, err := s.open(ctx, a, "", c)
+	t, err := s.open(ctx, a, origins, "", c)
 	return a, t, err
 }
 
-// open opens a session, in which the kind of factor was proven, or none.
-func (s *Service) open(ctx context.Context, a *account.Account, factor string, c client) (session.Token, error) {
+// open opens a session, in which the kind of factor was proven, or none. From then on the user is known at the address.
+func (s *Service) open(ctx context.Context, a *account.Account, origins store.Origins, factor string,
+	c Client) (session.Token, error) {
 	t := session.Token{UserID: a.ID(), SessionID: s.NewID(), Family: rand.Text(), Secret: newSecret()}
-	return t, s.Store.ChangeSessions(ctx, a.ID(), func(l *session.List) (bool, error) {
+	err := s.Store.ChangeSessions(ctx, a.ID(), func(l *session.List) (bool, error) {
 		l.Open(t, a.Epoch(), c.agent, factor, s.Now())
 		return true, nil
 	})
+	if err == nil && c.address != "" {
+		err = s.Store.AddOrigin(ctx, a.ID(), origins, c.address, s.Now())
+	}
+	return t, err
 }
 
-// lock locks the mailbox and the client address, so that parallel guesses at an account or from an address are counted
-// one by one, and do not take all slots for hashing.
-func (s *Service) lock(ctx context.Context, email account.Email, c client) (unlock func(), err error) {
+// Trust makes a client known that has proven the mailbox of an account with a token from a mail, and forgets the wrong
+// passwords that it has sent.
+func (s *Service) Trust(ctx context.Context, user string, mailbox account.Email, c Client) error {
+	for _, f := range failuresOf(mailbox, c) {
+		if f.Kind == store.Address {
+			continue
+		}
+		if err := s.Store.ForgetAttempts(ctx, f.Kind, f.Subject); err != nil {
+			return err
+		}
+	}
+	if c.address == "" {
+		return nil
+	}
+	return s.Store.AddOrigin(ctx, user, nil, c.address, s.Now())
+}
+
+// deviceToken returns the token by which the device of a client is known after a sign-in. A known one keeps its token,
+// and with it the count of its wrong passwords.
+func (s *Service) deviceToken(mailbox account.Email, c Client) string {
+	return s.Devices.Token(cmp.Or(c.device, s.NewID()), string(mailbox))
+}
+
+// lock locks what the wrong passwords of the client are counted by, so that parallel guesses are counted one by one,
+// and do not take all slots for hashing. A known device does not wait for the guesses of others.
+func (s *Service) lock(ctx context.Context, email account.Email, c Client) (unlock func(), err error) {
+	if c.device != "" {
+		return s.locks.Lock(ctx, c.ID())
+	}
 	unlockMailbox, err := s.locks.Lock(ctx, string(email))
 	if err != nil || c.address == "" {
 		return unlockMailbox, err
 	}
-	unlockAddress, err := s.locks.Lock(ctx, "from "+c.address)
+	unlockAddress, err := s.locks.Lock(ctx, c.ID())
 	if err != nil {
 		unlockMailbox()
 		return nil, err

@@ -13,8 +13,10 @@ import (
 
 // Kinds of attempts that are counted.
 const (
+	Guesser = "guesser" // sign-ins by mailbox and client
 	SignIn  = "sign-in" // by mailbox
 	Address = "address" // sign-ins by client address
+	Asker   = "asker"   // mails by mailbox and client
 	Mail    = "mail"    // by mailbox
 
 	SecondFactor = "second-factor" // by account
@@ -46,11 +48,11 @@ func (s *Store) ReadCounters(ctx context.Context, counters ...*Counter) error {
 
 // ClaimAndCounters reads the claim on a mailbox and the counters in one call. The claim is zero if there is none.
 func (s *Store) ClaimAndCounters(ctx context.Context, email account.Email, counters ...*Counter) (c Claim, err error) {
-	items, err := s.readCounters(ctx, []string{claimKey(email)}, counters)
-	if item := items[claimKey(email)]; err == nil && item.Found() {
-		c.etag, err = item.ETag, sidecar.DecodeJSON(item, &c)
+	items, err := s.readCounters(ctx, claimKeys(email), counters)
+	if err != nil {
+		return c, err
 	}
-	return c, err
+	return claimOf(items, email)
 }
 
 func (s *Store) readCounters(ctx context.Context, keys []string, counters []*Counter) (map[string]sidecar.Item, error) {

@@ -27,8 +27,9 @@ type MailToken struct {
 	Candidate *Candidate    `json:"candidate,omitempty"`
 }
 
-// Candidate is a registration of a mailbox that another, unproven account has. The account UserID is created when this
-// token is the first one that proves the mailbox.
+// Candidate is a registration without an account, because accounts are opened by mail or another, unproven account has
+// the mailbox. The account UserID is created when this token is the first one that proves the mailbox. A candidate
+// expires with its token.
 type Candidate struct {
 	PasswordHash string    `json:"passwordHash"`
 	CreatedAt    time.Time `json:"createdAt"`
@@ -44,6 +45,7 @@ func (s *Store) CreateMailToken(ctx context.Context, token string, m MailToken, 
 // MailToken reads a token.
 func (s *Store) MailToken(ctx context.Context, token string) (m MailToken, found bool, err error) {
 	etag, err := sidecar.ReadJSON(ctx, s.state, tokenKey(token), &m)
+	m.Email = account.StoredEmail(string(m.Email))
 	return m, etag != "", err
 }
 

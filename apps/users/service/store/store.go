@@ -5,6 +5,7 @@
 //	user/<id>               the account
 //	email/<digest>          the claim on a mailbox: which account has it
 //	sessions/<user id>      the sessions of a user
+//	origins/<user id>       digests of the addresses from which a user has signed in
 //	token/<digest>          a mailed token, until it expires
 //	attempts/<kind>/<digest>  the number of attempts of a kind, such as sign-ins
 //	used/<kind>/<digest>    the mark that a code or ticket of a second factor was used, until it expires
