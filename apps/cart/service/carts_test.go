@@ -259,6 +259,37 @@ func TestAClaimMergesAGuestsCartOnce(t *testing.T) {
 	f.requireProblem(f.do("ann", "POST", "/api/v1/carts/short/claim", "", nil), 404, "not-found", "")
 }
 
+// Whoever may not claim a cart gets the same answer, whatever else is wrong: nothing tells that the cart exists.
+func TestAForeignCartIsNotFoundWhateverElseIsWrong(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	hats := contract.Line{SKU: "hat", Quantity: 1}
+	anns, guests, merged := f.fill("ann", hats), f.fill("", hats), f.fill("", hats)
+	f.requireOK(f.do("ann", "POST", path(guests)+"/claim", "", nil))
+	f.requireOK(f.do("eve", "POST", path(merged)+"/claim", "", nil))
+	// Bob's cart has another currency, which would be a conflict. Mallory has no cart at all.
+	f.sell("dollar", 1_00, 9)
+	f.mu.Lock()
+	dollar := f.variants["dollar"]
+	dollar.Price.Currency = "USD"
+	f.variants["dollar"] = dollar
+	f.mu.Unlock()
+	f.requireOK(f.do("bob", "POST", "/api/v1/carts", "", `{"currency":"USD"}`))
+	f.requireOK(f.do("bob", "PUT", "/api/v1/carts/"+storage.CustomerCartID("bob")+"/items/dollar", "*",
+		`{"quantity":1}`))
+	for _, user := range []string{"bob", "mallory"} {
+		for _, foreign := range []string{path(anns), path(guests), path(merged), "/api/v1/carts/nothing"} {
+			for _, tag := range []string{"", "*", `"999"`, "nonsense"} {
+				f.requireProblem(f.do(user, "POST", foreign+"/claim", tag, nil), 404, "not-found", "")
+			}
+			f.requireProblem(f.do(user, "PUT", foreign+"/items/nothing", `"999"`, `{"quantity":1}`), 404, "not-found", "")
+			f.requireProblem(f.do(user, "DELETE", foreign+"/items/nothing", `"999"`, nil), 404, "not-found", "")
+			f.requireProblem(f.do(user, "POST", foreign+"/coupons", `"999"`, `{"code":"none"}`), 404, "not-found", "")
+			f.requireProblem(f.do(user, "DELETE", foreign+"/coupons/none", `"999"`, nil), 404, "not-found", "")
+		}
+	}
+}
+
 func TestAnInterruptedClaimCanBeRepeated(t *testing.T) {
 	t.Parallel()
 	for _, written := range []bool{false, true} {

@@ -45,6 +45,10 @@ func (s *Service) markClaimed(ctx context.Context, id, user string) (storage.Car
 	if err != nil || id == storage.CustomerCartID(user) {
 		return guest, err
 	}
+	// For everybody else the cart does not exist, whatever else is wrong with the request.
+	if err := guest.CheckClaim(user); err != nil {
+		return guest, err
+	}
 	if guest.ClaimedBy() == "" {
 		own, err := s.carts.LoadCustomerCart(ctx, user, guest.Snapshot().Currency)
 		if err != nil {

@@ -10,15 +10,20 @@ import (
 // Claim marks a guest's cart as claimed by the user, who then merges it into their own (rule 4). The same user may
 // claim it again. Error: not-found if the cart has an owner or another user has claimed it.
 func (c *Cart) Claim(user string) error {
-	switch c.s.ClaimedBy {
-	case user:
+	if err := c.CheckClaim(user); err != nil {
+		return err
+	}
+	if c.s.ClaimedBy == "" {
+		c.markChanged()
+		c.s.ClaimedBy = user
+	}
+	return nil
+}
+
+// CheckClaim refuses a user who may not claim the cart. Error: as Claim.
+func (c *Cart) CheckClaim(user string) error {
+	if c.s.ClaimedBy == user || (c.s.ClaimedBy == "" && c.Guest()) {
 		return nil
-	case "":
-		if c.Guest() {
-			c.markChanged()
-			c.s.ClaimedBy = user
-			return nil
-		}
 	}
 	return fault.Missing("cart")
 }

@@ -88,11 +88,20 @@ func (p *Problems) price(field string, m money.Money) {
 	}
 }
 
+// url checks the address of a picture. A local one is a path, which browsers must not read as another host: they treat
+// a backslash like a slash, and skip line breaks and tabs (WHATWG URL, section 4.4). Encoded slashes and backslashes
+// are refused too where a storefront that decodes them would make another host of the path.
 func (p *Problems) url(field, s string) {
 	u, err := url.Parse(s)
-	absolute := err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != ""
-	local := err == nil && u.Scheme == "" && u.Host == "" && strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "//")
-	if len(s) > 2000 || !absolute && !local {
+	valid := err == nil && len(s) <= 2000 && strings.IndexFunc(s, notInURL) < 0 && u.User == nil
+	absolute := valid && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != ""
+	local := valid && u.Scheme == "" && u.Host == "" && strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "//") &&
+		!strings.HasPrefix(u.Path, "//") && !strings.Contains(u.Path, `\`)
+	if !absolute && !local {
 		p.add(field, "must be an http or https address, or a path of this shop, of at most 2000 bytes")
 	}
 }
+
+// notInURL reports whether a character must be encoded in a URL, because browsers and other programs read it
+// differently.
+func notInURL(r rune) bool { return r == '\\' || unicode.IsControl(r) || unicode.IsSpace(r) }

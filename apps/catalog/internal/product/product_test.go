@@ -82,3 +82,32 @@ func TestRule2ProductsAreWhole(t *testing.T) {
 	assert.Equal(t, "creme-cafe", p.Handle)
 	assert.Equal(t, Active, p.Status)
 }
+
+// Browsers read a backslash as a slash, and skip tabs and line breaks.
+func TestPicturesAreAbsoluteOrOfThisShop(t *testing.T) {
+	t.Parallel()
+	for url, valid := range map[string]bool{
+		"/media/hat.svg": true, "/a/b%20c.png?w=1#x": true, "https://cdn.example/x.png": true, "http://cdn.example": true,
+		"https://cdn.example/a%5cb": true, "/": true, "/h%C3%BCte.png": true, "/hüte.png": true,
+		"//evil.test": false, `/\evil.test`: false, `\\evil.test`: false, `\/evil.test`: false, "/\t/evil.test": false,
+		"/\n/evil.test": false, "/\r/evil.test": false, "\t//evil.test": false, " //evil.test": false, "/ /evil.test": false,
+		"/%5cevil.test": false, "/%5Cevil.test": false, "/%2fevil.test": false, "/%2F%2Fevil.test": false,
+		"/a/..%5c..%5cevil.test": false, `/a\b`: false, "/\u0085/x": false, "/\u2028x": false, "/\u00a0x": false,
+		`https:\\evil.test`: false, `https:/\evil.test`: false, `https://cdn.example\@evil.test`: false,
+		"https://cdn.example@evil.test/": false, "https://:443/x": false, "https:///evil.test": false,
+		"https:evil.test": false, "ftp://cdn.example/x": false, "data:image/png,x": false, "media/hat.svg": false,
+		"//": false, "": false, "\x00/x": false,
+	} {
+		p := hat("a", "S", "M")
+		p.Images = []Image{{URL: url}}
+		if err := p.Check().Err(); valid {
+			require.NoError(t, err, "%q", url)
+		} else {
+			require.True(t, fault.Is(err, "invalid-request"), "%q", url)
+			require.Equal(t, "images[0].url", fault.Of(err).Fields[0].Location, "%q", url)
+		}
+		p = hat("a", "S", "M")
+		p.Variants[0].Image = url
+		require.Equal(t, valid || url == "", p.Check().Err() == nil, "%q", url)
+	}
+}

@@ -44,7 +44,8 @@ type Writer struct {
 // NewWriter makes a writer whose links begin with the URL of the storefront. Error: if it is not an http or https URL.
 func NewWriter(shop string) (*Writer, error) {
 	u, err := url.Parse(shop)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.User != nil ||
+		strings.Contains(shop, `\`) || u.RawQuery != "" || u.Fragment != "" {
 		return nil, fmt.Errorf("%q is not an http or https URL", shop)
 	}
 	functions := map[string]any{"money": Amount, "plain": plain}

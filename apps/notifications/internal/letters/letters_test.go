@@ -84,7 +84,8 @@ func TestOnlyNamesAreGreeted(t *testing.T) {
 
 func TestShopURLIsChecked(t *testing.T) {
 	t.Parallel()
-	for _, wrong := range []string{"", "shop.test", "javascript:alert(1)", "http://", "http://x?a=b", "http://x#a"} {
+	for _, wrong := range []string{"", "shop.test", "javascript:alert(1)", "http://", "http://x?a=b", "http://x#a", "http://:80",
+		`http://x\evil.test`, `http://x/\evil.test`, "http://x@evil.test", "http://x/a\tb"} {
 		_, err := NewWriter(wrong)
 		assert.Error(t, err, wrong)
 	}
