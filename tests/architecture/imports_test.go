@@ -89,13 +89,14 @@ func TestOnlyTheAdaptersImportDapr(t *testing.T) {
 // domainMayImport lists the packages that the domain (apps/<service>/internal) may import, besides itself and the
 // standard library:
 //
-//   - money and fault, and seal, which encrypts values;
+//   - money, emailaddress and fault, and seal, which encrypts values;
 //   - commitlog and its projection, on which the aggregates and read models of a service with a log are built;
 //   - contract, whose types and event names cross the boundary of the service.
 //
 // DESIGN.md says the same in section 2.
 var domainMayImport = []string{
 	module + "internal/money",
+	module + "internal/emailaddress",
 	module + "internal/fault",
 	module + "internal/seal",
 	module + "internal/commitlog",

@@ -19,7 +19,7 @@ package placement
 
 import (
 	"context"
-	"net/mail"
+	"strings"
 	"time"
 
 	"haberdash/apps/orders/internal/ids"
@@ -28,6 +28,7 @@ import (
 	"haberdash/apps/orders/service/payments"
 	"haberdash/apps/orders/service/privacy"
 	"haberdash/internal/contract"
+	"haberdash/internal/emailaddress"
 	"haberdash/internal/failpoint"
 	"haberdash/internal/fault"
 	"haberdash/internal/identity"
@@ -54,7 +55,7 @@ type PaymentMethod struct {
 // Validate checks what the schema of the API does not: the format email of the schema also allows a display name.
 // Problem: invalid-request (422).
 func (p Placement) Validate() error {
-	if a, err := mail.ParseAddress(p.Email); err != nil || a.Address != p.Email {
+	if _, err := emailaddress.Parse(p.Email); err != nil || strings.TrimSpace(p.Email) != p.Email {
 		return fault.BadField("email", "expected an email address alone")
 	}
 	return nil

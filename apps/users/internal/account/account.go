@@ -1,6 +1,6 @@
 // Package account holds the rules of a user's account:
 //
-//  1. An account has one mailbox, compared in lower case. It may change to another mailbox that was proven. Its id
+//  1. An account has one mailbox, compared by the normal form of its address (see emailaddress). It may change to another mailbox that was proven. Its id
 //     never changes.
 //  2. A password has 8 to 128 characters of any script. Only its hash is stored.
 //  3. A new password ends every session and every mailed token that was issued before (see Epoch).

@@ -1,44 +1,32 @@
 package account
 
 import (
-	"net/mail"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
+	"haberdash/internal/emailaddress"
 	"haberdash/internal/fault"
 )
 
-// MaxEmail is the longest address in bytes (RFC 5321, section 4.5.3.1, as corrected by erratum 1690).
-const MaxEmail = 254
-
-// maxLocal is the longest part before the @ in bytes.
-const maxLocal = 64
-
-// Email is the address of a mailbox in the form in which it is compared and stored: lower case, no display name.
+// Email is the address of a mailbox in the form in which it is compared and stored: see emailaddress.Normal.
 type Email string
 
 // ParseEmail checks an address that a person has typed. Error: invalid-request (422), with the location, for everything
 // but one plain address.
 func ParseEmail(location, typed string) (Email, error) {
-	typed = strings.TrimSpace(typed)
-	if typed == "" || len(typed) > MaxEmail || !utf8.ValidString(typed) {
-		return "", fault.BadField(location, "must be an email address of at most 254 bytes")
+	normal, err := emailaddress.Parse(typed)
+	if err != nil {
+		return "", fault.BadField(location, err.Error())
 	}
-	parsed, err := mail.ParseAddress(typed)
-	// The parser also accepts display names, comments and folded lines. An input that it has stripped is refused.
-	if err != nil || parsed.Name != "" || parsed.Address != typed || strings.IndexFunc(typed, unsafeRune) >= 0 {
-		return "", fault.BadField(location, "must be one email address, without a name")
-	}
-	if strings.LastIndexByte(typed, '@') > maxLocal {
-		return "", fault.BadField(location, "must have at most 64 bytes before the @")
-	}
-	lower := strings.ToLower(typed)
-	if len(lower) > MaxEmail {
-		return "", fault.BadField(location, "must be an email address of at most 254 bytes")
-	}
-	return Email(lower), nil
+	return Email(normal), nil
 }
+
+// StoredEmail returns the address of a document, which may have the form of an earlier release.
+func StoredEmail(stored string) Email { return Email(emailaddress.Normal(stored)) }
+
+// Spellings returns the other forms that earlier releases may have made keys of.
+func (e Email) Spellings() []string { return emailaddress.Spellings(string(e)) }
 
 // unsafeRune reports whether a character is harmful in a header, a log or a page: control characters, line and
 // paragraph separators, and format characters that reverse or hide text.

@@ -14,6 +14,7 @@ import (
 	"haberdash/apps/users/service/signin"
 	"haberdash/apps/users/service/store"
 	"haberdash/internal/contract"
+	"haberdash/internal/emailaddress"
 	"haberdash/internal/fault"
 )
 
@@ -72,9 +73,10 @@ func (s *Service) setRoles(ctx context.Context, id string, roles []string,
 // matching returns a filter for accounts whose address or name contains a text, in any case, or whose id it is.
 func matching(text string) func(*account.Account) bool {
 	text = strings.ToLower(strings.TrimSpace(text))
+	address := emailaddress.Normal(text)
 	return func(a *account.Account) bool {
 		s := a.Snapshot()
-		return text == "" || s.ID == text || strings.Contains(string(s.Email), text) ||
+		return text == "" || s.ID == text || strings.Contains(string(s.Email), text) || string(s.Email) == address ||
 			strings.Contains(strings.ToLower(s.Name), text)
 	}
 }

@@ -48,8 +48,8 @@ func toDoc(a *account.Account) accountDoc {
 }
 
 func (d accountDoc) account() *account.Account {
-	s := account.Snapshot{ID: d.ID, Number: d.Number, Email: account.Email(d.Email), Former: account.Email(d.Former),
-		Name: d.Name, PasswordHash: d.PasswordHash, Verified: d.Verified, Roles: d.Roles, CreatedAt: d.CreatedAt,
+	s := account.Snapshot{ID: d.ID, Number: d.Number, Email: account.StoredEmail(d.Email),
+		Former: account.StoredEmail(d.Former), Name: d.Name, PasswordHash: d.PasswordHash, Verified: d.Verified, Roles: d.Roles, CreatedAt: d.CreatedAt,
 		Epoch: d.Epoch, Version: d.Version, Deleted: d.Deleted}
 	for _, address := range d.Addresses {
 		s.Addresses = append(s.Addresses, account.Address(address))

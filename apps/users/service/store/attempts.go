@@ -44,11 +44,11 @@ func (s *Store) ReadCounters(ctx context.Context, counters ...*Counter) error {
 
 // ClaimAndCounters reads the claim on a mailbox and the counters in one call. The claim is zero if there is none.
 func (s *Store) ClaimAndCounters(ctx context.Context, email account.Email, counters ...*Counter) (c Claim, err error) {
-	items, err := s.readCounters(ctx, []string{claimKey(email)}, counters)
-	if item := items[claimKey(email)]; err == nil && item.Found() {
-		c.etag, err = item.ETag, sidecar.DecodeJSON(item, &c)
+	items, err := s.readCounters(ctx, claimKeys(email), counters)
+	if err != nil {
+		return c, err
 	}
-	return c, err
+	return claimOf(items, email)
 }
 
 func (s *Store) readCounters(ctx context.Context, keys []string, counters []*Counter) (map[string]sidecar.Item, error) {

@@ -29,7 +29,7 @@ func (s *Store) ExportUsers(ctx context.Context, ids []string, put func(sidecar.
 			return err
 		}
 		if !d.Deleted {
-			claims = append(claims, claimKey(account.Email(d.Email)))
+			claims = append(claims, claimKeys(account.StoredEmail(d.Email))...)
 		}
 	}
 	if _, err := s.exportKeys(ctx, claims, put); err != nil {
@@ -44,7 +44,7 @@ func (s *Store) ExportUsers(ctx context.Context, ids []string, put func(sidecar.
 
 // ExportAdministratorMark exports the mark that the first administrator with this mailbox was made, if there is one.
 func (s *Store) ExportAdministratorMark(ctx context.Context, email account.Email, put func(sidecar.Item) error) error {
-	_, err := s.exportKeys(ctx, []string{administratorKey(email)}, put)
+	_, err := s.exportKeys(ctx, administratorKeys(email), put)
 	return err
 }
 

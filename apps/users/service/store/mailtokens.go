@@ -44,6 +44,7 @@ func (s *Store) CreateMailToken(ctx context.Context, token string, m MailToken, 
 // MailToken reads a token.
 func (s *Store) MailToken(ctx context.Context, token string) (m MailToken, found bool, err error) {
 	etag, err := sidecar.ReadJSON(ctx, s.state, tokenKey(token), &m)
+	m.Email = account.StoredEmail(string(m.Email))
 	return m, etag != "", err
 }
 
