@@ -60,7 +60,7 @@ func (s *Service) composeOrderMails(ctx context.Context, events []contract.Event
 		if err != nil {
 			return nil, err
 		}
-		messages = append(messages, newMessage(events[i], contact.ShippingAddress.Name, contact.Email, letter))
+		messages = append(messages, newMessage(events[i], contact.Email, letter))
 	}
 	return messages, nil
 }
@@ -115,13 +115,13 @@ func (s *Service) composeUserMail(write func(name, token string) (letters.Letter
 			if err != nil {
 				return nil, err
 			}
-			messages = append(messages, newMessage(event, "", to.Email, letter))
+			messages = append(messages, newMessage(event, to.Email, letter))
 		}
 		return messages, nil
 	}
 }
 
-func newMessage(event contract.Event, name, address string, l letters.Letter) mail.Message {
-	return mail.Message{ID: event.ID, At: event.At, Name: name, To: address,
+func newMessage(event contract.Event, address string, l letters.Letter) mail.Message {
+	return mail.Message{ID: event.ID, At: event.At, To: address,
 		Subject: l.Subject, Text: l.Text, HTML: l.HTML}
 }

@@ -48,6 +48,8 @@ func TestInvalidRegistrationsAreRefused(t *testing.T) {
 		{"email", "a@example.com, b@example.com", "body.email"},
 		{"email", "a@b.example\r\nBcc: x@y.example", "body.email"},
 		{"email", strings.Repeat("a", 65) + "@example.com", "body.email"},
+		{"email", "a@[127.0.0.1]", "body.email"},
+		{"email", "josé@example.com", "body.email"},
 		{"email", "a@" + strings.Repeat("b", 300), "body.email"},
 		{"email", 7, "body.email"}, {"email", nil, "body.email"},
 		{"password", "seven77", "body.password"}, {"password", strings.Repeat("é", 129), "body.password"},

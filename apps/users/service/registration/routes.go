@@ -66,7 +66,7 @@ func (s *Service) Mount(api huma.API) {
 }
 
 func (s *Service) handleRegister(ctx context.Context, in *registerInput) (*view.UserReply, error) {
-	email, err := account.ParseEmail("email", in.Body.Email)
+	email, err := account.ParseNewEmail("email", in.Body.Email)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +110,7 @@ func (s *Service) handleSendVerification(ctx context.Context, _ *struct{}) (*str
 }
 
 func (s *Service) handleChangeEmail(ctx context.Context, in *changeEmailInput) (*struct{}, error) {
-	email, err := account.ParseEmail("email", in.Body.Email)
+	email, err := account.ParseNewEmail("email", in.Body.Email)
 	if err != nil {
 		return nil, err
 	}
