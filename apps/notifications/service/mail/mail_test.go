@@ -132,15 +132,16 @@ func TestEveryAcceptedAddressCanBeSent(t *testing.T) {
 	mailbox := regexp.MustCompile("^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*" +
 		`@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 	part := rapid.OneOf(rapid.String(), rapid.StringMatching(`[a-zA-Z0-9]{1,70}`), rapid.SampledFrom([]string{
-		"a", "Z", ".", "-", "_", "+", "=?utf-8?q?a?=", `"`, `\`, ";", ",", " ", "\t", "\r\n", "\x00", "é", "ß", "\u00a0", "\u202e",
-		"\u200d", "(x)", "<", ">", "[192.0.2.1]", "127.0.0.1", "xn--", "ä", "。", "example", "com", ".test", "@"}))
+		"a", "Z", ".", "-", "_", "+", "=?utf-8?q?a?=", `"`, `\`, ";", ",", " ", "\t", "\r\n", "\x00", "é", "ß", "\u00a0",
+		"\u202e", "\u200d", "(x)", "<", ">", "[192.0.2.1]", "127.0.0.1", "xn--", "ä", "。", "example", "com", ".test", "@"}))
 	text := func(t *rapid.T, label string) string {
 		return strings.Join(rapid.SliceOfN(part, 1, 5).Draw(t, label), "")
 	}
 	accepted := 0
 	rapid.Check(t, func(t *rapid.T) {
 		m := valid()
-		m.To = text(t, "local") + "@" + text(t, "domain") + rapid.SampledFrom([]string{"", ".test", ".example"}).Draw(t, "top")
+		top := rapid.SampledFrom([]string{"", ".test", ".example"}).Draw(t, "top")
+		m.To = text(t, "local") + "@" + text(t, "domain") + top
 		if strings.TrimSpace(m.To) != m.To {
 			return
 		}

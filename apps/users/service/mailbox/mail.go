@@ -15,6 +15,7 @@ import (
 	"haberdash/apps/users/service/view"
 	"haberdash/internal/commitlog"
 	"haberdash/internal/contract"
+	"haberdash/internal/emailaddress"
 	"haberdash/internal/fault"
 	"haberdash/internal/httpx"
 	"haberdash/internal/telemetry"
@@ -58,7 +59,7 @@ func (m *Mailboxes) RequestMailLater(ctx context.Context, event, by string, t st
 // RequestMail requests a mail with a token, and tries again until ctx ends. by is the id of the user who wants the
 // mail, or empty. A mailbox that has got too many mails gets none, which is no error: the caller must not learn of it.
 func (m *Mailboxes) RequestMail(ctx context.Context, event, by string, t store.MailToken) error {
-	wait, err := m.Store.Attempt(ctx, store.Mail, string(t.Email), attempts.Mail, m.Now())
+	wait, err := m.Store.Attempt(ctx, store.Mail, emailaddress.Mailbox(string(t.Email)), attempts.Mail, m.Now())
 	if err != nil {
 		return err
 	}
@@ -116,6 +117,9 @@ func (m *Mailboxes) letter(ctx context.Context, mailID string) (contract.UserLet
 	}
 	if a != nil && a.Deleted() {
 		return contract.UserLetter{}, fault.Missing("mail")
+	}
+	if a == nil || !a.Verified() || a.Snapshot().Email != t.Email {
+		t.Name = "" // a stranger may have registered, and the mail must not carry a stranger's words
 	}
 	return contract.UserLetter{Email: string(t.Email), Name: t.Name, Token: token}, nil
 }
