@@ -79,6 +79,7 @@ type (
 		OrderID         string  `json:"orderId"`
 		Erased          bool    `json:"erased,omitempty"` // the customer's account was deleted: send no mail
 		Email           string  `json:"email"`
+		Mailbox         string  `json:"mailbox,omitempty"`     // a keyed digest: mails to the mailbox are counted by it
 		AccessToken     string  `json:"accessToken,omitempty"` // gives a guest access to the order
 		ShippingAddress Address `json:"shippingAddress"`
 	}

@@ -24,6 +24,8 @@ var (
 	ErrSize  = errors.New("must be an email address of at most 254 bytes")
 	ErrForm  = errors.New("must be one email address, without a name")
 	ErrLocal = errors.New("must have at most 64 bytes before the @")
+	// ErrUndeliverable is an error of Deliverable only.
+	ErrUndeliverable = errors.New("must be an address that mail can reach: ASCII before the @, a full domain after it")
 )
 
 // Parse checks that a text is one plain address, without a display name or a comment, and returns its normal form: see
@@ -50,6 +52,58 @@ func Parse(typed string) (string, error) {
 		return "", ErrSize
 	}
 	return normal, nil
+}
+
+// Deliverable checks that a mail server accepts an address, and returns the form for that server: the part before the @
+// as it was typed, because its case may matter there, and the domain as DNS has it. Errors: those of Parse, and
+// ErrUndeliverable. Callers use it for new addresses and Parse for those that may exist already.
+//
+// Dapr's SMTP binding encodes an address that is not ASCII like a subject, which makes another address of it. Literals
+// such as [127.0.0.1] would let strangers choose a host in the network of the mail server.
+func Deliverable(typed string) (string, error) {
+	normal, err := Parse(typed)
+	if err != nil {
+		return "", err
+	}
+	typed = strings.TrimSpace(typed)
+	local := typed[:strings.LastIndexByte(typed, '@')]
+	domain := normal[strings.LastIndexByte(normal, '@')+1:]
+	if strings.IndexFunc(local, notASCII) >= 0 || !isFullDomain(domain) || len(local)+1+len(domain) > Max {
+		return "", ErrUndeliverable
+	}
+	return local + "@" + domain, nil
+}
+
+// isFullDomain reports whether a domain is a sequence of two or more labels (RFC 5321, sections 2.3.5 and 4.1.2; RFC
+// 1035, section 2.3.4), and not an IP address.
+func isFullDomain(domain string) bool {
+	labels := strings.Split(domain, ".")
+	for _, label := range labels {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' ||
+			strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+			return false
+		}
+	}
+	return len(labels) > 1 && strings.Trim(labels[len(labels)-1], "0123456789") != ""
+}
+
+// Mailbox returns the address that mails to a mailbox are counted by. Many servers put mail to ada+anything@example.com
+// into the mailbox of ada@example.com, and Gmail ignores dots. The result may be the address of somebody else on other
+// servers, so it is for counting only.
+func Mailbox(address string) string {
+	normal := Normal(address)
+	at := strings.LastIndexByte(normal, '@')
+	if at < 0 {
+		return normal
+	}
+	local, domain := normal[:at], normal[at+1:]
+	if before, _, tagged := strings.Cut(local, "+"); tagged && before != "" {
+		local = before
+	}
+	if domain == "gmail.com" || domain == "googlemail.com" {
+		local, domain = strings.ReplaceAll(local, ".", ""), "gmail.com"
+	}
+	return local + "@" + domain
 }
 
 // plain reports whether a text is an address and nothing else. The parser also accepts display names, comments and

@@ -81,3 +81,39 @@ func TestSpellingsHaveTheFormerForm(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatMailCannotReachIsUndeliverable(t *testing.T) {
+	t.Parallel()
+	for typed, want := range map[string]string{
+		" Ada.O'Hara+x@EXAMPLE.com ": "Ada.O'Hara+x@example.com",
+		"x@exämple.test":             "x@xn--exmple-cua.test",
+		"a@b-c.example":              "a@b-c.example",
+		strings.Repeat("a", 64) + "@" + strings.Repeat("b", 63) + ".test": strings.Repeat("a", 64) + "@" +
+			strings.Repeat("b", 63) + ".test",
+	} {
+		got, err := emailaddress.Deliverable(typed)
+		require.NoError(t, err, typed)
+		require.Equal(t, want, got)
+	}
+	for _, typed := range []string{"josé@example.com", "a\u00a0b@example.com", "a@[192.0.2.1]", "a@[IPv6:::1]",
+		"a@192.0.2.1", "a@localhost", "a@b_c.example", "a@-b.example", "a@b-.example", "a@b..example", "a@b.example.",
+		"a@" + strings.Repeat("b", 64) + ".test", `"a b"@example.com`, `"a"@example.com`, "a;b@c.test@d.test", ""} {
+		_, err := emailaddress.Deliverable(typed)
+		require.Error(t, err, typed)
+	}
+}
+
+func TestMailboxesAreCountedWithoutTags(t *testing.T) {
+	t.Parallel()
+	for want, addresses := range map[string][]string{
+		"ada@example.com":   {"ada@example.com", "Ada+1@EXAMPLE.com", "ada+a+b@example.com"},
+		"a.d.a@example.com": {"a.d.a@example.com"},
+		"ada@gmail.com":     {"a.d.a+x@googlemail.com", "ADA@gmail.com"},
+		"+x@example.com":    {"+x@example.com"},
+		"no address":        {"no address"},
+	} {
+		for _, address := range addresses {
+			require.Equal(t, want, emailaddress.Mailbox(address))
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"mime"
 	"mime/multipart"
 	"mime/quotedprintable"
+	"net/http"
 	"net/mail"
 	"os"
 	"path/filepath"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"haberdash/tests/api"
 )
 
 // message is a mail with all its text parts decoded.
@@ -101,4 +104,50 @@ func confirmation(t *testing.T, dir, to, number string) message {
 	}, timeout, interval)
 	require.Contains(t, found.subject+"\n"+found.text, number)
 	return found
+}
+
+// Anybody can order for any mailbox, under any name. Its owner gets a bounded number of mails, which link only to the
+// shop, and every order is placed.
+func TestNobodyIsFloodedWithMailAboutOrders(t *testing.T) {
+	c, ctx := guest(t), t.Context()
+	const orders, allowance = 14, 10
+	sku, victim := importProduct(t, orders), api.NewEmail()
+	var numbers []string
+	for range orders {
+		body := api.NewPlacement(cartWith(t, c, sku), api.Visa)
+		body.Email = strings.Replace(victim, "@", "+"+api.NewKey()[:8]+"@", 1)
+		body.ShippingAddress.Name, body.ShippingAddress.City = "http://evil.test/win", "www.evil.test win@evil.test"
+		answer, err := c.Place(ctx, api.NewKey(), body)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusCreated, answer.Status, "%s", answer.Body)
+		var order api.Order
+		require.NoError(t, answer.Decode(&order))
+		numbers = append(numbers, order.Number)
+	}
+	last := api.NewPlacement(cartWith(t, c, importProduct(t, 1)), api.Visa)
+	answer, err := c.Place(ctx, api.NewKey(), last)
+	require.NoError(t, err)
+	var order api.Order
+	require.NoError(t, answer.Decode(&order))
+	confirmation(t, sharedShop.MailDir(), last.Email, order.Number) // mails are sent in the order of the log
+	about := func(numbers ...string) (found int) {
+		files, err := filepath.Glob(filepath.Join(sharedShop.MailDir(), "*.eml"))
+		require.NoError(t, err)
+		for _, path := range files {
+			f, err := os.Open(path)
+			require.NoError(t, err)
+			m, err := readMessage(f)
+			f.Close()
+			require.NoError(t, err, path)
+			for _, n := range numbers {
+				if strings.HasSuffix(m.subject, " "+n) {
+					found++
+					require.NotContains(t, m.text, "evil.test")
+					require.NotContains(t, m.text, "@")
+				}
+			}
+		}
+		return found
+	}
+	require.Equal(t, allowance, about(numbers...))
 }

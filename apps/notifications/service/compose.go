@@ -17,9 +17,15 @@ import (
 	"haberdash/internal/telemetry"
 )
 
+// outgoing is a mail that is to be sent.
+type outgoing struct {
+	mail.Message
+	mailbox string // whose allowance the mail uses; empty for a mail that the users service has bounded
+}
+
 // A composer makes the mails of events of one type, in the order of the events. An event whose mail is not needed any
 // more has none.
-type composer func(context.Context, []contract.Event) ([]mail.Message, error)
+type composer func(context.Context, []contract.Event) ([]outgoing, error)
 
 // errBadData means that an event can never be made into a mail.
 var errBadData = errors.New("the data of the event is invalid")
@@ -32,7 +38,7 @@ func (s *Service) skip(ctx context.Context, event contract.Event) {
 
 // composeOrderMails makes the confirmations of orders. It asks the orders service for the recipients of all events with
 // one call, because events do not contain personal data.
-func (s *Service) composeOrderMails(ctx context.Context, events []contract.Event) ([]mail.Message, error) {
+func (s *Service) composeOrderMails(ctx context.Context, events []contract.Event) ([]outgoing, error) {
 	orders := make([]contract.OrderFact, len(events))
 	var request contract.ContactsRequest
 	for i, event := range events {
@@ -50,7 +56,7 @@ func (s *Service) composeOrderMails(ctx context.Context, events []contract.Event
 	if len(reply.Contacts) != len(events) {
 		return nil, fmt.Errorf("asked for %d contacts, got %d", len(events), len(reply.Contacts))
 	}
-	var messages []mail.Message
+	var mails []outgoing
 	for i, contact := range reply.Contacts {
 		if contact.Erased {
 			s.skip(ctx, events[i])
@@ -60,9 +66,11 @@ func (s *Service) composeOrderMails(ctx context.Context, events []contract.Event
 		if err != nil {
 			return nil, err
 		}
-		messages = append(messages, newMessage(events[i], contact.ShippingAddress.Name, contact.Email, letter))
+		m := newMail(events[i], contact.Email, letter)
+		m.mailbox = contact.Mailbox
+		mails = append(mails, m)
 	}
-	return messages, nil
+	return mails, nil
 }
 
 // decodeOrder decodes a confirmed order. Its errors do not quote the event's data, which must not be logged.
@@ -96,7 +104,7 @@ func (s *Service) confirmation(order contract.OrderFact, contact contract.Contac
 // composeUserMail makes a composer of mails to a user. It asks the users service for the recipient and the token,
 // because the event contains ids only.
 func (s *Service) composeUserMail(write func(to contract.UserLetter) (letters.Letter, error)) composer {
-	return func(ctx context.Context, events []contract.Event) (messages []mail.Message, err error) {
+	return func(ctx context.Context, events []contract.Event) (mails []outgoing, err error) {
 		for _, event := range events {
 			user, err := contract.DecodeUserFact(event)
 			if err != nil || user.MailID == "" {
@@ -115,13 +123,13 @@ func (s *Service) composeUserMail(write func(to contract.UserLetter) (letters.Le
 			if err != nil {
 				return nil, err
 			}
-			messages = append(messages, newMessage(event, "", to.Email, letter))
+			mails = append(mails, newMail(event, to.Email, letter))
 		}
-		return messages, nil
+		return mails, nil
 	}
 }
 
-func newMessage(event contract.Event, name, address string, l letters.Letter) mail.Message {
-	return mail.Message{ID: event.ID, At: event.At, Name: name, To: address,
-		Subject: l.Subject, Text: l.Text, HTML: l.HTML}
+func newMail(event contract.Event, address string, l letters.Letter) outgoing {
+	return outgoing{Message: mail.Message{ID: event.ID, At: event.At, To: address,
+		Subject: l.Subject, Text: l.Text, HTML: l.HTML}}
 }

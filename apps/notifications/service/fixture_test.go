@@ -6,11 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 
@@ -35,35 +37,52 @@ type fixture struct {
 	ctx     context.Context
 	binding *faultyBinding
 	service *Service
+	later   atomic.Int64 // how much later than at it is
 
 	mu           sync.Mutex
 	contacts     map[string]contract.Contact // by order; other orders are zoe's
 	contactCalls int
 }
 
-// faultyState is a state store that fails on demand.
+// faultyState is a state store that fails on demand. It counts the calls.
 type faultyState struct {
 	*memory.State
-	getErr, createErr error
+	readErr, writeErr error
+	calls             atomic.Int64
+	beforeWrite       func() // of PutManyIf
 }
 
-func (s *faultyState) Get(ctx context.Context, key string) (sidecar.Item, error) {
-	item, err := s.State.Get(ctx, key)
-	return item, errors.Join(err, s.getErr)
+func (s *faultyState) GetMany(ctx context.Context, keys []string) (map[string]sidecar.Item, error) {
+	s.calls.Add(1)
+	items, err := s.State.GetMany(ctx, keys)
+	return items, errors.Join(err, s.readErr)
 }
 
-func (s *faultyState) Create(ctx context.Context, key string, value []byte, opts ...sidecar.PutOption) error {
-	if s.createErr != nil {
-		return s.createErr
+func (s *faultyState) PutManyIf(ctx context.Context, items []sidecar.Item) error {
+	s.calls.Add(1)
+	if s.beforeWrite != nil {
+		s.beforeWrite()
 	}
-	return s.State.Create(ctx, key, value, opts...)
+	if s.writeErr != nil {
+		return s.writeErr
+	}
+	return s.State.PutManyIf(ctx, items)
+}
+
+func (s *faultyState) PutMany(ctx context.Context, items []sidecar.Item) error {
+	s.calls.Add(1)
+	if s.writeErr != nil {
+		return s.writeErr
+	}
+	return s.State.PutMany(ctx, items)
 }
 
 // faultyBinding is an output binding that fails on demand.
 type faultyBinding struct {
 	*memory.Mesh
 	err      error
-	failFrom int64 // the number of the first call that fails, from 1; 0 for none
+	failFrom int64  // the number of the first call that fails, from 1; 0 for none
+	failFor  string // text of the mails that fail with err; empty for all
 	calls    atomic.Int64
 }
 
@@ -73,7 +92,7 @@ func (b *faultyBinding) Bind(
 	if n := b.calls.Add(1); b.failFrom > 0 && n >= b.failFrom {
 		return errors.New("down")
 	}
-	if b.err != nil {
+	if b.err != nil && strings.Contains(string(data)+metadata["emailTo"], b.failFor) {
 		return b.err
 	}
 	return b.Mesh.Bind(ctx, binding, operation, data, metadata)
@@ -85,13 +104,7 @@ func newFixture(t *testing.T) *fixture {
 	f := &fixture{t: t, mesh: mesh, log: log, state: &faultyState{State: memory.NewState()},
 		ctx:     zerolog.New(zerolog.SyncWriter(log)).WithContext(t.Context()),
 		binding: &faultyBinding{Mesh: mesh}, contacts: map[string]contract.Contact{}}
-	sender, err := mail.NewSender("files", "Haberdash <shop@haberdash.test>", f.binding)
-	require.NoError(t, err)
-	writer, err := letters.NewWriter("http://localhost:8080")
-	require.NoError(t, err)
-	f.service = New(Deps{State: f.state, Invoker: mesh, Sender: sender, Letters: writer,
-		Now: func() time.Time { return at }})
-	f.service.consumer.Subscribe(mesh, roster.DeadLetterTopic("notifications"), roster.Get("notifications").Topics()...)
+	f.start("files")
 	mesh.Join("users", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/internal/mails/m1" {
 			httpx.WriteProblem(w, fault.Missing("mail"))
@@ -102,6 +115,23 @@ func newFixture(t *testing.T) *fixture {
 	}))
 	mesh.Join("orders", http.HandlerFunc(f.serveContacts))
 	return f
+}
+
+// start starts the service, or another replica of it.
+func (f *fixture) start(sender string) {
+	s := f.newReplica(sender)
+	s.consumer.Subscribe(f.mesh, roster.DeadLetterTopic("notifications"), roster.Get("notifications").Topics()...)
+	f.service = s
+}
+
+func (f *fixture) newReplica(kind string) *Service {
+	t := f.t
+	sender, err := mail.NewSender(kind, "Haberdash <shop@haberdash.test>", f.binding)
+	require.NoError(t, err)
+	writer, err := letters.NewWriter("http://localhost:8080")
+	require.NoError(t, err)
+	return New(Deps{State: f.state, Invoker: f.mesh, Sender: sender, Letters: writer,
+		Now: func() time.Time { return at.Add(time.Duration(f.later.Load())) }})
 }
 
 var zoe = contract.Contact{Email: "zoe@example.com", AccessToken: "guest-secret-token",
@@ -125,7 +155,7 @@ func (f *fixture) serveContacts(w http.ResponseWriter, r *http.Request) {
 		if !ok {
 			c = zoe
 		}
-		c.OrderID = id
+		c.OrderID, c.Mailbox = id, "digest-of-"+strings.ReplaceAll(c.Email, "@", "-")
 		reply.Contacts = append(reply.Contacts, c)
 	}
 	json.NewEncoder(w).Encode(reply)
@@ -150,6 +180,16 @@ func (f *fixture) deadLetters() (reasons []string) {
 		reasons = append(reasons, d.Reason)
 	}
 	return reasons
+}
+
+// counted returns the value of a counter.
+func (f *fixture) counted(c prometheus.Counter) float64 {
+	f.t.Helper()
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(c)
+	figures, err := registry.Gather()
+	require.NoError(f.t, err)
+	return figures[0].GetMetric()[0].GetCounter().GetValue()
 }
 
 func eur(n int64) money.Money { return money.New(n, "EUR") }

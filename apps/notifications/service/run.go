@@ -18,7 +18,7 @@ type Config struct {
 }
 
 // Run wires the notifications service, which has no routes of its own. Its marks of sent mails are not exported: the
-// exported cursors are past the events of these mails.
+// exported cursors are past the events of these mails. Nor are the allowances of mailboxes, which are whole again soon.
 func Run(_ context.Context, h *host.Host) error {
 	config, err := host.Configure[Config](h)
 	if err != nil {
@@ -33,7 +33,7 @@ func Run(_ context.Context, h *host.Host) error {
 		return fmt.Errorf("configuration: SHOP_URL: %w", err)
 	}
 	s := New(Deps{State: h.State(), Invoker: h.Sidecar, Sender: sender, Letters: writer, Now: time.Now})
-	h.Registry.MustRegister(s.unneeded)
+	h.Registry.MustRegister(s.unneeded, s.dropped)
 	h.Consume(s.consumer)
 	return nil
 }

@@ -13,13 +13,10 @@ import (
 	"haberdash/internal/consumer"
 	"haberdash/internal/contract"
 	"haberdash/internal/failpoint"
-	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
 )
 
 const (
-	// sentTTL is how long a mail is marked as sent: longer than a broker keeps its messages.
-	sentTTL = 90 * 24 * time.Hour
 	// sendTimeout bounds the handling of one event.
 	sendTimeout = 20 * time.Second
 	// sendConcurrency bounds how many mails of a batch are sent at the same time.
@@ -33,7 +30,9 @@ func (s *Service) mailHandler(compose composer) consumer.Handler {
 	return func(ctx context.Context, event contract.Event) error {
 		// A broker may deliver an event again while it is being handled. The second delivery waits for the first.
 		_, err, _ := s.deliveries.Do(event.ID, func() (any, error) {
-			return nil, s.sendUnlessSent(context.WithoutCancel(ctx), event, compose)
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
+			defer cancel()
+			return nil, s.sendUnlessSent(ctx, []contract.Event{event}, compose)
 		})
 		if errors.Is(err, errBadData) || errors.Is(err, mail.ErrUnsendable) {
 			return consumer.Permanent(err)
@@ -42,81 +41,61 @@ func (s *Service) mailHandler(compose composer) consumer.Handler {
 	}
 }
 
-func (s *Service) sendUnlessSent(ctx context.Context, event contract.Event, compose composer) error {
-	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
-	defer cancel()
-	messages, err := compose(ctx, []contract.Event{event})
-	if err != nil || len(messages) == 0 {
-		return err
-	}
-	message := messages[0]
-	mark, err := s.State.Get(ctx, sentKey(message))
-	if err != nil || mark.Found() {
-		return err
-	}
-	if err := s.Sender.Send(ctx, message); err != nil {
-		return err
-	}
-	failpoint.Reach(afterSend)
-	err = s.State.Create(ctx, sentKey(message), s.sentValue(), sidecar.TTL(sentTTL))
-	if err != nil && !errors.Is(err, sidecar.ErrExists) {
-		// The event is handled nevertheless: another delivery would only send the mail again.
-		telemetry.Log(ctx).Warn().Err(err).Str("event", event.ID).Msg("cannot mark a mail as sent")
-	}
-	telemetry.Log(ctx).Info().Str("event", event.ID).Str("type", event.Type).Msg("mail sent")
-	return nil
-}
-
-// mailBatchHandler is mailHandler for several events. It calls the store twice in all.
+// mailBatchHandler is mailHandler for several events.
 func (s *Service) mailBatchHandler(compose composer) consumer.BatchHandler {
 	return func(ctx context.Context, events []contract.Event) error {
-		messages, err := compose(ctx, events)
-		if err != nil {
-			return err
-		}
-		keys := make([]string, len(messages))
-		for i, message := range messages {
-			keys[i] = sentKey(message)
-		}
-		marks, err := s.State.GetMany(ctx, keys)
-		if err != nil {
-			return err
-		}
-		var (
-			mu   sync.Mutex
-			sent []sidecar.Item
-			work errgroup.Group
-		)
-		work.SetLimit(sendConcurrency)
-		for i, message := range messages {
-			if _, found := marks[keys[i]]; found {
-				continue
-			}
-			work.Go(func() error {
-				if err := s.Sender.Send(ctx, message); err != nil {
-					return err
-				}
-				failpoint.Reach(afterSend)
-				mu.Lock()
-				defer mu.Unlock()
-				sent = append(sent, sidecar.Item{Key: keys[i], Value: s.sentValue(), TTL: sentTTL})
-				return nil
-			})
-		}
-		err = work.Wait()
-		// Mails that were sent before one failed are marked too.
-		if markErr := s.State.PutMany(context.WithoutCancel(ctx), sent); markErr != nil {
-			telemetry.Log(ctx).Warn().Err(markErr).Int("mails", len(sent)).Msg("cannot mark mails as sent")
-		}
-		telemetry.Log(ctx).Info().Int("mails", len(sent)).Msg("mails sent")
-		return err
+		return s.sendUnlessSent(ctx, events, compose)
 	}
 }
 
-// sentKey is the key of the mark that a mail was sent.
-func sentKey(m mail.Message) string { return "mailed/" + m.FileName() }
+// sendUnlessSent sends the mails of events, except those that were sent before and those that their mailbox may not get
+// any more. It calls the store twice in all.
+func (s *Service) sendUnlessSent(ctx context.Context, events []contract.Event, compose composer) error {
+	mails, err := compose(ctx, events)
+	if err != nil || len(mails) == 0 {
+		return err
+	}
+	r, err := s.readRecords(ctx, mails)
+	if err != nil {
+		return err
+	}
+	due := r.selectDue(mails)
+	for _, m := range r.dropped {
+		s.dropped.Inc()
+		telemetry.Log(ctx).Warn().Str("event", m.ID).Msg("mail dropped, its mailbox has got too many")
+	}
+	var (
+		mu   sync.Mutex
+		work errgroup.Group
+	)
+	work.SetLimit(sendConcurrency)
+	for _, m := range due {
+		work.Go(func() error {
+			if err := s.Sender.Send(ctx, m.Message); err != nil {
+				return err
+			}
+			failpoint.Reach(afterSend)
+			telemetry.Log(ctx).Info().Str("event", m.ID).Msg("mail sent")
+			mu.Lock()
+			defer mu.Unlock()
+			r.sent = append(r.sent, m)
+			return nil
+		})
+	}
+	err = work.Wait()
+	// Mails that were sent before one failed are marked too. An event whose mail cannot be marked is handled nevertheless:
+	// another delivery would only send the mail again.
+	if writeErr := s.writeRecords(context.WithoutCancel(ctx), r); writeErr != nil {
+		telemetry.Log(ctx).Warn().Err(writeErr).Str("event", mails[0].ID).Msg("cannot mark mails as sent")
+	}
+	return err
+}
 
-func (s *Service) sentValue() []byte {
-	value, _ := json.Marshal(map[string]time.Time{"at": s.Now().UTC()})
+// sentValue is the value of the mark of a mail.
+func (s *Service) sentValue(dropped bool) []byte {
+	value, _ := json.Marshal(struct {
+		At      time.Time `json:"at"`
+		Dropped bool      `json:"dropped,omitempty"`
+	}{s.Now().UTC(), dropped})
 	return value
 }

@@ -31,13 +31,18 @@ type Service struct {
 	consumer   *consumer.Consumer
 	deliveries singleflight.Group // by event id
 	unneeded   prometheus.Counter
+	dropped    prometheus.Counter
 }
 
 // New makes the service.
 func New(d Deps) *Service {
-	s := &Service{Deps: d, unneeded: prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "mails_void_total",
-		Help: "Mails that were not needed any more: the token was used, or the account is deleted."})}
+	s := &Service{Deps: d,
+		unneeded: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "mails_void_total",
+			Help: "Mails that were not needed any more: the token was used, or the account is deleted."}),
+		dropped: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "mails_dropped_total",
+			Help: "Mails about orders that were not sent because their mailbox had got too many."})}
 	notice := func(write func(name string) (letters.Letter, error)) consumer.Handler {
 		return s.mailHandler(s.composeUserMail(func(to contract.UserLetter) (letters.Letter, error) { return write(to.Name) }))
 	}
@@ -67,7 +72,8 @@ func New(d Deps) *Service {
 	return s
 }
 
-// userDeleted discards the dead letters of a deleted account. The marks of sent mails name events only.
+// userDeleted discards the dead letters of a deleted account. The marks of sent mails name events only, and
+// the allowances of mailboxes digests, for some hours.
 func (s *Service) userDeleted(ctx context.Context, event contract.Event) error {
 	user, err := contract.DecodeUserFact(event)
 	if err != nil {

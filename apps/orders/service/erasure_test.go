@@ -95,6 +95,25 @@ func (f *fixture) requireUnpublished(words ...string) {
 	}
 }
 
+// Mails to one mailbox are counted together, and nobody learns the address from what they are counted by.
+func TestContactsIdentifyTheMailbox(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 10)
+	var ids []string
+	for i, email := range []string{"ada@example.com", "Ada+1@EXAMPLE.com", "eve@example.com"} {
+		body := placementBody(fmt.Sprint("cart", i), "tok_visa")
+		body["email"] = email
+		rec := f.do(http.MethodPost, "/api/v1/orders", body, "Idempotency-Key", "k")
+		f.requireStatus(rec, http.StatusCreated)
+		ids = append(ids, read(t, rec).ID)
+	}
+	contacts := f.contacts(ids...).Contacts
+	assert.Equal(t, contacts[0].Mailbox, contacts[1].Mailbox)
+	assert.NotEqual(t, contacts[0].Mailbox, contacts[2].Mailbox)
+	assert.Regexp(t, "^[a-z2-7]{32}$", contacts[0].Mailbox)
+	assert.Equal(t, "Ada+1@EXAMPLE.com", contacts[1].Email)
+}
+
 // Personal data is stored only in sealed form. Readers who may see it do see it, until the customer's account is
 // deleted. Then only the address on the invoice can be read, which the law wants kept.
 func TestADeletedCustomerCannotBeReadAnyMore(t *testing.T) {

@@ -157,6 +157,8 @@ func TestMalformedRequestNamesTheField(t *testing.T) {
 			"body.shippingAddress.country", 422},
 		"a name beside the address": {`{"cartId":"c","email":"Ada <a@example.com>","payment":{"method":"card","token":"t"},
 			"shippingAddress":{"name":"A","line1":"1","city":"B","postalCode":"1","country":"DE"}}`, "body.email", 422},
+		"an address that no mail reaches": {`{"cartId":"c","email":"a@[127.0.0.1]","payment":{"method":"card","token":"t"},
+			"shippingAddress":{"name":"A","line1":"1","city":"B","postalCode":"1","country":"DE"}}`, "body.email", 422},
 		"bad method": {`{"cartId":"c","email":"a@example.com","payment":{"method":"cash","token":"t"},
 			"shippingAddress":{"name":"A","line1":"1","city":"B","postalCode":"1","country":"DE"}}`, "body.payment.method", 422},
 		"not JSON":      {`{`, "body", 400},

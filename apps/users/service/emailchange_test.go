@@ -40,7 +40,7 @@ func TestUsersChangeTheirEmailAddress(t *testing.T) {
 	require.Equal(t, "body.newPassword", f.do("POST", "/api/v1/me/email", access, unknownMember).field())
 	require.Equal(t, 202, f.requestEmailChange(access, "New@Example.com", password).status)
 	mail := f.lastMail(contract.UserEmailChangeAsked)
-	require.Equal(t, contract.UserLetter{Email: "new@example.com", Name: "Ada", Token: mail.Token}, mail.UserLetter)
+	require.Equal(t, contract.UserLetter{Email: "new@example.com", Token: mail.Token}, mail.UserLetter)
 	require.Equal(t, 401, f.login("new@example.com", password).status, "the request alone changes nothing")
 	require.Equal(t, "old@example.com", f.me(access).str("email"))
 

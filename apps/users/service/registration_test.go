@@ -31,7 +31,7 @@ func TestRegister(t *testing.T) {
 	mail := f.lastMail(contract.UserVerificationRequested)
 	require.Equal(t, r.str("id"), mail.UserID)
 	require.Equal(t, "ada@example.com", mail.Email)
-	require.Equal(t, "Ada Lovelace", mail.Name)
+	require.Empty(t, mail.Name, "nobody has proven the mailbox")
 	require.Len(t, mail.Token, 52)
 }
 
@@ -48,6 +48,8 @@ func TestInvalidRegistrationsAreRefused(t *testing.T) {
 		{"email", "a@example.com, b@example.com", "body.email"},
 		{"email", "a@b.example\r\nBcc: x@y.example", "body.email"},
 		{"email", strings.Repeat("a", 65) + "@example.com", "body.email"},
+		{"email", "a@[127.0.0.1]", "body.email"},
+		{"email", "josé@example.com", "body.email"},
 		{"email", "a@" + strings.Repeat("b", 300), "body.email"},
 		{"email", 7, "body.email"}, {"email", nil, "body.email"},
 		{"password", "seven77", "body.password"}, {"password", strings.Repeat("é", 129), "body.password"},
@@ -185,4 +187,33 @@ func TestMailIsBounded(t *testing.T) {
 		require.Equal(t, 201, f.register("a@example.com", password).status)
 	}
 	require.Len(t, f.mails(contract.UserVerificationRequested), 5)
+}
+
+// Many servers put mail to an address with a tag into the same mailbox.
+func TestMailToTaggedAddressesIsBoundedTogether(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	for i := range 20 {
+		require.Equal(t, 201, f.register(fmt.Sprintf("a+%d@example.com", i), password).status)
+	}
+	require.Len(t, f.mails(contract.UserVerificationRequested), 5)
+}
+
+// Nobody has proven the mailbox of a new account: its name may be a stranger's advertising.
+func TestMailToAnUnprovenMailboxHasNoName(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	r := f.do("POST", "/api/v1/auth/register", "",
+		obj{"email": "a@example.com", "password": password, "name": "Win Free Money"})
+	require.Equal(t, 201, r.status, r.raw)
+	verification := f.lastMail(contract.UserVerificationRequested)
+	require.Empty(t, verification.Name)
+	require.Equal(t, 202, f.forgotPassword("a@example.com").status)
+	require.Empty(t, f.lastMail(contract.UserPasswordResetAsked).Name)
+	require.Equal(t, 204, f.verify(verification.Token).status)
+	require.Equal(t, 202, f.forgotPassword("a@example.com").status)
+	require.Equal(t, "Win Free Money", f.lastMail(contract.UserPasswordResetAsked).Name)
+	access := f.login("a@example.com", password).str("accessToken")
+	require.Equal(t, 202, f.requestEmailChange(access, "victim@example.com", password).status)
+	require.Empty(t, f.lastMail(contract.UserEmailChangeAsked).Name)
 }

@@ -2,7 +2,6 @@ package letters
 
 import (
 	"strings"
-	"unicode"
 
 	"haberdash/internal/money"
 )
@@ -32,30 +31,4 @@ func Amount(m money.Money) string {
 		return sign + symbol + whole
 	}
 	return sign + code + " " + whole
-}
-
-// plain makes text that a user has entered safe for one line of a plain-text mail.
-func plain(s string) string {
-	return strings.Join(strings.Fields(strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, "?"))), " ")
-}
-
-// greeting returns the name for the salutation, or nothing if it does not look like a name. Anybody can register the
-// address of somebody else under any "name", and must not be able to send advertising that way.
-func greeting(name string) string {
-	name = plain(name)
-	if len([]rune(name)) > 60 {
-		return ""
-	}
-	for i, r := range name {
-		inside := r == '.' && i+1 < len(name) && name[i+1] != ' ' // as in a host name
-		if inside || !(unicode.IsLetter(r) || unicode.IsMark(r) || strings.ContainsRune(" .'’-", r)) {
-			return ""
-		}
-	}
-	return name
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/url"
+	"slices"
 	"strings"
 	text "text/template"
 	"time"
@@ -49,7 +50,7 @@ func NewWriter(shop string) (*Writer, error) {
 		strings.Contains(shop, `\`) || u.RawQuery != "" || u.Fragment != "" {
 		return nil, fmt.Errorf("%q is not an http or https URL", shop)
 	}
-	functions := map[string]any{"money": Amount, "plain": plain}
+	functions := map[string]any{"money": Amount, "plain": oneLine}
 	w := &Writer{shop: strings.TrimRight(shop, "/")}
 	if w.html, err = template.New("").Funcs(functions).ParseFS(templates, "templates/*.html"); err != nil {
 		return nil, err
@@ -60,9 +61,17 @@ func NewWriter(shop string) (*Writer, error) {
 	return w, nil
 }
 
-// OrderConfirmed writes the confirmation of an order.
+// OrderConfirmed writes the confirmation of an order. A stranger may have written the address.
 func (w *Writer) OrderConfirmed(o Order) (Letter, error) {
-	return w.letter("order", "Your order "+plain(o.Number), map[string]any{
+	o.Number = harmless(o.Number, maxName)
+	o.Lines, o.Address = slices.Clone(o.Lines), slices.Clone(o.Address)
+	for i := range o.Lines {
+		o.Lines[i].Title = harmless(o.Lines[i].Title, maxTitle)
+	}
+	for i := range o.Address {
+		o.Address[i] = harmless(o.Address[i], maxLine)
+	}
+	return w.letter("order", "Your order "+o.Number, map[string]any{
 		"Order": o, "Link": w.link("/orders/"+url.PathEscape(o.ID), o.Token),
 	})
 }

@@ -13,13 +13,14 @@ import (
 	"unicode"
 
 	gomail "github.com/wneessen/go-mail"
+
+	"haberdash/internal/emailaddress"
 )
 
 // Message is a mail to one recipient. Text and HTML have the same content.
 type Message struct {
 	ID      string    // of the event that the mail is about: the same event always makes the same bytes
 	At      time.Time // of that event
-	Name    string    // of the recipient, may be empty
 	To      string    // the recipient's address
 	Subject string
 	Text    string
@@ -33,19 +34,21 @@ var ErrUnsendable = errors.New("mail: the message cannot be sent")
 // text in the message can add a header or a recipient. Error: ErrUnsendable if the recipient's address is not valid, or
 // the message has no id or time.
 func Compose(from mail.Address, m Message) ([]byte, error) {
-	if err := m.check(); err != nil {
+	to, err := m.recipient()
+	if err != nil {
 		return nil, err
 	}
 	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent(), gomail.WithEncoding(gomail.EncodingQP),
 		gomail.WithBoundary(m.boundary()))
 	msg.FromMailAddress(&from)
-	// net/mail writes backslashes into an encoded word, where mail programs refuse them: the name loses them.
-	msg.ToMailAddress(&mail.Address{Name: oneLine(strings.ReplaceAll(m.Name, `\`, ""), 100), Address: m.To})
+	msg.ToMailAddress(&mail.Address{Address: to}) // without a name, because a stranger may have written it
 	msg.Subject(oneLine(m.Subject, 200))
 	msg.SetDateWithValue(m.At.UTC())
 	_, domain, _ := strings.Cut(from.Address, "@")
 	msg.SetMessageIDWithValue(m.digest() + "@" + domain)
-	msg.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834, section 5: prevents vacation replies
+	// These prevent vacation replies: RFC 3834, section 5, and Exchange's header.
+	msg.SetGenHeader("Auto-Submitted", "auto-generated")
+	msg.SetGenHeader("X-Auto-Response-Suppress", "All")
 	msg.SetBodyString(gomail.TypeTextPlain, m.Text)
 	msg.AddAlternativeString(gomail.TypeTextHTML, m.HTML)
 	var b bytes.Buffer
@@ -55,22 +58,17 @@ func Compose(from mail.Address, m Message) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-func (m Message) check() error {
+// recipient returns the recipient's address for a mail server. Error: ErrUnsendable, see Compose. It does not quote the
+// address, because errors are logged.
+func (m Message) recipient() (string, error) {
 	if m.ID == "" || m.At.IsZero() {
-		return fmt.Errorf("%w: no id or time", ErrUnsendable)
+		return "", fmt.Errorf("%w: no id or time", ErrUnsendable)
 	}
-	return checkAddress(m.To)
-}
-
-// checkAddress accepts plain addresses only: no display name, no list, no quoted or commented parts. The error does not
-// quote the address, because errors are logged.
-func checkAddress(address string) error {
-	parsed, err := mail.ParseAddress(address)
-	if err != nil || parsed.Address != address || len(address) > 254 ||
-		strings.ContainsAny(address, " \t\r\n\"<>()[],;:\\") {
-		return fmt.Errorf("%w: the recipient's address is not valid", ErrUnsendable)
+	to, err := emailaddress.Deliverable(m.To)
+	if err != nil || strings.TrimSpace(m.To) != m.To {
+		return "", fmt.Errorf("%w: the recipient's address is not valid", ErrUnsendable)
 	}
-	return nil
+	return to, nil
 }
 
 // boundary is derived from the parts that it separates, so that nobody can write a text that contains it.

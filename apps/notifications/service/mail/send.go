@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/mail"
+	"regexp"
 	"strings"
 	"sync"
 
+	"haberdash/internal/emailaddress"
 	"haberdash/internal/sidecar"
 )
 
@@ -25,7 +27,7 @@ type Sender interface {
 func NewSender(component, from string, b sidecar.Binder) (Sender, error) {
 	sender, err := mail.ParseAddress(from)
 	if err == nil {
-		err = checkAddress(sender.Address)
+		_, err = emailaddress.Parse(sender.Address)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("MAIL_FROM is not a mail address: %q", from)
@@ -53,7 +55,8 @@ func (f *files) Send(ctx context.Context, m Message) error {
 	return hideRecipient(f.bind.Bind(ctx, Binding, "create", data, map[string]string{"fileName": m.FileName()}), m)
 }
 
-// smtp sends through bindings.smtp, which composes the message itself and accepts HTML only.
+// smtp sends through bindings.smtp, which composes the message itself. It accepts HTML only, and no header besides the
+// subject and the addresses: these mails have no text part, no Auto-Submitted and no Message-ID of ours.
 type smtp struct {
 	bind sidecar.Binder
 	from mail.Address
@@ -65,20 +68,34 @@ type smtp struct {
 }
 
 func (s *smtp) Send(ctx context.Context, m Message) error {
-	if err := m.check(); err != nil {
+	to, err := m.recipient()
+	if err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return hideRecipient(s.bind.Bind(ctx, Binding, "create", []byte(m.HTML), map[string]string{
-		"emailFrom": s.from.String(), "emailTo": m.To, "subject": oneLine(m.Subject, 200),
+	err = hideRecipient(s.bind.Bind(ctx, Binding, "create", []byte(m.HTML), map[string]string{
+		"emailFrom": s.from.String(), "emailTo": to, "subject": oneLine(m.Subject, 200),
 	}), m)
+	if err != nil && refused.MatchString(err.Error()) {
+		return fmt.Errorf("%w: %w", ErrUnsendable, err)
+	}
+	return err
 }
+
+// refused matches the answer of a mail server that will never accept mail for a recipient (RFC 5321, section 4.2.3;
+// RFC 7504 for 556). Other permanent errors, such as a failed sign-in, concern all mails: their cause is a setting, and
+// the mails wait for its correction. bindings.smtp passes the error of its library on as text.
+var refused = regexp.MustCompile(`could not send email 1: (550|551|553|556)[ -]`)
 
 // hideRecipient removes the recipient's address from an error: mail servers often quote it.
 func hideRecipient(err error, m Message) error {
 	if err == nil {
 		return nil
 	}
-	return errors.New(strings.ReplaceAll(err.Error(), m.To, "(receiver)"))
+	text := strings.ReplaceAll(err.Error(), m.To, "(receiver)")
+	if to, err := m.recipient(); err == nil {
+		text = strings.ReplaceAll(text, to, "(receiver)")
+	}
+	return errors.New(text)
 }

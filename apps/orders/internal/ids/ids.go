@@ -37,6 +37,11 @@ func (d Deriver) AccessToken(orderID string) string {
 	return hex.EncodeToString(d.mac("access", orderID))
 }
 
+// Mailbox identifies a mailbox where its address must not be stored. It depends on the secret like Fingerprint.
+func (d Deriver) Mailbox(address string) string {
+	return encoding.EncodeToString(d.mac("mailbox", address)[:20])
+}
+
 // Fingerprint identifies the body of a request after decoding, so the order of its members and white space do not
 // matter. It depends on the secret: with a plain hash, a reader of the store could guess an address and compare.
 // Renaming or reordering the fields of body changes the fingerprint, and repeated requests are refused.

@@ -52,11 +52,14 @@ type PaymentMethod struct {
 	Token  string `json:"token" minLength:"1" maxLength:"128" pattern:"^[!-~]+$" doc:"From the payment provider; card data never comes here"`
 }
 
-// Validate checks what the schema of the API does not: the format email of the schema also allows a display name.
-// Problem: invalid-request (422).
+// Validate checks what the schema of the API does not: the format email of the schema also allows a display name, and
+// addresses that no mail reaches. Problem: invalid-request (422).
 func (p Placement) Validate() error {
-	if _, err := emailaddress.Parse(p.Email); err != nil || strings.TrimSpace(p.Email) != p.Email {
-		return fault.BadField("email", "expected an email address alone")
+	if strings.TrimSpace(p.Email) != p.Email {
+		return fault.BadField("email", emailaddress.ErrForm.Error())
+	}
+	if _, err := emailaddress.Deliverable(p.Email); err != nil {
+		return fault.BadField("email", err.Error())
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"haberdash/apps/orders/internal/order"
 	"haberdash/internal/contract"
+	"haberdash/internal/emailaddress"
 	"haberdash/internal/httpx"
 )
 
@@ -39,7 +40,7 @@ func (p *PersonalData) postContacts(ctx context.Context, in *contactsInput) (*co
 		c := contract.Contact{OrderID: o.OrderID, Erased: true}
 		if person := people[i]; person.Email != "" {
 			c = contract.Contact{OrderID: o.OrderID, Email: person.Email, ShippingAddress: person.Address,
-				AccessToken: p.GuestToken(o)}
+				Mailbox: p.IDs.Mailbox(emailaddress.Mailbox(person.Email)), AccessToken: p.GuestToken(o)}
 		}
 		out.Body.Contacts = append(out.Body.Contacts, c)
 	}

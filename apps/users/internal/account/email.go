@@ -22,6 +22,15 @@ func ParseEmail(location, typed string) (Email, error) {
 	return Email(normal), nil
 }
 
+// ParseNewEmail is ParseEmail for an address that gets mail for the first time. It also refuses, with the same error,
+// what mail does not reach: see emailaddress.Deliverable.
+func ParseNewEmail(location, typed string) (Email, error) {
+	if _, err := emailaddress.Deliverable(typed); err != nil {
+		return "", fault.BadField(location, err.Error())
+	}
+	return ParseEmail(location, typed)
+}
+
 // StoredEmail returns the address of a document, which may have the form of an earlier release.
 func StoredEmail(stored string) Email { return Email(emailaddress.Normal(stored)) }
 

@@ -15,6 +15,7 @@ import (
 	"haberdash/apps/users/service/view"
 	"haberdash/internal/commitlog"
 	"haberdash/internal/contract"
+	"haberdash/internal/emailaddress"
 	"haberdash/internal/fault"
 	"haberdash/internal/httpx"
 	"haberdash/internal/telemetry"
@@ -69,9 +70,10 @@ func (m *Mailboxes) RequestMailLater(ctx context.Context, event string, by Asker
 // and of them each asker can use up only a part. What a known asker wants is not bounded by what others have asked for.
 // Too much mail is no error: the caller must not learn of it.
 func (m *Mailboxes) RequestMail(ctx context.Context, event string, by Asker, t store.MailToken) error {
-	wait, err := m.Store.Attempt(ctx, store.Asker, string(t.Email)+" "+by.ID, attempts.Asker, m.Now())
+	mailbox := emailaddress.Mailbox(string(t.Email))
+	wait, err := m.Store.Attempt(ctx, store.Asker, mailbox+" "+by.ID, attempts.Asker, m.Now())
 	if err == nil && wait == 0 && !by.Known {
-		wait, err = m.Store.Attempt(ctx, store.Mail, string(t.Email), attempts.Mail, m.Now())
+		wait, err = m.Store.Attempt(ctx, store.Mail, mailbox, attempts.Mail, m.Now())
 	}
 	if err != nil {
 		return err
@@ -130,6 +132,9 @@ func (m *Mailboxes) letter(ctx context.Context, mailID string) (contract.UserLet
 	}
 	if a != nil && a.Deleted() {
 		return contract.UserLetter{}, fault.Missing("mail")
+	}
+	if a == nil || !a.Verified() || a.Snapshot().Email != t.Email {
+		t.Name = "" // a stranger may have registered, and the mail must not carry a stranger's words
 	}
 	l := contract.UserLetter{Email: string(t.Email), Name: t.Name, Token: token}
 	switch {

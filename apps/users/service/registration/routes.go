@@ -112,7 +112,7 @@ func (s *Service) mountRegister(api huma.API) {
 
 // handleRegister returns the account, or nil in the mode Verified.
 func (s *Service) handleRegister(ctx context.Context, in *registerInput) (*account.Account, error) {
-	email, err := account.ParseEmail("email", in.Body.Email)
+	email, err := account.ParseNewEmail("email", in.Body.Email)
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +154,7 @@ func (s *Service) handleSendVerification(ctx context.Context, _ *struct{}) (*str
 }
 
 func (s *Service) handleChangeEmail(ctx context.Context, in *changeEmailInput) (*struct{}, error) {
-	email, err := account.ParseEmail("email", in.Body.Email)
+	email, err := account.ParseNewEmail("email", in.Body.Email)
 	if err != nil {
 		return nil, err
 	}
