@@ -188,6 +188,9 @@ func (s *Shop) SidecarGRPC(app string) string {
 	return ""
 }
 
+// SidecarToken returns the token that the sidecar of an app demands; empty for an unknown app.
+func (s *Shop) SidecarToken(app string) string { return s.file.SidecarToken(app) }
+
 // Apps lists the apps in the order of dapr/apps.yaml.
 func (s *Shop) Apps() []string {
 	var names []string
