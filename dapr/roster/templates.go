@@ -89,6 +89,11 @@ services:
     bindings:
       - protocol: http
         port: {{.Port}}
+{{- if eq .ID "notifications"}}
+    env:
+      - name: SHOP_URL
+        value: http://localhost:8080
+{{- end}}
 {{- end}}
 `)
 

@@ -118,7 +118,7 @@ func (f File) Render(o config.Options) File {
 		for _, p := range []*int{&a.Port, &a.HTTPPort, &a.GRPCPort, &a.InternalPort, &a.MetricsPort} {
 			*p = portIn(o, *p)
 		}
-		a.Env = overridden(o, a.Env)
+		a.Env = overridden(o, addressed(o, a.Env))
 		maps.Copy(a.Env, o.Env)
 		out.Apps = append(out.Apps, a)
 	}
@@ -145,6 +145,19 @@ func addressIn(o config.Options, address string) string {
 	return fmt.Sprintf("%s:%d", host, portIn(o, n))
 }
 
+// addressed replaces the address of the shop on the default port by its address on the port of the gateway.
+func addressed(o config.Options, env map[string]string) map[string]string {
+	out := maps.Clone(env)
+	for k, v := range out {
+		if v == localAddress(ports.DefaultGateway) {
+			out[k] = localAddress(o.GatewayPort)
+		}
+	}
+	return out
+}
+
+func localAddress(port int) string { return fmt.Sprintf("http://localhost:%d", port) }
+
 // overridden lets this process's environment and that of the options replace values, but not add names: RATE_LIMIT=off
 // applies to the app whose env in the file has RATE_LIMIT.
 func overridden(o config.Options, env map[string]string) map[string]string {
@@ -158,6 +171,16 @@ func overridden(o config.Options, env map[string]string) map[string]string {
 		}
 	}
 	return out
+}
+
+// SidecarToken returns the token that the sidecar of an app demands; empty for an unknown app.
+func (f File) SidecarToken(app string) string {
+	for _, a := range f.Apps {
+		if a.AppID == app {
+			return a.Env["DAPR_API_TOKEN"]
+		}
+	}
+	return ""
 }
 
 // Ports lists every port on which the shop of a rendered run file will listen.

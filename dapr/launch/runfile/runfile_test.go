@@ -23,7 +23,7 @@ func defaults(t *testing.T, o config.Options) (config.Options, File) {
 
 func TestRenderedDefaultsEqualTheFileOfTheCheckout(t *testing.T) {
 	for _, v := range []string{
-		"LOG_LEVEL", "RATE_LIMIT", "DEMO_CATALOGUE", "ADMIN_EMAIL", "ADMIN_PASSWORD", "OTEL_SERVICE_NAME",
+		"LOG_LEVEL", "RATE_LIMIT", "DEMO_CATALOGUE", "ADMIN_EMAIL", "ADMIN_PASSWORD", "OTEL_SERVICE_NAME", "SHOP_URL",
 	} {
 		if old, ok := os.LookupEnv(v); ok {
 			os.Unsetenv(v)
@@ -73,8 +73,18 @@ func TestRenderAppliesPortsChoicesAndEnvironment(t *testing.T) {
 			require.Equal(t, 9999, a.Port)
 			require.Equal(t, "off", a.Env["RATE_LIMIT"])
 		}
+		if a.AppID == "notifications" {
+			require.Equal(t, "http://localhost:9999", a.Env["SHOP_URL"], "links in mails lead to this shop")
+		}
 	}
 	require.NotContains(t, f.Apps[0].Env, "EXTRA", "Render does not change the file that it renders")
+}
+
+func TestShopURLOfTheEnvironmentIsKept(t *testing.T) {
+	t.Setenv("SHOP_URL", "https://shop.test")
+	o, f := defaults(t, config.Options{GatewayPort: 9999})
+	f = f.Render(o)
+	require.Equal(t, "https://shop.test", f.Apps[len(f.Apps)-1].Env["SHOP_URL"])
 }
 
 func TestNoTwoListenersShareAPort(t *testing.T) {
