@@ -31,7 +31,7 @@ type Shop struct {
 	tools   toolchain.Tools
 	block   *ports.Block
 	secrets map[string]string // that the chosen components need
-	env     []string          // of all processes
+	env     []string          // of the processes that are neither app nor sidecar
 }
 
 // Start builds what is missing, starts a shop and waits until it is ready: every sidecar is healthy and every app

@@ -201,10 +201,10 @@ func Topics() []string {
 }
 
 // UsesComponent reports whether the app may use a Dapr component. All apps use secrets and state, and with SQLite the
-// component that erases deleted state. Apps that keep or follow logs use pubsub.
+// components that erase deleted state. Apps that keep or follow logs use pubsub.
 func (a App) UsesComponent(name string) bool {
 	switch name {
-	case "secrets", "state", "erasure":
+	case "secrets", "state", "erasure", "truncation":
 		return true
 	case "pubsub":
 		return len(a.Logs) > 0 || a.follows()

@@ -73,14 +73,17 @@ func Read(path string) (File, error) {
 	return f, nil
 }
 
-// Write writes a run file.
+// Write writes a run file. Only the owner may read it, because it contains the tokens of the apps.
 func (f File) Write(path string) error {
 	b, err := yaml.Marshal(f)
 	if err != nil {
 		return err
 	}
 	note := "# Written by the launcher from dapr/apps.yaml; changes here are lost.\n"
-	return os.WriteFile(path, append([]byte(note), b...), 0o644)
+	if err := os.WriteFile(path+".new", append([]byte(note), b...), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
 }
 
 // Render returns the run file with the ports, infrastructure, environment and absolute paths of a shop. The options
@@ -112,9 +115,7 @@ func (f File) Render(o config.Options) File {
 	out.Apps = nil
 	for _, a := range f.Apps {
 		a.Dir = o.RunDir
-		if o.Secure {
-			a.ConfigFile = configPath(o.RunDir, a.AppID)
-		}
+		a.ConfigFile = configPath(o.RunDir, a.AppID)
 		for _, p := range []*int{&a.Port, &a.HTTPPort, &a.GRPCPort, &a.InternalPort, &a.MetricsPort} {
 			*p = portIn(o, *p)
 		}
@@ -177,11 +178,17 @@ func overridden(o config.Options, env map[string]string) map[string]string {
 func (f File) SidecarToken(app string) string {
 	for _, a := range f.Apps {
 		if a.AppID == app {
-			return a.Env["DAPR_API_TOKEN"]
+			return a.Env[SidecarToken]
 		}
 	}
 	return ""
 }
+
+// Variables with the tokens with which an app and its sidecar authenticate to each other.
+const (
+	AppToken     = "APP_API_TOKEN"
+	SidecarToken = "DAPR_API_TOKEN"
+)
 
 // Ports lists every port on which the shop of a rendered run file will listen.
 func (f File) Ports(o config.Options) []ports.Used {
