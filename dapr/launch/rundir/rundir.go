@@ -22,8 +22,8 @@ var ErrRunning = errors.New("already running")
 // Lock is the lock of a run directory. It ends with the process that holds it.
 type Lock struct{ file *flock.Flock }
 
-// Acquire locks a run directory, which it creates if needed, and which only the owner may open. It returns ErrRunning if
-// another supervisor has the lock.
+// Acquire locks a run directory, which it creates if needed, and which only its owner can open. It returns ErrRunning
+// if another supervisor has the lock.
 func Acquire(dir string) (*Lock, error) {
 	if err := toolchain.MakeDir(dir); err != nil {
 		return nil, err
