@@ -84,8 +84,9 @@ func TestRenderAppliesPortsChoicesAndEnvironment(t *testing.T) {
 func TestShopURLOfTheEnvironmentIsKept(t *testing.T) {
 	t.Setenv("SHOP_URL", "https://shop.test")
 	o, f := defaults(t, config.Options{GatewayPort: 9999})
-	f = f.Render(o)
-	require.Equal(t, "https://shop.test", f.Apps[len(f.Apps)-1].Env["SHOP_URL"])
+	apps := f.Render(o).Apps
+	i := slices.IndexFunc(apps, func(a App) bool { return a.AppID == "notifications" })
+	require.Equal(t, "https://shop.test", apps[i].Env["SHOP_URL"])
 }
 
 func TestNoTwoListenersShareAPort(t *testing.T) {
