@@ -163,11 +163,17 @@ images: ## container images in .run/images, without Docker; TAG=dev PREFIX=local
 test-k8s: ## the shop on the cluster of KUBECONFIG: the suite, pods killed, versions rolled out under load; OVERLAYS=redis-redis
 	go run ./tests/k8s $(OVERLAYS)
 
-# Images are looked for where make images puts them: PREFIX and TAG.
+# Images are looked for where make images puts them: PREFIX and TAG. Links in mails begin with SHOP_URL, which a cluster
+# keeps in a ConfigMap; the overlay demo has its own.
 .PHONY: deploy
-deploy: ## the shop on the cluster that kubectl knows: OVERLAY=demo PREFIX=registry.example/shop TAG=v1
+deploy: ## the shop on the cluster that kubectl knows: OVERLAY=demo PREFIX=registry.example/shop TAG=v1 SHOP_URL=https://…
+	@if [ -z "$(SHOP_URL)" ] && [ "$(or $(OVERLAY),demo)" != demo ] \
+	    && ! kubectl -n haberdash get configmap shop >/dev/null; then \
+	  echo "set SHOP_URL to the public address of the shop: links in mails begin with it" >&2; exit 1; fi
 	kubectl kustomize deploy/overlays/$(or $(OVERLAY),demo) \
 	  | sed 's#localhost/haberdash/\([a-z]*\):dev#$(or $(PREFIX),localhost/haberdash)/\1:$(or $(TAG),dev)#' \
+	  | { cat; $(if $(SHOP_URL),echo ---; kubectl -n haberdash create configmap shop \
+	      --from-literal='SHOP_URL=$(SHOP_URL)' --dry-run=client -o yaml;) } \
 	  | kubectl apply -f -
 	kubectl -n haberdash wait --for=condition=available --timeout=5m deployments --all
 

@@ -16,6 +16,7 @@ import (
 type Client struct {
 	Gateway string                  // the public address, without a slash at the end
 	Sidecar func(app string) string // the HTTP address of an app's sidecar, for operations that the gateway does not allow
+	Token   func(app string) string // the token that the sidecar demands
 
 	// SignIn returns the access token of an administrator, for read-only mode.
 	SignIn func(ctx context.Context) (string, error)
@@ -83,7 +84,11 @@ func (c Client) call(ctx context.Context, app, method, path string, reply any) e
 }
 
 func (c Client) request(ctx context.Context, app, method, path string, body io.Reader) (*http.Request, error) {
-	return http.NewRequestWithContext(ctx, method, c.Sidecar(app)+"/v1.0/invoke/"+app+"/method"+path, body)
+	req, err := http.NewRequestWithContext(ctx, method, c.Sidecar(app)+"/v1.0/invoke/"+app+"/method"+path, body)
+	if err == nil {
+		req.Header.Set("dapr-api-token", c.Token(app))
+	}
+	return req, err
 }
 
 // exchange sends a request and decodes the answer into reply.

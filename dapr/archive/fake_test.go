@@ -66,14 +66,23 @@ func newFake(t *testing.T) *fake {
 		internal.Get("/feed/orders", func(w http.ResponseWriter, _ *http.Request) {
 			_ = json.NewEncoder(w).Encode(contract.FeedPage{Head: head})
 		})
-		router.Mount("/v1.0/invoke/"+app+"/method", http.StripPrefix("/v1.0/invoke/"+app+"/method", internal))
+		method := http.StripPrefix("/v1.0/invoke/"+app+"/method", internal)
+		router.Mount("/v1.0/invoke/"+app+"/method", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("dapr-api-token") != tokenOf(app) {
+				http.Error(w, "invalid api token", http.StatusUnauthorized)
+				return
+			}
+			method.ServeHTTP(w, r)
+		}))
 	}
 	server := httptest.NewServer(router)
 	t.Cleanup(server.Close)
-	f.Client = Client{Gateway: server.URL, Sidecar: func(string) string { return server.URL },
+	f.Client = Client{Gateway: server.URL, Sidecar: func(string) string { return server.URL }, Token: tokenOf,
 		SignIn: func(context.Context) (string, error) { return "token", nil }}
 	return f
 }
+
+func tokenOf(app string) string { return "token of " + app }
 
 // owns stores an item of an app.
 func (f *fake) owns(t *testing.T, app, key, value string) {

@@ -3,13 +3,10 @@ package launch
 import (
 	"errors"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"haberdash/dapr/launch/controlplane"
-	"haberdash/dapr/launch/process"
 	"haberdash/dapr/launch/runfile"
 	"haberdash/dapr/launch/secrets"
 	"haberdash/dapr/launch/toolchain"
@@ -22,7 +19,12 @@ var dataDirs = []string{"data", "mail", "broker", "scheduler"}
 func (s *Shop) prepare() error {
 	dir := s.opts.RunDir
 	for _, d := range append([]string{"logs"}, dataDirs...) {
-		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o700); err != nil {
+			return err
+		}
+	}
+	for _, file := range []string{EnvFile(dir), filepath.Dir(s.sidecarFile(""))} { // of an earlier start
+		if err := os.RemoveAll(file); err != nil {
 			return err
 		}
 	}
@@ -48,20 +50,15 @@ func (s *Shop) prepare() error {
 		if err := os.MkdirAll(issuerDir(dir), 0o700); err != nil {
 			return err
 		}
-		if err := s.file.WriteAccessRules(s.opts.Root, dir); err != nil {
-			return err
-		}
 	}
-	vars := s.vars(generated)
-	if err := secrets.WriteFile(EnvFile(dir), vars); err != nil {
+	if err := s.file.WriteConfigurations(s.opts.Root, dir, s.opts.Secure); err != nil {
 		return err
 	}
-	s.env = process.Environment(s.isDapr, vars)
+	if err := s.prepareEnvironments(generated); err != nil {
+		return err
+	}
 	return s.file.Write(runfile.Rendered(dir))
 }
-
-// EnvFile is the file with the variables of apps and sidecars, for starting them by hand.
-func EnvFile(runDir string) string { return filepath.Join(runDir, "env") }
 
 // rotateLogs keeps the logs of the last run and removes older ones.
 func rotateLogs(dir string) error {
@@ -73,7 +70,7 @@ func rotateLogs(dir string) error {
 		if err := os.Rename(now, before); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		if err := os.MkdirAll(now, 0o755); err != nil {
+		if err := os.MkdirAll(now, 0o700); err != nil {
 			return err
 		}
 	}
@@ -112,23 +109,4 @@ func (s *Shop) linkPrograms() error {
 		}
 	}
 	return nil
-}
-
-// vars returns the variables of sidecars and apps that are not in the environment of this process.
-func (s *Shop) vars(generated map[string]string) map[string]string {
-	vars := map[string]string{"MAIL": s.opts.Mail} // notifications writes messages in the form of this binding
-	if s.tools.RuntimePath != "" {
-		vars["DAPR_RUNTIME_PATH"] = s.tools.RuntimePath
-	}
-	maps.Copy(vars, s.SidecarEnv())
-	maps.Copy(vars, s.secrets)
-	maps.Copy(vars, generated)
-	maps.Copy(vars, s.opts.Env)
-	return vars
-}
-
-// isDapr tells variables of this process's environment that would change how sidecars run.
-func (s *Shop) isDapr(name string) bool {
-	return strings.HasPrefix(name, "DAPR_") && !s.opts.System || strings.HasPrefix(name, "APP_") ||
-		name == controlplane.SentryVariable || name == controlplane.AnchorsVariable
 }

@@ -13,7 +13,6 @@ import (
 
 	"haberdash/dapr/launch/config"
 	"haberdash/dapr/launch/controlplane"
-	"haberdash/dapr/launch/launchtest"
 	"haberdash/dapr/launch/runfile"
 )
 
@@ -44,16 +43,17 @@ func TestPlainShopIgnoresSentryInTheEnvironment(t *testing.T) {
 		o, f := completed(t, config.Options{RunDir: t.TempDir(), Secure: secure})
 		s := &Shop{opts: o, file: f}
 		require.NoError(t, s.prepare())
-		require.NotContains(t, s.env, controlplane.SentryVariable+"=127.0.0.1:1")
-		require.NotContains(t, s.env, controlplane.AnchorsVariable+"=nowhere")
-		if secure {
-			require.Contains(t, s.env, controlplane.SentryVariable+"=127.0.0.1:23190")
-			require.Contains(t, s.env, controlplane.AnchorsVariable+"="+filepath.Join(o.RunDir, "sentry", "ca.crt"))
-		} else {
-			require.False(t, slices.ContainsFunc(s.env, func(kv string) bool {
-				return strings.HasPrefix(kv, controlplane.SentryVariable+"=")
-			}))
-		}
+		require.False(t, slices.ContainsFunc(s.env, func(kv string) bool {
+			return strings.HasPrefix(kv, controlplane.SentryVariable+"=")
+		}))
+		text, err := os.ReadFile(s.sidecarFile("orders"))
+		require.NoError(t, err)
+		require.NotContains(t, string(text), "'127.0.0.1:1'")
+		require.NotContains(t, string(text), "nowhere")
+		sentry := controlplane.SentryVariable + "='127.0.0.1:23190'\n"
+		anchors := controlplane.AnchorsVariable + "='" + filepath.Join(o.RunDir, "sentry", "ca.crt") + "'\n"
+		require.Equal(t, secure, strings.Contains(string(text), sentry))
+		require.Equal(t, secure, strings.Contains(string(text), anchors))
 	}
 }
 
@@ -72,10 +72,10 @@ func TestSecureShopWorksAfterKillsAndRestarts(t *testing.T) {
 	dir := t.TempDir()
 	s := startShop(t, config.Options{RunDir: dir, Secure: true})
 	checkAccess := func(s *Shop) {
-		require.Equal(t, "ok\n", launchtest.Get(t, s.SidecarHTTP("gateway")+"/v1.0/invoke/orders/method/readyz"))
-		code, said := launchtest.Post(s.SidecarHTTP("gateway")+"/v1.0/invoke/orders/method/readyz", "{}")
+		require.Equal(t, "ok\n", get(t, s, "gateway", "/v1.0/invoke/orders/method/readyz"))
+		code, said := post(s, "gateway", "/v1.0/invoke/orders/method/readyz", "{}")
 		require.Equal(t, http.StatusForbidden, code, said)
-		code, said = launchtest.Post(s.SidecarHTTP("orders")+"/v1.0/invoke/gateway/method/readyz", "{}")
+		code, said = post(s, "orders", "/v1.0/invoke/gateway/method/readyz", "{}")
 		require.Equal(t, http.StatusForbidden, code, said)
 	}
 	checkAccess(s)
@@ -88,7 +88,7 @@ func TestSecureShopWorksAfterKillsAndRestarts(t *testing.T) {
 		require.NoError(t, s.Ready(t.Context()), name)
 		checkAccess(s)
 	}
-	code, said := launchtest.Post(s.SidecarHTTP("orders")+"/v1.0/state/state", `[{"key":"k","value":"kept"}]`)
+	code, said := post(s, "orders", "/v1.0/state/state", `[{"key":"k","value":"kept"}]`)
 	require.Equal(t, http.StatusNoContent, code, said)
 	authority, err := os.ReadFile(trust(s.opts).Anchors)
 	require.NoError(t, err)
@@ -97,7 +97,7 @@ func TestSecureShopWorksAfterKillsAndRestarts(t *testing.T) {
 	for _, secure := range []bool{false, true} {
 		again, err := Start(t.Context(), config.Options{Root: s.opts.Root, RunDir: dir, FreePorts: true, Secure: secure})
 		require.NoError(t, err)
-		require.Equal(t, `"kept"`, launchtest.Get(t, again.SidecarHTTP("orders")+"/v1.0/state/state/k"))
+		require.Equal(t, `"kept"`, get(t, again, "orders", "/v1.0/state/state/k"))
 		if secure {
 			checkAccess(again)
 		}

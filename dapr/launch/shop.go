@@ -31,7 +31,7 @@ type Shop struct {
 	tools   toolchain.Tools
 	block   *ports.Block
 	secrets map[string]string // that the chosen components need
-	env     []string          // of all processes
+	env     []string          // of the processes that are neither app nor sidecar
 }
 
 // Start builds what is missing, starts a shop and waits until it is ready: every sidecar is healthy and every app
@@ -197,6 +197,9 @@ func (s *Shop) SidecarGRPC(app string) string {
 	}
 	return ""
 }
+
+// SidecarToken returns the token that the sidecar of an app demands; empty for an unknown app.
+func (s *Shop) SidecarToken(app string) string { return s.file.SidecarToken(app) }
 
 // Apps lists the apps in the order of dapr/apps.yaml.
 func (s *Shop) Apps() []string {

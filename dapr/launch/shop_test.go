@@ -29,6 +29,9 @@ import (
 // These tests start real shops, whose apps are replaced by testdata/app: they test the launcher and the files in dapr/
 // and components/.
 
+// canaryVariable is in the environment of the tests, as secrets are in that of a developer.
+const canaryVariable, canary = "HABERDASH_TEST_CANARY", "secret of the caller"
+
 // launcherVariable is set in the environment of a process that must not run tests: see runLauncher.
 const launcherVariable = "HABERDASH_TEST_LAUNCHER"
 
@@ -36,6 +39,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(launcherVariable) != "" {
 		runLauncher()
 	}
+	os.Setenv(canaryVariable, canary)
 	code := m.Run()
 	process.CloseGuard()
 	if fixture.dir != "" {
@@ -143,11 +147,11 @@ func TestShopWorksAgainAfterEachProcessWasKilled(t *testing.T) {
 	s := startShop(t, config.Options{Env: map[string]string{"EXTRA": "reached"}})
 	require.Equal(t, "ok\n", launchtest.Get(t, s.GatewayURL()+"/healthz"))
 	require.Equal(t, "reached", launchtest.Get(t, s.AppURL("users")+"/env/EXTRA"))
-	require.Equal(t, "ok\n", launchtest.Get(t, s.SidecarHTTP("gateway")+"/v1.0/invoke/orders/method/healthz"))
+	require.Equal(t, "ok\n", get(t, s, "gateway", "/v1.0/invoke/orders/method/healthz"))
 
 	publish := func(n int) {
 		require.Eventually(t, func() bool {
-			code, _ := launchtest.Post(s.SidecarHTTP("orders")+"/v1.0/publish/pubsub/orders", fmt.Sprintf(`{"n":%d}`, n))
+			code, _ := post(s, "orders", "/v1.0/publish/pubsub/orders", fmt.Sprintf(`{"n":%d}`, n))
 			return code == http.StatusNoContent
 		}, 30*time.Second, 200*time.Millisecond)
 	}
@@ -192,16 +196,16 @@ func TestTwoShopsRunSideBySideAndDataStays(t *testing.T) {
 	_, err = Start(t.Context(), config.Options{Root: one.opts.Root, RunDir: dir, FreePorts: true})
 	require.ErrorIs(t, err, rundir.ErrRunning)
 
-	code, _ := launchtest.Post(one.SidecarHTTP("orders")+"/v1.0/state/state", `[{"key":"k","value":"kept"}]`)
+	code, _ := post(one, "orders", "/v1.0/state/state", `[{"key":"k","value":"kept"}]`)
 	require.Equal(t, http.StatusNoContent, code)
-	require.Empty(t, launchtest.Get(t, two.SidecarHTTP("orders")+"/v1.0/state/state/k"))
+	require.Empty(t, get(t, two, "orders", "/v1.0/state/state/k"))
 
 	require.NoError(t, one.Stop(t.Context()))
 	require.Equal(t, "ok\n", launchtest.Get(t, two.GatewayURL()+"/healthz"), "the other shop still runs")
 	again, err := Start(t.Context(), config.Options{Root: one.opts.Root, RunDir: dir, FreePorts: true})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, again.Stop(context.Background())) }()
-	require.Equal(t, `"kept"`, launchtest.Get(t, again.SidecarHTTP("orders")+"/v1.0/state/state/k"))
+	require.Equal(t, `"kept"`, get(t, again, "orders", "/v1.0/state/state/k"))
 }
 
 func TestStartNamesTheProcessThatFails(t *testing.T) {
@@ -272,6 +276,16 @@ func TestNoProcessOutlivesItsLauncher(t *testing.T) {
 	locked, err := rundir.Running(dir)
 	require.NoError(t, err)
 	require.False(t, locked)
+}
+
+// get and post call the sidecar of an app as the app does.
+func get(t *testing.T, s *Shop, app, path string) string {
+	t.Helper()
+	return launchtest.Get(t, s.SidecarHTTP(app)+path, "dapr-api-token", s.SidecarToken(app))
+}
+
+func post(s *Shop, app, path, body string) (status int, answer string) {
+	return launchtest.Post(s.SidecarHTTP(app)+path, body, "dapr-api-token", s.SidecarToken(app))
 }
 
 func pid(t *testing.T, s *Shop, name string) int {

@@ -32,18 +32,24 @@ func callsOf(root, app string) (list []call, err error) {
 	for _, log := range roster.Get(app).Follows {
 		list = append(list, call{log.App, "GET", "/feed/" + log.Name})
 	}
-	folders := []string{filepath.Join(root, "internal", "host")} // every service makes these calls
+	folders, err := foldersOf(root, app)
+	for _, folder := range folders {
+		found, readErr := readCalls(folder)
+		list, err = append(list, found...), errors.Join(err, readErr)
+	}
+	return list, err
+}
+
+// foldersOf lists the folders with the code of an app: its own, and that of the host, which all services have.
+func foldersOf(root, app string) (folders []string, err error) {
+	folders = []string{filepath.Join(root, "internal", "host")}
 	err = filepath.WalkDir(filepath.Join(root, "apps", app), func(path string, d fs.DirEntry, err error) error {
 		if err == nil && d.IsDir() {
 			folders = append(folders, path)
 		}
 		return err
 	})
-	for _, folder := range folders {
-		found, readErr := readCalls(folder)
-		list, err = append(list, found...), errors.Join(err, readErr)
-	}
-	return list, err
+	return folders, err
 }
 
 // source is the files of one package without tests.
@@ -53,8 +59,8 @@ type source struct {
 	err    error
 }
 
-// readCalls finds sidecar.Call(ctx, invoker, app, method, path, …) and sidecar.Request{App, Method, Path} in a package.
-func readCalls(folder string) (list []call, err error) {
+// readSource reads the files of a package without tests.
+func readSource(folder string) (*source, error) {
 	s := &source{folder: folder}
 	paths, err := filepath.Glob(filepath.Join(folder, "*.go"))
 	if err != nil {
@@ -69,6 +75,15 @@ func readCalls(folder string) (list []call, err error) {
 			return nil, err
 		}
 		s.files = append(s.files, file)
+	}
+	return s, nil
+}
+
+// readCalls finds sidecar.Call(ctx, invoker, app, method, path, …) and sidecar.Request{App, Method, Path} in a package.
+func readCalls(folder string) (list []call, err error) {
+	s, err := readSource(folder)
+	if err != nil {
+		return nil, err
 	}
 	s.functions(func(f *ast.FuncDecl) {
 		ast.Inspect(f, func(n ast.Node) bool {

@@ -43,9 +43,19 @@ func render(root string) (files []file, err error) {
 	if err != nil {
 		return nil, err
 	}
+	all := map[string][]string{}
 	for _, app := range roster.IDs() {
-		edits["dapr/secure/"+app+".yaml"] = from(accessRules, map[string]any{"App": app, "Policies": policies[app]})
+		secrets, err := secretsOf(root, app)
+		if err != nil {
+			return nil, err
+		}
+		edits["dapr/secure/"+app+".yaml"] = from(accessRules,
+			map[string]any{"App": app, "Policies": policies[app], "Secrets": strings.Join(secrets, ", ")})
+		if all[app], err = settingsOf(root, app); err != nil {
+			return nil, err
+		}
 	}
+	edits["dapr/settings.yaml"] = from(settings, all)
 	var failed error
 	for path, edit := range edits {
 		have, err := os.ReadFile(filepath.Join(root, path))

@@ -30,8 +30,9 @@ func TestRunFileListsTheAppsOfTheRoster(t *testing.T) {
 	require.NoError(t, err)
 	var run struct {
 		Apps []struct {
-			ID   string `yaml:"appID"`
-			Port int    `yaml:"appPort"`
+			ID     string `yaml:"appID"`
+			Port   int    `yaml:"appPort"`
+			Config string `yaml:"configFilePath"`
 		}
 	}
 	require.NoError(t, yaml.Unmarshal(text, &run))
@@ -39,6 +40,7 @@ func TestRunFileListsTheAppsOfTheRoster(t *testing.T) {
 	for i, app := range roster.Apps() {
 		require.Equal(t, app.ID, run.Apps[i].ID)
 		require.Equal(t, app.Port, run.Apps[i].Port)
+		require.Equal(t, "config/"+app.ID+".yaml", run.Apps[i].Config, "with the common one it could read every secret")
 	}
 }
 

@@ -89,11 +89,29 @@ services:
     bindings:
       - protocol: http
         port: {{.Port}}
+{{- if or (eq .ID "notifications") (eq .ID "users")}}
+    env:
+      - name: SHOP_URL
+        value: http://localhost:8080
+{{- end}}
 {{- end}}
 `)
 
-// accessRules is the configuration of one app's sidecar: .App, and .Policies.
+var settings = parse(`
+# The variables that each app reads. The launcher gives an app these from its own environment, and no others.
+# Written by 'make roster' from the source code.
+{{- range $app, $names := .}}
+{{$app}}:
+{{- range $names}}
+  - {{.}}
+{{- end}}
+{{- end}}
+`)
+
+// accessRules is the configuration of one app's sidecar: .App, .Secrets, and .Policies.
 var accessRules = parse(`
+# Which secrets {{.App}} may read: those that its code reads. Its sidecar refuses all others with 403.
+#
 # Which apps may call which operations of {{.App}} when the sidecars know each other (SECURE=1); every other call
 # is refused with 403. In Dapr's rules a name also covers what lies below it, and a wildcard has an effect only at its
 # end (dapr/dapr, pkg/config/acl_trie.go).
@@ -103,6 +121,13 @@ kind: Configuration
 metadata:
   name: {{.App}}
 spec:
+  secrets:
+    scopes:
+      - storeName: secrets
+        defaultAccess: deny
+        allowedSecrets: [{{.Secrets}}]
+      - storeName: kubernetes # Dapr's own store on Kubernetes, if it is enabled
+        defaultAccess: deny
   accessControl:
     defaultAction: deny
     trustDomain: public

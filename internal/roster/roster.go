@@ -200,11 +200,11 @@ func Topics() []string {
 	return topics
 }
 
-// UsesComponent reports whether the app may use a Dapr component. All apps use secrets and state. Apps that keep or
-// follow logs use pubsub.
+// UsesComponent reports whether the app may use a Dapr component. All apps use secrets and state, and with SQLite the
+// components that erase deleted state. Apps that keep or follow logs use pubsub.
 func (a App) UsesComponent(name string) bool {
 	switch name {
-	case "secrets", "state":
+	case "secrets", "state", "erasure", "truncation":
 		return true
 	case "pubsub":
 		return len(a.Logs) > 0 || a.follows()

@@ -18,6 +18,7 @@ type Client struct {
 	BaseURL string // of the gateway, without a slash at the end
 	Token   string // access token; empty for a guest
 	HTTP    *http.Client
+	Header  map[string]string // of every request, such as the token of a sidecar
 
 	// Check, if set, checks every answer; its error is the error of the call.
 	Check func(Request, *Answer) error
@@ -106,8 +107,10 @@ func (c *Client) request(ctx context.Context, r Request) (*http.Request, error) 
 	if c.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.Token)
 	}
-	for name, value := range r.Header {
-		req.Header.Set(name, value)
+	for _, header := range []map[string]string{c.Header, r.Header} {
+		for name, value := range header {
+			req.Header.Set(name, value)
+		}
 	}
 	return req, nil
 }

@@ -20,7 +20,7 @@ func TestTestsNamedInTheSecurityDocumentExist(t *testing.T) {
 	require.NoError(t, err)
 	declaration := regexp.MustCompile(`(?m)^func (Test\w+)\(t `)
 	tests := map[string]bool{}
-	for _, folder := range []string{"apps", "internal", "tests"} {
+	for _, folder := range []string{"apps", "dapr", "internal", "tests"} {
 		require.NoError(t, filepath.WalkDir(filepath.Join(root, folder), func(path string, d fs.DirEntry, err error) error {
 			if err != nil || !strings.HasSuffix(path, "_test.go") {
 				return err

@@ -133,7 +133,7 @@ func rawSidecar(s *launch.Shop) (*daprd.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return daprd.New(daprd.Options{HTTPPort: h, GRPCPort: g})
+	return daprd.New(daprd.Options{HTTPPort: h, GRPCPort: g, APIToken: s.SidecarToken("gateway")})
 }
 
 // orderCase places orders of carts that were made before the measurement.

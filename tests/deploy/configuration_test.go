@@ -10,6 +10,21 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
+// requireNoOtherSecrets requires that both secret stores of a sidecar deny the secrets that are not listed, and that
+// Dapr's own store denies all: it could read every Secret of the namespace.
+func requireNoOtherSecrets(t *testing.T, c *configuration.Configuration) {
+	t.Helper()
+	stores := map[string]configuration.SecretsScope{}
+	for _, s := range c.Spec.Secrets.Scopes {
+		stores[s.StoreName] = s
+		require.Equal(t, "deny", s.DefaultAccess, "%s: %s", c.Name, s.StoreName)
+	}
+	require.Len(t, stores, 2, c.Name)
+	require.Contains(t, stores, "secrets", c.Name)
+	require.Contains(t, stores, "kubernetes", c.Name)
+	require.Empty(t, stores["kubernetes"].AllowedSecrets, c.Name)
+}
+
 // On a cluster the sidecars have the same configuration as on a laptop, except for name resolution.
 func TestEachConfigurationIsTheCommonOneWithTheAccessRulesOfTheApp(t *testing.T) {
 	c := newCheckout(t)
@@ -33,5 +48,6 @@ func TestEachConfigurationIsTheCommonOneWithTheAccessRulesOfTheApp(t *testing.T)
 		decoded, err := decode(b)
 		require.NoError(t, err)
 		require.Equal(t, decoded.(*configuration.Configuration).Spec, config(all, d.Name).Spec, d.Name)
+		requireNoOtherSecrets(t, config(all, d.Name))
 	}
 }

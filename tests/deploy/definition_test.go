@@ -29,9 +29,10 @@ var (
 		"appHealthProbeTimeout": "app-health-probe-timeout", "maxBodySize": "max-body-size",
 		"readBufferSize": "read-buffer-size", "logLevel": "log-level"}
 	// clusterValues are variables with another value on a cluster. An overlay decides about the demo catalogue. The
-	// administrator comes from a Secret, because everybody knows the local one. Registrations are open on a laptop only.
+	// administrator comes from a Secret, because everybody knows the local one, and the operator says where the shop is. Registrations are open on a laptop only.
 	clusterValues = map[string]string{"DEMO_CATALOGUE": "off", "LOCAL_DEFAULTS": "off", "REGISTRATION": "verified",
-		"ADMIN_EMAIL": "secret administrator:ADMIN_EMAIL", "ADMIN_PASSWORD": "secret administrator:ADMIN_PASSWORD"}
+		"ADMIN_EMAIL": "secret administrator:ADMIN_EMAIL", "ADMIN_PASSWORD": "secret administrator:ADMIN_PASSWORD",
+		"SHOP_URL": "config map shop:SHOP_URL"}
 	// clusterOnly are variables that apps need on a cluster only: the port (on a laptop `dapr run` sets it), probes,
 	// memory, tokens (on a laptop the launcher sets them), and the time that clients need to find another replica.
 	clusterOnly = []string{"APP_PORT", "LISTEN_INTERFACE", "GOMEMLIMIT", "APP_API_TOKEN", "DAPR_API_TOKEN",
@@ -148,8 +149,14 @@ func (d *report) tye(app, tye map[string]any) {
 			d.check(text(port) == text(app["appPort"]), "%s: its port in tye.yaml is %s", id, text(port))
 			program := s["executable"]
 			d.check(program == app["command"].([]any)[0], "%s: its program in tye.yaml is %s", id, program)
+			env, _ := s["env"].([]any)
+			for _, e := range env {
+				name, value := e.(map[string]any)["name"].(string), e.(map[string]any)["value"]
+				want := app["env"].(map[string]any)[name]
+				d.check(value == want, "%s: %s in tye.yaml is %v, in apps.yaml %v", id, name, value, want)
+			}
 			for name := range s {
-				known := []string{"name", "executable", "workingDirectory", "bindings"}
+				known := []string{"name", "executable", "workingDirectory", "bindings", "env"}
 				d.check(slices.Contains(known, name), "%s: only tye.yaml has %s", id, name)
 			}
 			return
@@ -223,6 +230,8 @@ func TestEachDifferenceBetweenTheDescriptionsIsReported(t *testing.T) {
 			"this test does not know what appMaxConcurrency is"},
 		{"/dapr/apps.yaml", "./bin/cart", "./bin/basket", "cart: its image is"},
 		{"/tye.yaml", "port: 23140", "port: 23149", "orders: its port in tye.yaml is 23149"},
+		{"/tye.yaml", "value: http://localhost:8080", "value: http://localhost:80",
+			"notifications: SHOP_URL in tye.yaml is http://localhost:80, in apps.yaml http://localhost:8080"},
 		{"/tye.yaml", "name: users", "name: accounts", "tye.yaml has no service users"},
 		{"/tye.yaml", "executable: ./bin/cart", "executable: ./bin/basket",
 			"cart: its program in tye.yaml is ./bin/basket"},

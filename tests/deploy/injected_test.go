@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"encoding/json"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -115,6 +116,26 @@ func TestSidecarsHaveTheirSecretsAndNoOthers(t *testing.T) {
 	})
 }
 
+// Only the operator knows where the shop is, so only the overlay that is reached by a port-forward says it. In the
+// others the pod of notifications waits for the ConfigMap, and names it.
+func TestLinksInMailsLeadToTheShopOfTheOperator(t *testing.T) {
+	forEachOverlay(t, func(t *testing.T, _ checkout, all []runtime.Object) {
+		i := slices.IndexFunc(objects[*apps.Deployment](all), func(d *apps.Deployment) bool {
+			return d.Name == "notifications"
+		})
+		app := objects[*apps.Deployment](all)[i].Spec.Template.Spec.Containers[0]
+		maps := objects[*core.ConfigMap](all)
+		if filepath.Base(t.Name()) != "demo" {
+			require.Equal(t, "config map shop:SHOP_URL", valueOf(app, "SHOP_URL"))
+			require.Empty(t, maps)
+			return
+		}
+		require.Len(t, maps, 1)
+		require.Equal(t, "config map "+maps[0].Name+":SHOP_URL", valueOf(app, "SHOP_URL"))
+		require.Equal(t, map[string]string{"SHOP_URL": "http://localhost:8080"}, maps[0].Data)
+	})
+}
+
 // An overlay that generates secrets generates all that its pods refer to.
 func TestGeneratedSecretsAreThoseThatPodsReferTo(t *testing.T) {
 	forEachOverlay(t, func(t *testing.T, _ checkout, all []runtime.Object) {
@@ -213,6 +234,9 @@ func valueOf(c core.Container, name string) string {
 		}
 		if s := e.ValueFrom.SecretKeyRef; s != nil {
 			return "secret " + s.Name + ":" + s.Key
+		}
+		if c := e.ValueFrom.ConfigMapKeyRef; c != nil {
+			return "config map " + c.Name + ":" + c.Key
 		}
 		if f := e.ValueFrom.FieldRef; f != nil {
 			return "field " + f.FieldPath

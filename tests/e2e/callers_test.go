@@ -121,16 +121,13 @@ func forgeries(t *testing.T, valid string) []*api.Client {
 // sidecar, and decrypted with its secret.
 func signingKey(t *testing.T) (kid string, key ed25519.PrivateKey) {
 	t.Helper()
-	res, err := http.Get(sharedShop.SidecarHTTP("users") + "/v1.0/state/state/signing-keys")
-	require.NoError(t, err)
-	defer res.Body.Close()
 	var ring struct {
 		Keys []struct {
 			Kid    string
 			Sealed []byte
 		}
 	}
-	require.NoError(t, json.NewDecoder(res.Body).Decode(&ring))
+	readDocument(t, sharedShop, "users", "signing-keys", &ring)
 	require.NotEmpty(t, ring.Keys)
 	secret, err := sharedShop.Secret("KEY_ENCRYPTION_KEY")
 	require.NoError(t, err)

@@ -18,7 +18,7 @@ import (
 // rules allow few other callers.
 func callInternal[T any](t *testing.T, s shop, method, app, path string) (v T, err error) {
 	request := api.Request{Method: method, Path: "/v1.0/invoke/" + app + "/method" + path}
-	a, err := api.New(s.SidecarHTTP(app)).Do(t.Context(), request)
+	a, err := sidecarClient(s, app).Do(t.Context(), request)
 	if err != nil {
 		return v, err
 	}
@@ -79,7 +79,7 @@ func TestConsumersAndDocumentsMatchTheLogs(t *testing.T) {
 // discard.
 func TestInvalidMessageBecomesADeadLetter(t *testing.T) {
 	c := guest(t)
-	published, err := api.New(sharedShop.SidecarHTTP("users")).Do(t.Context(), api.Request{
+	published, err := sidecarClient(sharedShop, "users").Do(t.Context(), api.Request{
 		Method: http.MethodPost, Path: "/v1.0/publish/pubsub/users", Body: `{"not":"an event"}`,
 	})
 	require.NoError(t, err)

@@ -23,16 +23,22 @@ func onlySecure(t *testing.T) {
 	t.Parallel()
 }
 
-// invoke invokes a route of an app through the sidecar at a URL.
-func invoke(t *testing.T, sidecar, method, app, path string) (int, string) {
+// invoke invokes a route of an app through the sidecar at a URL, which may demand a token.
+func invoke(t *testing.T, sidecar, token, method, app, path string) (int, string) {
 	t.Helper()
-	return rawCall(t, method, sidecar+path, "dapr-app-id", app)
+	return rawCall(t, method, sidecar+path, "dapr-app-id", app, "dapr-api-token", token)
+}
+
+// invokeAs invokes a route of an app as another app does.
+func invokeAs(t *testing.T, caller, method, app, path string) (int, string) {
+	t.Helper()
+	return invoke(t, sharedShop.SidecarHTTP(caller), sharedShop.SidecarToken(caller), method, app, path)
 }
 
 // requireDenied requires that the sidecar of the called app denies the request, and not the app itself.
-func requireDenied(t *testing.T, sidecar, method, app, path string) {
+func requireDenied(t *testing.T, sidecar, token, method, app, path string) {
 	t.Helper()
-	status, body := invoke(t, sidecar, method, app, path)
+	status, body := invoke(t, sidecar, token, method, app, path)
 	require.Equal(t, http.StatusForbidden, status, "%s of %s: %.300s", path, app, body)
 	require.Contains(t, body, "access control policy has denied access", "%s of %s", path, app)
 }
@@ -44,15 +50,16 @@ func TestSidecarsRefuseCallsWithoutARule(t *testing.T) {
 		{"cart", "GET", "orders", "/feed/orders"},
 		{"catalog", "GET", "users", "/.well-known/jwks.json"},
 	} {
-		status, body := invoke(t, sharedShop.SidecarHTTP(c.caller), c.method, c.callee, c.path)
+		status, body := invokeAs(t, c.caller, c.method, c.callee, c.path)
 		require.Equal(t, http.StatusOK, status, "%+v: %.300s", c, body)
 	}
 	for _, callee := range sharedShop.Apps() {
 		for _, caller := range sharedShop.Apps() {
 			if caller != callee {
-				requireDenied(t, sharedShop.SidecarHTTP(caller), http.MethodGet, callee, "/internal/export")
-				requireDenied(t, sharedShop.SidecarHTTP(caller), http.MethodPost, callee, "/events/orders")
-				requireDenied(t, sharedShop.SidecarHTTP(caller), http.MethodGet, callee, "/")
+				sidecar, token := sharedShop.SidecarHTTP(caller), sharedShop.SidecarToken(caller)
+				requireDenied(t, sidecar, token, http.MethodGet, callee, "/internal/export")
+				requireDenied(t, sidecar, token, http.MethodPost, callee, "/events/orders")
+				requireDenied(t, sidecar, token, http.MethodGet, callee, "/")
 			}
 		}
 	}
@@ -70,7 +77,7 @@ func TestSidecarsRefuseCallsWithoutARule(t *testing.T) {
 		{"gateway", "POST", "catalog", "/INTERNAL/variants"},
 		{"gateway", "POST", "catalog", "/api/v1/productsX"},
 	} {
-		requireDenied(t, sharedShop.SidecarHTTP(c.caller), c.method, c.callee, c.path)
+		requireDenied(t, sharedShop.SidecarHTTP(c.caller), sharedShop.SidecarToken(c.caller), c.method, c.callee, c.path)
 	}
 }
 
@@ -92,9 +99,9 @@ func TestSidecarsRefuseUnknownApps(t *testing.T) {
 		"catalog": "/api/v1/products", "cart": "/internal/quotes", "orders": "/feed/orders",
 		"users": "/.well-known/jwks.json", "notifications": "/internal/consumers", "gateway": "/healthz",
 	} {
-		requireDenied(t, unknown, http.MethodGet, app, path)
+		requireDenied(t, unknown, "", http.MethodGet, app, path)
 	}
-	status, body := invoke(t, uncertified, http.MethodGet, "orders", "/feed/orders")
+	status, body := invoke(t, uncertified, "", http.MethodGet, "orders", "/feed/orders")
 	require.Equal(t, http.StatusInternalServerError, status, "%.300s", body)
 	require.Contains(t, body, "connection error", "without a certificate there is no TLS connection")
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"haberdash/dapr/launch"
+	"haberdash/tests/api"
 )
 
 // shop is the shop under test, on this machine or on another one.
@@ -20,6 +21,7 @@ type shop interface {
 	Apps() []string                // ids
 	AppURL(app string) string      // of the app itself, without its sidecar
 	SidecarHTTP(app string) string // URL of the app's own sidecar
+	SidecarToken(app string) string
 	Secret(name string) (string, error)
 }
 
@@ -64,6 +66,18 @@ func (s remoteShop) MailDir() string               { return s.Mail }
 func (s remoteShop) Apps() []string                { return slices.Sorted(maps.Keys(s.Sidecars)) }
 func (s remoteShop) AppURL(app string) string      { return s.AppURLs[app] }
 func (s remoteShop) SidecarHTTP(app string) string { return s.Sidecars[app] }
+
+// SidecarToken returns no token: the addresses in Sidecars are those of proxies that add it.
+func (s remoteShop) SidecarToken(string) string { return "" }
+
+// sidecarClient returns a client of the HTTP API of an app's sidecar, with the token that the app has.
+func sidecarClient(s shop, app string) *api.Client {
+	c := api.New(s.SidecarHTTP(app))
+	c.Header = map[string]string{"dapr-api-token": s.SidecarToken(app)}
+	return c
+}
+
+// Secret returns a secret that the file names.
 func (s remoteShop) Secret(name string) (string, error) {
 	if s.Secrets[name] == "" {
 		return "", fmt.Errorf("the shop has no secret %s", name)

@@ -54,7 +54,7 @@ func archiveClient(s *launch.Shop) archive.Client {
 		session, err := api.New(s.GatewayURL()).Login(ctx, api.AdminEmail, api.AdminPassword)
 		return session.AccessToken, err
 	}
-	return archive.Client{Gateway: s.GatewayURL(), Sidecar: s.SidecarHTTP, SignIn: signIn}
+	return archive.Client{Gateway: s.GatewayURL(), Sidecar: s.SidecarHTTP, Token: s.SidecarToken, SignIn: signIn}
 }
 
 // exportAndImport exports the data of a shop, stops it, and starts a shop with that data and the options to.

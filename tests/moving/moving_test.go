@@ -56,7 +56,7 @@ func requireExportIsForbiddenToOtherApps(t *testing.T, s *launch.Shop) {
 	for _, app := range roster.Exported() {
 		a, err := api.New(s.SidecarHTTP("gateway")).Do(t.Context(), api.Request{
 			Method: http.MethodGet, Path: "/v1.0/invoke/" + app + "/method/internal/export",
-			Header: map[string]string{"Dapr-Caller-App-Id": app},
+			Header: map[string]string{"Dapr-Caller-App-Id": app, "dapr-api-token": s.SidecarToken("gateway")},
 		})
 		require.NoError(t, err)
 		require.Equal(t, http.StatusForbidden, a.Status, "%s: %.200s", app, a.Body)

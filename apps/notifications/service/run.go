@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -14,7 +15,20 @@ import (
 type Config struct {
 	Mail string `env:"MAIL" envDefault:"files"` // files or smtp, as in components/mail
 	From string `env:"MAIL_FROM" envDefault:"Haberdash <shop@haberdash.test>"`
-	Shop string `env:"SHOP_URL" envDefault:"http://localhost:8080"` // the address that links in mails begin with
+	Shop string `env:"SHOP_URL"` // the address that links in mails begin with
+}
+
+// Check implements the check of host.Configure. Without SHOP_URL the links in mails would lead nowhere, so there is no
+// default.
+func (c Config) Check() error {
+	const advice = "set it to the public address of the shop, such as https://shop.example; links in mails begin with it"
+	if c.Shop == "" {
+		return errors.New("SHOP_URL is not set: " + advice)
+	}
+	if err := letters.CheckShop(c.Shop); err != nil {
+		return fmt.Errorf("SHOP_URL: %w: %s", err, advice)
+	}
+	return nil
 }
 
 // Run wires the notifications service, which has no routes of its own. Its marks of sent mails are not exported: the
@@ -30,7 +44,7 @@ func Run(_ context.Context, h *host.Host) error {
 	}
 	writer, err := letters.NewWriter(config.Shop)
 	if err != nil {
-		return fmt.Errorf("configuration: SHOP_URL: %w", err)
+		return err
 	}
 	s := New(Deps{State: h.State(), Invoker: h.Sidecar, Sender: sender, Letters: writer, Now: time.Now})
 	h.Registry.MustRegister(s.unneeded, s.dropped)

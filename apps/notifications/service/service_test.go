@@ -246,3 +246,11 @@ func TestTheDeadLettersOfADeletedUserAreDiscarded(t *testing.T) {
 	require.Equal(t, sidecar.Done, f.deliver(event("e4", contract.UserDeleted, 7)))
 	require.Len(t, f.deadLetters(), 2, "a deletion that is not understood becomes a dead letter")
 }
+
+func TestAShopWithoutItsAddressDoesNotStart(t *testing.T) {
+	t.Parallel()
+	require.EqualError(t, Config{}.Check(), "SHOP_URL is not set: set it to the public address of the shop, such as "+
+		"https://shop.example; links in mails begin with it")
+	require.ErrorContains(t, Config{Shop: "http://shop.test"}.Check(), `SHOP_URL: "http://shop.test" is not https: set it`)
+	require.NoError(t, Config{Shop: "https://shop.test"}.Check())
+}

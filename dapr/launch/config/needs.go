@@ -30,6 +30,7 @@ type component struct {
 			} `yaml:"secretKeyRef"`
 		} `yaml:"metadata"`
 	} `yaml:"spec"`
+	Scopes []string `yaml:"scopes"` // the apps whose sidecars have the component
 }
 
 // components reads the component files of a directory.
@@ -73,6 +74,24 @@ func (o Options) neededSecrets() (map[string]string, error) {
 		}
 	}
 	return needed, nil
+}
+
+// SecretsOfSidecar returns the names of the secrets that the chosen components of an app refer to.
+func (o Options) SecretsOfSidecar(app string) (names []string, err error) {
+	for _, c := range o.Choices() {
+		list, err := components(filepath.Join(o.Root, "components", c.Kind, c.Value))
+		if err != nil {
+			return nil, err
+		}
+		for _, component := range list {
+			for _, m := range component.Spec.Metadata {
+				if m.SecretKeyRef.Name != "" && slices.Contains(component.Scopes, app) {
+					names = append(names, m.SecretKeyRef.Name)
+				}
+			}
+		}
+	}
+	return names, nil
 }
 
 // brokersVariable is the secret with the address of Kafka, or of the embedded broker.

@@ -63,7 +63,9 @@ func TestChoicesOfAKindAreInterchangeable(t *testing.T) {
 				}
 				require.NoError(t, yaml.Unmarshal(b, &c), path)
 				require.NotEmpty(t, c.Scopes, path)
-				scopes[c.Metadata.Name] = c.Scopes
+				if n := c.Metadata.Name; n != "erasure" && n != "truncation" { // SQLite alone needs them, and no app uses them
+					scopes[c.Metadata.Name] = c.Scopes
+				}
 				for _, m := range c.Spec.Metadata {
 					if slices.Contains(secret, m.Name) && c.Spec.Type != "state.sqlite" {
 						require.Empty(t, m.Value, "%s: %s belongs to the secret store", path, m.Name)

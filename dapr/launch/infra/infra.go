@@ -280,11 +280,10 @@ func (s *Servers) MailDir() string { return server.MailDir(s.opts.Dir) }
 
 // spec describes a server to the supervisor.
 func (s *Servers) spec(name string, prepared server.Server) supervisor.Spec {
-	isDapr := func(name string) bool { return strings.HasPrefix(name, "DAPR_") || strings.HasPrefix(name, "APP_") }
 	return supervisor.Spec{
 		Name: name, Kind: process.KindBacking, Ports: prepared.Ports, Healthy: prepared.Healthy,
 		Command: process.Command{
-			Args: prepared.Args, Env: process.Environment(isDapr, nil), Dir: s.opts.Dir,
+			Args: prepared.Args, Env: process.Environment(nil), Dir: s.opts.Dir,
 			Log: filepath.Join(s.opts.Dir, name+".log"), Stop: prepared.Stop, Grace: grace,
 		},
 	}

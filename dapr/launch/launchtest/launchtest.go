@@ -13,10 +13,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Get returns the body of the answer to a GET request. The test fails if there is no answer.
-func Get(t *testing.T, url string) string {
+// Get returns the body of the answer to a GET request. header has names and values in turn. The test fails if there is
+// no answer.
+func Get(t *testing.T, url string, header ...string) string {
 	t.Helper()
-	res, err := http.Get(url)
+	res, err := send(http.MethodGet, url, nil, header)
 	require.NoError(t, err)
 	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)
@@ -26,8 +27,8 @@ func Get(t *testing.T, url string) string {
 
 // Post sends JSON and returns the status and the body of the answer. The body is empty if it is not JSON. Without an
 // answer, the status is 0 and the body is the error.
-func Post(url, body string) (status int, answer string) {
-	res, err := http.Post(url, "application/json", strings.NewReader(body))
+func Post(url, body string, header ...string) (status int, answer string) {
+	res, err := send(http.MethodPost, url, strings.NewReader(body), append(header, "Content-Type", "application/json"))
 	if err != nil {
 		return 0, err.Error()
 	}
@@ -37,6 +38,17 @@ func Post(url, body string) (status int, answer string) {
 		b = nil
 	}
 	return res.StatusCode, string(b)
+}
+
+func send(method, url string, body io.Reader, header []string) (*http.Response, error) {
+	req, err := http.NewRequest(method, url, body)
+	if err != nil {
+		return nil, err
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	return http.DefaultClient.Do(req)
 }
 
 // Log is a log that several goroutines may write to.

@@ -45,7 +45,7 @@ func StartGuard(launcher string) (*Guard, error) {
 	}
 	mark := rand.Text()
 	cmd := exec.Command(launcher, "guard", mark)
-	cmd.Env = slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, markVariable+"=") })
+	cmd.Env = Environment(nil) // without the mark, if this program carries one
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	pipe, err := cmd.StdinPipe()
 	if err != nil {

@@ -4,7 +4,6 @@ package process
 
 import (
 	"os"
-	"strings"
 
 	"github.com/shirou/gopsutil/v4/process"
 )
@@ -93,32 +92,4 @@ func creationTime(pid int) (int64, error) {
 		return 0, err
 	}
 	return ps.CreateTime()
-}
-
-// Environment is the environment of the current process without the variables that drop names, and with those of set,
-// which replace earlier values.
-func Environment(drop func(name string) bool, set map[string]string) []string {
-	var env []string
-	for _, kv := range os.Environ() {
-		name, _, _ := strings.Cut(kv, "=")
-		if !drop(name) {
-			env = append(env, kv)
-		}
-	}
-	return with(env, set)
-}
-
-// with returns env with the variables of set, which replace earlier values.
-func with(env []string, set map[string]string) []string {
-	var out []string
-	for _, kv := range env {
-		name, _, _ := strings.Cut(kv, "=")
-		if _, replaced := set[name]; !replaced {
-			out = append(out, kv)
-		}
-	}
-	for k, v := range set {
-		out = append(out, k+"="+v)
-	}
-	return out
 }

@@ -45,7 +45,7 @@ func (r *Running) Reason() string { return r.reason }
 // Start starts a child in a process group of its own. Its environment carries the mark, by which the guard finds it and
 // everything that it starts.
 func Start(p Process, c Command, g *Guard, mark string) (*Running, error) {
-	log, err := os.OpenFile(c.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	log, err := os.OpenFile(c.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}

@@ -22,9 +22,13 @@ var ErrRunning = errors.New("already running")
 // Lock is the lock of a run directory. It ends with the process that holds it.
 type Lock struct{ file *flock.Flock }
 
-// Acquire locks a run directory, which it creates if needed. It returns ErrRunning if another supervisor has the lock.
+// Acquire locks a run directory, which it creates if needed, and which only its owner can open. It returns ErrRunning
+// if another supervisor has the lock.
 func Acquire(dir string) (*Lock, error) {
 	if err := toolchain.MakeDir(dir); err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(dir, 0o700); err != nil { // the data and the secrets are in it
 		return nil, err
 	}
 	return acquire(dir)

@@ -64,7 +64,7 @@ func (s State) Write(dir string) error {
 		return err
 	}
 	tmp := statePath(dir) + ".new"
-	if err := os.WriteFile(tmp, b, 0o644); err != nil {
+	if err := os.WriteFile(tmp, b, 0o600); err != nil {
 		return err
 	}
 	return os.Rename(tmp, statePath(dir))

@@ -12,10 +12,11 @@ func configPath(runDir, app string) string { return filepath.Join(runDir, "confi
 
 func accessPath(root, app string) string { return filepath.Join(root, "dapr", "secure", app+".yaml") }
 
-// WriteAccessRules writes a Dapr configuration for each sidecar of a rendered run file: the common one with the access
-// rules of its app from dapr/secure. An app without rules is an error, because its sidecar would allow every call.
-func (f File) WriteAccessRules(root, runDir string) error {
-	if err := os.MkdirAll(filepath.Dir(configPath(runDir, "")), 0o755); err != nil {
+// WriteConfigurations writes a Dapr configuration for each sidecar of a rendered run file: the common one, with the
+// secrets that its app may read and, if secure, the access rules of its app, both from dapr/secure. An app without them
+// is an error, because its sidecar would give it every secret and allow every call.
+func (f File) WriteConfigurations(root, runDir string, secure bool) error {
+	if err := os.MkdirAll(filepath.Dir(configPath(runDir, "")), 0o700); err != nil {
 		return err
 	}
 	for _, a := range f.Apps {
@@ -28,19 +29,49 @@ func (f File) WriteAccessRules(root, runDir string) error {
 		if err != nil {
 			return fmt.Errorf("the access rules of %s: %w", a.AppID, err)
 		}
-		if access.Spec["accessControl"] == nil {
-			return fmt.Errorf("%s has no accessControl", path)
+		for member, wanted := range map[string]bool{"secrets": true, "accessControl": secure} {
+			if access.Spec[member] == nil {
+				return fmt.Errorf("%s has no %s", path, member)
+			}
+			if wanted {
+				config.Spec[member] = access.Spec[member]
+			}
 		}
-		config.Spec["accessControl"] = access.Spec["accessControl"]
 		text, err := yaml.Marshal(config)
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(configPath(runDir, a.AppID), text, 0o644); err != nil {
+		if err := os.WriteFile(configPath(runDir, a.AppID), text, 0o600); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// AllowedSecrets returns the names of the secrets that the sidecar of an app may give it.
+func AllowedSecrets(root, app string) (names []string, err error) {
+	var file struct {
+		Spec struct {
+			Secrets struct {
+				Scopes []struct {
+					AllowedSecrets []string `yaml:"allowedSecrets"`
+				}
+			}
+		}
+	}
+	if err := readYAML(accessPath(root, app), &file); err != nil {
+		return nil, err
+	}
+	for _, scope := range file.Spec.Secrets.Scopes {
+		names = append(names, scope.AllowedSecrets...)
+	}
+	return names, nil
+}
+
+// Settings returns, by app, the names of the variables that each app reads.
+func Settings(root string) (names map[string][]string, err error) {
+	err = readYAML(filepath.Join(root, "dapr", "settings.yaml"), &names)
+	return names, err
 }
 
 // configuration is a Dapr resource of kind Configuration.
@@ -50,12 +81,17 @@ type configuration struct {
 }
 
 func readConfiguration(path string) (c configuration, err error) {
+	err = readYAML(path, &c)
+	return c, err
+}
+
+func readYAML(path string, v any) error {
 	text, err := os.ReadFile(path)
 	if err == nil {
-		err = yaml.Unmarshal(text, &c)
+		err = yaml.Unmarshal(text, v)
 	}
 	if err != nil {
-		return c, fmt.Errorf("%s: %w", path, err)
+		return fmt.Errorf("%s: %w", path, err)
 	}
-	return c, nil
+	return nil
 }

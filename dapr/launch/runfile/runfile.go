@@ -82,14 +82,17 @@ func Read(path string) (File, error) {
 	return f, nil
 }
 
-// Write writes a run file.
+// Write writes a run file. Only the owner may read it, because it contains the tokens of the apps.
 func (f File) Write(path string) error {
 	b, err := yaml.Marshal(f)
 	if err != nil {
 		return err
 	}
 	note := "# Written by the launcher from dapr/apps.yaml; changes here are lost.\n"
-	return os.WriteFile(path, append([]byte(note), b...), 0o644)
+	if err := os.WriteFile(path+".new", append([]byte(note), b...), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
 }
 
 // Render returns the run file with the ports, infrastructure, environment and absolute paths of a shop. The options
@@ -121,14 +124,12 @@ func (f File) Render(o config.Options) File {
 	out.Apps = nil
 	for _, a := range f.Apps {
 		a.Dir = o.RunDir
-		if o.Secure {
-			a.ConfigFile = configPath(o.RunDir, a.AppID)
-		}
+		a.ConfigFile = configPath(o.RunDir, a.AppID)
 		for _, p := range []*int{&a.Port, &a.HTTPPort, &a.GRPCPort, &a.InternalPort, &a.MetricsPort} {
 			*p = portIn(o, *p)
 		}
 		operations := a.OperationsPort()
-		a.Env = overridden(o, a.Env)
+		a.Env = overridden(o, addressed(o, a.Env))
 		if operations > 0 {
 			a.Env[operationsVariable] = strconv.Itoa(portIn(o, operations))
 		}
@@ -158,6 +159,19 @@ func addressIn(o config.Options, address string) string {
 	return fmt.Sprintf("%s:%d", host, portIn(o, n))
 }
 
+// addressed replaces the address of the shop on the default port by its address on the port of the gateway.
+func addressed(o config.Options, env map[string]string) map[string]string {
+	out := maps.Clone(env)
+	for k, v := range out {
+		if v == localAddress(ports.DefaultGateway) {
+			out[k] = localAddress(o.GatewayPort)
+		}
+	}
+	return out
+}
+
+func localAddress(port int) string { return fmt.Sprintf("http://localhost:%d", port) }
+
 // overridden lets this process's environment and that of the options replace values, but not add names: RATE_LIMIT=off
 // applies to the app whose env in the file has RATE_LIMIT.
 func overridden(o config.Options, env map[string]string) map[string]string {
@@ -172,6 +186,22 @@ func overridden(o config.Options, env map[string]string) map[string]string {
 	}
 	return out
 }
+
+// SidecarToken returns the token that the sidecar of an app demands; empty for an unknown app.
+func (f File) SidecarToken(app string) string {
+	for _, a := range f.Apps {
+		if a.AppID == app {
+			return a.Env[SidecarToken]
+		}
+	}
+	return ""
+}
+
+// Variables with the tokens with which an app and its sidecar authenticate to each other.
+const (
+	AppToken     = "APP_API_TOKEN"
+	SidecarToken = "DAPR_API_TOKEN"
+)
 
 // Ports lists every port on which the shop of a rendered run file will listen.
 func (f File) Ports(o config.Options) []ports.Used {

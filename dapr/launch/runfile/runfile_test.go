@@ -23,7 +23,7 @@ func defaults(t *testing.T, o config.Options) (config.Options, File) {
 
 func TestRenderedDefaultsEqualTheFileOfTheCheckout(t *testing.T) {
 	for _, v := range []string{
-		"LOG_LEVEL", "RATE_LIMIT", "DEMO_CATALOGUE", "ADMIN_EMAIL", "ADMIN_PASSWORD", "OTEL_SERVICE_NAME",
+		"LOG_LEVEL", "RATE_LIMIT", "DEMO_CATALOGUE", "ADMIN_EMAIL", "ADMIN_PASSWORD", "OTEL_SERVICE_NAME", "SHOP_URL",
 	} {
 		if old, ok := os.LookupEnv(v); ok {
 			os.Unsetenv(v)
@@ -43,6 +43,7 @@ func TestRenderedDefaultsEqualTheFileOfTheCheckout(t *testing.T) {
 	want.Apps = slices.Clone(f.Apps)
 	for i := range want.Apps {
 		want.Apps[i].Dir = filepath.Join(base, f.Apps[i].Dir)
+		want.Apps[i].ConfigFile = filepath.Join(want.Apps[i].Dir, f.Apps[i].ConfigFile)
 	}
 	require.Equal(t, want, got)
 
@@ -73,8 +74,19 @@ func TestRenderAppliesPortsChoicesAndEnvironment(t *testing.T) {
 			require.Equal(t, 9999, a.Port)
 			require.Equal(t, "off", a.Env["RATE_LIMIT"])
 		}
+		if a.AppID == "notifications" {
+			require.Equal(t, "http://localhost:9999", a.Env["SHOP_URL"], "links in mails lead to this shop")
+		}
 	}
 	require.NotContains(t, f.Apps[0].Env, "EXTRA", "Render does not change the file that it renders")
+}
+
+func TestShopURLOfTheEnvironmentIsKept(t *testing.T) {
+	t.Setenv("SHOP_URL", "https://shop.test")
+	o, f := defaults(t, config.Options{GatewayPort: 9999})
+	apps := f.Render(o).Apps
+	i := slices.IndexFunc(apps, func(a App) bool { return a.AppID == "notifications" })
+	require.Equal(t, "https://shop.test", apps[i].Env["SHOP_URL"])
 }
 
 func TestNoTwoListenersShareAPort(t *testing.T) {
@@ -90,11 +102,12 @@ func TestNoTwoListenersShareAPort(t *testing.T) {
 	}
 }
 
-// The configurations lose nothing of the common one, and no app is left out: a sidecar without rules allows every call.
+// The configurations lose nothing of the common one, and no app is left out: a sidecar without rules allows every call,
+// and gives its app every secret.
 func TestEachSidecarGetsTheAccessRulesOfItsApp(t *testing.T) {
 	o, f := defaults(t, config.Options{RunDir: t.TempDir(), Secure: true})
 	f = f.Render(o)
-	require.NoError(t, f.WriteAccessRules(o.Root, o.RunDir))
+	require.NoError(t, f.WriteConfigurations(o.Root, o.RunDir, true))
 	common, err := readConfiguration(f.Common.ConfigFile)
 	require.NoError(t, err)
 	for _, a := range f.Apps {
@@ -104,10 +117,19 @@ func TestEachSidecarGetsTheAccessRulesOfItsApp(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "deny", got.Spec["accessControl"].(map[string]any)["defaultAction"])
 		require.Equal(t, rules.Spec["accessControl"], got.Spec["accessControl"])
+		require.Equal(t, rules.Spec["secrets"], got.Spec["secrets"])
 		delete(got.Spec, "accessControl")
+		delete(got.Spec, "secrets")
 		require.Equal(t, common, got)
+	}
+	require.NoError(t, f.WriteConfigurations(o.Root, o.RunDir, false))
+	for _, a := range f.Apps {
+		got, err := readConfiguration(a.ConfigFile)
+		require.NoError(t, err)
+		require.NotContains(t, got.Spec, "accessControl", "without mutual TLS a sidecar does not know who calls")
+		require.Contains(t, got.Spec, "secrets")
 	}
 
 	f.Apps = append(f.Apps, App{AppID: "newcomer"})
-	require.ErrorContains(t, f.WriteAccessRules(o.Root, o.RunDir), "newcomer.yaml")
+	require.ErrorContains(t, f.WriteConfigurations(o.Root, o.RunDir, true), "newcomer.yaml")
 }

@@ -18,12 +18,9 @@ import (
 	"strings"
 )
 
-// generated are the secrets that a local shop generates: true for those that change at every start.
-var generated = map[string]bool{
-	"APP_API_TOKEN":      true,  // with it a sidecar and its app authenticate to each other
-	"ID_KEY":             false, // ids are derived with it, so it must stay as long as the data
-	"KEY_ENCRYPTION_KEY": false, // the signing keys in the store are encrypted with it
-}
+// generated are the secrets that a local shop generates and keeps as long as its data: ids are derived from the first,
+// and the signing keys in the store are encrypted with the second.
+var generated = []string{"ID_KEY", "KEY_ENCRYPTION_KEY"}
 
 // FileName is the name of the file with the generated secrets in a run directory.
 const FileName = "secrets.env"
@@ -35,17 +32,19 @@ func New() string {
 	return hex.EncodeToString(b)
 }
 
-// Generate returns the secrets of a run directory. It creates those that are missing and replaces those that change at
-// every start.
+// NewToken returns a random token of 48 hexadecimal digits.
+func NewToken() string { return New() + New() }
+
+// Generate returns the secrets of a run directory. It creates those that are missing.
 func Generate(runDir string) (map[string]string, error) {
 	path := filepath.Join(runDir, FileName)
 	vars, err := ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	for name, changes := range generated {
-		if vars[name] == "" || changes {
-			vars[name] = New() + New()
+	for _, name := range generated {
+		if vars[name] == "" {
+			vars[name] = NewToken()
 		}
 	}
 	return vars, WriteFile(path, vars)
@@ -57,8 +56,8 @@ func Generate(runDir string) (map[string]string, error) {
 func Fingerprints(runDir string) (map[string]string, error) {
 	vars, err := ReadFile(filepath.Join(runDir, FileName))
 	prints := map[string]string{}
-	for name, changes := range generated {
-		if changes || vars[name] == "" {
+	for _, name := range generated {
+		if vars[name] == "" {
 			continue
 		}
 		h := hmac.New(sha256.New, []byte(vars[name]))
@@ -88,11 +87,26 @@ func ReadFile(path string) (map[string]string, error) {
 	return vars, lines.Err()
 }
 
-// WriteFile writes the variables in a form that a shell can read too. Only the owner may read the file.
+// WriteFile writes the variables for ReadFile. Only the owner may read the file.
 func WriteFile(path string, vars map[string]string) error {
+	return write(path, vars, func(value string) string { return value })
+}
+
+// WriteShellFile writes the variables for a shell, which may contain any character. Only the owner may read the file.
+func WriteShellFile(path string, vars map[string]string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	return write(path, vars, Quote)
+}
+
+// Quote quotes a word for a shell.
+func Quote(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }
+
+func write(path string, vars map[string]string, encode func(value string) string) error {
 	var b strings.Builder
 	for _, k := range slices.Sorted(maps.Keys(vars)) {
-		fmt.Fprintf(&b, "%s=%s\n", k, vars[k])
+		fmt.Fprintf(&b, "%s=%s\n", k, encode(vars[k]))
 	}
 	if err := os.WriteFile(path+".new", []byte(b.String()), 0o600); err != nil {
 		return err

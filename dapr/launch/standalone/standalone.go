@@ -7,7 +7,6 @@ import (
 	"context"
 	"io"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"haberdash/dapr/launch/ports"
@@ -68,8 +67,7 @@ func (p place) start(ctx context.Context, spec supervisor.Spec, env map[string]s
 	if err != nil {
 		return nil, p.release(err)
 	}
-	isDapr := func(name string) bool { return strings.HasPrefix(name, "DAPR_") || strings.HasPrefix(name, "APP_") }
-	spec.Command.Env = process.Environment(isDapr, env)
+	spec.Command.Env = process.Environment(env)
 	spec.Command.Dir, spec.Command.Log = p.runDir, filepath.Join(p.runDir, spec.Name+".log")
 	spec.Command.Grace = grace
 	s := &Process{name: spec.Name, set: set, block: p.block}

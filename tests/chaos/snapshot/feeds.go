@@ -107,6 +107,7 @@ func (r *reader) invoke(ctx context.Context, method, app, path string, v any) er
 	if err != nil {
 		return err
 	}
+	req.Header.Set("dapr-api-token", r.shop.SidecarToken(app))
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return err

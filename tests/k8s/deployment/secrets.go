@@ -7,7 +7,7 @@ import (
 	"haberdash/tests/api"
 )
 
-// createSecrets creates the secrets that docs/kubernetes.md lists.
+// createSecrets creates the secrets that docs/kubernetes.md lists, and the ConfigMap with the address of the shop.
 func (d *Deployment) createSecrets(ctx context.Context) error {
 	vars := d.Servers.Vars()
 	d.Secrets = map[string]map[string]string{
@@ -35,7 +35,7 @@ func (d *Deployment) createSecrets(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return d.InNamespace(ctx, "create", "configmap", "shop", "--from-literal=SHOP_URL=http://localhost:8080")
 }
 
 // CreateSecret creates a secret in the shop's namespace.

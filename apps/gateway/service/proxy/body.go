@@ -59,6 +59,7 @@ type body struct {
 	head     bytes.Buffer
 	complete bool // head is the whole body
 	err      atomic.Pointer[error]
+	due      atomic.Int64 // when a read that is in progress must have ended, in Unix nanoseconds; 0: none is in progress
 }
 
 // newBody bounds the body of a request. It reads the head of a body in advance, but not of an import, whose client may
@@ -102,9 +103,11 @@ func (b *body) receive(p []byte) (int, error) {
 	if err := b.err.Load(); err != nil {
 		return 0, *err
 	}
-	if due := b.pace.due(b.began, b.n); b.deadline.IsZero() || due.Before(b.deadline) {
+	due := b.pace.due(b.began, b.n)
+	if b.deadline.IsZero() || due.Before(b.deadline) {
 		_ = b.client.SetReadDeadline(due) // an error: the writer has no deadlines, as in tests
 	}
+	b.due.Store(due.UnixNano())
 	received := httpserver.AwaitBody(b.ctx)
 	n, err := b.ReadCloser.Read(p)
 	received()
@@ -120,6 +123,7 @@ func (b *body) receive(p []byte) (int, error) {
 	if err != nil && err != io.EOF && !errors.Is(err, http.ErrBodyReadAfterClose) {
 		b.err.Store(&err)
 	}
+	b.due.Store(0)
 	return n, err
 }
 
@@ -130,28 +134,40 @@ type readerFunc func([]byte) (int, error)
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // failed reports whether the body could not be read.
-func (b *body) failed() bool { return b.err.Load() != nil }
+func (b *body) failed() bool { return b.failure() != nil }
+
+// failure returns why the body could not be read. At the deadline of a read the server ends the context of the request
+// first, and then the read.
+func (b *body) failure() error {
+	if err := b.err.Load(); err != nil {
+		return *err
+	}
+	if due := b.due.Load(); due != 0 && !time.Now().Before(time.Unix(0, due)) {
+		return os.ErrDeadlineExceeded
+	}
+	return nil
+}
 
 // problem returns the problem of a body that could not be read, nil of another: body-too-large (413), request-timeout
 // (408), malformed-request (400).
 func (b *body) problem() error {
-	p := b.err.Load()
-	if p == nil {
+	err := b.failure()
+	if err == nil {
 		return nil
 	}
 	var tooLarge *http.MaxBytesError
 	switch {
-	case errors.As(*p, &tooLarge):
+	case errors.As(err, &tooLarge):
 		return bodyTooLarge(b.max)
-	case errors.Is(*p, errTooDeep):
+	case errors.Is(err, errTooDeep):
 		return fault.New(fault.Malformed, "malformed-request", "The body is nested too deeply.").
 			WithField("body", "is nested too deeply").With("maxDepth", maxNesting)
 	}
-	if errors.Is(*p, os.ErrDeadlineExceeded) {
-		return tooSlow(*p)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return tooSlow(err)
 	}
 	return fault.New(fault.Malformed, "malformed-request", "The body could not be read.").
-		WithField("body", "ended early").Because(*p)
+		WithField("body", "ended early").Because(err)
 }
 
 // tooSlow is the problem of a body that arrives too slowly (RFC 9110, section 15.5.9).

@@ -22,7 +22,8 @@ import (
 func newRelyingParty(shop string, origins []string) (*webauthn.WebAuthn, error) {
 	u, err := url.Parse(shop)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" {
-		return nil, fmt.Errorf("SHOP_URL: %q is not an http or https URL", shop)
+		return nil, fmt.Errorf("SHOP_URL: %q is not an http or https URL: "+
+			"set SHOP_URL to the public address of the shop, such as https://shop.example", shop)
 	}
 	return webauthn.New(&webauthn.Config{
 		RPID: u.Hostname(), RPDisplayName: shopName, RPOrigins: append([]string{u.Scheme + "://" + u.Host}, origins...),

@@ -25,7 +25,7 @@ type Config struct {
 	// Whether staff and administrators have their roles only in sessions with a second factor.
 	Required Requirement `env:"SECOND_FACTOR" envDefault:"optional"`
 	// The address of the shop, for whose host passkeys are valid.
-	Shop string `env:"SHOP_URL" envDefault:"http://localhost:8080"`
+	Shop string `env:"SHOP_URL"`
 	// Further origins below the same host whose pages use passkeys, such as https://admin.shop.example.
 	Origins []string `env:"WEBAUTHN_ORIGINS"`
 }

@@ -14,6 +14,7 @@ import (
 	"haberdash/dapr/launch"
 	"haberdash/dapr/launch/config"
 	"haberdash/dapr/launch/rundir"
+	"haberdash/dapr/launch/runfile"
 )
 
 // installation is a running shop.
@@ -56,7 +57,17 @@ func (i installation) internal(ctx context.Context, app, path string, reply any)
 	if err != nil {
 		return err
 	}
+	req.Header.Set("dapr-api-token", i.token(app))
 	return exchange(req, reply)
+}
+
+// token is the token that an app's sidecar demands; empty if it cannot be read.
+func (i installation) token(app string) string {
+	file, err := runfile.Read(runfile.Rendered(i.dir))
+	if err != nil {
+		return ""
+	}
+	return file.SidecarToken(app)
 }
 
 // signIn returns an access token of the local administrator.

@@ -20,7 +20,7 @@ import (
 )
 
 func (i installation) archiveClient() archive.Client {
-	return archive.Client{Gateway: i.gateway(), Sidecar: i.sidecar, SignIn: i.signIn}
+	return archive.Client{Gateway: i.gateway(), Sidecar: i.sidecar, Token: i.token, SignIn: i.signIn}
 }
 
 // Export writes the data of the running shop into the file that args name. READ_ONLY=keep leaves the shop read-only.
@@ -119,7 +119,7 @@ func importInto(ctx context.Context, o config.Options, path string) error {
 	if err != nil {
 		return err
 	}
-	err = archive.Import(ctx, archive.Client{Sidecar: s.SidecarHTTP}, path)
+	err = archive.Import(ctx, archive.Client{Sidecar: s.SidecarHTTP, Token: s.SidecarToken}, path)
 	return errors.Join(err, s.Stop(context.WithoutCancel(ctx)))
 }
 

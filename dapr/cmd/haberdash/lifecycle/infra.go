@@ -45,7 +45,7 @@ func Infra(ctx context.Context, o config.Options, _ []string) error {
 		return infraAlreadyRunning(ctx, with)
 	}
 	began := time.Now()
-	cmd, err := startSupervisor(with.Dir, "infra-supervise")
+	cmd, err := startSupervisor(o, with.Dir, "infra-supervise")
 	if err != nil {
 		return err
 	}

@@ -72,8 +72,13 @@ func Clean(ctx context.Context, o config.Options, _ []string) error {
 	return nil
 }
 
-// startSupervisor starts this program with other arguments in a session of its own. It logs into the run directory.
-func startSupervisor(dir string, args ...string) (*exec.Cmd, error) {
+// startSupervisor starts this program with other arguments in a session of its own, and with the variables of this
+// program that it needs. It logs into the run directory.
+func startSupervisor(o config.Options, dir string, args ...string) (*exec.Cmd, error) {
+	env, err := launch.Environment(o)
+	if err != nil {
+		return nil, err
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -83,13 +88,13 @@ func startSupervisor(dir string, args ...string) (*exec.Cmd, error) {
 		_ = os.Remove(path)
 	}
 	// Of two that start at once, one fails. It must not overwrite the log of the other, so both append.
-	log, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	log, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
 	cmd := exec.Command(self, args...)
-	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Env, cmd.Stdout, cmd.Stderr = env, log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	return cmd, cmd.Start()
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"haberdash/dapr/launch"
@@ -40,7 +41,7 @@ func start(ctx context.Context, o config.Options) error {
 	if o.BackingOnly {
 		what = "backing"
 	}
-	cmd, err := startSupervisor(dir, "supervise", what)
+	cmd, err := startSupervisor(o, dir, "supervise", what)
 	if err != nil {
 		return err
 	}
@@ -92,6 +93,7 @@ func Supervise(ctx context.Context, o config.Options, args []string) error {
 	o.SkipBuild = true
 	o.BackingOnly = len(args) == 1 && args[0] == "backing"
 	o.Log = timestamped{os.Stdout}
+	syscall.Umask(0o077) // what the shop writes is for its owner
 	defer process.CloseGuard()
 	s, err := launch.Start(ctx, o)
 	if err != nil {
