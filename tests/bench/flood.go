@@ -59,7 +59,8 @@ func hostile() []string {
 		"POST /api/v1/carts" + from + "Content-Type: application/json\r\nContent-Length: " + strconv.Itoa(len(members)) +
 			"\r\n\r\n" + members,
 		"POST /api/v1/products/import" + from + "Content-Type: text/csv\r\nContent-Length: 99999\r\n\r\nHandle,Title\n",
-		"PUT /api/v1/carts/c/items/s" + from + "Content-Type: application/json\r\nContent-Length: 99999\r\n\r\n{\"quantity\":",
+		"PUT /api/v1/carts/c/items/s" + from + "Content-Type: application/json\r\nContent-Length: 99999\r\n\r\n" +
+			"{\"quantity\":",
 		"GET /api/v1/orders/o/stream" + from + "\r\n",
 	}
 }

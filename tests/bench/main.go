@@ -4,7 +4,8 @@
 // as the shop.
 //
 // Settings, from the environment: STATE and PUBSUB choose the infrastructure, CASES is a regular expression of cases,
-// which must name the flood to measure it, CLIENTS is one number of clients, and DURATION is that of each measurement; default: 5s.
+// which must name the flood to measure it, CLIENTS is one number of clients, and DURATION is that of each measurement;
+// default: 5s.
 package main
 
 import (

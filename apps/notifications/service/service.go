@@ -44,7 +44,9 @@ func New(d Deps) *Service {
 			Name: "mails_dropped_total",
 			Help: "Mails about orders that were not sent because their mailbox had got too many."})}
 	notice := func(write func(name string) (letters.Letter, error)) consumer.Handler {
-		return s.mailHandler(s.composeUserMail(func(to contract.UserLetter) (letters.Letter, error) { return write(to.Name) }))
+		return s.mailHandler(s.composeUserMail(func(to contract.UserLetter) (letters.Letter, error) {
+			return write(to.Name)
+		}))
 	}
 	withToken := func(write func(name, token string) (letters.Letter, error)) consumer.Handler {
 		return s.mailHandler(s.composeUserMail(func(to contract.UserLetter) (letters.Letter, error) {

@@ -229,7 +229,8 @@ func TestShopURLIsChecked(t *testing.T) {
 		"https://ada:secret@shop.test": "a user", "https://shop.test@evil.test": "a user",
 		"https://shop.test?x=1": "query", "https://shop.test/?": "query", "https://shop.test#x": "fragment",
 		"https://shop.test/#": "fragment", "http://shop.test": "https", "http://192.168.1.5:8080": "https",
-		"http://localhost.evil.test": "https", `https://shop.test\evil`: "absolute", `https://shop.test/\evil.test`: "absolute",
+		"http://localhost.evil.test": "https",
+		`https://shop.test\evil`:     "absolute", `https://shop.test/\evil.test`: "absolute",
 		"https://shop.test/a\tb": "absolute",
 	} {
 		assert.ErrorContains(t, CheckShop(shop), says, shop)

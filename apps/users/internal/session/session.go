@@ -7,8 +7,8 @@
 //  4. A session that was opened under an earlier password (epoch) has ended.
 //  5. A user has at most 50 sessions. A new one replaces the one that was unused for the longest time.
 //  6. Rule 2 has one exception: for ten seconds after its first use, a token is exchanged again, for the same
-//     successor. So two tabs that refresh at once, or a client that lost the answer, stay signed in. The exception ends when the
-//     successor is used: then its owner has got the answer, and an honest client does not need the old token any more.
+//     successor. So two tabs that refresh at once, or a client that lost the answer, stay signed in. The exception ends
+//     when the successor is used: then its owner has got the answer, and an honest client needs the old token no more.
 package session
 
 import (
