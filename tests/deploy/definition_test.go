@@ -231,7 +231,7 @@ func TestEachDifferenceBetweenTheDescriptionsIsReported(t *testing.T) {
 		{"/dapr/apps.yaml", "./bin/cart", "./bin/basket", "cart: its image is"},
 		{"/tye.yaml", "port: 23140", "port: 23149", "orders: its port in tye.yaml is 23149"},
 		{"/tye.yaml", "value: http://localhost:8080", "value: http://localhost:80",
-			"notifications: SHOP_URL in tye.yaml is http://localhost:80, in apps.yaml http://localhost:8080"},
+			"users: SHOP_URL in tye.yaml is http://localhost:80, in apps.yaml http://localhost:8080"},
 		{"/tye.yaml", "name: users", "name: accounts", "tye.yaml has no service users"},
 		{"/tye.yaml", "executable: ./bin/cart", "executable: ./bin/basket",
 			"cart: its program in tye.yaml is ./bin/basket"},

@@ -93,8 +93,8 @@ func (r *Routes) checkStreamAccess(api huma.API) func(huma.Context, func(huma.Co
 	}
 }
 
-// maxStreamsOfAnOrder bounds the streams of one order that are in progress, so that a caller who may read one order does
-// not take the places of all streams.
+// maxStreamsOfAnOrder bounds the streams of one order that are in progress, so that a caller who may read one order
+// does not take the places of all streams.
 const maxStreamsOfAnOrder = 20
 
 // streams counts the streams in progress by order. The zero value is ready to use.
