@@ -1798,26 +1798,26 @@ type ReplaceAddressJSONRequestBody = Address
 // ChangeEmailJSONRequestBody defines body for ChangeEmail for application/json ContentType.
 type ChangeEmailJSONRequestBody = ChangeEmailRequest
 
-// ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
-type ChangePasswordJSONRequestBody = ChangePasswordRequest
-
 // BeginPasskeyJSONRequestBody defines body for BeginPasskey for application/json ContentType.
 type BeginPasskeyJSONRequestBody = ConfirmPasswordRequest
 
 // EnrolPasskeyJSONRequestBody defines body for EnrolPasskey for application/json ContentType.
 type EnrolPasskeyJSONRequestBody = EnrolPasskeyRequest
 
+// ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
+type ChangePasswordJSONRequestBody = ChangePasswordRequest
+
 // ReplaceRecoveryCodesJSONRequestBody defines body for ReplaceRecoveryCodes for application/json ContentType.
 type ReplaceRecoveryCodesJSONRequestBody = ConfirmPasswordRequest
+
+// RemoveSecondFactorJSONRequestBody defines body for RemoveSecondFactor for application/json ContentType.
+type RemoveSecondFactorJSONRequestBody = RemoveSecondFactorRequest
 
 // BeginAppJSONRequestBody defines body for BeginApp for application/json ContentType.
 type BeginAppJSONRequestBody = ConfirmPasswordRequest
 
 // EnrolAppJSONRequestBody defines body for EnrolApp for application/json ContentType.
 type EnrolAppJSONRequestBody = EnrolAppRequest
-
-// RemoveSecondFactorJSONRequestBody defines body for RemoveSecondFactor for application/json ContentType.
-type RemoveSecondFactorJSONRequestBody = RemoveSecondFactorRequest
 
 // PlaceOrderJSONRequestBody defines body for PlaceOrder for application/json ContentType.
 type PlaceOrderJSONRequestBody = Placement
@@ -2182,6 +2182,26 @@ func (c *Client) ChangeEmail(ctx context.Context, body ChangeEmailRequest) (*Ans
 	return call[struct{}](ctx, c, r)
 }
 
+// BeginPasskey: Begin to enrol a passkey.
+// The options are for the browser, which creates the passkey. Once there is a factor, the session must have proven one: otherwise 403 second-factor-not-proven.
+//
+//	POST /api/v1/me/passkey
+func (c *Client) BeginPasskey(ctx context.Context, body ConfirmPasswordRequest) (*Answer[PasskeyEnrolment], error) {
+	r := newRequest(http.MethodPost, "/api/v1/me/passkey")
+	r.body = body
+	return call[PasskeyEnrolment](ctx, c, r)
+}
+
+// EnrolPasskey: Enrol a passkey.
+// As with an authenticator app. Once there is a factor, the session must have proven one: otherwise 403 second-factor-not-proven.
+//
+//	POST /api/v1/me/passkey/confirmation
+func (c *Client) EnrolPasskey(ctx context.Context, body EnrolPasskeyRequest) (*Answer[Enrolled], error) {
+	r := newRequest(http.MethodPost, "/api/v1/me/passkey/confirmation")
+	r.body = body
+	return call[Enrolled](ctx, c, r)
+}
+
 // ChangePassword: Change the password; all other sessions end.
 //
 //	POST /api/v1/me/password
@@ -2189,6 +2209,16 @@ func (c *Client) ChangePassword(ctx context.Context, body ChangePasswordRequest)
 	r := newRequest(http.MethodPost, "/api/v1/me/password")
 	r.body = body
 	return call[struct{}](ctx, c, r)
+}
+
+// ReplaceRecoveryCodes: Replace the recovery codes.
+// The former ones are not valid any more. Once there is a factor, the session must have proven one: otherwise 403 second-factor-not-proven.
+//
+//	POST /api/v1/me/recovery-codes
+func (c *Client) ReplaceRecoveryCodes(ctx context.Context, body ConfirmPasswordRequest) (*Answer[RecoveryCodes], error) {
+	r := newRequest(http.MethodPost, "/api/v1/me/recovery-codes")
+	r.body = body
+	return call[RecoveryCodes](ctx, c, r)
 }
 
 // ListSecondFactors: The caller's second factors.
@@ -2199,56 +2229,6 @@ func (c *Client) ListSecondFactors(ctx context.Context, params ListSecondFactors
 	r.query("limit", params.Limit)
 	r.query("cursor", params.Cursor)
 	return call[SecondFactors](ctx, c, r)
-}
-
-// BeginPasskey: Begin to enrol a passkey.
-// The options are for the browser, which creates the passkey. Once there is a factor, the session must have proven one: otherwise 403 second-factor-not-proven.
-//
-//	POST /api/v1/me/second-factors/passkey
-func (c *Client) BeginPasskey(ctx context.Context, body ConfirmPasswordRequest) (*Answer[PasskeyEnrolment], error) {
-	r := newRequest(http.MethodPost, "/api/v1/me/second-factors/passkey")
-	r.body = body
-	return call[PasskeyEnrolment](ctx, c, r)
-}
-
-// EnrolPasskey: Enrol a passkey.
-// As with an authenticator app. Once there is a factor, the session must have proven one: otherwise 403 second-factor-not-proven.
-//
-//	POST /api/v1/me/second-factors/passkey/confirmation
-func (c *Client) EnrolPasskey(ctx context.Context, body EnrolPasskeyRequest) (*Answer[Enrolled], error) {
-	r := newRequest(http.MethodPost, "/api/v1/me/second-factors/passkey/confirmation")
-	r.body = body
-	return call[Enrolled](ctx, c, r)
-}
-
-// ReplaceRecoveryCodes: Replace the recovery codes.
-// The former ones are not valid any more. Once there is a factor, the session must have proven one: otherwise 403 second-factor-not-proven.
-//
-//	POST /api/v1/me/second-factors/recovery-codes
-func (c *Client) ReplaceRecoveryCodes(ctx context.Context, body ConfirmPasswordRequest) (*Answer[RecoveryCodes], error) {
-	r := newRequest(http.MethodPost, "/api/v1/me/second-factors/recovery-codes")
-	r.body = body
-	return call[RecoveryCodes](ctx, c, r)
-}
-
-// BeginApp: Begin to enrol an authenticator app (TOTP).
-// The app gets the secret. Its first code completes the enrolment. Once there is a factor, the session must have proven one: otherwise 403 second-factor-not-proven.
-//
-//	POST /api/v1/me/second-factors/totp
-func (c *Client) BeginApp(ctx context.Context, body ConfirmPasswordRequest) (*Answer[AppEnrolment], error) {
-	r := newRequest(http.MethodPost, "/api/v1/me/second-factors/totp")
-	r.body = body
-	return call[AppEnrolment](ctx, c, r)
-}
-
-// EnrolApp: Enrol an authenticator app.
-// From now on a sign-in needs a second factor. Sessions that have proven none end, except the caller's; its next access token counts as proven. The owner gets a mail. Once there is a factor, the session must have proven one: otherwise 403 second-factor-not-proven.
-//
-//	POST /api/v1/me/second-factors/totp/confirmation
-func (c *Client) EnrolApp(ctx context.Context, body EnrolAppRequest) (*Answer[Enrolled], error) {
-	r := newRequest(http.MethodPost, "/api/v1/me/second-factors/totp/confirmation")
-	r.body = body
-	return call[Enrolled](ctx, c, r)
 }
 
 // RemoveSecondFactor: Remove a second factor.
@@ -2277,6 +2257,26 @@ func (c *Client) ListSessions(ctx context.Context, params ListSessionsParams) (*
 func (c *Client) EndSession(ctx context.Context, id string) (*Answer[struct{}], error) {
 	r := newRequest(http.MethodDelete, "/api/v1/me/sessions/"+url.PathEscape(id))
 	return call[struct{}](ctx, c, r)
+}
+
+// BeginApp: Begin to enrol an authenticator app (TOTP).
+// The app gets the secret. Its first code completes the enrolment. Once there is a factor, the session must have proven one: otherwise 403 second-factor-not-proven.
+//
+//	POST /api/v1/me/totp
+func (c *Client) BeginApp(ctx context.Context, body ConfirmPasswordRequest) (*Answer[AppEnrolment], error) {
+	r := newRequest(http.MethodPost, "/api/v1/me/totp")
+	r.body = body
+	return call[AppEnrolment](ctx, c, r)
+}
+
+// EnrolApp: Enrol an authenticator app.
+// From now on a sign-in needs a second factor. Sessions that have proven none end, except the caller's; its next access token counts as proven. The owner gets a mail. Once there is a factor, the session must have proven one: otherwise 403 second-factor-not-proven.
+//
+//	POST /api/v1/me/totp/confirmation
+func (c *Client) EnrolApp(ctx context.Context, body EnrolAppRequest) (*Answer[Enrolled], error) {
+	r := newRequest(http.MethodPost, "/api/v1/me/totp/confirmation")
+	r.body = body
+	return call[Enrolled](ctx, c, r)
 }
 
 // SendVerification: Send the mail that proves the mailbox again.

@@ -102,11 +102,11 @@ DELETE /api/v1/me/addresses/{address}                       401    401      204 
 GET    /api/v1/me/sessions                                  401    401      200   200   200   200   401
 DELETE /api/v1/me/sessions/{session}                        401    401      204   404   404   404   401
 GET    /api/v1/me/second-factors                            401    401      200   200   200   200   401
-POST   /api/v1/me/second-factors/totp                       401    401      200   422   422   422   401
-POST   /api/v1/me/second-factors/totp/confirmation          401    401      422   422   422   422   401
-POST   /api/v1/me/second-factors/passkey                    401    401      200   422   422   422   401
-POST   /api/v1/me/second-factors/passkey/confirmation       401    401      422   422   422   422   401
-POST   /api/v1/me/second-factors/recovery-codes             401    401      409   409   409   409   401
+POST   /api/v1/me/totp                                      401    401      200   422   422   422   401
+POST   /api/v1/me/totp/confirmation                         401    401      422   422   422   422   401
+POST   /api/v1/me/passkey                                   401    401      200   422   422   422   401
+POST   /api/v1/me/passkey/confirmation                      401    401      422   422   422   422   401
+POST   /api/v1/me/recovery-codes                            401    401      409   409   409   409   401
 DELETE /api/v1/me/second-factors/{factor}                   401    401      404   404   404   404   401
 
 GET    /api/v1/users                                        401    401      403   403   403   200   401

@@ -218,8 +218,8 @@ var accessBodies = map[string]string{
 	"POST /api/v1/auth/login":            `{"email":"{email}","password":"{password}"}`,
 	"DELETE /api/v1/me":                  `{"password":"{password}"}`,
 
-	"POST /api/v1/me/second-factors/totp":    `{"currentPassword":"{password}"}`,
-	"POST /api/v1/me/second-factors/passkey": `{"currentPassword":"{password}"}`,
+	"POST /api/v1/me/totp":    `{"currentPassword":"{password}"}`,
+	"POST /api/v1/me/passkey": `{"currentPassword":"{password}"}`,
 	"POST /api/v1/products/import": `{"title":"Cap {new}","variants":[{"sku":"{new}-I",` +
 		`"price":{"amount":100,"currency":"EUR"}}]}`,
 }

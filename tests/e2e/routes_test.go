@@ -43,16 +43,16 @@ var bodies = map[string]string{
 	"POST /api/v1/me/password":                  `{"currentPassword":"a long password","newPassword":"another long one"}`,
 	"POST /api/v1/me/email":                     `{"email":"y@example.test","currentPassword":"a long password"}`,
 	"POST /api/v1/me/addresses":                 addressBody,
-	"POST /api/v1/me/second-factors/totp":       passwordBody,
-	"POST /api/v1/me/second-factors/passkey":    passwordBody,
+	"POST /api/v1/me/totp":                      passwordBody,
+	"POST /api/v1/me/passkey":                   passwordBody,
 	"PUT /api/v1/me/addresses/{}":               addressBody,
 	"PUT /api/v1/users/{}/roles":                `{"roles":["customer"]}`,
 	"POST /api/v1/auth/second-factor":           `{"challenge":"x","code":"000000"}`,
 
-	"POST /api/v1/me/second-factors/totp/confirmation":    `{"enrolment":"x","name":"Phone","code":"000000"}`,
-	"POST /api/v1/me/second-factors/passkey/confirmation": `{"enrolment":"x","name":"Laptop","passkey":{}}`,
-	"POST /api/v1/me/second-factors/recovery-codes":       passwordBody,
-	"DELETE /api/v1/me/second-factors/{}":                 passwordBody,
+	"POST /api/v1/me/totp/confirmation":    `{"enrolment":"x","name":"Phone","code":"000000"}`,
+	"POST /api/v1/me/passkey/confirmation": `{"enrolment":"x","name":"Laptop","passkey":{}}`,
+	"POST /api/v1/me/recovery-codes":       passwordBody,
+	"DELETE /api/v1/me/second-factors/{}":  passwordBody,
 
 	"PUT /api/v1/read-only": `{"readOnly":false}`, // a read-only shop would break all tests
 }

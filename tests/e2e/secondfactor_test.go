@@ -29,7 +29,7 @@ func TestSecondFactorOfTheRunningShop(t *testing.T) {
 	type object = map[string]string
 	const factors = "/api/v1/me/second-factors"
 	var begun struct{ Enrolment, Secret string }
-	require.NoError(t, send(ada, http.MethodPost, factors+"/totp", object{"currentPassword": password}).Decode(&begun))
+	require.NoError(t, send(ada, http.MethodPost, "/api/v1/me/totp", object{"currentPassword": password}).Decode(&begun))
 	code := func(steps int) string {
 		code, err := totp.GenerateCode(begun.Secret, time.Now().Add(time.Duration(steps)*30*time.Second))
 		require.NoError(t, err)
@@ -40,7 +40,7 @@ func TestSecondFactorOfTheRunningShop(t *testing.T) {
 		SecondFactor  struct{ ID string }
 		RecoveryCodes []string
 	}
-	require.NoError(t, send(ada, http.MethodPost, factors+"/totp/confirmation",
+	require.NoError(t, send(ada, http.MethodPost, "/api/v1/me/totp/confirmation",
 		object{"enrolment": begun.Enrolment, "name": "Phone", "code": used}).Decode(&enrolled))
 	require.Len(t, enrolled.RecoveryCodes, 10)
 

@@ -141,7 +141,7 @@ def replaced(value, old, new):
 def ambiguous_bodies_are_refused(context, response, case):
     """A body that was accepted is refused with a member twice, or with the name of a member in another case."""
     request = response.request
-    if response.status_code >= 300 or not request.body:
+    if response.status_code >= 300 or not request.body or request.method == "OPTIONS":  # its body is ignored
         return
     if "json" not in request.headers.get("Content-Type", "") or "ndjson" in request.headers["Content-Type"]:
         return

@@ -39,12 +39,12 @@ func (a app) code() string {
 
 func (f *fixture) beginApp(access, pass string) reply {
 	f.t.Helper()
-	return f.do("POST", factorsPath+"/totp", access, obj{"currentPassword": pass})
+	return f.do("POST", "/api/v1/me/totp", access, obj{"currentPassword": pass})
 }
 
 func (f *fixture) confirmApp(access, enrolment, code string) reply {
 	f.t.Helper()
-	return f.do("POST", factorsPath+"/totp/confirmation", access,
+	return f.do("POST", "/api/v1/me/totp/confirmation", access,
 		obj{"enrolment": enrolment, "name": "My phone", "code": code})
 }
 
@@ -245,7 +245,7 @@ func TestRecoveryCodes(t *testing.T) {
 	f := newFixture(t)
 	access, _ := f.signUp("a@example.com")
 	require.Equal(t, "no-second-factor",
-		f.do("POST", factorsPath+"/recovery-codes", access, obj{"currentPassword": password}).problem())
+		f.do("POST", "/api/v1/me/recovery-codes", access, obj{"currentPassword": password}).problem())
 	phone := f.enrolApp(access)
 	typed := strings.ToLower(strings.ReplaceAll(phone.recovery[0], "-", ""))
 	r := f.prove(f.challenge("a@example.com"), obj{"recoveryCode": typed})
@@ -253,7 +253,7 @@ func TestRecoveryCodes(t *testing.T) {
 	require.Equal(t, []string{"pwd", "mfa"}, claimsOf(t, r.str("accessToken")).Methods)
 	again := f.prove(f.challenge("a@example.com"), obj{"recoveryCode": phone.recovery[0]})
 	require.Equal(t, "invalid-second-factor", again.problem(), "it is valid once")
-	replaced := f.do("POST", factorsPath+"/recovery-codes", access, obj{"currentPassword": password})
+	replaced := f.do("POST", "/api/v1/me/recovery-codes", access, obj{"currentPassword": password})
 	require.Equal(t, 200, replaced.status, replaced.raw)
 	require.Equal(t, 401, f.prove(f.challenge("a@example.com"), obj{"recoveryCode": phone.recovery[1]}).status)
 	fresh := replaced.json["recoveryCodes"].([]any)
@@ -448,9 +448,9 @@ func (b *browser) sign(options any) (asserted obj) {
 
 func (f *fixture) enrolPasskey(access string, b *browser) reply {
 	f.t.Helper()
-	began := f.do("POST", factorsPath+"/passkey", access, obj{"currentPassword": password})
+	began := f.do("POST", "/api/v1/me/passkey", access, obj{"currentPassword": password})
 	require.Equal(f.t, 200, began.status, began.raw)
-	return f.do("POST", factorsPath+"/passkey/confirmation", access,
+	return f.do("POST", "/api/v1/me/passkey/confirmation", access,
 		obj{"enrolment": began.str("enrolment"), "name": "My laptop", "passkey": b.create(began.json["options"])})
 }
 
@@ -466,10 +466,10 @@ func TestPasskeysAreBounded(t *testing.T) {
 		},
 		func(created obj) { created["authenticatorAttachment"] = strings.Repeat(large, 9000) },
 	} {
-		began := f.do("POST", factorsPath+"/passkey", access, obj{"currentPassword": password})
+		began := f.do("POST", "/api/v1/me/passkey", access, obj{"currentPassword": password})
 		created := f.browser().create(began.json["options"])
 		change(created)
-		r := f.do("POST", factorsPath+"/passkey/confirmation", access,
+		r := f.do("POST", "/api/v1/me/passkey/confirmation", access,
 			obj{"enrolment": began.str("enrolment"), "name": "My laptop", "passkey": created})
 		require.Equal(t, 201, r.status, r.raw)
 		for key, value := range f.state.(*memory.State).All() {
@@ -565,8 +565,8 @@ func TestOnlyProvenSessionsChangeSecondFactors(t *testing.T) {
 	require.Equal(t, 200, f.refresh(refresh).status)
 	body := obj{"currentPassword": password}
 	for _, r := range []reply{
-		f.beginApp(access, password), f.do("POST", factorsPath+"/passkey", access, body),
-		f.do("POST", factorsPath+"/recovery-codes", access, body), f.do("DELETE", factorsPath+"/"+phone.id, access, body),
+		f.beginApp(access, password), f.do("POST", "/api/v1/me/passkey", access, body),
+		f.do("POST", "/api/v1/me/recovery-codes", access, body), f.do("DELETE", factorsPath+"/"+phone.id, access, body),
 	} {
 		require.Equal(t, 403, r.status)
 		require.Equal(t, "second-factor-not-proven", r.problem())

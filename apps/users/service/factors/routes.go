@@ -108,12 +108,14 @@ func private[T any](body T, err error) (*reply[T], error) {
 // Mount adds the operations to an API.
 func (s *Service) Mount(api huma.API) {
 	op := func(id, method, path, summary, description string, status int, errors ...int) huma.Operation {
-		o := view.OwnOperation(id, method, "/second-factors"+path, summary, status, errors...)
+		o := view.OwnOperation(id, method, path, summary, status, errors...)
 		o.Description = description
 		return o
 	}
+	// Enrolments are beside the factors, not among them: below /second-factors is a place for ids only.
+	const factors = "/second-factors"
 	const changes = "Once there is a factor, the session must have proven one: otherwise 403 second-factor-not-proven."
-	httpx.Register(api, op("list-second-factors", http.MethodGet, "", "The caller's second factors", "", 200),
+	httpx.Register(api, op("list-second-factors", http.MethodGet, factors, "The caller's second factors", "", 200),
 		s.handleList)
 	httpx.Register(api, op("begin-app", http.MethodPost, "/totp", "Begin to enrol an authenticator app (TOTP)",
 		"The app gets the secret. Its first code completes the enrolment. "+changes, 200, 403, 409), s.handleBeginApp)
@@ -126,7 +128,7 @@ func (s *Service) Mount(api huma.API) {
 		"As with an authenticator app. "+changes, 201, 403, 409), s.handleEnrolPasskey)
 	httpx.Register(api, op("replace-recovery-codes", http.MethodPost, "/recovery-codes", "Replace the recovery codes",
 		"The former ones are not valid any more. "+changes, 200, 403, 409), s.handleReplaceCodes)
-	httpx.Register(api, op("remove-second-factor", http.MethodDelete, "/{id}", "Remove a second factor",
+	httpx.Register(api, op("remove-second-factor", http.MethodDelete, factors+"/{id}", "Remove a second factor",
 		"The recovery codes go with the last factor. The owner gets a mail. "+changes, 204, 403), s.handleRemove)
 }
 
