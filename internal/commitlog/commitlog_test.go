@@ -205,6 +205,39 @@ func TestCommandsFailWithErrUnknownWhileTheStoreDoesNotAnswer(t *testing.T) {
 	assert.ErrorIs(t, err, commitlog.ErrUnknown)
 }
 
+func TestReadersSeeMemoryWhileTheStoreDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	store := &unavailableStore{State: memory.NewState()}
+	p, err := commitlog.Open(t.Context(), store, "test", "p", texts(), commitlog.Options{Patience: 10 * time.Millisecond,
+		SyncEvery: time.Hour})
+	require.NoError(t, err)
+	defer p.Close(t.Context())
+	write(t, p, "a", "x")
+	store.down.Store(true)
+	_, _, err = p.Get(t.Context(), "a")
+	require.ErrorIs(t, err, commitlog.ErrUnknown)
+	state, seq, err := p.GetOrRecent(t.Context(), "a")
+	require.NoError(t, err)
+	require.Equal(t, "x", state)
+	require.Equal(t, uint64(1), seq)
+	_, _, err = p.GetOrRecent(t.Context(), "never written")
+	require.ErrorIs(t, err, commitlog.ErrUnknown)
+	store.down.Store(false)
+}
+
+// unavailableStore is a store whose reads fail while down is set.
+type unavailableStore struct {
+	*memory.State
+	down atomic.Bool
+}
+
+func (s *unavailableStore) GetMany(ctx context.Context, keys []string) (map[string]sidecar.Item, error) {
+	if s.down.Load() {
+		return nil, sidecar.StoreUnavailable(nil)
+	}
+	return s.State.GetMany(ctx, keys)
+}
+
 func TestTooLargeCommandIsRefusedAndALargeBatchIsSplit(t *testing.T) {
 	t.Parallel()
 	p, err := commitlog.Open(t.Context(), memory.NewState(), "test", "p", ledgerModel(), commitlog.Options{MaxBytes: 2000})

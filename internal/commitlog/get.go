@@ -2,6 +2,7 @@ package commitlog
 
 import (
 	"context"
+	"errors"
 	"maps"
 )
 
@@ -20,6 +21,18 @@ func (p *Partition[S]) Get(ctx context.Context, id string) (state S, seq uint64,
 		state, seq = tx.State(id)
 		return nil
 	})
+	return state, seq, err
+}
+
+// GetOrRecent is Get, but while the store does not answer it returns what memory has. Then no process can commit, unless
+// only this one is cut off from the store. It is meant for readers, and not for decisions.
+func (p *Partition[S]) GetOrRecent(ctx context.Context, id string) (state S, seq uint64, err error) {
+	state, seq, err = p.Get(ctx, id)
+	if errors.Is(err, ErrUnknown) {
+		if state, seq, warm := p.Warm(id); warm && seq > 0 {
+			return state, seq, nil
+		}
+	}
 	return state, seq, err
 }
 

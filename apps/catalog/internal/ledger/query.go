@@ -9,9 +9,10 @@ import (
 	"haberdash/internal/commitlog"
 )
 
-// Level reads the level of a SKU at the end of the log; known is false for a SKU without events.
+// Level reads the level of a SKU at the end of the log, or, while the store does not answer, in memory; known is false
+// for a SKU without events.
 func (l *Ledger) Level(ctx context.Context, sku string) (level stock.Level, known bool, err error) {
-	s, seq, err := l.log.Get(ctx, stock.SKUID(sku))
+	s, seq, err := l.log.GetOrRecent(ctx, stock.SKUID(sku))
 	return s.Level, seq > 0, err
 }
 

@@ -65,6 +65,11 @@ func (r *Repository) Get(ctx context.Context, id string) (order.Order, uint64, e
 	return existing(r.log.Get(ctx, order.AggregateID(id)))
 }
 
+// GetOrRecent is Get for readers: while the store does not answer, it returns what memory has. Problem: not-found (404).
+func (r *Repository) GetOrRecent(ctx context.Context, id string) (order.Order, uint64, error) {
+	return existing(r.log.GetOrRecent(ctx, order.AggregateID(id)))
+}
+
 // Recent reads an order from memory if it is there: another process may have changed it a second ago. It is enough for
 // what never changes, such as who has placed the order. Problem: not-found (404), as of Get.
 func (r *Repository) Recent(ctx context.Context, id string) (order.Order, uint64, error) {
