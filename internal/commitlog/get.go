@@ -24,8 +24,8 @@ func (p *Partition[S]) Get(ctx context.Context, id string) (state S, seq uint64,
 	return state, seq, err
 }
 
-// GetOrRecent is Get, but while the store does not answer it returns what memory has. Then no process can commit, unless
-// only this one is cut off from the store. It is meant for readers, and not for decisions.
+// GetOrRecent is Get, but while the store does not answer it returns what memory has. Then no process can commit,
+// unless only this one is cut off from the store. It is meant for readers, and not for decisions.
 func (p *Partition[S]) GetOrRecent(ctx context.Context, id string) (state S, seq uint64, err error) {
 	state, seq, err = p.Get(ctx, id)
 	if errors.Is(err, ErrUnknown) {

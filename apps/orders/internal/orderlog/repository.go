@@ -65,7 +65,8 @@ func (r *Repository) Get(ctx context.Context, id string) (order.Order, uint64, e
 	return existing(r.log.Get(ctx, order.AggregateID(id)))
 }
 
-// GetOrRecent is Get for readers: while the store does not answer, it returns what memory has. Problem: not-found (404).
+// GetOrRecent is Get for readers: while the store does not answer, it returns what memory has. Problem: not-found
+// (404).
 func (r *Repository) GetOrRecent(ctx context.Context, id string) (order.Order, uint64, error) {
 	return existing(r.log.GetOrRecent(ctx, order.AggregateID(id)))
 }

@@ -94,8 +94,8 @@ type StaffOrderRef struct {
 	ID string `path:"id" minLength:"1" maxLength:"64"`
 }
 
-// read returns an order, as it is at the end of the log, to a caller who may see it. While the store does not answer, it
-// returns what memory has. Problem: not-found (404), for any other caller too.
+// read returns an order, as it is at the end of the log, to a caller who may see it. While the store does not answer,
+// it returns what memory has. Problem: not-found (404), for any other caller too.
 func (r *Routes) read(ctx context.Context, ref OrderRef) (order.Order, uint64, error) {
 	o, version, err := r.Orders.GetOrRecent(ctx, ref.ID)
 	if err == nil && !r.mayAccess(ctx, o, ref.Token) {
