@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -18,18 +17,8 @@ type Config struct {
 	Shop string `env:"SHOP_URL"` // the address that links in mails begin with
 }
 
-// Check implements the check of host.Configure. Without SHOP_URL the links in mails would lead nowhere, so there is no
-// default.
-func (c Config) Check() error {
-	const advice = "set it to the public address of the shop, such as https://shop.example; links in mails begin with it"
-	if c.Shop == "" {
-		return errors.New("SHOP_URL is not set: " + advice)
-	}
-	if err := letters.CheckShop(c.Shop); err != nil {
-		return fmt.Errorf("SHOP_URL: %w: %s", err, advice)
-	}
-	return nil
-}
+// Check implements the check of host.Configure.
+func (c Config) Check() error { return host.CheckShopURL(c.Shop) }
 
 // Run wires the notifications service, which has no routes of its own. Its marks of sent mails are not exported: the
 // exported cursors are past the events of these mails. Nor are the allowances of mailboxes, which are whole again soon.

@@ -250,7 +250,7 @@ func TestTheDeadLettersOfADeletedUserAreDiscarded(t *testing.T) {
 func TestAShopWithoutItsAddressDoesNotStart(t *testing.T) {
 	t.Parallel()
 	require.EqualError(t, Config{}.Check(), "SHOP_URL is not set: set it to the public address of the shop, such as "+
-		"https://shop.example; links in mails begin with it")
+		"https://shop.example")
 	require.ErrorContains(t, Config{Shop: "http://shop.test"}.Check(), `SHOP_URL: "http://shop.test" is not https: set it`)
 	require.NoError(t, Config{Shop: "https://shop.test"}.Check())
 }

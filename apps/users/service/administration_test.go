@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/apps/users/service/administration"
+	"haberdash/apps/users/service/secondfactor"
 	"haberdash/internal/contract"
 	"haberdash/internal/host"
 	"haberdash/internal/httpx"
@@ -125,17 +126,21 @@ func TestTheFirstAdministratorReplacesAnUnprovenAccount(t *testing.T) {
 func TestAdministratorConfiguration(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
+	configured := func(a administration.Administrator) Config {
+		return Config{Administrator: a, Config: secondfactor.Config{Shop: "https://shop.test"}}
+	}
 	local := administration.Administrator{Email: "admin@haberdash.test", Password: "haberdash-admin-1"}
-	require.ErrorContains(t, Config{Administrator: local}.Check(), "LOCAL_DEFAULTS")
+	require.ErrorContains(t, configured(local).Check(), "LOCAL_DEFAULTS")
 	local.LocalDefaults = true
-	require.NoError(t, Config{Administrator: local}.Check())
+	require.NoError(t, configured(local).Check())
 	require.NoError(t, f.service.administration.EnsureAdministrator(t.Context(), local))
 	require.Equal(t, 200, f.login(local.Email, local.Password).status)
 	for _, invalid := range []administration.Administrator{{Email: "a@example.com"}, {Password: password},
 		{Email: "x", Password: password}, {Email: "a@example.com", Password: "short"}} {
-		require.Error(t, Config{Administrator: invalid}.Check())
+		require.Error(t, configured(invalid).Check())
 	}
-	require.NoError(t, Config{}.Check())
+	require.NoError(t, configured(administration.Administrator{}).Check())
+	require.ErrorContains(t, Config{}.Check(), "SHOP_URL")
 	require.NoError(t, f.service.administration.EnsureAdministrator(t.Context(), administration.Administrator{}))
 	field, _ := reflect.TypeFor[Config]().FieldByName("Password")
 	require.Equal(t, "true", field.Tag.Get("secret"), "the host does not log it")

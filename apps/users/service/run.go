@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -30,6 +31,9 @@ type Config struct {
 
 	Registration registration.Mode `env:"REGISTRATION" envDefault:"verified"` // open: for trying the shop out
 }
+
+// Check implements the check of host.Configure.
+func (c Config) Check() error { return errors.Join(c.Administrator.Check(), host.CheckShopURL(c.Shop)) }
 
 // Run wires the users service. It fails if the configuration is invalid or the signing keys cannot be decrypted.
 func Run(ctx context.Context, h *host.Host) error {

@@ -60,7 +60,9 @@ func (f *Forward) WithToken(token string) (string, error) {
 	}
 	addToken := &httputil.ReverseProxy{Rewrite: func(p *httputil.ProxyRequest) {
 		p.SetURL(&url.URL{Scheme: "http", Host: f.Address})
-		p.Out.Header.Set("dapr-api-token", token)
+		if p.In.Header.Get("dapr-api-token") == "" { // a test may play a stranger with another token
+			p.Out.Header.Set("dapr-api-token", token)
+		}
 	}}
 	f.proxy = &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: addToken}
 	go func() { _ = f.proxy.Serve(listener) }()

@@ -105,3 +105,19 @@ func TestSuccessorsDependOnTheSecretAndTheToken(t *testing.T) {
 	_, err = signing.NewSuccessors("")
 	require.Error(t, err)
 }
+
+// Mails, sessions and devices outlive a release, so the same secret always makes the same tokens.
+func TestTokensAreThoseOfEarlierReleases(t *testing.T) {
+	t.Parallel()
+	mails, err := signing.NewMailTokens("s")
+	require.NoError(t, err)
+	require.Equal(t, "7CBAF66QSHD2HYPPGR6HFWDXVVGLMEUF2QA3E2YZGS4HMS7DBUUA", mails.Token("m1"))
+	successors, err := signing.NewSuccessors("s")
+	require.NoError(t, err)
+	require.Equal(t, "YPWVGZWD2JSPLWTSMNZJNJK7BG6MJ5IVAW2I4W5RKGVAUXXQ3B3Q", successors.Secret("t"))
+	require.Equal(t, "3eh34qa7abr3gz7i6femxmg53a", successors.TokenID("t"))
+	devices, err := signing.NewDevices("s")
+	require.NoError(t, err)
+	require.Equal(t, "i.FFOUIPQUD5FWLTKOC7MYMNEO6OZ2NQ22PBECNFHD5PC5OGB765TA", devices.Token("i", "a@b.test"))
+	require.Equal(t, "HG7ZGSGXZNJZX4MESEYS3CITALWWCU3P43QVTYCOR32AF2O4DJGQ", devices.AddressDigest("192.0.2.1"))
+}

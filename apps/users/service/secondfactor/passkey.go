@@ -14,16 +14,19 @@ import (
 	"haberdash/apps/users/internal/account"
 	"haberdash/apps/users/internal/factor"
 	"haberdash/internal/fault"
+	"haberdash/internal/host"
 )
 
 // newRelyingParty makes the relying party of the shop. Passkeys are bound to the host of the shop's address, and are
 // used on pages of this address and of the other origins, which must be below the same host. The user must unlock each
 // passkey (user verification), so that a stolen device is not enough.
 func newRelyingParty(shop string, origins []string) (*webauthn.WebAuthn, error) {
+	if err := host.CheckShopURL(shop); err != nil {
+		return nil, err
+	}
 	u, err := url.Parse(shop)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" {
-		return nil, fmt.Errorf("SHOP_URL: %q is not an http or https URL: "+
-			"set SHOP_URL to the public address of the shop, such as https://shop.example", shop)
+	if err != nil {
+		return nil, err
 	}
 	return webauthn.New(&webauthn.Config{
 		RPID: u.Hostname(), RPDisplayName: shopName, RPOrigins: append([]string{u.Scheme + "://" + u.Host}, origins...),
