@@ -79,8 +79,10 @@ func prepareCases(ctx context.Context, s *launch.Shop) (cases []measure.Case, st
 	}
 	if withFlood() {
 		cases = append(cases, measure.Case{
+			Name: floodBaseline, Setup: orders.setup, Op: orders.place, Background: floodElsewhere,
+		}, measure.Case{
 			Name: floodCase, Setup: orders.setup, Op: orders.place,
-			Background: flood(s), Baseline: placeOrder, AtMost: 2,
+			Background: flood(s), Baseline: floodBaseline, AtMost: 2,
 		})
 	}
 	return append(gateway, cases...), stop, nil

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
@@ -22,8 +23,12 @@ import (
 )
 
 // floodCase is the name of the case with hostile requests. It needs the rate limits, which all other cases turn off, so
-// it is measured only if CASES names it: CASES=flood.
-const floodCase = "place an order, flood of 4,000 hostile requests a second beside"
+// it is measured only if CASES names it: CASES=flood. Its baseline is the same flood, sent to another program: what the
+// sender takes from the processors of the shop is in both.
+const (
+	floodCase     = "place an order, flood of 4,000 hostile requests a second beside"
+	floodBaseline = "place an order, the same flood sent to another program"
+)
 
 const sidecarSuffix = "-daprd" // of the name of a sidecar's process
 
@@ -32,6 +37,9 @@ const (
 	floodTick      = 10 * time.Millisecond
 	maxHeld        = 1000 // connections of the flood that are open at a time
 )
+
+// floodAddress is the address that the flood comes from. The other cases come from 127.0.0.1, as if that were a proxy.
+var floodAddress = net.IPv4(127, 0, 0, 66)
 
 func withFlood() bool { return strings.Contains(os.Getenv("CASES"), "flood") }
 
@@ -45,9 +53,9 @@ func (s spread) RoundTrip(r *http.Request) (*http.Response, error) {
 	return s.RoundTripper.RoundTrip(r)
 }
 
-// hostile returns the texts of the requests, all from one address. Those that end in half a body are held open.
+// hostile returns the texts of the requests. Those that end in half a body are held open.
 func hostile() []string {
-	const from = " HTTP/1.1\r\nHost: shop\r\nX-Forwarded-For: 192.0.2.66\r\n"
+	const from = " HTTP/1.1\r\nHost: shop\r\n"
 	var names strings.Builder
 	for i := range 1000 {
 		fmt.Fprintf(&names, "&x%d=1", i)
@@ -65,8 +73,25 @@ func hostile() []string {
 	}
 }
 
-// flood sends hostile requests until ctx ends, and then fails if a process of the shop has used more memory than
-// Kubernetes would give it.
+// floodElsewhere runs a process that sends hostile requests to this program until ctx ends.
+func floodElsewhere(ctx context.Context) error {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	go resetAll(listener)
+	stop, err := startFlood(listener.Addr().String())
+	if err != nil {
+		return err
+	}
+	<-ctx.Done()
+	stop()
+	return nil
+}
+
+// flood runs a process that sends hostile requests until ctx ends, and then fails if a process of the shop has used
+// more memory than Kubernetes would give it.
 func flood(s *launch.Shop) func(context.Context) error {
 	address := strings.TrimPrefix(s.GatewayURL(), "http://")
 	return func(ctx context.Context) error {
@@ -74,47 +99,106 @@ func flood(s *launch.Shop) func(context.Context) error {
 		if err != nil {
 			return err
 		}
-		var requests sync.WaitGroup
-		defer requests.Wait()
-		held := make(chan struct{}, maxHeld)
-		tick := time.NewTicker(floodTick)
+		stop, err := startFlood(address)
+		if err != nil {
+			return err
+		}
+		defer stop()
+		most := map[string]uint64{}
+		tick := time.NewTicker(time.Second)
 		defer tick.Stop()
-		most, checked := map[string]uint64{}, time.Now()
-		sent, skipped := 0, 0
 		for {
 			select {
 			case <-ctx.Done():
-				fmt.Fprintf(os.Stderr, "flood: %d requests, and %d that found no connection\n", sent-skipped, skipped)
 				return exceeded(most, limits)
 			case <-tick.C:
 			}
-			kinds := hostile()
-			for range floodPerSecond * int(floodTick) / int(time.Second) {
-				sent++
-				text := kinds[sent%len(kinds)]
-				select {
-				case held <- struct{}{}:
-					requests.Go(func() {
-						defer func() { <-held }()
-						sendRaw(ctx, address, text)
-					})
-				default: // all connections of the flood are open
-					skipped++
-				}
-			}
-			if time.Since(checked) > time.Second {
-				checked = time.Now()
-				for name, bytes := range resident(s) {
-					most[name] = max(most[name], bytes)
-				}
+			for name, bytes := range resident(s) {
+				most[name] = max(most[name], bytes)
 			}
 		}
 	}
 }
 
+// floodVariable is an environment variable that makes this program send the flood to the address that it names.
+const floodVariable = "BENCH_FLOOD"
+
+// startFlood starts a process that sends hostile requests. A stranger has processors of its own, so the process has the
+// lowest priority on those of the shop: it gets what the shop leaves.
+func startFlood(address string) (stop func(), err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command("nice", "-n", "19", self)
+	cmd.Env, cmd.Stderr = append(os.Environ(), floodVariable+"="+address), os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("flood: %w", err)
+	}
+	return func() {
+		in.Close() // ends the process, see sendFlood
+		_ = cmd.Wait()
+	}, nil
+}
+
+// sendFlood sends hostile requests to an address until standard input ends.
+func sendFlood(address string) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		cancel()
+	}()
+	var requests sync.WaitGroup
+	defer requests.Wait()
+	held := make(chan struct{}, maxHeld)
+	tick := time.NewTicker(floodTick)
+	defer tick.Stop()
+	began, sent, skipped := time.Now(), 0, 0
+	for {
+		select {
+		case <-ctx.Done():
+			took := time.Since(began).Seconds()
+			_, err := fmt.Fprintf(os.Stderr, "flood: %.0f requests a second, and %.0f that found no connection\n",
+				float64(sent-skipped)/took, float64(skipped)/took)
+			return err
+		case <-tick.C:
+		}
+		kinds := hostile()
+		for due := int(time.Since(began).Seconds() * floodPerSecond); sent < due; sent++ {
+			text := kinds[sent%len(kinds)]
+			select {
+			case held <- struct{}{}:
+				requests.Go(func() {
+					defer func() { <-held }()
+					sendRaw(ctx, address, text)
+				})
+			default: // all connections of the flood are open
+				skipped++
+			}
+		}
+	}
+}
+
+// resetAll resets the connections to a listener until it is closed.
+func resetAll(l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		_ = c.(*net.TCPConn).SetLinger(0)
+		_ = c.Close()
+	}
+}
+
 // sendRaw sends a request and waits until the shop closes the connection or has answered.
 func sendRaw(ctx context.Context, address, text string) {
-	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", address)
+	conn, err := (&net.Dialer{Timeout: time.Second, LocalAddr: &net.TCPAddr{IP: floodAddress}}).
+		DialContext(ctx, "tcp", address)
 	if err != nil {
 		return
 	}

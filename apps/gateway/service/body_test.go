@@ -70,6 +70,12 @@ func TestTooLargeHeadersAndAddressesAreRefused(t *testing.T) {
 	w = httptest.NewRecorder()
 	g.ServeHTTP(w, r)
 	requireProblem(t, http.StatusRequestURITooLong, "uri-too-long", w)
+
+	const most = 100
+	require.Equal(t, http.StatusOK, g.send("GET", "/api/v1/products?q=x"+strings.Repeat("&a=1", most-1), "").Code)
+	p = requireProblem(t, http.StatusUnprocessableEntity, "invalid-request",
+		g.send("GET", "/api/v1/products?q=x"+strings.Repeat("&a=1", most), ""))
+	require.Equal(t, "query", p["errors"].([]any)[0].(map[string]any)["location"])
 }
 
 func TestBodiesWithAContentCodingAreRefused(t *testing.T) {

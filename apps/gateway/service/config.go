@@ -2,9 +2,10 @@ package service
 
 import (
 	"fmt"
-	"haberdash/internal/host"
 	"net/netip"
 	"net/url"
+
+	"haberdash/internal/host"
 )
 
 // Config is the gateway's own configuration, read from the environment.
@@ -24,6 +25,14 @@ type Config struct {
 }
 
 const maxCacheMegabytes = 1 << 16
+
+// trustedProxies returns TrustedProxies, which Check has checked.
+func (c Config) trustedProxies() (networks []netip.Prefix) {
+	for _, p := range c.TrustedProxies {
+		networks = append(networks, netip.MustParsePrefix(p))
+	}
+	return networks
+}
 
 // Check refuses settings that are out of range or not well-formed.
 func (c Config) Check() error {

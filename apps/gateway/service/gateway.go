@@ -116,6 +116,9 @@ func (g *Gateway) Mount(s *httpserver.Server, sidecar func(context.Context) erro
 	}
 	s.Router.Mount("/", g.handler)
 	s.Guard(g.middleware()...)
+	if g.limits != nil {
+		s.Admit(g.limits.Connections(g.deps.Config.trustedProxies()))
+	}
 }
 
 // middleware is what every request passes, whatever its address and method.
@@ -177,6 +180,9 @@ func (g *Gateway) routeHandler(rt route) http.Handler {
 	}
 	if rt.limit != "" && g.limits != nil {
 		h = g.limits.Creations(rt.limit, h)
+	}
+	if rt.mails && g.limits != nil {
+		h = g.limits.Mails(h)
 	}
 	return h
 }

@@ -59,6 +59,34 @@ func TestRateLimitsCountByCallerAndKindOfRequest(t *testing.T) {
 	})
 }
 
+func TestMailsToMailboxesThatAGuestNamesAreLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newTestGateway(t, service.Config{RateLimit: true})
+		joinEcho(g)
+		user := []string{"Authorization", "Bearer " + g.token(t, "u1", time.Now().Add(24*time.Hour))}
+		mails := []string{"/api/v1/orders", "/api/v1/auth/register", "/api/v1/auth/forgot-password"}
+		sent := func(d time.Duration) (n int) {
+			for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(time.Second) {
+				if g.send("POST", mails[time.Now().Unix()%3], "{}").Code == http.StatusOK {
+					n++
+				}
+			}
+			return n
+		}
+		require.InDelta(t, 1500, sent(time.Hour), 2)
+		require.InDelta(t, 500, sent(time.Hour), 2)
+		w := g.send("POST", "/api/v1/orders", "{}")
+		if w.Code == http.StatusOK { // the last token
+			w = g.send("POST", "/api/v1/orders", "{}")
+		}
+		requireProblem(t, http.StatusTooManyRequests, "too-many-requests", w)
+		require.Regexp(t, `^[1-9]\d?$`, w.Header().Get("Retry-After"), "a guest waits for seconds, not for an hour")
+		require.Contains(t, w.Header().Get("RateLimit-Policy"), `"mailing";q=1000`)
+		require.Equal(t, 60, burst(t, g, 60, "POST", "/api/v1/orders", user...), "a user's mailbox is known")
+		require.Equal(t, 60, burst(t, g, 60, "POST", "/api/v1/auth/login"), "a sign-in sends no mail")
+	})
+}
+
 func TestEveryAnswerCountsForTheRateLimit(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 9000)

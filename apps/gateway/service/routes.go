@@ -20,6 +20,7 @@ type route struct {
 	body      int64                // maximum in bytes; proxy.DefaultMaxBody if zero
 	timeout   time.Duration        // proxy.DefaultTimeout if zero
 	kind      protection.Kind      // a Stream is server-sent events: without end and compression
+	mails     bool                 // the shop may write to a mailbox that a guest names
 	throttled bool                 // each request is expensive, and the app refuses those that are too many
 	cached    bool                 // reads without credentials are cached, as long as their Cache-Control permits
 }
@@ -41,11 +42,12 @@ var special = []route{
 	{pattern: "/api/v1/media/*", app: roster.Catalog, cached: true},
 	{pattern: "/media/*", app: roster.Catalog, cached: true},
 	{pattern: "/api/v1/carts", app: roster.Cart, limit: protection.CartCreation},
-	{pattern: "/api/v1/orders", app: roster.Orders, limit: protection.Placement},
+	{pattern: "/api/v1/orders", app: roster.Orders, limit: protection.Placement, mails: true},
 	{pattern: "/api/v1/orders/{id}/stream", app: roster.Orders, kind: protection.Stream},
 	{pattern: "/api/v1/auth/*", app: roster.Users, limit: protection.SignIn},
 	{pattern: "/api/v1/auth/login", app: roster.Users, limit: protection.SignIn, throttled: true},
-	{pattern: "/api/v1/auth/register", app: roster.Users, limit: protection.SignIn, throttled: true},
+	{pattern: "/api/v1/auth/register", app: roster.Users, limit: protection.SignIn, mails: true, throttled: true},
+	{pattern: "/api/v1/auth/forgot-password", app: roster.Users, limit: protection.SignIn, mails: true},
 }
 
 var routes = allRoutes()

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -34,6 +35,7 @@ type Server struct {
 	ready    map[string]func(context.Context) error
 	alive    []func() error
 	draining atomic.Bool
+	admit    func(netip.Addr) bool // see Admit; nil: all
 }
 
 // Options configure a Server.
@@ -160,6 +162,9 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	}
 	if s.idle != nil {
 		server.ConnState, server.ConnContext = s.idle.connState, s.idle.connContext
+	}
+	if s.admit != nil {
+		listener = newAdmissions(listener, s.admit, s.options.Registry)
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()

@@ -26,6 +26,8 @@ const (
 	CartCreation RateLimit = "cart-creation"
 	Placement    RateLimit = "placement"
 	Probing      RateLimit = "probing" // of /healthz and /readyz: whoever asks for other things must not stop probes
+	Connecting   RateLimit = "connecting"
+	Mailing      RateLimit = "mailing" // of guests' requests after which the shop writes to a mailbox
 )
 
 // bucket is the size of a token bucket.
@@ -41,11 +43,17 @@ var buckets = map[RateLimit]bucket{
 	CartCreation: newBucket(CartCreation, 5, 100),
 	Placement:    newBucket(Placement, 2, 60),
 	Probing:      newBucket(Probing, 20, 100),
+	Mailing:      newHourlyBucket(Mailing, 500, 1000),
+	Connecting:   newBucket(Connecting, 500, 3000), // more than Browsing, so that clients see 429 before a reset
 }
 
-func newBucket(name RateLimit, perSecond, burst int) bucket {
+func newBucket(name RateLimit, perSecond rate.Limit, burst int) bucket {
 	window := math.Ceil(float64(burst) / float64(perSecond))
-	return bucket{rate.Limit(perSecond), burst, fmt.Sprintf("%q;q=%d;w=%.0f", name, burst, window)}
+	return bucket{perSecond, burst, fmt.Sprintf("%q;q=%d;w=%.0f", name, burst, window)}
+}
+
+func newHourlyBucket(name RateLimit, perHour, burst int) bucket {
+	return newBucket(name, rate.Limit(perHour)/3600, burst)
 }
 
 // maxBuckets bounds the memory, at about 200 bytes a bucket. A caller whose bucket was evicted gets a full one.
@@ -72,9 +80,7 @@ func (l *RateLimits) Take(w http.ResponseWriter, r *http.Request, name RateLimit
 		return nil
 	}
 	size, now := buckets[name], l.now()
-	tokens, _ := l.callers.ComputeIfAbsent(string(name)+" "+callerKey(r), func() (*rate.Limiter, bool) {
-		return rate.NewLimiter(size.perSecond, size.burst), false
-	})
+	tokens := l.bucket(name, callerKey(r))
 	ok := tokens.AllowN(now, 1)
 	left := tokens.TokensAt(now)
 	remaining := strconv.Itoa(int(max(left, 0)))
@@ -93,11 +99,49 @@ func (l *RateLimits) Take(w http.ResponseWriter, r *http.Request, name RateLimit
 		"The rate limit of this address is exceeded.").After(max(wait, time.Second))
 }
 
+// bucket returns the bucket of a caller, a full one if there is none.
+func (l *RateLimits) bucket(name RateLimit, caller string) *rate.Limiter {
+	size := buckets[name]
+	tokens, _ := l.callers.ComputeIfAbsent(string(name)+" "+caller, func() (*rate.Limiter, bool) {
+		return rate.NewLimiter(size.perSecond, size.burst), false
+	})
+	return tokens
+}
+
+// Connections returns a check for new connections: of each address that is no trusted proxy, a limited number a second.
+// An address that opens a connection for each request then costs the gateway little, whatever it sends. trusted are the
+// networks of the proxies, which connect for all clients.
+func (l *RateLimits) Connections(trusted []netip.Prefix) func(netip.Addr) bool {
+	return func(from netip.Addr) bool {
+		from = from.Unmap()
+		for _, network := range trusted {
+			if network.Contains(from) {
+				return true
+			}
+		}
+		return l.bucket(Connecting, keyOfAddress(from)).AllowN(l.now(), 1)
+	}
+}
+
 // Creations applies a rate limit to the requests to next that create something (POST).
 func (l *RateLimits) Creations(name RateLimit, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
 			if err := l.Take(w, r, name); err != nil {
+				httpx.WriteProblem(w, err)
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Mails applies the limit of mailing to the guests' requests to next that create something (POST). Each of them may
+// name another mailbox. The mailbox of a caller who is signed in is the caller's own.
+func (l *RateLimits) Mails(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost && userKey(r) == "" {
+			if err := l.Take(w, r, Mailing); err != nil {
 				httpx.WriteProblem(w, err)
 				return
 			}
@@ -128,10 +172,13 @@ func callerKey(r *http.Request) string {
 	return addressKey(r)
 }
 
-// addressKey identifies the address that a request comes from. IPv6 addresses count by their /64, because one
-// subscriber has all of it.
+// addressKey identifies the address that a request comes from.
 func addressKey(r *http.Request) string {
-	addr := middleware.GetClientIPAddr(r.Context()).Unmap()
+	return keyOfAddress(middleware.GetClientIPAddr(r.Context()).Unmap())
+}
+
+// keyOfAddress identifies an address. IPv6 addresses count by their /64, because one subscriber has all of it.
+func keyOfAddress(addr netip.Addr) string {
 	if addr.Is6() {
 		return "net " + netip.PrefixFrom(addr.WithZone(""), 64).Masked().String()
 	}

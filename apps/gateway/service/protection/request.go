@@ -1,6 +1,7 @@
 package protection
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -14,7 +15,7 @@ import (
 // is checked as one address here and arrives as another there. It refuses
 //   - paths with dot segments, empty segments, backslashes or control characters, plain or encoded, also several times;
 //   - paths with encoded slashes, and everything that is not UTF-8;
-//   - queries that cannot be parsed;
+//   - queries that cannot be parsed, or have more parameters than any operation;
 //   - addresses and headers that are larger than any client of the API needs;
 //   - headers that a sidecar cannot carry;
 //   - bodies with a content coding, such as gzip, and an Accept-Encoding that refuses every coding that there is.
@@ -163,7 +164,14 @@ func segmentDefect(path string, depth int) string {
 	return ""
 }
 
+// maxParameters bounds the parameters of a query. No operation has nearly as many, and each costs the gateway, two
+// sidecars and the app the work to parse it.
+const maxParameters = 100
+
 func checkQuery(raw string) error {
+	if n := strings.Count(raw, "&") + 1; n > maxParameters {
+		return fault.BadField("query", fmt.Sprintf("has %d parameters; the maximum is %d", n, maxParameters))
+	}
 	query, err := url.ParseQuery(raw)
 	if err != nil {
 		return fault.New(fault.Malformed, "malformed-request", "The query is not well-formed.").
