@@ -45,19 +45,34 @@ func OpenLog[S any](
 	return log, nil
 }
 
-// reportSetAside reports the documents of a log that the store refuses: as the gauge log_documents_set_aside, and as a
-// warning of /readyz.
+// reportSetAside reports the documents of a log that the store refuses.
 func (h *Host) reportSetAside(log string, list func() []string) {
+	h.ReportSetAside(SetAside{
+		Metric: "log_documents_set_aside", Help: "Documents that the store refuses.", Labels: prometheus.Labels{"log": log},
+		Check: "documents of " + log, Reason: "the store refuses them", List: list,
+	})
+}
+
+// SetAside are objects that fail and are passed over, so that the others go on.
+type SetAside struct {
+	Metric, Help string            // of the gauge that counts them
+	Labels       prometheus.Labels // of the gauge
+	Check        string            // the name of the check of /readyz
+	Reason       string            // why they are set aside
+	List         func() []string   // their ids
+}
+
+// ReportSetAside reports what is set aside: as a gauge, and as a warning of /readyz.
+func (h *Host) ReportSetAside(s SetAside) {
 	h.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "log_documents_set_aside", Help: "Documents that the store refuses.",
-		ConstLabels: prometheus.Labels{"log": log},
-	}, func() float64 { return float64(len(list())) }))
-	h.Server.Ready("documents of "+log, func(context.Context) error {
-		ids := list()
+		Name: s.Metric, Help: s.Help, ConstLabels: s.Labels,
+	}, func() float64 { return float64(len(s.List())) }))
+	h.Server.Ready(s.Check, func(context.Context) error {
+		ids := s.List()
 		if len(ids) == 0 {
 			return nil
 		}
-		return httpserver.Warning(fmt.Sprintf("%d set aside, because the store refuses them; %s is one", len(ids), ids[0]))
+		return httpserver.Warning(fmt.Sprintf("%d set aside, because %s; %s is one", len(ids), s.Reason, ids[0]))
 	})
 }
 

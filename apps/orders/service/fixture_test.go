@@ -52,6 +52,7 @@ type fixture struct {
 	sandbox   *sandbox.Provider
 	stripe    *stripe.Provider // replaces the sandbox, if it is set
 	workflows *workflow.Engine
+	refusals  *refusals // of the engine
 
 	quotes      atomic.Int64 // how many quotes cart was asked for
 	beforeQuote func()       // is called before cart quotes, if it is set
@@ -73,8 +74,8 @@ func newFixture(t *testing.T, stock int64) *fixture { return newFixturePaying(t,
 // newFixturePaying is a fixture whose payments go through Stripe's adapter or, if that is nil, the sandbox.
 func newFixturePaying(t *testing.T, stock int64, provider *stripe.Provider) *fixture {
 	f := &fixture{t: t, stripe: provider, state: memory.NewState(), mesh: memory.NewMesh(),
-		workflows: workflow.New(),
-		stock:     stock, price: 1000, cartPrice: 1000, unavailable: map[string]bool{}, reservations: map[string]int64{},
+		workflows: workflow.New(), refusals: &refusals{},
+		stock: stock, price: 1000, cartPrice: 1000, unavailable: map[string]bool{}, reservations: map[string]int64{},
 		committed: map[string]bool{}, movements: map[string][]contract.Line{}}
 	f.mesh.Join("cart", http.HandlerFunc(f.cart))
 	f.mesh.Join("catalog", http.HandlerFunc(f.catalog))
@@ -102,8 +103,8 @@ func (f *fixture) start() {
 		require.NoError(f.t, err)
 		payments, webhooks = f.stripe, &Webhooks{reader, f.stripe.ReadAuthorisation}
 	}
-	f.service, err = New(Deps{State: state, Invoker: f.mesh, Workflows: f.workflows, Log: log, ReadModel: readModel,
-		Payments: payments, Webhooks: webhooks, Now: f.now, NewID: rand.Text, Secret: "test", InvoiceYears: 10,
+	f.service, err = New(Deps{State: state, Invoker: f.mesh, Workflows: refusing{f.workflows, f.refusals}, Log: log,
+		ReadModel: readModel, Payments: payments, Webhooks: webhooks, Now: f.now, NewID: rand.Text, Secret: "test", InvoiceYears: 10,
 		Durations: Durations{ProviderTimeout: 700 * time.Millisecond, Deadline: 20 * time.Millisecond,
 			RejectAfter: 15 * time.Minute, ReservationTime: 15 * time.Minute,
 			AuthorisationLife: 100 * time.Hour, ReturnsFor: 720 * time.Hour}})
@@ -141,6 +142,12 @@ func (f *fixture) runLifecycles() {
 	workflows, service := f.workflows, f.service
 	service.lifecycle.RegisterWorkflow(workflows)
 	f.runUntilCleanup(func(ctx context.Context) { assert.NoError(f.t, workflows.Run(ctx)) })
+	f.startLifecycles()
+}
+
+// startLifecycles starts workflows from the log; the engine runs already.
+func (f *fixture) startLifecycles() {
+	service := f.service
 	f.runUntilCleanup(func(ctx context.Context) { assert.NoError(f.t, service.lifecycle.StartFromLog(ctx)) })
 }
 

@@ -1,9 +1,12 @@
 package service
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -87,6 +90,99 @@ func TestLifecyclesGoOnAfterAnOrderThatCannotBeRead(t *testing.T) {
 	f.runLifecycles()
 	f.advance(2 * time.Second)
 	f.waitForLifecycle(next.ID, sidecar.Running)
+}
+
+// refusals are the instances that a workflow engine refuses.
+type refusals struct {
+	mu  sync.Mutex
+	all bool
+	ids map[string]bool
+	n   int // how many there were
+}
+
+func (r *refusals) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.n
+}
+
+func (r *refusals) set(all bool, ids ...string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all, r.ids = all, map[string]bool{}
+	for _, id := range ids {
+		r.ids[id] = true
+	}
+}
+
+func (r *refusals) of(id string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.all || r.ids[id] {
+		r.n++
+		return errors.New("the engine refuses this instance")
+	}
+	return nil
+}
+
+// refusing is an engine with refusals.
+type refusing struct {
+	sidecar.Workflows
+	refusals *refusals
+}
+
+func (r refusing) Start(ctx context.Context, name, id string, input any) error {
+	if err := r.refusals.of(id); err != nil {
+		return err
+	}
+	return r.Workflows.Start(ctx, name, id, input)
+}
+
+func (r refusing) Raise(ctx context.Context, id, event string) error {
+	if err := r.refusals.of(id); err != nil {
+		return err
+	}
+	return r.Workflows.Raise(ctx, id, event)
+}
+
+func (r refusing) Status(ctx context.Context, id string) (sidecar.WorkflowStatus, error) {
+	if err := r.refusals.of(id); err != nil {
+		return "", err
+	}
+	return r.Workflows.Status(ctx, id)
+}
+
+func TestLifecyclesGoOnAfterAnOrderThatTheEngineRefuses(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 5)
+	refused, next := f.buy(), f.buy()
+	f.refusals.set(false, refused.ID)
+	f.runLifecycles()
+	f.advance(2 * time.Second)
+	f.waitForLifecycle(next.ID, sidecar.Running)
+	assert.Equal(t, []string{refused.ID}, f.service.lifecycle.SetAside())
+
+	f.start() // the cursor is behind the order
+	assert.Empty(t, f.service.lifecycle.SetAside())
+	f.refusals.set(false)
+	f.startLifecycles()
+	f.waitForLifecycle(refused.ID, sidecar.Running)
+	assert.Eventually(t, func() bool { return len(f.service.lifecycle.SetAside()) == 0 }, timeout, tick)
+}
+
+func TestNoOrderIsSetAsideWhileTheEngineRefusesAll(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 5)
+	f.buy()
+	last := f.buy()
+	f.refusals.set(true)
+	f.runLifecycles()
+	f.advance(2 * time.Second)
+	const attempts = 10 // more than after which an order is set aside
+	require.Eventually(t, func() bool { return f.refusals.count() >= attempts }, timeout, tick)
+	assert.Empty(t, f.service.lifecycle.SetAside())
+	f.refusals.set(false)
+	f.waitForLifecycle(last.ID, sidecar.Running)
 }
 
 func TestRejectedOrderGetsNoLifecycle(t *testing.T) {

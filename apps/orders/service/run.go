@@ -77,6 +77,10 @@ func Run(ctx context.Context, h *host.Host) error {
 	// exported, because they are stored for a day only; nor are workflows, which start again from the log.
 	h.Export(s.exportPayments)
 	h.Export(s.personal.Export)
+	h.ReportSetAside(host.SetAside{
+		Metric: "lifecycles_set_aside", Help: "Orders whose lifecycle the workflow engine refuses.",
+		Check: "lifecycles", Reason: "the workflow engine refuses them", List: s.lifecycle.SetAside,
+	})
 	h.Go("workflows", workflows.Run)
 	h.Go("lifecycles", s.lifecycle.StartFromLog)
 	h.Server.Alive(workflows.Healthy)

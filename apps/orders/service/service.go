@@ -100,9 +100,9 @@ func New(d Deps) (*Service, error) {
 		RejectAfter: d.RejectAfter})
 	placer := placement.NewPlacer(placement.Options{State: d.State, Apps: d.Invoker, Log: d.Log, Orders: orders,
 		Decider: decider, Personal: personal, IDs: derived, Now: d.Now, ProviderTimeout: d.ProviderTimeout})
-	life := lifecycle.New(lifecycle.Options{Workflows: d.Workflows, Orders: orders, ReadModel: d.ReadModel,
-		Decider: decider,
-		Stock:   goods, Payments: money, PlacementBusy: placer.Busy, Now: d.Now, Deadline: d.Deadline,
+	life := lifecycle.New(lifecycle.Options{State: d.State, Workflows: d.Workflows, Orders: orders,
+		ReadModel: d.ReadModel, Decider: decider, Stock: goods, Payments: money,
+		PlacementBusy: placer.Busy, Now: d.Now, Deadline: d.Deadline,
 		AuthorisationLife: d.AuthorisationLife, ReturnsFor: d.ReturnsFor})
 	s := &Service{readModel: d.ReadModel, payments: d.Payments, webhooks: d.Webhooks, personal: personal, lifecycle: life}
 	s.routes = routes.New(routes.Options{Orders: orders, ReadModel: d.ReadModel, Placer: placer, Lifecycle: life,

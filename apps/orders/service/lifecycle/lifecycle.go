@@ -33,6 +33,7 @@ import (
 
 // Options of a Lifecycle.
 type Options struct {
+	State             sidecar.State // of the orders that are set aside
 	Workflows         sidecar.Workflows
 	Orders            *orderlog.Repository
 	ReadModel         *readmodel.Orders
@@ -47,10 +48,13 @@ type Options struct {
 }
 
 // Lifecycle completes the duties of orders. It is safe for concurrent use.
-type Lifecycle struct{ Options }
+type Lifecycle struct {
+	Options
+	aside *aside
+}
 
 // New makes a lifecycle. Register its workflow, and run StartFromLog.
-func New(o Options) *Lifecycle { return &Lifecycle{o} }
+func New(o Options) *Lifecycle { return &Lifecycle{o, newAside(o.State)} }
 
 // reasonExpired is the recorded reason for which an order or its rest ended.
 const reasonExpired = "authorization-expired"

@@ -51,9 +51,13 @@ func (l *Lifecycle) StartFromLog(ctx context.Context) error {
 	if err := l.ReadModel.Backlog(ctx, cursorName, s.noteChange); err != nil {
 		return err
 	}
+	if err := l.aside.load(ctx); err != nil {
+		return err
+	}
 	var work sync.WaitGroup
 	defer work.Wait()
 	work.Go(func() { s.startOverdue(ctx) })
+	work.Go(func() { s.retryAside(ctx) })
 	l.ReadModel.ProcessDuties(ctx, cursorName, s.processChange)
 	return nil
 }
@@ -107,7 +111,7 @@ func (s *starter) overdue() map[string]time.Time {
 func (s *starter) startIfOwing(ctx context.Context, orderID string, since time.Time) error {
 	o, _, err := s.Orders.Recent(ctx, orderID)
 	if err == nil && o.Duties().Any() {
-		err = s.EnsureRunning(ctx, orderID)
+		err = s.tryOrSetAside(ctx, orderID, s.EnsureRunning)
 	}
 	if err != nil && !s.unreadable(ctx, orderID, err) {
 		return err
@@ -132,11 +136,11 @@ func (s *starter) processChange(ctx context.Context, c readmodel.Change) error {
 	case err != nil:
 		return err
 	case !s.finished(o):
-		return s.EnsureRunning(ctx, c.Order)
+		return s.tryOrSetAside(ctx, c.Order, s.EnsureRunning)
 	case c.Placed: // most often rejected before its turn: it needs no workflow
 		return nil
 	}
-	return s.notify(ctx, c.Order) // a workflow that it has can end
+	return s.tryOrSetAside(ctx, c.Order, s.notify) // a workflow that it has can end
 }
 
 // unreadable reports whether err says that the document of an order is damaged, and logs it. The order is passed over:
