@@ -104,7 +104,8 @@ func (f *fixture) start() {
 		payments, webhooks = f.stripe, &Webhooks{reader, f.stripe.ReadAuthorisation}
 	}
 	f.service, err = New(Deps{State: state, Invoker: f.mesh, Workflows: refusing{f.workflows, f.refusals}, Log: log,
-		ReadModel: readModel, Payments: payments, Webhooks: webhooks, Now: f.now, NewID: rand.Text, Secret: "test", InvoiceYears: 10,
+		ReadModel: readModel, Payments: payments, Webhooks: webhooks, Now: f.now, NewID: rand.Text,
+		Secret: "test", InvoiceYears: 10,
 		Durations: Durations{ProviderTimeout: 700 * time.Millisecond, Deadline: 20 * time.Millisecond,
 			RejectAfter: 15 * time.Minute, ReservationTime: 15 * time.Minute,
 			AuthorisationLife: 100 * time.Hour, ReturnsFor: 720 * time.Hour}})
