@@ -11,9 +11,11 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-chi/chi/v5"
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/rs/zerolog"
@@ -45,24 +47,39 @@ type fixture struct {
 	catalogCalls int
 }
 
+// newFixture makes two replicas on one store. Each request goes to the other one than the request before, so that every
+// test also shows that the replicas answer as one. Events go to one of them.
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)
 	f := &fixture{t: t, mesh: memory.NewMesh(), key: private, variants: map[string]contract.Variant{}}
 	f.state = &faultyState{State: memory.NewState(), ttls: map[string]time.Duration{}}
-	f.service = New(Deps{State: f.state, Invoker: f.mesh, NewID: rand.Text, Rules: pricing.DemoRules()})
-
 	keys := identity.NewCached(func(context.Context) (identity.JWKS, error) {
 		return identity.JWKS{Keys: []identity.JWK{identity.PublicJWK("k", public)}}, nil
 	}, time.Now)
 	log := zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.ErrorLevel)
-	router := chi.NewRouter()
-	router.NotFound(httpx.NotFound)
-	api := httpx.NewAPI(router.With(httpx.Trace(log), httpx.Recover,
-		httpx.Authenticate(identity.NewVerifier(keys, time.Now)), httpx.Conditional), "cart")
-	f.service.Mount(api)
-	f.handler = router
+	replica := func() (*Service, huma.API, http.Handler) {
+		s := New(Deps{State: f.state, Invoker: f.mesh, NewID: rand.Text, Rules: pricing.DemoRules()})
+		router := chi.NewRouter()
+		router.NotFound(httpx.NotFound)
+		api := httpx.NewAPI(router.With(httpx.Trace(log), httpx.Recover,
+			httpx.Authenticate(identity.NewVerifier(keys, time.Now)), httpx.Conditional), "cart")
+		s.Mount(api)
+		return s, api, router
+	}
+	var api huma.API
+	var one http.Handler
+	f.service, api, one = replica()
+	_, _, other := replica()
+	var requests atomic.Uint64
+	f.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if requests.Add(1)%2 == 0 {
+			one.ServeHTTP(w, r)
+		} else {
+			other.ServeHTTP(w, r)
+		}
+	})
 
 	c := f.service.events.Consumer
 	consumerapi.Mount(api, "cart", c)

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -63,9 +64,26 @@ type fixture struct {
 	log     *commitlog.Partition[trail.State]
 	service *Service
 	handler http.Handler
+	other   *fixture // the other replica, of newFixture
 }
 
-func newFixture(t *testing.T) *fixture { return newReplica(t, memory.NewState(), nil) }
+// newFixture makes two replicas on one store. Each request goes to the other one than the request before, so that every
+// test also shows that the replicas answer as one.
+// A replica looks at the log only when a request makes it: it is as far behind as it can be.
+func newFixture(t *testing.T) *fixture {
+	first := openReplica(t, memory.NewState(), nil, time.Hour, func(*Deps) {})
+	first.other = openReplica(t, first.state, first, time.Hour, func(*Deps) {})
+	one, other := first.handler, first.other.handler
+	var requests atomic.Uint64
+	first.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if requests.Add(1)%2 == 0 {
+			one.ServeHTTP(w, r)
+		} else {
+			other.ServeHTTP(w, r)
+		}
+	})
+	return first
+}
 
 // newReplica makes a replica over a store. It has the clock and the mesh of the replica other, if that is not nil.
 func newReplica(t *testing.T, state sidecar.State, other *fixture) *fixture {
@@ -82,13 +100,21 @@ func newVerifiedReplica(t *testing.T, state sidecar.State, other *fixture) *fixt
 // newReplicaWith makes a replica with other settings.
 func newReplicaWith(t *testing.T, state sidecar.State, other *fixture, change func(*Deps)) *fixture {
 	t.Helper()
+	return openReplica(t, state, other, 0, change)
+}
+
+// openReplica makes a replica that looks for commits of others every syncEvery, or as often as usual if that is 0.
+func openReplica(t *testing.T, state sidecar.State, other *fixture, syncEvery time.Duration,
+	change func(*Deps),
+) *fixture {
+	t.Helper()
 	f := &fixture{t: t, clock: &clock{t: time.Now()}, state: state, mesh: memory.NewMesh()}
 	if other != nil {
 		f.clock, f.mesh = other.clock, other.mesh
 	}
 	var err error
 	f.log, err = commitlog.Open(t.Context(), state, "users", "users", trail.Model(), commitlog.Options{
-		Now: f.clock.now, Patience: 100 * time.Millisecond}) // some tests break the store for good
+		Now: f.clock.now, SyncEvery: syncEvery, Patience: 100 * time.Millisecond}) // some tests break the store for good
 	require.NoError(t, err)
 	deps := f.deps("only a test")
 	change(&deps)
@@ -143,6 +169,9 @@ func (f *fixture) runBackgroundWork() {
 func (f *fixture) finishTasks() {
 	f.t.Helper()
 	require.NoError(f.t, f.service.tasks.Wait(f.t.Context()))
+	if f.other != nil {
+		f.other.finishTasks()
+	}
 }
 
 // reply is an answer with its JSON object.

@@ -323,7 +323,7 @@ func (f *fixture) refreshed(_, email string, phone app) string {
 func TestStaffNeedASecondFactor(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.service.signIn.Factors.Required = true
+	f.service.signIn.Factors.Required, f.other.service.signIn.Factors.Required = true, true
 	require.NoError(t, f.service.administration.EnsureAdministrator(t.Context(), firstAdministrator))
 	r := f.login(firstAdministrator.Email, firstAdministrator.Password)
 	require.Equal(t, 200, r.status, r.raw)

@@ -87,8 +87,10 @@ func New(o Options) *Server {
 	s.Router.Use(httpx.Recover, requireAppToken(o.AppToken), s.guard)
 	s.Router.NotFound(httpx.NotFound)
 	s.Router.MethodNotAllowed(httpx.MethodNotAllowed)
-	s.Router.Get("/healthz", s.healthz)
-	s.Router.Get("/readyz", ready)
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		s.Router.MethodFunc(method, "/healthz", s.healthz)
+		s.Router.MethodFunc(method, "/readyz", ready)
+	}
 	if !o.Public {
 		s.Router.Method(http.MethodGet, "/metrics", s.metrics())
 	}

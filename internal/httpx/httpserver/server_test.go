@@ -90,6 +90,16 @@ func TestHealthzReportsAFailedCheck(t *testing.T) {
 	require.JSONEq(t, `{"status":"deadlock"}`, w.Body.String())
 }
 
+func TestProbesMayUseHEAD(t *testing.T) {
+	t.Parallel()
+	s := newServer(httpserver.Options{})
+	for _, path := range []string{"/healthz", "/readyz"} {
+		w := httptest.NewRecorder()
+		s.Router.ServeHTTP(w, httptest.NewRequest(http.MethodHead, path, nil))
+		require.Equal(t, http.StatusOK, w.Code, path)
+	}
+}
+
 func TestReadyzNamesTheFailedChecks(t *testing.T) {
 	t.Parallel()
 	s := newServer(httpserver.Options{})
