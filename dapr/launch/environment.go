@@ -51,7 +51,7 @@ func Environment(o config.Options) ([]string, error) {
 	for _, a := range file.Apps {
 		names = slices.AppendSeq(names, maps.Keys(a.Env))
 	}
-	return process.Inherited(names...), err
+	return process.Inherited(append(names, tracingNames()...)...), err
 }
 
 // mailVariable tells notifications the form in which the mail binding takes messages.
@@ -110,6 +110,11 @@ func (s *Shop) setAppVariables(a *runfile.App, settings []string, isSecret map[s
 			a.Env[name] = value
 		}
 	}
+	for name, value := range tracingVariables(s.opts.Env) {
+		if _, set := a.Env[name]; !set {
+			a.Env[name] = value
+		}
+	}
 	if slices.Contains(settings, mailVariable) {
 		a.Env[mailVariable] = cmp.Or(s.opts.Env[mailVariable], s.opts.Mail)
 	}
@@ -118,7 +123,10 @@ func (s *Shop) setAppVariables(a *runfile.App, settings []string, isSecret map[s
 
 // sidecarVariables returns the secrets that an app may read or its components need, and what mutual TLS needs.
 func (s *Shop) sidecarVariables(app string, allowed []string, generated map[string]string) (map[string]string, error) {
-	vars := map[string]string{}
+	vars := tracingVariables(s.opts.Env)
+	if !tracing(vars) {
+		vars = map[string]string{}
+	}
 	maps.Copy(vars, s.SidecarEnv())
 	needed, err := s.opts.SecretsOfSidecar(app)
 	if err != nil {

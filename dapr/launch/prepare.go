@@ -51,7 +51,8 @@ func (s *Shop) prepare() error {
 			return err
 		}
 	}
-	if err := s.file.WriteConfigurations(s.opts.Root, dir, s.opts.Secure); err != nil {
+	settings := runfile.Configuration{Secure: s.opts.Secure, Traced: tracing(tracingVariables(s.opts.Env))}
+	if err := s.file.WriteConfigurations(s.opts.Root, dir, settings); err != nil {
 		return err
 	}
 	if err := s.prepareEnvironments(generated); err != nil {

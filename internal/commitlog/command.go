@@ -6,12 +6,17 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"haberdash/internal/telemetry"
 )
 
 // command is a call of Do that waits for the writer.
 type command[S any] struct {
 	ids    []string
 	decide func(*Tx[S]) error
+	trace  string // the traceparent of the caller, if its trace is recorded
 	status atomic.Int32
 	commit uint64
 	err    error
@@ -35,7 +40,9 @@ const (
 // ctx.Err() (it was not). When ctx ends while the command is being committed, Do waits for the outcome. decide is not
 // called after Do has returned.
 func (p *Partition[S]) Do(ctx context.Context, ids []string, decide func(*Tx[S]) error) (uint64, error) {
-	c := &command[S]{ids: ids, decide: decide, done: make(chan struct{})}
+	ctx, span := telemetry.Start(ctx, "commit "+p.name, trace.SpanKindInternal)
+	defer span.End()
+	c := &command[S]{ids: ids, decide: decide, trace: telemetry.RecordedParent(ctx), done: make(chan struct{})}
 	select {
 	case <-p.quit:
 		return 0, ErrClosed
@@ -88,6 +95,7 @@ type Tx[S any] struct {
 	events    []Event
 	bytes     int // about the size of the events in the commit
 	now       time.Time
+	trace     string // of the command
 	err       error
 }
 
@@ -144,7 +152,7 @@ func (t *Tx[S]) addEvent(id, eventType string, data any, internal bool) {
 	model := t.partition.model
 	e := Event{
 		Aggregate: id, Seq: 1, Type: eventType, Version: model.Upcasters.latest(eventType), At: t.now, Data: raw,
-		Internal: internal,
+		Internal: internal, Trace: t.trace,
 	}
 	var before aggregate[S]
 	if a, _ := t.find(id); a != nil {
@@ -158,5 +166,5 @@ func (t *Tx[S]) addEvent(id, eventType string, data any, internal bool) {
 	}
 	t.changed[id] = &aggregate[S]{state: state, seq: e.Seq, commit: before.commit, dirty: true}
 	t.events = append(t.events, e)
-	t.bytes += len(raw) + len(id) + len(eventType) + 96
+	t.bytes += len(raw) + len(id) + len(eventType) + len(t.trace) + 96
 }

@@ -37,6 +37,9 @@ type Event struct {
 	Data      json.RawMessage `json:"d,omitempty"`
 	Prev      uint64          `json:"p,omitempty"` // the commit of the aggregate's previous event, 0 if there is none
 	Internal  bool            `json:"i,omitempty"` // not published: see Tx.EmitInternal
+	// Trace is the traceparent of the command that emitted the event, if its trace was recorded. Whoever handles the
+	// event continues the trace.
+	Trace string `json:"tp,omitempty"`
 
 	commit uint64 // the event's commit, of events that History returns
 }

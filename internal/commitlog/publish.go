@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"haberdash/internal/commitlog/internal/layout"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
@@ -135,13 +137,28 @@ func (p *Partition[S]) publishBatch(ctx context.Context,
 			if err != nil {
 				return from - 1, err
 			}
-			messages = append(messages, sidecar.Message{ID: e.ID, Key: p.name, Data: data})
+			messages = append(messages, sidecar.Message{
+				ID: e.ID, Key: p.name, Data: data, TraceParent: c.Events[e.Index].Trace,
+			})
 		}
 	}
 	if len(messages) > 0 {
-		if err := publish(ctx, topic, messages); err != nil {
+		send, span := telemetry.StartBatch(ctx, "publish "+topic, trace.SpanKindProducer, tracesOf(messages)...)
+		err := publish(send, topic, messages)
+		span.End()
+		if err != nil {
 			return from - 1, err
 		}
 	}
 	return commits[len(commits)-1].N, nil
+}
+
+// tracesOf lists the traces of messages, as far as they are recorded.
+func tracesOf(messages []sidecar.Message) (parents []string) {
+	for _, m := range messages {
+		if m.TraceParent != "" {
+			parents = append(parents, m.TraceParent)
+		}
+	}
+	return parents
 }

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"haberdash/internal/commitlog/internal/layout"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
@@ -133,6 +135,16 @@ type decision[S any] struct {
 	bytes   int
 }
 
+// traces lists the traces of the commands, as far as they are recorded.
+func (d *decision[S]) traces() (parents []string) {
+	for _, c := range d.batch {
+		if c.trace != "" {
+			parents = append(parents, c.trace)
+		}
+	}
+	return parents
+}
+
 // decideBatch decides commands one after the other. Each sees the events of those before it.
 func (p *Partition[S]) decideBatch(ctx context.Context, batch []*command[S]) (*decision[S], error) {
 	d := &decision[S]{head: p.head, batch: batch, changed: map[string]*aggregate[S]{}}
@@ -145,7 +157,8 @@ func (p *Partition[S]) decideBatch(ctx context.Context, batch []*command[S]) (*d
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	for i, c := range batch {
-		tx := &Tx[S]{partition: p, earlier: d.changed, changed: map[string]*aggregate[S]{}, now: now}
+		tx := &Tx[S]{partition: p, earlier: d.changed, changed: map[string]*aggregate[S]{}, now: now,
+			trace: c.trace}
 		err := c.decide(tx)
 		if err == nil {
 			err = tx.err
@@ -181,7 +194,9 @@ func (p *Partition[S]) commitAndAnswer(ctx context.Context, d *decision[S]) (boo
 		}
 	} else {
 		c := Commit{N: d.head + 1, Attempt: rand.Text(), Before: p.published, Events: d.events}
-		created, err := p.createCommit(ctx, c)
+		write, span := telemetry.StartBatch(ctx, "write "+p.name, trace.SpanKindInternal, d.traces()...)
+		created, err := p.createCommit(write, c)
+		span.End()
 		if err != nil {
 			return false, err
 		}

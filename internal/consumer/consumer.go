@@ -138,14 +138,17 @@ func (c *Consumer) deliver(ctx context.Context, deliveries []sidecar.Delivery, l
 	for i, d := range deliveries {
 		a := arrival{index: i, delivery: d}
 		err := strictjson.Unmarshal(d.Data, &a.event)
-		switch {
-		case err != nil || !complete(a.event):
-			outcomes[i] = c.toDeadLetter(d.Within(ctx), unknownSource, eventOfInvalid(d), errInvalidDelivery)
-		case a.event.Position == 0:
-			outcomes[i] = c.handleUnpositioned(d.Within(ctx), a.event, lastAttempt)
-		default:
+		if valid := err == nil && complete(a.event); valid && a.event.Position > 0 {
 			log := logOf(a.event)
 			byLog[log] = append(byLog[log], a)
+		} else {
+			within, span := d.Enter(ctx)
+			if valid {
+				outcomes[i] = c.handleUnpositioned(within, a.event, lastAttempt)
+			} else {
+				outcomes[i] = c.toDeadLetter(within, unknownSource, eventOfInvalid(d), errInvalidDelivery)
+			}
+			span.End()
 		}
 	}
 	for log, arrivals := range byLog {

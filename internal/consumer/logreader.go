@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"haberdash/internal/consumer/consumerstore"
 	"haberdash/internal/contract"
 	"haberdash/internal/sidecar"
@@ -70,11 +72,16 @@ func (r *logReader) handleDeliveries(
 	events := eventsOf(arrivals)
 	for i, a := range arrivals {
 		if err == nil && !oneByOne && a.event.Position == r.position()+1 {
-			_, batchErr := r.handleBatch(ctx, events[i:])
+			within, span := telemetry.StartBatch(ctx, "process "+a.delivery.Topic, trace.SpanKindConsumer,
+				parentsOf(arrivals[i:])...)
+			_, batchErr := r.handleBatch(within, events[i:])
+			span.End()
 			oneByOne = batchErr != nil
 		}
-		if err == nil {
-			err = r.handleUpTo(a.delivery.Within(ctx), a.event, lastAttempt)
+		if err == nil && a.event.Position > r.position() {
+			within, span := a.delivery.Enter(ctx)
+			err = r.handleUpTo(within, a.event, lastAttempt)
+			span.End()
 		}
 		if a.event.Position <= r.position() {
 			outcomes[a.index] = sidecar.Done
@@ -85,6 +92,14 @@ func (r *logReader) handleDeliveries(
 			Uint64("position", r.position()).Msg("events wait for the next delivery")
 	}
 	r.storeCursorIfDue(ctx, r.consumer.o.StoreEvery)
+}
+
+func parentsOf(arrivals []arrival) []string {
+	parents := make([]string, len(arrivals))
+	for i, a := range arrivals {
+		parents[i] = a.delivery.TraceParent
+	}
+	return parents
 }
 
 func eventsOf(arrivals []arrival) []contract.Event {

@@ -122,11 +122,30 @@ func serve(ctx context.Context, app string, o options, run Run) error {
 		return err
 	}
 	h := newHost(app, config, o, log, client)
-	if err := errors.Join(h.serve(ctx, run), h.lifecycle.close()); err != nil {
+	stopExport, err := telemetry.StartExport(ctx, app, log, h.Registry)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(h.serve(ctx, run), h.lifecycle.close())
+	exportLast(stopExport, log)
+	if err != nil {
 		return err
 	}
 	log.Info().Msg("stopped")
 	return nil
+}
+
+// exportTimeout is how long the last spans may take to reach the collector.
+const exportTimeout = time.Second
+
+// exportLast exports the spans that wait. A collector that does not answer delays the end of the service by
+// exportTimeout at most.
+func exportLast(stop func(context.Context) error, log zerolog.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), exportTimeout)
+	defer cancel()
+	if err := stop(ctx); err != nil {
+		log.Warn().Err(err).Msg("the last spans are not exported")
+	}
 }
 
 // serve calls run and then serves requests until ctx ends or background work fails.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"go.opentelemetry.io/otel/trace"
 
 	"haberdash/internal/fault"
 	"haberdash/internal/identity"
@@ -14,27 +15,30 @@ import (
 )
 
 // Trace continues the trace of the caller, or starts one. The response contains the trace and the id of the request.
-func Trace(log zerolog.Logger) func(http.Handler) http.Handler {
-	return withTrace(log, telemetry.NewTrace)
-}
+func Trace(log zerolog.Logger) func(http.Handler) http.Handler { return withTrace(log, false) }
 
 // LinkTrace is Trace for the requests of strangers. It starts a trace for each of them, which only names the trace of
 // the caller: strangers could otherwise add to any trace whose id they know, or send all requests in one.
-func LinkTrace(log zerolog.Logger) func(http.Handler) http.Handler {
-	return withTrace(log, telemetry.NewLinkedTrace)
-}
+func LinkTrace(log zerolog.Logger) func(http.Handler) http.Handler { return withTrace(log, true) }
 
-func withTrace(
-	log zerolog.Logger, newTrace func(traceparent, requestID string) telemetry.Trace,
-) func(http.Handler) http.Handler {
+func withTrace(log zerolog.Logger, stranger bool) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			t := newTrace(traceparent(r), validRequestID(r.Header.Get("X-Request-Id")))
-			w.Header().Set("X-Request-Id", t.RequestID)
-			w.Header().Set("traceparent", t.Parent())
-			next.ServeHTTP(w, r.WithContext(telemetry.WithTrace(log.WithContext(r.Context()), t)))
+			ctx, span := telemetry.Enter(log.WithContext(r.Context()), "HTTP", telemetry.Entry{
+				Kind: trace.SpanKindServer, TraceParent: traceparent(r), Stranger: stranger,
+				RequestID: validRequestID(r.Header.Get("X-Request-Id")), Unrecorded: IsOperational(r.URL.Path),
+			})
+			defer span.End()
+			w.Header().Set("X-Request-Id", telemetry.RequestID(ctx))
+			w.Header().Set("traceparent", telemetry.TraceParent(ctx))
+			next.ServeHTTP(w, r.WithContext(ctx))
 		})
 	}
+}
+
+// IsOperational reports whether a path is requested by probes and scrapers, which have no token and no trace.
+func IsOperational(path string) bool {
+	return path == "/healthz" || path == "/readyz" || path == "/metrics"
 }
 
 // traceparent returns the header of a request, or "" if it is not sent exactly once (W3C Trace Context, section 3.2).

@@ -14,6 +14,9 @@ import (
 	"net/url"
 	"time"
 
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+
 	"haberdash/internal/telemetry"
 )
 
@@ -88,9 +91,10 @@ func Options(opts []PutOption) (o PutOptions) {
 
 // Message is an event to publish.
 type Message struct {
-	ID   string // unique for each event; a repeated message has the same
-	Key  string // the broker delivers messages of one key in order, if it can
-	Data []byte // JSON
+	ID          string // unique for each event; a repeated message has the same
+	Key         string // the broker delivers messages of one key in order, if it can
+	Data        []byte // JSON
+	TraceParent string // the trace of what the event tells; empty: that of the publisher's context
 }
 
 // Publisher publishes messages to topics, at least once. Publish returns nil when the broker has stored all messages.
@@ -117,9 +121,16 @@ type Delivery struct {
 	TraceParent string // the trace of the publisher, empty if there was none
 }
 
-// Within returns a context that continues the trace of the delivery.
-func (d Delivery) Within(ctx context.Context) context.Context {
-	return telemetry.WithTrace(ctx, telemetry.NewTrace(d.TraceParent, ""))
+// Enter starts a span that continues the trace of the delivery. The caller ends it.
+func (d Delivery) Enter(ctx context.Context) (context.Context, trace.Span) {
+	ctx, span := telemetry.Enter(ctx, "process "+d.Topic, telemetry.Entry{
+		Kind: trace.SpanKindConsumer, TraceParent: d.TraceParent,
+	})
+	if span.IsRecording() {
+		span.SetAttributes(semconv.MessagingSystemKey.String("dapr"), semconv.MessagingOperationTypeProcess,
+			semconv.MessagingDestinationName(d.Topic), semconv.MessagingMessageID(d.ID))
+	}
+	return ctx, span
 }
 
 // Handler handles deliveries of one subscription that arrive together: at least one, in the order of their arrival. It
@@ -131,7 +142,9 @@ func Each(h func(context.Context, Delivery) Outcome) Handler {
 	return func(ctx context.Context, deliveries []Delivery) []Outcome {
 		outcomes := make([]Outcome, len(deliveries))
 		for i, d := range deliveries {
-			outcomes[i] = h(d.Within(ctx), d)
+			within, span := d.Enter(ctx)
+			outcomes[i] = h(within, d)
+			span.End()
 		}
 		return outcomes
 	}

@@ -8,20 +8,35 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/trace"
 
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/telemetrytest"
 )
 
-const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
+const (
+	parentID = "0af7651916cd43dd8448eb211c80319c"
+	parent   = "00-" + parentID + "-b7ad6b7169203331-01"
+)
+
+func enter(t *testing.T, ctx context.Context, e telemetry.Entry) context.Context {
+	t.Helper()
+	ctx, span := telemetry.Enter(ctx, "test", e)
+	t.Cleanup(func() { span.End() })
+	return ctx
+}
 
 func TestATraceparentHeaderIsContinued(t *testing.T) {
 	t.Parallel()
-	tr := telemetry.NewTrace(parent, "r1")
-	require.Equal(t, "0af7651916cd43dd8448eb211c80319c", tr.ID)
-	require.NotEqual(t, "b7ad6b7169203331", tr.Span)
-	require.Equal(t, "r1", tr.RequestID)
-	require.Regexp(t, `^00-0af7651916cd43dd8448eb211c80319c-[0-9a-f]{16}-00$`, tr.Parent())
-	require.Equal(t, tr.ID, telemetry.NewTrace(tr.Parent(), "").RequestID)
+	for _, flags := range []string{"-00", "-01"} {
+		ctx := enter(t, t.Context(), telemetry.Entry{TraceParent: strings.TrimSuffix(parent, "-01") + flags, RequestID: "r1"})
+		require.Equal(t, parentID, telemetry.TraceID(ctx))
+		require.Equal(t, "r1", telemetry.RequestID(ctx))
+		require.Regexp(t, "^00-"+parentID+"-[0-9a-f]{16}"+flags+"$", telemetry.TraceParent(ctx))
+		require.NotContains(t, telemetry.TraceParent(ctx), "b7ad6b7169203331")
+	}
+	ctx := enter(t, t.Context(), telemetry.Entry{TraceParent: parent})
+	require.Equal(t, parentID, telemetry.RequestID(ctx), "without a request id")
 }
 
 func TestAMalformedHeaderStartsANewTrace(t *testing.T) {
@@ -34,54 +49,100 @@ func TestAMalformedHeaderStartsANewTrace(t *testing.T) {
 		"ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
 		"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-extra",
 	} {
-		tr := telemetry.NewTrace(header, "")
-		require.NotEqual(t, "0af7651916cd43dd8448eb211c80319c", tr.ID, header)
-		require.Regexp(t, `^00-[0-9a-f]{32}-[0-9a-f]{16}-01$`, tr.Parent())
+		for _, stranger := range []bool{false, true} {
+			ctx := enter(t, t.Context(), telemetry.Entry{TraceParent: header, Stranger: stranger})
+			require.NotEqual(t, parentID, telemetry.TraceID(ctx), header)
+			require.Regexp(t, `^00-[0-9a-f]{32}-[0-9a-f]{16}-00$`, telemetry.TraceParent(ctx))
+		}
 	}
 }
 
 func TestTheTraceOfAStrangerIsOnlyLinked(t *testing.T) {
-	t.Parallel()
-	tr := telemetry.NewLinkedTrace(parent, "r1")
-	require.NotEqual(t, "0af7651916cd43dd8448eb211c80319c", tr.ID)
-	require.Equal(t, "0af7651916cd43dd8448eb211c80319c", tr.Link)
-	require.Regexp(t, `-01$`, tr.Parent(), "the stranger does not choose the flags")
+	recorder := telemetrytest.Record(t)
 	var out bytes.Buffer
 	log := telemetry.NewLogger(&out, "gateway", "info")
-	telemetry.Log(telemetry.WithTrace(log.WithContext(context.Background()), tr)).Info().Msg("shown")
-	require.Contains(t, out.String(), `"linkedTrace":"0af7651916cd43dd8448eb211c80319c"`)
-	for _, malformed := range []string{"", "x", strings.ToUpper(parent), parent + "-extra", parent + "\n", parent[:50]} {
-		require.Empty(t, telemetry.NewLinkedTrace(malformed, "").Link, malformed)
-	}
+	ctx, span := telemetry.Enter(log.WithContext(t.Context()), "GET", telemetry.Entry{TraceParent: parent, Stranger: true})
+	telemetry.Log(ctx).Info().Msg("shown")
+	span.End()
+	require.NotEqual(t, parentID, telemetry.TraceID(ctx))
+	require.Contains(t, out.String(), `"linkedTrace":"`+parentID+`"`)
+	recorded := recorder.Of(telemetry.TraceID(ctx))["GET"]
+	require.Len(t, recorded.Links(), 1)
+	require.Equal(t, parentID, recorded.Links()[0].SpanContext.TraceID().String())
+	require.False(t, recorded.Parent().IsValid())
+}
+
+func TestTheStrangerDoesNotChooseWhatIsRecorded(t *testing.T) {
+	t.Parallel()
+	ctx := enter(t, t.Context(), telemetry.Entry{TraceParent: parent, Stranger: true})
+	require.Regexp(t, `-00$`, telemetry.TraceParent(ctx), "nothing is recorded here, whatever the flags of the stranger")
 }
 
 func TestLogLinesHaveTheTraceAndTheRequest(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	log := telemetry.NewLogger(&out, "orders", "nonsense")
-	tr := telemetry.NewTrace(parent, "r1")
-	ctx := telemetry.WithTrace(log.WithContext(context.Background()), tr)
+	ctx := enter(t, log.WithContext(t.Context()), telemetry.Entry{TraceParent: parent, RequestID: "r1"})
 	telemetry.Log(ctx).Debug().Msg("hidden")
 	telemetry.Log(ctx).Info().Msg("shown")
 	var line map[string]any
 	require.NoError(t, json.Unmarshal(out.Bytes(), &line))
 	require.Equal(t, "orders", line["app"])
-	require.Equal(t, tr.ID, line["trace"])
+	require.Equal(t, parentID, line["trace"])
 	require.Equal(t, "r1", line["request"])
 	require.True(t, strings.HasSuffix(line["time"].(string), "Z"))
-	got, ok := telemetry.TraceOf(ctx)
-	require.True(t, ok)
-	require.Equal(t, tr, got)
-	_, ok = telemetry.TraceOf(context.Background())
-	require.False(t, ok)
+	require.Empty(t, telemetry.TraceParent(context.Background()))
+	require.Empty(t, telemetry.TraceID(context.Background()))
+	require.Empty(t, telemetry.RequestID(context.Background()))
 	telemetry.Log(context.Background()).Info().Msg("no logger, no panic")
 }
 
-func TestEachRegistryIsIndependent(t *testing.T) {
-	t.Parallel()
-	for range 2 {
-		families, err := telemetry.NewRegistry().Gather()
-		require.NoError(t, err)
-		require.NotEmpty(t, families)
+func TestStepsAreRecordedOnlyWithinATraceThatIs(t *testing.T) {
+	recorder := telemetrytest.Record(t)
+	ctx, request := telemetry.Enter(t.Context(), "request", telemetry.Entry{Kind: trace.SpanKindServer})
+	inner, call := telemetry.Start(ctx, "call", trace.SpanKindClient)
+	require.NotEqual(t, telemetry.TraceParent(ctx), telemetry.TraceParent(inner))
+	call.End()
+	request.End()
+	spans := recorder.Of(telemetry.TraceID(ctx))
+	require.Equal(t, []string{"call", "request"}, recorder.Names(telemetry.TraceID(ctx)))
+	require.Equal(t, spans["request"].SpanContext().SpanID(), spans["call"].Parent().SpanID())
+	require.Equal(t, telemetry.TraceParent(ctx), telemetry.RecordedParent(ctx))
+
+	ctx, span := telemetry.Start(t.Context(), "checkpoint", trace.SpanKindInternal)
+	require.False(t, span.IsRecording())
+	require.Empty(t, telemetry.TraceParent(ctx))
+	probe, span := telemetry.Enter(t.Context(), "probe", telemetry.Entry{Unrecorded: true})
+	require.False(t, span.IsRecording())
+	require.Empty(t, telemetry.RecordedParent(probe))
+	require.NotEmpty(t, telemetry.TraceParent(probe))
+}
+
+func TestABatchBelongsToTheFirstTraceAndIsLinkedToTheOthers(t *testing.T) {
+	recorder := telemetrytest.Record(t)
+	var parents, ids []string
+	for range 3 {
+		ctx, span := telemetry.Enter(t.Context(), "command", telemetry.Entry{})
+		parents, ids = append(parents, telemetry.TraceParent(ctx)), append(ids, telemetry.TraceID(ctx))
+		span.End()
+	}
+	parents = append([]string{"", "malformed", strings.TrimSuffix(parent, "1") + "0"}, parents...)
+	_, span := telemetry.StartBatch(t.Context(), "write", trace.SpanKindInternal, parents...)
+	span.End()
+	write := recorder.Of(ids[0])["write"]
+	require.NotNil(t, write)
+	require.Len(t, write.Links(), 2)
+	for i, link := range write.Links() {
+		require.Equal(t, ids[1+i], link.SpanContext.TraceID().String())
+	}
+	_, span = telemetry.StartBatch(t.Context(), "write", trace.SpanKindInternal, parents[:3]...)
+	require.False(t, span.IsRecording())
+}
+
+func BenchmarkEnterUnrecorded(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		_, span := telemetry.Enter(b.Context(), "GET", telemetry.Entry{Kind: trace.SpanKindServer})
+		span.End()
 	}
 }

@@ -24,7 +24,7 @@ func TestHeadersOfEveryAnswer(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, status, a.Status, path)
 		require.Equal(t, "request-7", a.Header.Get("X-Request-Id"), path)
-		require.Regexp(t, `^00-[0-9a-f]{32}-[0-9a-f]{16}-01$`, a.Header.Get("traceparent"), path)
+		require.Regexp(t, `^00-[0-9a-f]{32}-[0-9a-f]{16}-00$`, a.Header.Get("traceparent"), path)
 		require.NotContains(t, a.Header.Get("traceparent"), trace, "%s: the trace of a stranger is only linked", path)
 		require.Equal(t, "nosniff", a.Header.Get("X-Content-Type-Options"), path)
 		if status == 200 && path != "/docs" {

@@ -12,10 +12,20 @@ func configPath(runDir, app string) string { return filepath.Join(runDir, "confi
 
 func accessPath(root, app string) string { return filepath.Join(root, "dapr", "secure", app+".yaml") }
 
+// Configuration says what the configurations of the sidecars have beside the common one.
+type Configuration struct {
+	Secure bool // the access rules of each app
+	Traced bool // spans: see samplingRate
+}
+
+// samplingRate makes a sidecar record the spans of a trace that its app records, and practically no others: a rate of 0
+// would turn its tracing off.
+const samplingRate = "0.000001"
+
 // WriteConfigurations writes a Dapr configuration for each sidecar of a rendered run file: the common one, with the
 // secrets that its app may read and, if secure, the access rules of its app, both from dapr/secure. An app without them
 // is an error, because its sidecar would give it every secret and allow every call.
-func (f File) WriteConfigurations(root, runDir string, secure bool) error {
+func (f File) WriteConfigurations(root, runDir string, c Configuration) error {
 	if err := os.MkdirAll(filepath.Dir(configPath(runDir, "")), 0o700); err != nil {
 		return err
 	}
@@ -29,13 +39,16 @@ func (f File) WriteConfigurations(root, runDir string, secure bool) error {
 		if err != nil {
 			return fmt.Errorf("the access rules of %s: %w", a.AppID, err)
 		}
-		for member, wanted := range map[string]bool{"secrets": true, "accessControl": secure} {
+		for member, wanted := range map[string]bool{"secrets": true, "accessControl": c.Secure} {
 			if access.Spec[member] == nil {
 				return fmt.Errorf("%s has no %s", path, member)
 			}
 			if wanted {
 				config.Spec[member] = access.Spec[member]
 			}
+		}
+		if c.Traced {
+			config.Spec["tracing"] = map[string]any{"samplingRate": samplingRate}
 		}
 		text, err := yaml.Marshal(config)
 		if err != nil {

@@ -107,7 +107,7 @@ func TestNoTwoListenersShareAPort(t *testing.T) {
 func TestEachSidecarGetsTheAccessRulesOfItsApp(t *testing.T) {
 	o, f := defaults(t, config.Options{RunDir: t.TempDir(), Secure: true})
 	f = f.Render(o)
-	require.NoError(t, f.WriteConfigurations(o.Root, o.RunDir, true))
+	require.NoError(t, f.WriteConfigurations(o.Root, o.RunDir, Configuration{Secure: true}))
 	common, err := readConfiguration(f.Common.ConfigFile)
 	require.NoError(t, err)
 	for _, a := range f.Apps {
@@ -122,7 +122,7 @@ func TestEachSidecarGetsTheAccessRulesOfItsApp(t *testing.T) {
 		delete(got.Spec, "secrets")
 		require.Equal(t, common, got)
 	}
-	require.NoError(t, f.WriteConfigurations(o.Root, o.RunDir, false))
+	require.NoError(t, f.WriteConfigurations(o.Root, o.RunDir, Configuration{}))
 	for _, a := range f.Apps {
 		got, err := readConfiguration(a.ConfigFile)
 		require.NoError(t, err)
@@ -130,6 +130,13 @@ func TestEachSidecarGetsTheAccessRulesOfItsApp(t *testing.T) {
 		require.Contains(t, got.Spec, "secrets")
 	}
 
+	require.NoError(t, f.WriteConfigurations(o.Root, o.RunDir, Configuration{Traced: true}))
+	for _, a := range f.Apps {
+		got, err := readConfiguration(a.ConfigFile)
+		require.NoError(t, err)
+		require.Equal(t, map[string]any{"samplingRate": samplingRate}, got.Spec["tracing"])
+	}
+
 	f.Apps = append(f.Apps, App{AppID: "newcomer"})
-	require.ErrorContains(t, f.WriteConfigurations(o.Root, o.RunDir, true), "newcomer.yaml")
+	require.ErrorContains(t, f.WriteConfigurations(o.Root, o.RunDir, Configuration{Secure: true}), "newcomer.yaml")
 }

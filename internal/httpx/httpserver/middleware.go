@@ -10,6 +10,9 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/codes"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
 
 	"haberdash/internal/fault"
 	"haberdash/internal/httpx"
@@ -47,6 +50,7 @@ func observe(reg prometheus.Registerer) func(http.Handler) http.Handler {
 				route = "unmatched"
 			}
 			took, method := time.Since(start), methodLabel(r.Method)
+			describe(trace.SpanFromContext(r.Context()), route, method, status)
 			seconds.WithLabelValues(route, method, strconv.Itoa(status)).Observe(took.Seconds())
 			event := telemetry.Log(r.Context()).Debug()
 			if status >= 500 {
@@ -54,6 +58,19 @@ func observe(reg prometheus.Registerer) func(http.Handler) http.Handler {
 			}
 			event.Str("method", method).Str("route", route).Int("status", status).Dur("took", took).Msg("request")
 		})
+	}
+}
+
+// describe names the span of a request by its route. The span has no path, because ids in it may be secrets.
+func describe(span trace.Span, route, method string, status int) {
+	if !span.IsRecording() {
+		return
+	}
+	span.SetName(method + " " + route)
+	span.SetAttributes(semconv.HTTPRequestMethodKey.String(method), semconv.HTTPRoute(route),
+		semconv.HTTPResponseStatusCode(status))
+	if status >= 500 {
+		span.SetStatus(codes.Error, "")
 	}
 }
 
@@ -76,16 +93,11 @@ func requireAppToken(token string) func(http.Handler) http.Handler {
 		}
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			sent := r.Header.Get("dapr-api-token")
-			if subtle.ConstantTimeCompare([]byte(sent), []byte(token)) != 1 && !isOperational(r.URL.Path) {
+			if subtle.ConstantTimeCompare([]byte(sent), []byte(token)) != 1 && !httpx.IsOperational(r.URL.Path) {
 				httpx.WriteProblem(w, refusal)
 				return
 			}
 			next.ServeHTTP(w, r)
 		})
 	}
-}
-
-// isOperational reports whether a path is requested by probes and scrapers, which have no token.
-func isOperational(path string) bool {
-	return path == "/healthz" || path == "/readyz" || path == "/metrics"
 }

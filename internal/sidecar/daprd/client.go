@@ -8,14 +8,19 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
 	dapr "github.com/dapr/go-sdk/client"
+	otelcodes "go.opentelemetry.io/otel/codes"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 
 	"haberdash/internal/sidecar/daprd/state"
 	"haberdash/internal/telemetry"
@@ -91,7 +96,15 @@ func (o Options) dial() (*grpc.ClientConn, error) {
 		ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, next grpc.UnaryInvoker,
 		opts ...grpc.CallOption,
 	) error {
-		return next(o.withMetadata(ctx), method, req, reply, cc, opts...)
+		ctx, span := telemetry.Start(ctx, strings.TrimPrefix(method, "/"), trace.SpanKindClient,
+			semconv.RPCSystemNameGRPC, semconv.RPCMethod(strings.TrimPrefix(method, "/")))
+		defer span.End()
+		err := next(o.withMetadata(ctx), method, req, reply, cc, opts...)
+		if err != nil && span.IsRecording() {
+			span.SetAttributes(semconv.RPCResponseStatusCode(status.Code(err).String()))
+			span.SetStatus(otelcodes.Error, status.Code(err).String()) // the message may have keys and values
+		}
+		return err
 	}
 	stream := func(
 		ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, next grpc.Streamer,
@@ -114,8 +127,8 @@ func (o Options) dial() (*grpc.ClientConn, error) {
 
 // withMetadata adds the trace and the API token to the metadata of a call.
 func (o Options) withMetadata(ctx context.Context) context.Context {
-	if t, ok := telemetry.TraceOf(ctx); ok {
-		ctx = metadata.AppendToOutgoingContext(ctx, "traceparent", t.Parent())
+	if parent := telemetry.TraceParent(ctx); parent != "" {
+		ctx = metadata.AppendToOutgoingContext(ctx, "traceparent", parent)
 	}
 	if o.APIToken != "" {
 		ctx = metadata.AppendToOutgoingContext(ctx, "dapr-api-token", o.APIToken)

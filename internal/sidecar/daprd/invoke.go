@@ -8,6 +8,10 @@ import (
 	"net/http"
 	"strings"
 
+	"go.opentelemetry.io/otel/codes"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+
 	"haberdash/internal/identity"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
@@ -18,6 +22,31 @@ var _ sidecar.Invoker = (*Client)(nil)
 // Invoke implements sidecar.Invoker with the HTTP API of the sidecar: the request goes to the port of the sidecar with
 // the id of the app in a header. Bodies are streamed in both directions.
 func (c *Client) Invoke(ctx context.Context, r sidecar.Request) (*sidecar.Response, error) {
+	ctx, span := telemetry.Start(ctx, r.Method+" "+r.App, trace.SpanKindClient,
+		semconv.HTTPRequestMethodKey.String(r.Method), semconv.ServicePeerName(r.App))
+	defer span.End()
+	res, err := c.invoke(ctx, r)
+	if span.IsRecording() {
+		describeAnswer(span, res, err)
+	}
+	return res, err
+}
+
+// describeAnswer adds the answer to the span of a call. The span has no path and no query, because ids in them may be
+// secrets.
+func describeAnswer(span trace.Span, res *sidecar.Response, err error) {
+	switch {
+	case err != nil:
+		span.SetStatus(codes.Error, "unavailable")
+	default:
+		span.SetAttributes(semconv.HTTPResponseStatusCode(res.Status))
+		if res.Status >= 400 { // RFC 9110, section 15.5: an error of the client, which this app is here
+			span.SetStatus(codes.Error, "")
+		}
+	}
+}
+
+func (c *Client) invoke(ctx context.Context, r sidecar.Request) (*sidecar.Response, error) {
 	ctx, cancel := c.withInvokeTimeout(ctx, r.Unbounded)
 	req, err := c.newRequest(ctx, r)
 	if err != nil {
@@ -65,9 +94,9 @@ func (c *Client) newRequest(ctx context.Context, r sidecar.Request) (*http.Reque
 	if c.opts.APIToken != "" {
 		req.Header.Set("dapr-api-token", c.opts.APIToken)
 	}
-	if t, ok := telemetry.TraceOf(ctx); ok {
-		req.Header.Set("traceparent", t.Parent())
-		req.Header.Set("X-Request-Id", t.RequestID)
+	if parent := telemetry.TraceParent(ctx); parent != "" {
+		req.Header.Set("traceparent", parent)
+		req.Header.Set("X-Request-Id", telemetry.RequestID(ctx))
 	}
 	if token := identity.TokenOf(ctx); token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)

@@ -49,8 +49,8 @@ func (c *Client) publishBatch(ctx context.Context, topic string, messages []side
 	events := make([]any, len(messages))
 	for i, m := range messages {
 		meta := map[string]string{"partitionKey": m.Key, "cloudevent.id": m.ID}
-		if t, ok := telemetry.TraceOf(ctx); ok {
-			meta["cloudevent.traceparent"] = t.Parent()
+		if parent := cmp.Or(m.TraceParent, telemetry.TraceParent(ctx)); parent != "" {
+			meta["cloudevent.traceparent"] = parent
 		}
 		events[i] = dapr.PublishEventsEvent{
 			EntryID: strconv.Itoa(i), Data: m.Data, ContentType: "application/json", Metadata: meta,

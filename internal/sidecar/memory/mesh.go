@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -68,9 +69,9 @@ func (m *Mesh) Invoke(ctx context.Context, r sidecar.Request) (*sidecar.Response
 	for name, values := range r.Header {
 		req.Header[name] = slices.Clone(values)
 	}
-	if t, ok := telemetry.TraceOf(ctx); ok {
-		req.Header.Set("traceparent", t.Parent())
-		req.Header.Set("X-Request-Id", t.RequestID)
+	if parent := telemetry.TraceParent(ctx); parent != "" {
+		req.Header.Set("traceparent", parent)
+		req.Header.Set("X-Request-Id", telemetry.RequestID(ctx))
 	}
 	if token := identity.TokenOf(ctx); token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
@@ -104,14 +105,11 @@ func (m *Mesh) Publish(ctx context.Context, topic string, messages []sidecar.Mes
 	m.sent[topic] = append(m.sent[topic], messages...)
 	handlers := append([]sidecar.Handler(nil), m.handlers[topic]...)
 	m.mu.Unlock()
-	trace := ""
-	if t, ok := telemetry.TraceOf(ctx); ok {
-		trace = t.Parent()
-	}
 	for _, h := range handlers {
 		var pending []sidecar.Delivery
 		for _, msg := range messages {
-			d := sidecar.Delivery{ID: msg.ID, Topic: topic, Data: clone(msg.Data), TraceParent: trace}
+			d := sidecar.Delivery{ID: msg.ID, Topic: topic, Data: clone(msg.Data),
+				TraceParent: cmp.Or(msg.TraceParent, telemetry.TraceParent(ctx))}
 			pending = append(pending, d)
 		}
 		for range maxAttempts {

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"haberdash/internal/contract"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
@@ -29,7 +31,9 @@ func (s *Service) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			s.CheckExpiredHolds(telemetry.WithTrace(ctx, telemetry.NewTrace("", "")))
+			check, span := telemetry.Enter(ctx, "check expired holds", telemetry.Entry{Kind: trace.SpanKindInternal})
+			s.CheckExpiredHolds(check)
+			span.End()
 		}
 	}
 }

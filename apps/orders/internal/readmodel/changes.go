@@ -13,9 +13,10 @@ import (
 type Change struct {
 	Order   string
 	At      time.Time
-	Placed  bool // the order is new
-	Decided bool // it was confirmed or rejected
-	Duty    bool // it owes something that it did not owe before
+	Trace   string // the traceparent of the command, if its trace was recorded
+	Placed  bool   // the order is new
+	Decided bool   // it was confirmed or rejected
+	Duty    bool   // it owes something that it did not owe before
 }
 
 func changeOf(e commitlog.Event) (c Change, ok bool) {
@@ -23,7 +24,7 @@ func changeOf(e commitlog.Event) (c Change, ok bool) {
 	if !isOrder {
 		return c, false
 	}
-	c = Change{Order: id, At: e.At}
+	c = Change{Order: id, At: e.At, Trace: e.Trace}
 	switch e.Type {
 	case contract.OrderPlaced:
 		c.Placed = true

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"haberdash/apps/orders/internal/readmodel"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
@@ -129,6 +131,8 @@ func (s *starter) processChange(ctx context.Context, c readmodel.Change) error {
 	if !wait(ctx, minAge-s.Now().Sub(c.At)) || !s.waitForPause(ctx, c.At) {
 		return ctx.Err()
 	}
+	ctx, span := telemetry.StartBatch(ctx, "start lifecycle", trace.SpanKindInternal, c.Trace)
+	defer span.End()
 	o, _, err := s.Orders.Recent(ctx, c.Order) // memory has the change
 	switch {
 	case s.unreadable(ctx, c.Order, err):

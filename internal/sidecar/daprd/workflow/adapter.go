@@ -120,8 +120,8 @@ func (a *Adapter) Start(ctx context.Context, name, id string, input any) error {
 		// Without a start time, the call would last until the function has run for the first time.
 		ScheduledStartTimestamp: timestamppb.Now(),
 	}
-	if t, ok := telemetry.TraceOf(ctx); ok {
-		req.ParentTraceContext = &protos.TraceContext{TraceParent: t.Parent()}
+	if parent := telemetry.TraceParent(ctx); parent != "" {
+		req.ParentTraceContext = &protos.TraceContext{TraceParent: parent}
 	}
 	if _, err = a.engine.StartInstance(ctx, req); err == nil {
 		return nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dapr/durabletask-go/api/protos"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"haberdash/internal/sidecar"
@@ -69,7 +70,10 @@ func (w *worker) deliver(ctx context.Context, id string, send func(context.Conte
 // runActivity makes one attempt of an activity. It continues the trace of the workflow.
 func (w *worker) runActivity(ctx context.Context, req *protos.ActivityRequest) *protos.ActivityResponse {
 	id := req.GetWorkflowInstance().GetInstanceId()
-	ctx = telemetry.WithTrace(ctx, telemetry.NewTrace(req.GetParentTraceContext().GetTraceParent(), ""))
+	ctx, span := telemetry.Enter(ctx, "activity "+req.GetName(), telemetry.Entry{
+		Kind: trace.SpanKindServer, TraceParent: req.GetParentTraceContext().GetTraceParent(),
+	})
+	defer span.End()
 	ctx, cancel := context.WithTimeout(ctx, w.opts.ActivityTimeout)
 	defer cancel()
 	res := &protos.ActivityResponse{InstanceId: id, TaskId: req.GetTaskId()}

@@ -96,9 +96,7 @@ func (e *Engine) Start(ctx context.Context, name, id string, input any) error {
 	in := &instance{
 		name: name, id: id, input: data, status: sidecar.Running, events: map[string]int{}, begun: e.now(),
 	}
-	if t, ok := telemetry.TraceOf(ctx); ok {
-		in.trace = t.Parent()
-	}
+	in.trace = telemetry.TraceParent(ctx)
 	e.instances[id] = in
 	e.resume(in)
 	return nil

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
 )
@@ -156,8 +158,11 @@ func (e *Engine) runActivity(
 ) (o outcome, ok bool) {
 	for {
 		e.mu.Unlock()
-		ctx := telemetry.WithTrace(r.work, telemetry.NewTrace(in.trace, ""))
+		ctx, span := telemetry.Enter(r.work, "activity "+activity, telemetry.Entry{
+			Kind: trace.SpanKindServer, TraceParent: in.trace,
+		})
 		result, err := attempt(ctx, e.activities[activity], activity, bytes.Clone(input))
+		span.End()
 		e.mu.Lock()
 		if r.crashed {
 			return outcome{}, false

@@ -190,14 +190,15 @@ func requestsStream(t *testing.T, inv sidecar.Invoker, lines <-chan string) {
 }
 
 func contextArrives(t *testing.T, inv sidecar.Invoker) {
-	trace := telemetry.NewTrace("", "request-1")
-	ctx := identity.With(telemetry.WithTrace(t.Context(), trace), identity.Caller{UserID: "u"}, "the-token")
+	ctx, span := telemetry.Enter(t.Context(), "call", telemetry.Entry{RequestID: "request-1"})
+	defer span.End()
+	ctx = identity.With(ctx, identity.Caller{UserID: "u"}, "the-token")
 	s := receive(t, ctx, inv, sidecar.Request{Path: "/x", Header: http.Header{
 		"X-Request-Id": {"other"}, "Traceparent": {"other"}, "Authorization": {"other"},
 	}})
 	require.Equal(t, []string{"request-1"}, s.Header["X-Request-Id"])
 	require.Len(t, s.Header["Traceparent"], 1)
-	require.Contains(t, s.Header.Get("traceparent"), trace.ID)
+	require.Contains(t, s.Header.Get("traceparent"), telemetry.TraceID(ctx))
 	require.Equal(t, []string{"Bearer the-token"}, s.Header["Authorization"])
 	require.Empty(t, receive(t, t.Context(), inv, sidecar.Request{Path: "/x"}).Header["Authorization"])
 }

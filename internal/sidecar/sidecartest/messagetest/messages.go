@@ -97,11 +97,10 @@ func (in *receiver) handle(ctx context.Context, d sidecar.Delivery) sidecar.Outc
 	if json.Unmarshal(d.Data, &p) != nil {
 		return sidecar.Drop
 	}
-	trace, _ := telemetry.TraceOf(ctx)
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.n++
-	in.arrivals[d.ID] = append(in.arrivals[d.ID], arrival{in.n, d.Topic, string(d.Data), trace.ID})
+	in.arrivals[d.ID] = append(in.arrivals[d.ID], arrival{in.n, d.Topic, string(d.Data), telemetry.TraceID(ctx)})
 	in.changed.Broadcast()
 	switch {
 	case p.Drop:
@@ -233,9 +232,12 @@ func unanswered(t *testing.T, p sidecar.Publisher, in *receiver) {
 }
 
 func traceArrives(t *testing.T, p sidecar.Publisher, in *receiver) {
-	trace := telemetry.NewTrace("", "")
-	ctx := telemetry.WithTrace(t.Context(), trace)
-	sent := []sidecar.Message{message("trace", 0, "k", payload{})}
+	ctx, span := telemetry.Enter(t.Context(), "publish", telemetry.Entry{})
+	defer span.End()
+	const other = "0af7651916cd43dd8448eb211c80319c"
+	sent := []sidecar.Message{message("trace", 0, "k", payload{}), message("trace", 1, "k", payload{})}
+	sent[1].TraceParent = "00-" + other + "-b7ad6b7169203331-01"
 	require.NoError(t, p.Publish(ctx, contract.TopicOrders, sent))
-	require.Equal(t, trace.ID, in.wait(t, "trace/0", 1)[0].trace)
+	require.Equal(t, telemetry.TraceID(ctx), in.wait(t, "trace/0", 1)[0].trace)
+	require.Equal(t, other, in.wait(t, "trace/1", 1)[0].trace, "a message may have a trace of its own")
 }

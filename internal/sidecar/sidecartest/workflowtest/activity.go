@@ -94,7 +94,11 @@ func traceWorkflow(w sidecar.WorkflowContext) error {
 }
 
 func traceArrives(t *testing.T, e Engine, r *recorder) {
-	trace := telemetry.NewTrace("", "")
-	require.NoError(t, e.Start(telemetry.WithTrace(t.Context(), trace), "trace", "trace", nil))
-	require.Equal(t, []string{`"` + trace.ID + `"`, `"` + trace.ID + `"`}, r.waitForNotes(t, "trace", 2))
+	// Dapr's engine hands on only traces that are recorded.
+	const recorded = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	ctx, span := telemetry.Enter(t.Context(), "start", telemetry.Entry{TraceParent: recorded})
+	defer span.End()
+	require.NoError(t, e.Start(ctx, "trace", "trace", nil))
+	id := `"` + telemetry.TraceID(ctx) + `"`
+	require.Equal(t, []string{id, id}, r.waitForNotes(t, "trace", 2))
 }

@@ -102,8 +102,7 @@ func (r *recorder) register(h sidecar.WorkflowHost) {
 		}
 	})
 	h.Activity("trace", func(ctx context.Context, _ json.RawMessage) (any, error) {
-		trace, _ := telemetry.TraceOf(ctx)
-		return trace.ID, nil
+		return telemetry.TraceID(ctx), nil
 	})
 	h.Workflow("trace", traceWorkflow)
 	h.Workflow("round-trip", roundTripWorkflow)

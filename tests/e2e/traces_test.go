@@ -1,0 +1,185 @@
+package e2e
+
+import (
+	"compress/gzip"
+	"context"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	otlp "go.opentelemetry.io/proto/otlp/trace/v1"
+	"google.golang.org/protobuf/encoding/prototext"
+	"google.golang.org/protobuf/proto"
+
+	"haberdash/dapr/launch"
+	"haberdash/tests/api"
+)
+
+// span is a span with the names of its service and of what made it.
+type span struct {
+	service, scope string
+	*otlp.Span
+}
+
+const scopeOfApps = "haberdash"
+
+// traceCollector receives spans as an OpenTelemetry collector does (OTLP over HTTP).
+type traceCollector struct {
+	*httptest.Server
+	mu    sync.Mutex
+	spans []span
+}
+
+func collectTraces(t *testing.T) *traceCollector {
+	c := &traceCollector{}
+	c.Server = httptest.NewServer(http.HandlerFunc(c.receive))
+	t.Cleanup(c.Close)
+	return c
+}
+
+func (c *traceCollector) receive(w http.ResponseWriter, r *http.Request) {
+	body := io.Reader(r.Body)
+	if r.Header.Get("Content-Encoding") == "gzip" {
+		unzipped, err := gzip.NewReader(body)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		body = unzipped
+	}
+	raw, err := io.ReadAll(body)
+	in := new(collector.ExportTraceServiceRequest)
+	if err == nil {
+		err = proto.Unmarshal(raw, in)
+	}
+	if err != nil || r.URL.Path != "/v1/traces" {
+		http.Error(w, fmt.Sprint(r.URL.Path, err), http.StatusBadRequest)
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, resource := range in.GetResourceSpans() {
+		service := ""
+		for _, a := range resource.GetResource().GetAttributes() {
+			if a.GetKey() == "service.name" {
+				service = a.GetValue().GetStringValue()
+			}
+		}
+		for _, scope := range resource.GetScopeSpans() {
+			for _, s := range scope.GetSpans() {
+				c.spans = append(c.spans, span{service, scope.GetScope().GetName(), s})
+			}
+		}
+	}
+}
+
+// of returns the spans of a trace by the hex digits of their ids.
+func (c *traceCollector) of(trace string) map[string]span {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	spans := map[string]span{}
+	for _, s := range c.spans {
+		if hex.EncodeToString(s.GetTraceId()) == trace {
+			spans[hex.EncodeToString(s.GetSpanId())] = s
+		}
+	}
+	return spans
+}
+
+// ofApps returns all spans of apps, as text. Those of sidecars have the paths of calls in their names, which Dapr
+// cannot turn off.
+func (c *traceCollector) ofApps() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var b strings.Builder
+	for _, s := range c.spans {
+		if s.scope == scopeOfApps {
+			b.WriteString(prototext.Format(s.Span))
+		}
+	}
+	return b.String()
+}
+
+// One trace shows an order from the buyer's request to the mail: every hop through apps and sidecars, the commits, the
+// publication, the consumers, the workflow and the mail. No span tells who the buyer is or has a secret of theirs.
+func TestOneTraceShowsAnOrderFromTheRequestToTheMail(t *testing.T) {
+	t.Parallel()
+	ctx, traces := t.Context(), collectTraces(t)
+	o, _, stop, err := options(ctx, t.TempDir())
+	require.NoError(t, err)
+	t.Cleanup(stop)
+	o.SkipBuild = true
+	o.Env = maps.Clone(o.Env)
+	o.Env["OTEL_EXPORTER_OTLP_ENDPOINT"], o.Env["OTEL_BSP_SCHEDULE_DELAY"] = traces.URL, "200"
+	s, err := launch.Start(ctx, o)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.Stop(context.Background()) })
+	c := newClient(localShop{s})
+	admin, err := c.AsAdmin(ctx)
+	require.NoError(t, err)
+	sku := importProductAs(t, admin, 5)
+	cart, err := c.NewCart(ctx, api.Item{SKU: sku, Quantity: 1})
+	require.NoError(t, err)
+	placed, err := c.Place(ctx, api.NewKey(), api.NewPlacement(cart, api.Visa))
+	require.NoError(t, err)
+	require.Equal(t, http.StatusCreated, placed.Status, "%s", placed.Body)
+	parent := placed.Header.Get("traceparent")
+	require.Regexp(t, `^00-[0-9a-f]{32}-[0-9a-f]{16}-01$`, parent)
+	trace := strings.Split(parent, "-")[1]
+	var order api.Order
+	require.NoError(t, placed.Decode(&order))
+
+	wanted := []string{
+		"gateway: POST /api/v1/orders", "gateway: POST orders", "orders: POST /api/v1/orders",
+		"orders: POST cart", "cart: POST /internal/quotes",
+		"orders: PUT catalog", "catalog: PUT /internal/reservations/{orderId}",
+		"orders: commit orders", "orders: write orders", "orders: publish orders",
+		"catalog: process orders", "cart: process orders", "notifications: process orders",
+		"orders: start lifecycle", "orders: activity settle-order",
+		"notifications: dapr.proto.runtime.v1.Dapr/InvokeBinding",
+		// of the sidecars
+		"gateway: CallLocal/orders/api/v1/orders", "orders: CallLocal/orders/api/v1/orders",
+		"notifications: /dapr.proto.runtime.v1.Dapr/InvokeBinding",
+	}
+	require.EventuallyWithT(t, func(collect *assert.CollectT) {
+		spans := traces.of(trace)
+		names, roots := namesOf(spans), []string{}
+		for _, name := range wanted {
+			assert.Contains(collect, names, name)
+		}
+		for _, s := range spans {
+			name := s.service + ": " + s.GetName()
+			if parent := hex.EncodeToString(s.GetParentSpanId()); strings.Trim(parent, "0") == "" {
+				roots = append(roots, name)
+			} else if s.scope == scopeOfApps { // sidecars export the span of a workflow when the workflow ends
+				assert.Contains(collect, spans, parent, "the parent of %s", name)
+			}
+		}
+		assert.Equal(collect, []string{"gateway: POST /api/v1/orders"}, roots)
+	}, time.Minute, 100*time.Millisecond)
+	text := traces.ofApps()
+	for _, secret := range []string{order.Email, order.AccessToken, order.ID, cart.ID, string(api.Visa)} {
+		require.NotContains(t, text, secret)
+	}
+	require.NotRegexp(t, regexp.MustCompile(`[\w.+-]+@[\w-]+\.\w+`), text, "an e-mail address")
+}
+
+func namesOf(spans map[string]span) []string {
+	names := map[string]bool{}
+	for _, s := range spans {
+		names[s.service+": "+s.GetName()] = true
+	}
+	return slices.Sorted(maps.Keys(names))
+}
