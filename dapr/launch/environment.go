@@ -127,6 +127,7 @@ func (s *Shop) sidecarVariables(app string, allowed []string, generated map[stri
 	if !tracing(vars) {
 		vars = map[string]string{}
 	}
+	delete(vars, "OTEL_SERVICE_NAME") // the sidecar's is the id of its app
 	maps.Copy(vars, s.SidecarEnv())
 	needed, err := s.opts.SecretsOfSidecar(app)
 	if err != nil {

@@ -145,7 +145,7 @@ func (p *Partition[S]) publishBatch(ctx context.Context,
 	if len(messages) > 0 {
 		send, span := telemetry.StartBatch(ctx, "publish "+topic, trace.SpanKindProducer, tracesOf(messages)...)
 		err := publish(send, topic, messages)
-		span.End()
+		telemetry.End(span, err)
 		if err != nil {
 			return from - 1, err
 		}

@@ -196,7 +196,7 @@ func (p *Partition[S]) commitAndAnswer(ctx context.Context, d *decision[S]) (boo
 		c := Commit{N: d.head + 1, Attempt: rand.Text(), Before: p.published, Events: d.events}
 		write, span := telemetry.StartBatch(ctx, "write "+p.name, trace.SpanKindInternal, d.traces()...)
 		created, err := p.createCommit(write, c)
-		span.End()
+		telemetry.End(span, err)
 		if err != nil {
 			return false, err
 		}

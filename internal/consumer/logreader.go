@@ -75,13 +75,13 @@ func (r *logReader) handleDeliveries(
 			within, span := telemetry.StartBatch(ctx, "process "+a.delivery.Topic, trace.SpanKindConsumer,
 				parentsOf(arrivals[i:])...)
 			_, batchErr := r.handleBatch(within, events[i:])
-			span.End()
+			telemetry.End(span, batchErr)
 			oneByOne = batchErr != nil
 		}
 		if err == nil && a.event.Position > r.position() {
 			within, span := a.delivery.Enter(ctx)
 			err = r.handleUpTo(within, a.event, lastAttempt)
-			span.End()
+			telemetry.End(span, err)
 		}
 		if a.event.Position <= r.position() {
 			outcomes[a.index] = sidecar.Done

@@ -94,7 +94,7 @@ type Message struct {
 	ID          string // unique for each event; a repeated message has the same
 	Key         string // the broker delivers messages of one key in order, if it can
 	Data        []byte // JSON
-	TraceParent string // the trace of what the event tells; empty: that of the publisher's context
+	TraceParent string // of the command that caused the event; empty: that of the publisher's context
 }
 
 // Publisher publishes messages to topics, at least once. Publish returns nil when the broker has stored all messages.
@@ -124,7 +124,7 @@ type Delivery struct {
 // Enter starts a span that continues the trace of the delivery. The caller ends it.
 func (d Delivery) Enter(ctx context.Context) (context.Context, trace.Span) {
 	ctx, span := telemetry.Enter(ctx, "process "+d.Topic, telemetry.Entry{
-		Kind: trace.SpanKindConsumer, TraceParent: d.TraceParent,
+		Kind: trace.SpanKindConsumer, TraceParent: d.TraceParent, Unrecorded: d.TraceParent == "",
 	})
 	if span.IsRecording() {
 		span.SetAttributes(semconv.MessagingSystemKey.String("dapr"), semconv.MessagingOperationTypeProcess,

@@ -27,7 +27,7 @@ const scope = "haberdash"
 // unrecorded gives spans ids and records none.
 var unrecorded = sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.NeverSample())).Tracer(scope)
 
-// current is the tracer of the service: one that records nothing, until StartExport.
+// current is the tracer of the service. Until StartExport it starts no recorded trace and exports nothing.
 var current atomic.Pointer[trace.Tracer]
 
 func init() {
@@ -46,7 +46,7 @@ func tracer() trace.Tracer { return *current.Load() }
 //	OTEL_TRACES_EXPORTER=none, OTEL_SDK_DISABLED=true   turn it off
 //	OTEL_BSP_MAX_QUEUE_SIZE                 how many spans wait for the collector in memory; 2048 by default
 //
-// While the collector does not answer, spans beyond the queue are dropped and counted. stop exports what waits.
+// While the collector does not answer, spans beyond the queue are dropped and counted. stop exports the queued spans.
 func StartExport(ctx context.Context, app string, log zerolog.Logger, reg prometheus.Registerer,
 ) (stop func(context.Context) error, err error) {
 	counts := newSpanCounts(reg)

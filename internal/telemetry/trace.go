@@ -5,6 +5,7 @@ import (
 
 	"github.com/rs/zerolog"
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 )
@@ -48,12 +49,29 @@ func Enter(ctx context.Context, name string, e Entry) (context.Context, trace.Sp
 	if request == "" {
 		request = id
 	}
-	fields := zerolog.Ctx(ctx).With().Str("trace", id).Str("request", request)
+	linked := ""
 	if e.Stranger && caller.IsValid() {
-		fields = fields.Str("linkedTrace", caller.TraceID().String())
+		linked = caller.TraceID().String()
+	}
+	return withLogger(ctx, id, request, linked), span
+}
+
+// withLogger returns a context with the id of a request, and with a logger that adds ids to each line.
+func withLogger(ctx context.Context, trace, request, linkedTrace string) context.Context {
+	fields := zerolog.Ctx(ctx).With().Str("trace", trace).Str("request", request)
+	if linkedTrace != "" {
+		fields = fields.Str("linkedTrace", linkedTrace)
 	}
 	logger := fields.Logger()
-	return logger.WithContext(context.WithValue(ctx, requestKey{}, request)), span
+	return logger.WithContext(context.WithValue(ctx, requestKey{}, request))
+}
+
+// End ends a span, as failed if err is an error. The text of err is not part of the span, because it may name a person.
+func End(span trace.Span, err error) {
+	if err != nil && span.IsRecording() {
+		span.SetStatus(codes.Error, "")
+	}
+	span.End()
 }
 
 // propagator reads and writes the header traceparent.
@@ -106,9 +124,9 @@ func RecordedParent(ctx context.Context) string {
 	return ""
 }
 
-// Start starts the span of a step, such as a call of another app. It starts none, and costs almost nothing, unless ctx
-// has a span that is recorded: what the service does by itself, such as the write of a checkpoint, is in no trace. The
-// caller ends the span.
+// Start starts the span of a step, such as a call of another app. If ctx has no recorded span, Start returns a span
+// that does nothing: what the service does by itself, such as the write of a checkpoint, is in no trace. The caller
+// ends the span.
 func Start(ctx context.Context, name string, kind trace.SpanKind, attributes ...attribute.KeyValue,
 ) (context.Context, trace.Span) {
 	if !trace.SpanFromContext(ctx).IsRecording() {
@@ -118,7 +136,7 @@ func Start(ctx context.Context, name string, kind trace.SpanKind, attributes ...
 }
 
 // StartBatch starts the span of a step that is taken for several traces at once, such as a commit. parents are their
-// headers traceparent. The span belongs to the first that is recorded, and is linked to the others. It starts none if
+// traceparent headers. The span belongs to the first that is recorded, and is linked to the others. It starts none if
 // none is recorded. The caller ends the span.
 func StartBatch(ctx context.Context, name string, kind trace.SpanKind, parents ...string,
 ) (context.Context, trace.Span) {
@@ -136,8 +154,10 @@ func StartBatch(ctx context.Context, name string, kind trace.SpanKind, parents .
 	if !first.IsValid() {
 		return ctx, notRecorded
 	}
-	ctx = trace.ContextWithRemoteSpanContext(ctx, first)
-	return tracer().Start(ctx, name, trace.WithSpanKind(kind), trace.WithLinks(links...))
+	ctx, span := tracer().Start(trace.ContextWithRemoteSpanContext(ctx, first), name, trace.WithSpanKind(kind),
+		trace.WithLinks(links...))
+	id := first.TraceID().String()
+	return withLogger(ctx, id, id, ""), span
 }
 
 // maxLinks bounds the links of a span.

@@ -102,8 +102,8 @@ func TestPersonalDataOfADeletedCustomerIsErased(t *testing.T) {
 	require.EventuallyWithT(t, func(collect *assert.CollectT) {
 		o, reasons = read(collect, deleted.ID)
 		require.Empty(collect, o.Email)
+		require.Zero(collect, reasons, "another replica may use the key for another second")
 	}, timeout, interval)
-	require.Zero(t, reasons)
 	require.Equal(t, deleted.words[1], o.ShippingAddress.Line1, "the law requires it")
 	require.Equal(t, deleted.Total, o.Total)
 	o, _ = read(t, guests.ID)

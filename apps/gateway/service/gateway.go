@@ -178,11 +178,11 @@ func (g *Gateway) routeHandler(rt route) http.Handler {
 	if rt.throttled {
 		h = protection.NewThrottler().Middleware(h)
 	}
-	if rt.limit != "" && g.limits != nil {
-		h = g.limits.Creations(rt.limit, h)
-	}
 	if rt.mails && g.limits != nil {
 		h = g.limits.Mails(h)
+	}
+	if rt.limit != "" && g.limits != nil {
+		h = g.limits.Creations(rt.limit, h)
 	}
 	return h
 }

@@ -20,7 +20,7 @@ type route struct {
 	body      int64                // maximum in bytes; proxy.DefaultMaxBody if zero
 	timeout   time.Duration        // proxy.DefaultTimeout if zero
 	kind      protection.Kind      // a Stream is server-sent events: without end and compression
-	mails     bool                 // the shop may write to a mailbox that a guest names
+	mails     bool                 // the shop may write to any mailbox that the caller names
 	throttled bool                 // each request is expensive, and the app refuses those that are too many
 	cached    bool                 // reads without credentials are cached, as long as their Cache-Control permits
 }

@@ -178,7 +178,7 @@ func TestNoOrderIsSetAsideWhileTheEngineRefusesAll(t *testing.T) {
 	f.refusals.set(true)
 	f.runLifecycles()
 	f.advance(2 * time.Second)
-	const attempts = 10 // more than after which an order is set aside
+	const attempts = 12 // of which many come after those that set an order aside
 	require.Eventually(t, func() bool { return f.refusals.count() >= attempts }, timeout, tick)
 	assert.Empty(t, f.service.lifecycle.SetAside())
 	f.refusals.set(false)

@@ -31,7 +31,9 @@ func (s *Service) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			check, span := telemetry.Enter(ctx, "check expired holds", telemetry.Entry{Kind: trace.SpanKindInternal})
+			check, span := telemetry.Enter(ctx, "check expired holds", telemetry.Entry{
+				Kind: trace.SpanKindInternal, Unrecorded: true,
+			})
 			s.CheckExpiredHolds(check)
 			span.End()
 		}

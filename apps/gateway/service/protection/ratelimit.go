@@ -27,7 +27,7 @@ const (
 	Placement    RateLimit = "placement"
 	Probing      RateLimit = "probing" // of /healthz and /readyz: whoever asks for other things must not stop probes
 	Connecting   RateLimit = "connecting"
-	Mailing      RateLimit = "mailing" // of guests' requests after which the shop writes to a mailbox
+	Mailing      RateLimit = "mailing" // requests that make the shop send mail to any mailbox
 )
 
 // bucket is the size of a token bucket.
@@ -80,7 +80,11 @@ func (l *RateLimits) Take(w http.ResponseWriter, r *http.Request, name RateLimit
 		return nil
 	}
 	size, now := buckets[name], l.now()
-	tokens := l.bucket(name, callerKey(r))
+	key := callerKey(r)
+	if name == Mailing { // an account for each thousand mails would be cheap
+		key = addressKey(r)
+	}
+	tokens := l.bucket(name, key)
 	ok := tokens.AllowN(now, 1)
 	left := tokens.TokensAt(now)
 	remaining := strconv.Itoa(int(max(left, 0)))
@@ -108,9 +112,9 @@ func (l *RateLimits) bucket(name RateLimit, caller string) *rate.Limiter {
 	return tokens
 }
 
-// Connections returns a check for new connections: of each address that is no trusted proxy, a limited number a second.
-// An address that opens a connection for each request then costs the gateway little, whatever it sends. trusted are the
-// networks of the proxies, which connect for all clients.
+// Connections returns a check for new connections. It limits the connections a second from each address, except from
+// trusted proxies, which connect for all clients. An address that opens a connection for each request then costs the
+// gateway little, whatever it sends. trusted are the networks of the proxies.
 func (l *RateLimits) Connections(trusted []netip.Prefix) func(netip.Addr) bool {
 	return func(from netip.Addr) bool {
 		from = from.Unmap()
@@ -136,11 +140,11 @@ func (l *RateLimits) Creations(name RateLimit, next http.Handler) http.Handler {
 	})
 }
 
-// Mails applies the limit of mailing to the guests' requests to next that create something (POST). Each of them may
-// name another mailbox. The mailbox of a caller who is signed in is the caller's own.
+// Mails applies the limit of mailing to the requests to next that create something (POST). Each of them may name
+// another mailbox, also those of callers who are signed in. They count for the address.
 func (l *RateLimits) Mails(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPost && userKey(r) == "" {
+		if r.Method == http.MethodPost {
 			if err := l.Take(w, r, Mailing); err != nil {
 				httpx.WriteProblem(w, err)
 				return

@@ -19,9 +19,16 @@ import (
 type aside struct {
 	store sidecar.State
 
-	mu     sync.Mutex
-	orders map[string]bool
-	failed map[string]int // attempts in a row that failed, by order; only of orders that are not set aside
+	mu       sync.Mutex
+	orders   map[string]bool
+	attempts map[string]attempts // that failed, by order; only of orders that are not set aside
+	accepted uint64              // how often the engine has accepted something for any order
+}
+
+// attempts are attempts in a row that failed for one order.
+type attempts struct {
+	n     int
+	since uint64 // aside.accepted at the first of them
 }
 
 // asideKey is the key of the stored list.
@@ -41,11 +48,8 @@ const (
 	retryAsideEvery = time.Minute
 )
 
-// probeID is the id of an instance that never exists.
-const probeID = "probe"
-
 func newAside(store sidecar.State) *aside {
-	return &aside{store: store, orders: map[string]bool{}, failed: map[string]int{}}
+	return &aside{store: store, orders: map[string]bool{}, attempts: map[string]attempts{}}
 }
 
 // SetAside lists the orders whose workflow the engine refuses.
@@ -81,11 +85,32 @@ func (a *aside) attempted(orderID string, err error) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err == nil {
-		delete(a.failed, orderID)
+		a.accepted++
+		delete(a.attempts, orderID)
 		return false
 	}
-	a.failed[orderID]++
-	return a.failed[orderID] >= attemptsBeforeAside
+	of, failedBefore := a.attempts[orderID]
+	if !failedBefore {
+		of.since = a.accepted
+	}
+	of.n++
+	a.attempts[orderID] = of
+	return of.n >= attemptsBeforeAside
+}
+
+// acceptsOthers reports whether the engine has accepted something for another order since the attempts for this one
+// began.
+func (a *aside) acceptsOthers(orderID string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.accepted > a.attempts[orderID].since
+}
+
+// has reports whether an order is set aside.
+func (a *aside) has(orderID string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.orders[orderID]
 }
 
 var errTooManyAside = errors.New("too many orders are set aside")
@@ -108,11 +133,11 @@ func (a *aside) add(ctx context.Context, orderID string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.orders[orderID] = true
-	delete(a.failed, orderID)
+	delete(a.attempts, orderID)
 	return nil
 }
 
-// remove stores that an order is set aside no more.
+// remove removes an order from the list.
 func (a *aside) remove(ctx context.Context, orderID string) error {
 	_, err := sidecar.Update(ctx, a.store, asideKey, func(list *asideList, _ bool) (bool, error) {
 		before := len(list.Orders)
@@ -128,18 +153,18 @@ func (a *aside) remove(ctx context.Context, orderID string) error {
 	return nil
 }
 
-// tryOrSetAside does something with the workflow of an order. If the engine refuses that again and again, although it
-// answers for other orders, the order is set aside and there is no error.
+// tryOrSetAside calls do for an order that is not set aside. If do has failed several times in a row although the
+// engine accepts others, the order is set aside, and there is no error.
 func (s *starter) tryOrSetAside(ctx context.Context, orderID string, do func(context.Context, string) error) error {
+	if s.aside.has(orderID) {
+		return nil // see retryAside
+	}
 	err := do(ctx, orderID)
 	if ctx.Err() != nil {
 		return err
 	}
-	if !s.aside.attempted(orderID, err) {
+	if !s.aside.attempted(orderID, err) || !(s.aside.acceptsOthers(orderID) || s.acceptsAnother(ctx, orderID)) {
 		return err
-	}
-	if _, probeErr := s.Workflows.Status(ctx, probeID); probeErr != nil {
-		return err // the engine refuses everything
 	}
 	if asideErr := s.aside.add(ctx, orderID); asideErr != nil {
 		return fmt.Errorf("%w; set the order aside: %w", err, asideErr)
@@ -149,13 +174,28 @@ func (s *starter) tryOrSetAside(ctx context.Context, orderID string, do func(con
 	return nil
 }
 
+// acceptsAnother asks the engine for something that it must write for another instance, because the starter waits for
+// this order and starts no others. The instance's workflow is that of an order that does not exist: it ends at once.
+func (s *starter) acceptsAnother(ctx context.Context, orderID string) bool {
+	id := probeID + "-" + orderID
+	err := s.Workflows.Start(ctx, workflowName, id, workflowInput{id})
+	return err == nil || errors.Is(err, sidecar.ErrExists)
+}
+
+// probeID begins the ids of instances with which acceptsAnother asks the engine. Ids of orders have no "-".
+const probeID = "probe"
+
 // retryAside tries again for the orders that are set aside, until ctx ends.
 func (s *starter) retryAside(ctx context.Context) {
 	tick := time.NewTicker(retryAsideEvery)
 	defer tick.Stop()
 	for {
 		for _, orderID := range s.aside.list() {
-			if err := s.retry(ctx, orderID); err != nil {
+			err := s.retry(ctx, orderID)
+			if ctx.Err() != nil {
+				return
+			}
+			if err != nil {
 				telemetry.Log(ctx).Warn().Err(err).Str("order", orderID).Msg("the lifecycle of an order is still refused")
 			}
 		}
@@ -170,10 +210,15 @@ func (s *starter) retryAside(ctx context.Context) {
 // retry starts or notifies the workflow of an order that is set aside.
 func (s *starter) retry(ctx context.Context, orderID string) error {
 	o, _, err := s.Orders.Recent(ctx, orderID)
-	if err == nil && !s.finished(o) {
+	switch {
+	case err != nil: // an order that cannot be read stays on the list
+		return err
+	case s.finished(o):
+		err = s.notify(ctx, orderID)
+	default:
 		err = s.EnsureRunning(ctx, orderID)
 	}
-	if err != nil && !s.unreadable(ctx, orderID, err) {
+	if err != nil {
 		return err
 	}
 	return s.aside.remove(ctx, orderID)

@@ -70,8 +70,9 @@ func (w *worker) deliver(ctx context.Context, id string, send func(context.Conte
 // runActivity makes one attempt of an activity. It continues the trace of the workflow.
 func (w *worker) runActivity(ctx context.Context, req *protos.ActivityRequest) *protos.ActivityResponse {
 	id := req.GetWorkflowInstance().GetInstanceId()
+	parent := req.GetParentTraceContext().GetTraceParent()
 	ctx, span := telemetry.Enter(ctx, "activity "+req.GetName(), telemetry.Entry{
-		Kind: trace.SpanKindServer, TraceParent: req.GetParentTraceContext().GetTraceParent(),
+		Kind: trace.SpanKindServer, TraceParent: parent, Unrecorded: parent == "",
 	})
 	defer span.End()
 	ctx, cancel := context.WithTimeout(ctx, w.opts.ActivityTimeout)
