@@ -1,9 +1,12 @@
 package launch
 
 import (
+	"cmp"
 	"maps"
 	"os"
 	"strings"
+
+	"haberdash/internal/telemetry"
 )
 
 // tracingPrefix begins the names of OpenTelemetry's standard variables, of which apps and sidecars get all.
@@ -27,7 +30,7 @@ func tracingVariables(set map[string]string) map[string]string {
 	if vars["OTEL_EXPORTER_OTLP_PROTOCOL"] == "" {
 		vars["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf"
 	}
-	endpoint := vars["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] + vars["OTEL_EXPORTER_OTLP_ENDPOINT"]
+	endpoint := cmp.Or(vars["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"], vars["OTEL_EXPORTER_OTLP_ENDPOINT"])
 	if strings.HasPrefix(endpoint, "http://") && vars["OTEL_EXPORTER_OTLP_INSECURE"] == "" {
 		vars["OTEL_EXPORTER_OTLP_INSECURE"] = "true"
 	}
@@ -36,10 +39,7 @@ func tracingVariables(set map[string]string) map[string]string {
 
 // tracing reports whether the variables ask for an export of traces.
 func tracing(vars map[string]string) bool {
-	if strings.EqualFold(vars["OTEL_SDK_DISABLED"], "true") || vars["OTEL_TRACES_EXPORTER"] == "none" {
-		return false
-	}
-	return vars["OTEL_EXPORTER_OTLP_ENDPOINT"] != "" || vars["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] != ""
+	return telemetry.ExportConfigured(func(name string) string { return vars[name] })
 }
 
 // tracingNames are the names of OpenTelemetry's variables that this program has.

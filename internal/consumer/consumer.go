@@ -138,17 +138,14 @@ func (c *Consumer) deliver(ctx context.Context, deliveries []sidecar.Delivery, l
 	for i, d := range deliveries {
 		a := arrival{index: i, delivery: d}
 		err := strictjson.Unmarshal(d.Data, &a.event)
-		if valid := err == nil && complete(a.event); valid && a.event.Position > 0 {
+		switch {
+		case err != nil || !complete(a.event):
+			outcomes[i] = c.refuseInvalid(ctx, d)
+		case a.event.Position == 0:
+			outcomes[i] = c.handleUnpositioned(ctx, a, lastAttempt)
+		default:
 			log := logOf(a.event)
 			byLog[log] = append(byLog[log], a)
-		} else {
-			within, span := d.Enter(ctx)
-			if valid {
-				outcomes[i] = c.handleUnpositioned(within, a.event, lastAttempt)
-			} else {
-				outcomes[i] = c.toDeadLetter(within, unknownSource, eventOfInvalid(d), errInvalidDelivery)
-			}
-			span.End()
 		}
 	}
 	for log, arrivals := range byLog {

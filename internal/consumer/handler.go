@@ -90,10 +90,20 @@ func callWithTimeout(ctx context.Context, e contract.Event, h func(context.Conte
 	return h(ctx)
 }
 
+// refuseInvalid makes a delivery that is no event a dead letter.
+func (c *Consumer) refuseInvalid(ctx context.Context, d sidecar.Delivery) sidecar.Outcome {
+	ctx, span := d.Enter(ctx)
+	defer telemetry.End(span, errInvalidDelivery)
+	return c.toDeadLetter(ctx, unknownSource, eventOfInvalid(d), errInvalidDelivery)
+}
+
 // handleUnpositioned handles an event of a source without a log. Such events have no order, and are handled each time
 // they are delivered.
-func (c *Consumer) handleUnpositioned(ctx context.Context, e contract.Event, lastAttempt bool) sidecar.Outcome {
+func (c *Consumer) handleUnpositioned(ctx context.Context, a arrival, lastAttempt bool) sidecar.Outcome {
+	e := a.event
+	ctx, span := a.delivery.Enter(ctx)
 	err := c.callHandler(ctx, e)
+	defer telemetry.End(span, err)
 	switch {
 	case err == nil:
 		return sidecar.Done

@@ -94,10 +94,12 @@ func (r *logReader) handleDeliveries(
 	r.storeCursorIfDue(ctx, r.consumer.o.StoreEvery)
 }
 
-func parentsOf(arrivals []arrival) []string {
-	parents := make([]string, len(arrivals))
-	for i, a := range arrivals {
-		parents[i] = a.delivery.TraceParent
+// parentsOf lists the traces of deliveries, as far as they have one.
+func parentsOf(arrivals []arrival) (parents []string) {
+	for _, a := range arrivals {
+		if a.delivery.TraceParent != "" {
+			parents = append(parents, a.delivery.TraceParent)
+		}
 	}
 	return parents
 }

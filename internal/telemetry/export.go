@@ -50,7 +50,7 @@ func tracer() trace.Tracer { return *current.Load() }
 func StartExport(ctx context.Context, app string, log zerolog.Logger, reg prometheus.Registerer,
 ) (stop func(context.Context) error, err error) {
 	counts := newSpanCounts(reg)
-	if !exportConfigured() {
+	if !ExportConfigured(os.Getenv) {
 		return func(context.Context) error { return nil }, nil
 	}
 	exporter, err := newExporter(ctx)
@@ -74,12 +74,13 @@ func StartExport(ctx context.Context, app string, log zerolog.Logger, reg promet
 	}, nil
 }
 
-// exportConfigured reports whether the environment asks for an export of traces.
-func exportConfigured() bool {
-	if strings.EqualFold(os.Getenv("OTEL_SDK_DISABLED"), "true") || os.Getenv("OTEL_TRACES_EXPORTER") == "none" {
+// ExportConfigured reports whether an environment asks for an export of traces. get returns the value of a variable, ""
+// if it is not set.
+func ExportConfigured(get func(variable string) string) bool {
+	if strings.EqualFold(get("OTEL_SDK_DISABLED"), "true") || get("OTEL_TRACES_EXPORTER") == "none" {
 		return false
 	}
-	return os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") != ""
+	return get("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") != ""
 }
 
 func newExporter(ctx context.Context) (*otlptrace.Exporter, error) {

@@ -69,8 +69,8 @@ func TestSpansAreExportedAndCounted(t *testing.T) {
 	require.Equal(t, 0, spansOf(t, reg, "failed"))
 }
 
-// A collector that refuses, hangs or is not there does not hold the service up, and no more spans wait in memory than
-// the queue has places.
+// A collector that refuses, hangs or is not there does not hold the service up, although there are more spans than
+// places in the queue.
 func TestTheServiceDoesNotWaitForTheCollector(t *testing.T) {
 	for _, name := range []string{"refuses", "hangs", "absent"} {
 		t.Run(name, func(t *testing.T) {

@@ -15,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	gopsutil "github.com/shirou/gopsutil/v4/process"
@@ -26,7 +28,7 @@ import (
 // it is measured only if CASES names it: CASES=flood. Its baseline is the same flood, sent to another program: what the
 // sender takes from the processors of the shop is in both.
 const (
-	floodCase     = "place an order, flood of 4,000 hostile requests a second beside"
+	floodCase     = "place an order, during a flood of 4,000 hostile requests a second"
 	floodBaseline = "place an order, the same flood sent to another program"
 )
 
@@ -86,15 +88,14 @@ func floodElsewhere(ctx context.Context) error {
 		return err
 	}
 	<-ctx.Done()
-	stop()
-	return nil
+	return stop()
 }
 
 // flood runs a process that sends hostile requests until ctx ends, and then fails if a process of the shop has used
 // more memory than Kubernetes would give it.
 func flood(s *launch.Shop) func(context.Context) error {
 	address := strings.TrimPrefix(s.GatewayURL(), "http://")
-	return func(ctx context.Context) error {
+	return func(ctx context.Context) (err error) {
 		limits, err := memoryLimits()
 		if err != nil {
 			return err
@@ -103,7 +104,7 @@ func flood(s *launch.Shop) func(context.Context) error {
 		if err != nil {
 			return err
 		}
-		defer stop()
+		defer func() { err = errors.Join(err, stop()) }()
 		most := map[string]uint64{}
 		tick := time.NewTicker(time.Second)
 		defer tick.Stop()
@@ -125,7 +126,9 @@ const floodVariable = "BENCH_FLOOD"
 
 // startFlood starts a process that sends hostile requests. A stranger has processors of its own, so the process has the
 // lowest priority on those of the shop: it gets what the shop leaves.
-func startFlood(address string) (stop func(), err error) {
+//
+// stop ends it, and returns an error if it did not send the flood.
+func startFlood(address string) (stop func() error, err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -139,9 +142,12 @@ func startFlood(address string) (stop func(), err error) {
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("flood: %w", err)
 	}
-	return func() {
+	return func() error {
 		in.Close() // ends the process, see sendFlood
-		_ = cmd.Wait()
+		if err := cmd.Wait(); err != nil {
+			return fmt.Errorf("flood: %w", err)
+		}
+		return nil
 	}, nil
 }
 
@@ -157,14 +163,18 @@ func sendFlood(address string) error {
 	held := make(chan struct{}, maxHeld)
 	tick := time.NewTicker(floodTick)
 	defer tick.Stop()
-	began, sent, skipped := time.Now(), 0, 0
+	began, sent := time.Now(), 0
+	var arrived atomic.Int64
 	for {
 		select {
 		case <-ctx.Done():
-			took := time.Since(began).Seconds()
-			_, err := fmt.Fprintf(os.Stderr, "flood: %.0f requests a second, and %.0f that found no connection\n",
-				float64(sent-skipped)/took, float64(skipped)/took)
-			return err
+			perSecond := float64(arrived.Load()) / time.Since(began).Seconds()
+			fmt.Fprintf(os.Stderr, "flood: %.0f requests a second arrived, %d of %d did not\n", perSecond,
+				int64(sent)-arrived.Load(), sent)
+			if perSecond < floodPerSecond/10 {
+				return errors.New("the flood was no flood: the machine is too slow, or the shop takes no connections")
+			}
+			return nil
 		case <-tick.C:
 		}
 		kinds := hostile()
@@ -174,10 +184,11 @@ func sendFlood(address string) error {
 			case held <- struct{}{}:
 				requests.Go(func() {
 					defer func() { <-held }()
-					sendRaw(ctx, address, text)
+					if sendRaw(ctx, address, text) {
+						arrived.Add(1)
+					}
 				})
 			default: // all connections of the flood are open
-				skipped++
 			}
 		}
 	}
@@ -195,19 +206,20 @@ func resetAll(l net.Listener) {
 	}
 }
 
-// sendRaw sends a request and waits until the shop closes the connection or has answered.
-func sendRaw(ctx context.Context, address, text string) {
+// sendRaw sends a request and waits until the shop closes the connection or has answered. It reports whether the shop
+// has accepted or reset the connection.
+func sendRaw(ctx context.Context, address, text string) (arrived bool) {
 	conn, err := (&net.Dialer{Timeout: time.Second, LocalAddr: &net.TCPAddr{IP: floodAddress}}).
 		DialContext(ctx, "tcp", address)
 	if err != nil {
-		return
+		return errors.Is(err, syscall.ECONNRESET)
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	if _, err := io.WriteString(conn, text); err != nil {
-		return
+	if _, err := io.WriteString(conn, text); err == nil {
+		_, _ = conn.Read(make([]byte, 1024))
 	}
-	_, _ = conn.Read(make([]byte, 1024))
+	return true
 }
 
 // resident returns the resident memory of each process of the shop, in bytes.
@@ -255,6 +267,9 @@ func exceeded(most map[string]uint64, l limits) (err error) {
 		if app, ok := strings.CutSuffix(name, sidecarSuffix); ok {
 			apps[app] = true
 		}
+	}
+	if len(apps) == 0 {
+		return errors.New("the memory of no app was measured")
 	}
 	for name, bytes := range most {
 		limit := uint64(0)

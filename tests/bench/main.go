@@ -40,6 +40,7 @@ func main() {
 	}
 	if address := os.Getenv(floodVariable); address != "" {
 		if err := sendFlood(address); err != nil {
+			fmt.Fprintln(os.Stderr, "flood:", err)
 			os.Exit(1)
 		}
 		return

@@ -21,7 +21,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"haberdash/dapr/launch"
 	"haberdash/tests/api"
 )
 
@@ -259,13 +258,7 @@ func base64Parts(word string) (parts [][]byte) {
 func TestDeletionIsCompletedAfterAnOutage(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	o, _, stop, err := options(ctx, t.TempDir())
-	require.NoError(t, err)
-	t.Cleanup(stop)
-	o.SkipBuild = true
-	s, err := launch.Start(ctx, o)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = s.Stop(context.Background()) })
+	s, _, _ := startOwnShop(t, nil)
 	c := newClient(localShop{s})
 	admin, err := c.AsAdmin(ctx)
 	require.NoError(t, err)

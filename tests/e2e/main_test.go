@@ -8,6 +8,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -94,6 +95,22 @@ func options(ctx context.Context, dir string) (o config.Options, servers *infra.
 	o.RunDir, o.FreePorts, o.GatewayPort, o.Log = dir, true, 0, os.Stdout
 	o.Env = map[string]string{"RATE_LIMIT": "off"}
 	return o.WithServers(ctx)
+}
+
+// startOwnShop starts a shop for one test, which may kill its processes or needs other settings: env has variables of
+// the apps. It returns its options too, with which the test can start it again, and its servers.
+func startOwnShop(t *testing.T, env map[string]string) (*launch.Shop, config.Options, *infra.Servers) {
+	t.Helper()
+	o, servers, stop, err := options(t.Context(), t.TempDir())
+	require.NoError(t, err)
+	t.Cleanup(stop)
+	o.SkipBuild = true // the shared shop has built the programs
+	o.Env = maps.Clone(o.Env)
+	maps.Copy(o.Env, env)
+	s, err := launch.Start(t.Context(), o)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.Stop(context.Background()) })
+	return s, o, servers
 }
 
 // printWarnings prints the last warnings and errors of each process, to explain a failed run.

@@ -25,13 +25,7 @@ type purchase struct {
 func TestShopSurvivesRestartsAndKills(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	o, servers, stop, err := options(ctx, t.TempDir())
-	require.NoError(t, err)
-	t.Cleanup(stop)
-	o.SkipBuild = true
-	s, err := launch.Start(ctx, o)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = s.Stop(context.Background()) })
+	s, o, servers := startOwnShop(t, nil)
 	c := newClient(localShop{s})
 	admin, err := c.AsAdmin(ctx)
 	require.NoError(t, err)
@@ -43,6 +37,7 @@ func TestShopSurvivesRestartsAndKills(t *testing.T) {
 	require.NoError(t, s.Stop(ctx))
 	s, err = launch.Start(ctx, o)
 	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.Stop(context.Background()) })
 	c = newClient(localShop{s})
 	again, err := c.Place(ctx, bought[0].key, bought[0].body)
 	require.NoError(t, err)

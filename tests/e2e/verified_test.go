@@ -1,16 +1,13 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
-	"maps"
 	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"haberdash/dapr/launch"
 	"haberdash/tests/api"
 )
 
@@ -20,15 +17,7 @@ import (
 func TestAccountsAreOpenedByMail(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	o, _, stop, err := options(ctx, t.TempDir())
-	require.NoError(t, err)
-	t.Cleanup(stop)
-	o.SkipBuild = true
-	o.Env = maps.Clone(o.Env)
-	o.Env["REGISTRATION"], o.Env["TRUSTED_PROXIES"] = "verified", "127.0.0.0/8"
-	s, err := launch.Start(ctx, o)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = s.Stop(context.Background()) })
+	s, _, _ := startOwnShop(t, map[string]string{"REGISTRATION": "verified", "TRUSTED_PROXIES": "127.0.0.0/8"})
 	c := newClient(localShop{s})
 	type object = map[string]string
 	post := func(address, path string, body object) *api.Answer {

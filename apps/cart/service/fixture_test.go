@@ -11,7 +11,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,6 +25,7 @@ import (
 	"haberdash/internal/consumer/consumerapi"
 	"haberdash/internal/contract"
 	"haberdash/internal/httpx"
+	"haberdash/internal/httpx/httpxtest"
 	"haberdash/internal/identity"
 	"haberdash/internal/money"
 	"haberdash/internal/roster"
@@ -47,8 +47,7 @@ type fixture struct {
 	catalogCalls int
 }
 
-// newFixture makes two replicas on one store. Each request goes to the other one than the request before, so that every
-// test also shows that the replicas answer as one. Events go to one of them.
+// newFixture makes two replicas on one store, which get the requests in turn. Events go to one of them.
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(nil)
@@ -72,14 +71,7 @@ func newFixture(t *testing.T) *fixture {
 	var one http.Handler
 	f.service, api, one = replica()
 	_, _, other := replica()
-	var requests atomic.Uint64
-	f.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if requests.Add(1)%2 == 0 {
-			one.ServeHTTP(w, r)
-		} else {
-			other.ServeHTTP(w, r)
-		}
-	})
+	f.handler = httpxtest.Alternate(one, other)
 
 	c := f.service.events.Consumer
 	consumerapi.Mount(api, "cart", c)

@@ -179,7 +179,7 @@ func (g *Gateway) routeHandler(rt route) http.Handler {
 		h = protection.NewThrottler().Middleware(h)
 	}
 	if rt.mails && g.limits != nil {
-		h = g.limits.Mails(h)
+		h = g.limits.Creations(protection.Mailing, h)
 	}
 	if rt.limit != "" && g.limits != nil {
 		h = g.limits.Creations(rt.limit, h)

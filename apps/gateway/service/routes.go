@@ -48,6 +48,7 @@ var special = []route{
 	{pattern: "/api/v1/auth/login", app: roster.Users, limit: protection.SignIn, throttled: true},
 	{pattern: "/api/v1/auth/register", app: roster.Users, limit: protection.SignIn, mails: true, throttled: true},
 	{pattern: "/api/v1/auth/forgot-password", app: roster.Users, limit: protection.SignIn, mails: true},
+	{pattern: "/api/v1/me/email", app: roster.Users, mails: true},
 }
 
 var routes = allRoutes()

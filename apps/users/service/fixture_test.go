@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,6 +24,7 @@ import (
 	"haberdash/internal/commitlog/logapi"
 	"haberdash/internal/contract"
 	"haberdash/internal/httpx"
+	"haberdash/internal/httpx/httpxtest"
 	"haberdash/internal/identity"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/memory"
@@ -67,21 +67,12 @@ type fixture struct {
 	other   *fixture // the other replica, of newFixture
 }
 
-// newFixture makes two replicas on one store. Each request goes to the other one than the request before, so that every
-// test also shows that the replicas answer as one.
-// A replica looks at the log only when a request makes it: it is as far behind as it can be.
+// newFixture makes two replicas on one store, which get the requests in turn. A replica looks at the log only when a
+// request makes it, so it is as far behind the other as it can be.
 func newFixture(t *testing.T) *fixture {
 	first := openReplica(t, memory.NewState(), nil, time.Hour, func(*Deps) {})
 	first.other = openReplica(t, first.state, first, time.Hour, func(*Deps) {})
-	one, other := first.handler, first.other.handler
-	var requests atomic.Uint64
-	first.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if requests.Add(1)%2 == 0 {
-			one.ServeHTTP(w, r)
-		} else {
-			other.ServeHTTP(w, r)
-		}
-	})
+	first.handler = httpxtest.Alternate(first.handler, first.other.handler)
 	return first
 }
 

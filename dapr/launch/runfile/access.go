@@ -12,10 +12,10 @@ func configPath(runDir, app string) string { return filepath.Join(runDir, "confi
 
 func accessPath(root, app string) string { return filepath.Join(root, "dapr", "secure", app+".yaml") }
 
-// Configuration says what the configurations of the sidecars have beside the common one.
+// Configuration says what is added to the common configuration of the sidecars.
 type Configuration struct {
 	Secure bool // the access rules of each app
-	Traced bool // spans: see samplingRate
+	Traced bool // the export of spans: see samplingRate
 }
 
 // samplingRate makes a sidecar record the spans of a trace that its app records, and practically no others: a rate of 0

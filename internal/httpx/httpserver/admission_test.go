@@ -1,7 +1,6 @@
 package httpserver_test
 
 import (
-	"context"
 	"io"
 	"net"
 	"net/http"
@@ -19,23 +18,15 @@ func TestConnectionsThatAreNotAdmittedAreReset(t *testing.T) {
 	s := newServer(httpserver.Options{})
 	var refusing atomic.Bool
 	s.Admit(func(from netip.Addr) bool { return from == netip.MustParseAddr("127.0.0.1") && !refusing.Load() })
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Serve(ctx, listener) }()
-	t.Cleanup(func() {
-		stop()
-		require.NoError(t, <-ended)
-	})
+	address := serve(t, s)
 	dial := func() net.Conn {
-		conn, err := net.Dial("tcp", listener.Addr().String())
+		conn, err := net.Dial("tcp", address)
 		require.NoError(t, err)
 		t.Cleanup(func() { conn.Close() })
 		return conn
 	}
 	admitted := dial()
-	_, err = io.WriteString(admitted, completeRequest)
+	_, err := io.WriteString(admitted, completeRequest)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, readStatus(t, admitted))
 

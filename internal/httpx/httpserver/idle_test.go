@@ -15,6 +15,21 @@ import (
 	"haberdash/internal/httpx/httpserver"
 )
 
+// serve runs a server until the test ends, and returns its address.
+func serve(t *testing.T, s *httpserver.Server) (address string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ctx, listener) }()
+	t.Cleanup(func() {
+		stop()
+		require.NoError(t, <-ended)
+	})
+	return listener.Addr().String()
+}
+
 // serveWithLimit runs a server with a limit for idle connections. Its route /body reads a body as the gateway does. Its
 // route /busy sends to busy when it has received a request, and responds when it has received from busy.
 func serveWithLimit(t *testing.T, limit int) (dial func(send string) net.Conn, busy chan struct{}) {
@@ -29,17 +44,9 @@ func serveWithLimit(t *testing.T, limit int) (dial func(send string) net.Conn, b
 		busy <- struct{}{}
 		<-busy
 	})
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Serve(ctx, listener) }()
-	t.Cleanup(func() {
-		stop()
-		require.NoError(t, <-ended)
-	})
+	address := serve(t, s)
 	return func(send string) net.Conn {
-		conn, err := net.Dial("tcp", listener.Addr().String())
+		conn, err := net.Dial("tcp", address)
 		require.NoError(t, err)
 		t.Cleanup(func() { conn.Close() })
 		require.NoError(t, conn.SetDeadline(time.Now().Add(5*time.Second)))

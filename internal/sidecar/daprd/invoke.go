@@ -35,14 +35,13 @@ func (c *Client) Invoke(ctx context.Context, r sidecar.Request) (*sidecar.Respon
 // describeAnswer adds the answer to the span of a call. The span has no path and no query, because ids in them may be
 // secrets.
 func describeAnswer(span trace.Span, res *sidecar.Response, err error) {
-	switch {
-	case err != nil:
+	if err != nil {
 		span.SetStatus(codes.Error, "unavailable")
-	default:
-		span.SetAttributes(semconv.HTTPResponseStatusCode(res.Status))
-		if res.Status >= 400 { // RFC 9110, section 15.5: an error of the client, which this app is here
-			span.SetStatus(codes.Error, "")
-		}
+		return
+	}
+	span.SetAttributes(semconv.HTTPResponseStatusCode(res.Status))
+	if res.Status >= 400 { // OpenTelemetry counts 4xx as an error in the span of the client, and not in the server's
+		span.SetStatus(codes.Error, "")
 	}
 }
 

@@ -25,9 +25,9 @@ const (
 	SignIn       RateLimit = "sign-in"
 	CartCreation RateLimit = "cart-creation"
 	Placement    RateLimit = "placement"
-	Probing      RateLimit = "probing" // of /healthz and /readyz: whoever asks for other things must not stop probes
-	Connecting   RateLimit = "connecting"
-	Mailing      RateLimit = "mailing" // requests that make the shop send mail to any mailbox
+	Probing      RateLimit = "probing"    // of /healthz and /readyz: whoever asks for other things must not stop probes
+	Connecting   RateLimit = "connecting" // opening connections
+	Mailing      RateLimit = "mailing"    // requests that make the shop send mail to any mailbox
 )
 
 // bucket is the size of a token bucket.
@@ -35,6 +35,7 @@ type bucket struct {
 	perSecond rate.Limit
 	burst     int
 	policy    string // the value of RateLimit-Policy
+	caller    func(*http.Request) string
 }
 
 var buckets = map[RateLimit]bucket{
@@ -43,17 +44,21 @@ var buckets = map[RateLimit]bucket{
 	CartCreation: newBucket(CartCreation, 5, 100),
 	Placement:    newBucket(Placement, 2, 60),
 	Probing:      newBucket(Probing, 20, 100),
-	Mailing:      newHourlyBucket(Mailing, 500, 1000),
+	Mailing:      newMailBucket(500, 1000),
 	Connecting:   newBucket(Connecting, 500, 3000), // more than Browsing, so that clients see 429 before a reset
 }
 
 func newBucket(name RateLimit, perSecond rate.Limit, burst int) bucket {
 	window := math.Ceil(float64(burst) / float64(perSecond))
-	return bucket{perSecond, burst, fmt.Sprintf("%q;q=%d;w=%.0f", name, burst, window)}
+	return bucket{perSecond, burst, fmt.Sprintf("%q;q=%d;w=%.0f", name, burst, window), callerKey}
 }
 
-func newHourlyBucket(name RateLimit, perHour, burst int) bucket {
-	return newBucket(name, rate.Limit(perHour)/3600, burst)
+// newMailBucket returns the bucket of Mailing, which counts for the address whoever is signed in: each request may name
+// another mailbox, and accounts are cheap.
+func newMailBucket(perHour, burst int) bucket {
+	b := newBucket(Mailing, rate.Limit(perHour)/3600, burst)
+	b.caller = addressKey
+	return b
 }
 
 // maxBuckets bounds the memory, at about 200 bytes a bucket. A caller whose bucket was evicted gets a full one.
@@ -80,11 +85,7 @@ func (l *RateLimits) Take(w http.ResponseWriter, r *http.Request, name RateLimit
 		return nil
 	}
 	size, now := buckets[name], l.now()
-	key := callerKey(r)
-	if name == Mailing { // an account for each thousand mails would be cheap
-		key = addressKey(r)
-	}
-	tokens := l.bucket(name, key)
+	tokens := l.bucket(name, size.caller(r))
 	ok := tokens.AllowN(now, 1)
 	left := tokens.TokensAt(now)
 	remaining := strconv.Itoa(int(max(left, 0)))
@@ -132,20 +133,6 @@ func (l *RateLimits) Creations(name RateLimit, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
 			if err := l.Take(w, r, name); err != nil {
-				httpx.WriteProblem(w, err)
-				return
-			}
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// Mails applies the limit of mailing to the requests to next that create something (POST). Each of them may name
-// another mailbox, also those of callers who are signed in. They count for the address.
-func (l *RateLimits) Mails(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPost {
-			if err := l.Take(w, r, Mailing); err != nil {
 				httpx.WriteProblem(w, err)
 				return
 			}

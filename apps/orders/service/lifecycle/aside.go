@@ -67,7 +67,8 @@ func (a *aside) load(ctx context.Context) error {
 	_, err := sidecar.ReadJSON(ctx, a.store, asideKey, &list)
 	switch {
 	case errors.Is(err, sidecar.ErrCorrupt):
-		telemetry.Log(ctx).Error().Err(err).Msg("the list of the orders that are set aside cannot be read")
+		telemetry.Log(ctx).Error().Err(err).Msg("the list of the orders that are set aside cannot be read, " +
+			"their lifecycles start with their next changes")
 	case err != nil:
 		return err
 	}
