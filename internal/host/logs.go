@@ -93,14 +93,14 @@ func (h *Host) OpenProjection(ctx context.Context, p *projection.Projection) err
 }
 
 // Consume makes a consumer consume the logs that the roster lists for the service. The host subscribes it to their
-// topics and to the dead-letter topic of the service, runs it, measures the lag of each event, and serves and exports
-// its dead letters and cursors.
+// topics and to the dead-letter topic of the service, runs and measures it, and serves and exports its dead letters and
+// cursors.
 func (h *Host) Consume(c *consumer.Consumer) {
 	app := roster.Get(h.App)
 	for _, l := range app.Follows {
 		c.Follow(consumer.Log{Source: l.App, Partition: l.Name})
 	}
-	consumerapi.Measure(h.Registry, c)
+	c.Measure(h.Registry)
 	c.Subscribe(h.events, roster.DeadLetterTopic(h.App), app.Topics()...)
 	consumerapi.Mount(h.API, h.App, c)
 	// Cursors are exported first. An event that is handled during the export is then handled again after the import,
