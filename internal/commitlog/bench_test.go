@@ -9,11 +9,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	"haberdash/internal/commitlog"
 	"haberdash/internal/commitlog/projection"
 	"haberdash/internal/sidecar"
+	"haberdash/internal/sidecar/memory"
 )
 
 // BenchmarkAppend measures commands a second through a real sidecar on SQLite, with 1, 64 and 256 clients.
@@ -44,6 +46,27 @@ func BenchmarkAppend(b *testing.B) {
 			b.ReportMetric(float64(b.N)/float64(p.Head()), "commands/commit")
 			b.StopTimer()
 			require.NoError(b, p.Close(context.Background()))
+		})
+	}
+}
+
+// BenchmarkCommand measures one command of one client on a store in memory, without a registry of metrics and with one.
+func BenchmarkCommand(b *testing.B) {
+	for name, registry := range map[string]prometheus.Registerer{"unmeasured": nil, "measured": prometheus.NewRegistry()} {
+		b.Run(name, func(b *testing.B) {
+			log := fmt.Sprint("memory-", b.N)
+			p, err := commitlog.Open(b.Context(), memory.NewState(), "bench", log, tally(),
+				commitlog.Options{CheckpointEvery: time.Hour, SyncEvery: time.Hour, Registry: registry})
+			require.NoError(b, err)
+			b.ReportAllocs()
+			ids := []string{"a"}
+			for b.Loop() {
+				_, err := p.Do(b.Context(), ids, func(tx *commitlog.Tx[int]) error {
+					tx.Emit("a", "counted", nil)
+					return nil
+				})
+				require.NoError(b, err)
+			}
 		})
 	}
 }

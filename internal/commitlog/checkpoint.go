@@ -36,6 +36,7 @@ func (p *Partition[S]) runCheckpoints(ctx context.Context) {
 			p.checkpointing.Lock()
 			err := p.checkpointInTurn(ctx)
 			p.checkpointing.Unlock()
+			p.metrics.observeCheckpoint(err)
 			switch {
 			case errors.Is(err, errContended):
 				telemetry.Log(ctx).Debug().Str("partition", p.name).Msg("another process writes the same documents")
@@ -69,7 +70,7 @@ func (p *Partition[S]) checkpointInTurn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if latest.Commit > p.checkpointed {
+	if latest.Commit > p.checkpointed.Load() {
 		p.adopt(latest)
 		p.deferred = deferredTicks
 	}
@@ -107,7 +108,7 @@ func (p *Partition[S]) readCheckpoint(ctx context.Context) (latest checkpoint, e
 
 // adopt marks the aggregates clean whose documents are written, as the checkpoint of another process says.
 func (p *Partition[S]) adopt(latest checkpoint) {
-	p.checkpointed = latest.Commit
+	p.checkpointed.Store(latest.Commit)
 	written := map[string]*aggregate[S]{}
 	p.mu.RLock()
 	for id, a := range p.warm {
@@ -138,7 +139,7 @@ func (p *Partition[S]) writeCheckpoint(ctx context.Context) error {
 	if err := layout.PutJSON(ctx, p.store, key, current); err != nil {
 		return err
 	}
-	p.checkpointed = current.Commit
+	p.checkpointed.Store(current.Commit)
 	p.setAside(ctx, dirty, refused)
 	for id := range refused {
 		delete(dirty, id)

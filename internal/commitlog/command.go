@@ -42,6 +42,7 @@ const (
 func (p *Partition[S]) Do(ctx context.Context, ids []string, decide func(*Tx[S]) error) (uint64, error) {
 	ctx, span := telemetry.Start(ctx, "commit "+p.name, trace.SpanKindInternal)
 	defer span.End()
+	defer p.metrics.observeWait(time.Now())
 	c := &command[S]{ids: ids, decide: decide, trace: telemetry.RecordedParent(ctx), done: make(chan struct{})}
 	select {
 	case <-p.quit:

@@ -157,6 +157,7 @@
 //	publish.go     the outbox
 //	feed.go        published events by position
 //	export.go      the log as a part of a data export
+//	metrics.go     what is measured
 //
 //	projection       read models, and lists in pages
 //	logapi           feeds and audits over HTTP
@@ -164,7 +165,7 @@
 //	internal/refold  a log folded again, for audits and rebuilds
 //	internal/layout  the keys of the store
 //
-// The package is larger than others, about 1,850 lines. All of it works on the memory of one Partition (the head of the
+// The package is larger than others, about 2,000 lines. All of it works on the memory of one Partition (the head of the
 // log, the last commits, the aggregates), which one lock guards and one goroutine changes. Smaller packages would have
 // to export that memory to each other. What needs only exported methods has a package of its own.
 package commitlog

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"haberdash/internal/commitlog/internal/layout"
 	"haberdash/internal/sidecar"
 )
@@ -32,6 +34,8 @@ type Options struct {
 	Warm int
 	// MaxCommands and MaxBytes bound one commit; 512 and 256 KiB if zero.
 	MaxCommands, MaxBytes int
+	// Registry gets the metrics of the log; nothing is measured if it is nil.
+	Registry prometheus.Registerer
 }
 
 func (o Options) withDefaults() Options {
@@ -54,6 +58,7 @@ type Partition[S any] struct {
 	model         Model[S]
 	opts          Options
 	feedPages     feedPages
+	metrics       *metrics
 
 	queue  chan *command[S]
 	quit   chan struct{} // closed by Close
@@ -63,9 +68,9 @@ type Partition[S any] struct {
 	newer       atomic.Bool   // the log has events of a newer release: see Ready
 	unpublished atomic.Uint64 // see Unpublished
 
-	checkpointing sync.Mutex // held while a checkpoint is written: an older one must not replace a newer one
-	checkpointed  uint64     // the commit of the last checkpoint that this process has written or adopted
-	deferred      int        // for how many ticks the documents are left to another process
+	checkpointing sync.Mutex    // held while a checkpoint is written: an older one must not replace a newer one
+	checkpointed  atomic.Uint64 // the commit of the last checkpoint that this process has written or adopted
+	deferred      int           // for how many ticks the documents are left to another process
 
 	// mu guards the fields below. Only the writer changes head and the states of aggregates, so it alone may read them
 	// without the lock.
@@ -102,6 +107,7 @@ func Open[S any](ctx context.Context, store sidecar.State, service, name string,
 	if err := p.readLog(ctx); err != nil {
 		return nil, fmt.Errorf("open partition %s: %w", name, err)
 	}
+	p.metrics = newMetrics(o.Registry, p)
 	background := context.WithoutCancel(ctx)
 	p.worker.Go(func() {
 		defer close(p.ended)

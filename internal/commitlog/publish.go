@@ -82,6 +82,7 @@ func (p *Partition[S]) publishUpToHead(ctx context.Context, to sidecar.Publisher
 		attempts, pause, at.commit = 0, 0, n
 		at.saveIfDue(ctx)
 	}
+	p.setPublishedAtHead(at.commit)
 	return true
 }
 
@@ -130,6 +131,7 @@ func (p *Partition[S]) publishBatch(ctx context.Context,
 	if err != nil || len(commits) == 0 {
 		return from - 1, err
 	}
+	p.metrics.setPublished(commits[0].Before)
 	var messages []sidecar.Message
 	for _, c := range commits {
 		for _, e := range c.Published(p.service, p.name) {
@@ -150,7 +152,9 @@ func (p *Partition[S]) publishBatch(ctx context.Context,
 			return from - 1, err
 		}
 	}
-	return commits[len(commits)-1].N, nil
+	last := commits[len(commits)-1]
+	p.metrics.setPublished(last.publishedUpTo())
+	return last.N, nil
 }
 
 // tracesOf lists the traces of messages, as far as they are recorded.

@@ -86,7 +86,8 @@ func (p *Partition[S]) readLog(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		p.head, p.published, p.checkpointed = c.Commit, c.Published, c.Commit
+		p.head, p.published = c.Commit, c.Published
+		p.checkpointed.Store(c.Commit)
 		if err := p.restoreAside(ctx, c.Aside); err != nil {
 			return err
 		}

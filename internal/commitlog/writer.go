@@ -195,7 +195,9 @@ func (p *Partition[S]) commitAndAnswer(ctx context.Context, d *decision[S]) (boo
 	} else {
 		c := Commit{N: d.head + 1, Attempt: rand.Text(), Before: p.published, Events: d.events}
 		write, span := telemetry.StartBatch(ctx, "write "+p.name, trace.SpanKindInternal, d.traces()...)
+		started := time.Now()
 		created, err := p.createCommit(write, c)
+		p.metrics.observeWrite(started, len(d.batch), created, err)
 		telemetry.End(span, err)
 		if err != nil {
 			return false, err

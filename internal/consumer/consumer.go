@@ -46,9 +46,9 @@ type Options struct {
 
 // Consumer applies the events of other apps' logs to one app: see the package comment. It is safe for concurrent use.
 type Consumer struct {
-	o         Options
-	store     consumerstore.Store
-	onHandled func(e contract.Event)
+	o       Options
+	store   consumerstore.Store
+	metrics *metrics
 
 	mu      sync.Mutex
 	readers map[Log]*logReader
@@ -68,8 +68,7 @@ func New(o Options) *Consumer {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	c := &Consumer{
-		o: o, store: consumerstore.New(o.State), onHandled: func(contract.Event) {}, readers: map[Log]*logReader{}}
+	c := &Consumer{o: o, store: consumerstore.New(o.State), readers: map[Log]*logReader{}}
 	c.Follow(o.Logs...)
 	return c
 }
@@ -77,6 +76,13 @@ func New(o Options) *Consumer {
 // Follow adds logs. The consumer also discovers logs by their events: it adds a log when the broker delivers one of its
 // events for the first time.
 func (c *Consumer) Follow(logs ...Log) {
+	for _, r := range c.addListed(logs) {
+		r.setFollowed()
+	}
+}
+
+// addListed adds logs that need not be added to the stored list, and returns their readers.
+func (c *Consumer) addListed(logs []Log) (readers []*logReader) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, log := range logs {
@@ -84,11 +90,10 @@ func (c *Consumer) Follow(logs ...Log) {
 			c.readers[log] = newLogReader(c, log)
 		}
 		c.readers[log].setListed()
+		readers = append(readers, c.readers[log])
 	}
+	return readers
 }
-
-// OnHandled registers a function that is called after each event that was handled. Call it before the first delivery.
-func (c *Consumer) OnHandled(fn func(e contract.Event)) { c.onHandled = fn }
 
 // Subscribe registers the consumer for topics, and for the dead-letter topic of the app.
 func (c *Consumer) Subscribe(events sidecar.Subscriber, deadLetterTopic string, topics ...string) {

@@ -39,7 +39,7 @@ func (r *logReader) mergeStored(stored consumerstore.Cursor) {
 	if stored.Position >= r.cursor.Position {
 		r.cursor = stored
 	}
-	r.stored = stored
+	r.stored, r.loaded = stored, true
 }
 
 // storeCursorIfDue stores the cursor if it has moved and was stored at least interval ago.

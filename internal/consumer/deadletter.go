@@ -35,6 +35,7 @@ func (c *Consumer) addDeadLetter(ctx context.Context, log Log, e contract.Event,
 	if err != nil {
 		return fmt.Errorf("make %s a dead letter: %w", e.ID, err)
 	}
+	c.metrics.countDeadLetter(e)
 	telemetry.Log(ctx).Error().Err(why).Str("event", e.ID).Str("type", e.Type).Str("deadLetter", id).
 		Msg("an event became a dead letter")
 	return nil
@@ -80,7 +81,7 @@ func (c *Consumer) Replay(ctx context.Context, id string) error {
 	defer r.unlock()
 	failed := errInvalidDelivery
 	if log != unknownSource {
-		failed = c.callHandler(ctx, d.Event)
+		failed = c.callHandler(ctx, d.Event, true)
 	}
 	if failed == nil {
 		err := c.store.DeleteDeadLetter(ctx, id)

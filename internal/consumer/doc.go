@@ -28,7 +28,7 @@
 //	logReader.handleBatch       handles several events of one type with one call, where the app can
 //	Consumer.callHandler        calls the handler with a timeout, and turns a panic into an error
 //	logReader.advanceTo         moves the cursor past handled events
-//	logReader.skipTo            moves the cursor past a dead letter
+//	logReader.skip              moves the cursor past a dead letter
 //	logReader.storeCursor       stores the cursor
 //
 // # Where to look
@@ -40,10 +40,12 @@
 //	handler.go     handlers and how they are called
 //	poll.go        polling of feeds, storing of cursors
 //	deadletter.go  dead letters: list, replay, discard; data export
+//	lag.go         how far the consumer is behind, for metrics
+//	metrics.go     what is measured
 //	consumerstore  the documents in the state store
 //	consumerapi    dead letters and cursors over HTTP
 //	consumertest   the conformance suite, run on every state store
 //
-// The package has more than 700 lines (about 900), because deliveries, polling and replays work on the same cursor
+// The package has more than 700 lines (about 1,100), because deliveries, polling and replays work on the same cursor
 // under the same lock (logReader).
 package consumer

@@ -60,15 +60,18 @@ func isFinal(ctx context.Context, err error, lastAttempt bool) bool {
 // sidecar, so that a handler that hangs fails like any other.
 const handlerTimeout = 20 * time.Second
 
-// callHandler calls the handler of the event's type, if there is one.
-func (c *Consumer) callHandler(ctx context.Context, e contract.Event) error {
+// callHandler calls the handler of the event's type, if there is one. lastAttempt tells whether any error makes the
+// event a dead letter.
+func (c *Consumer) callHandler(ctx context.Context, e contract.Event, lastAttempt bool) error {
 	h := c.o.Handlers[e.Type]
 	if h == nil {
 		return nil
 	}
+	started := time.Now()
 	err := callWithTimeout(ctx, e, func(ctx context.Context) error { return h(ctx, e) })
+	c.metrics.observeCall(e.Type, started, err, isFinal(ctx, err, lastAttempt))
 	if err == nil {
-		c.onHandled(e)
+		c.metrics.observeLag(e)
 	}
 	return err
 }
@@ -102,7 +105,7 @@ func (c *Consumer) refuseInvalid(ctx context.Context, d sidecar.Delivery) sideca
 func (c *Consumer) handleUnpositioned(ctx context.Context, a arrival, lastAttempt bool) sidecar.Outcome {
 	e := a.event
 	ctx, span := a.delivery.Enter(ctx)
-	err := c.callHandler(ctx, e)
+	err := c.callHandler(ctx, e, lastAttempt)
 	defer telemetry.End(span, err)
 	switch {
 	case err == nil:

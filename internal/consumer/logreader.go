@@ -25,11 +25,17 @@ type logReader struct {
 
 	mu       sync.Mutex
 	listed   bool // the log was given to Follow, or is in the stored list
+	followed bool // the log was given to Follow
+	loaded   bool // a stored cursor was read, if there was one
 	cursor   consumerstore.Cursor
 	stored   consumerstore.Cursor
 	storedAt time.Time
 	head     uint64 // of the feed, at the last poll
 	expected uint64 // the head at the last poll: by the next poll, events up to it should have been delivered
+
+	polled      bool // at least once
+	backlog     backlog
+	deadLetters deadLetterCount
 
 	failing      uint64 // position of the event that failed last
 	failingSince time.Time
@@ -147,6 +153,7 @@ func (r *logReader) handleGap(ctx context.Context, upTo uint64, lastAttempt bool
 				return fmt.Errorf("the feed has %s at position %d", e.ID, at+uint64(i)+1)
 			}
 		}
+		r.noteHead(page.Head)
 		if err := r.handlePage(ctx, page.Events, lastAttempt); err != nil {
 			return err
 		}
@@ -175,9 +182,9 @@ func (r *logReader) handlePage(ctx context.Context, events []contract.Event, las
 
 // handleNext handles the event after the cursor, or makes it a dead letter, and moves the cursor past it.
 func (r *logReader) handleNext(ctx context.Context, e contract.Event, lastAttempt bool) error {
-	err := r.consumer.callHandler(ctx, e)
+	err := r.consumer.callHandler(ctx, e, lastAttempt)
 	if err == nil {
-		r.advanceTo(e.Position)
+		r.advanceTo(e)
 		return nil
 	}
 	if !isFinal(ctx, err, lastAttempt) {
@@ -187,7 +194,7 @@ func (r *logReader) handleNext(ctx context.Context, e contract.Event, lastAttemp
 	if err := r.consumer.addDeadLetter(ctx, r.log, e, err); err != nil {
 		return err
 	}
-	r.skipTo(e.Position)
+	r.skip(e)
 	return r.storeCursor(ctx)
 }
 
@@ -215,37 +222,41 @@ func (r *logReader) handleBatch(ctx context.Context, next []contract.Event) (int
 	if len(batch) < 2 {
 		return 0, nil
 	}
+	started := time.Now()
 	err := callWithTimeout(ctx, batch[0], func(ctx context.Context) error {
 		return o.Batches[batch[0].Type](ctx, batch)
 	})
+	r.consumer.metrics.observeCall(batch[0].Type, started, err, false)
 	if err != nil {
 		telemetry.Log(ctx).Info().Err(err).Str("event", batch[0].ID).Int("events", len(batch)).
 			Msg("a batch failed, its events are handled one by one")
 		return 0, err
 	}
 	for _, e := range batch {
-		r.consumer.onHandled(e)
+		r.consumer.metrics.observeLag(e)
 	}
-	r.advanceTo(next[n-1].Position)
+	r.advanceTo(next[n-1])
 	return n, nil
 }
 
-// advanceTo moves the cursor past events that were handled, and counts them. It does not count events that another
-// replica has handled meanwhile and whose cursor was merged into this one.
-func (r *logReader) advanceTo(position uint64) {
+// advanceTo moves the cursor past events that were handled, up to last, and counts them. It does not count events that
+// another replica has handled meanwhile and whose cursor was merged into this one.
+func (r *logReader) advanceTo(last contract.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if position > r.cursor.Position {
-		r.cursor.Applied += position - r.cursor.Position
-		r.cursor.Position = position
+	if last.Position > r.cursor.Position {
+		r.cursor.Applied += last.Position - r.cursor.Position
+		r.cursor.Position = last.Position
+		r.backlog.passed(last)
 	}
 }
 
-// skipTo moves the cursor past an event that became a dead letter.
-func (r *logReader) skipTo(position uint64) {
+// skip moves the cursor past an event that became a dead letter.
+func (r *logReader) skip(e contract.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.cursor.Position = max(r.cursor.Position, position)
+	r.cursor.Position = max(r.cursor.Position, e.Position)
+	r.backlog.passed(e)
 }
 
 // noteFailure records since when the event at a position has been failing.

@@ -37,10 +37,16 @@ func (r *logReader) setListed() {
 	r.listed = true
 }
 
+func (r *logReader) setFollowed() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.followed = true
+}
+
 // allReaders returns the readers of all logs, including those that were discovered before a restart, sorted by log.
 func (c *Consumer) allReaders(ctx context.Context) ([]*logReader, error) {
 	listed, err := c.store.Logs(ctx)
-	c.Follow(listed...)
+	c.addListed(listed)
 	return c.openReaders(), err
 }
 

@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -63,10 +64,14 @@ func (c *Consumer) pollAll(ctx context.Context) {
 		telemetry.Log(ctx).Warn().Err(err).Msg("cannot read the list of logs")
 	}
 	for _, r := range readers {
-		if r.log.Partition == "" || ctx.Err() != nil {
-			continue
+		if ctx.Err() != nil {
+			return
 		}
-		if err := r.poll(ctx); err != nil && ctx.Err() == nil {
+		var err error
+		if r.log.Partition != "" {
+			err = r.poll(ctx)
+		}
+		if err = errors.Join(err, r.countDeadLetters(ctx)); err != nil && ctx.Err() == nil {
 			telemetry.Log(ctx).Warn().Err(err).Str("source", r.log.Source).Str("partition", r.log.Partition).
 				Msg("cannot poll a log, will try again")
 		}
@@ -89,10 +94,7 @@ func (r *logReader) poll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.mu.Lock()
-	expected := r.expected
-	r.head, r.expected = page.Head, page.Head
-	r.mu.Unlock()
+	expected := r.notePoll(at, page)
 	if page.Head < at {
 		telemetry.Log(ctx).Error().Str("source", r.log.Source).Str("partition", r.log.Partition).
 			Uint64("head", page.Head).Uint64("position", at).

@@ -17,22 +17,18 @@ import (
 	"haberdash/internal/transfer"
 )
 
-// OpenLog opens a log of the service. The host serves its feed, audits and exports it, publishes its events to its
-// topic, and closes it at the end. While a newer release writes the log, the service is not ready.
+// OpenLog opens a log of the service. The host measures it, serves its feed, audits and exports it, publishes its events
+// to its topic, and closes it at the end. While a newer release writes the log, the service is not ready.
 func OpenLog[S any](
 	ctx context.Context, h *Host, name roster.Log, model commitlog.Model[S], o commitlog.Options,
 ) (*commitlog.Partition[S], error) {
-	o.Rebuild = bool(h.Config.Rebuild)
+	o.Rebuild, o.Registry = bool(h.Config.Rebuild), h.Registry
 	log, err := commitlog.Open(ctx, h.State(), h.App, name.Name, model, o)
 	if err != nil {
 		return nil, err
 	}
 	h.OnClose("log "+name.Name, log.Close)
 	h.reportSetAside(name.Name, log.SetAside)
-	h.Registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Name: "log_events_unpublished_total", Help: "Events that the broker refuses; consumers read them from the feed.",
-		ConstLabels: prometheus.Labels{"log": name.Name},
-	}, func() float64 { return float64(log.Unpublished()) }))
 	h.logs = append(h.logs, log)
 	h.Audit(log)
 	h.Export(func(ctx context.Context, put func(sidecar.Item) error) error {
@@ -76,8 +72,8 @@ func (h *Host) ReportSetAside(s SetAside) {
 	})
 }
 
-// OpenProjection opens a projection of a log and keeps it up to date in the background. The host audits it. With
-// REBUILD=on it first rebuilds the documents of the projection from the log.
+// OpenProjection opens a projection of a log and keeps it up to date in the background. The host measures and audits it.
+// With REBUILD=on it first rebuilds the documents of the projection from the log.
 func (h *Host) OpenProjection(ctx context.Context, p *projection.Projection) error {
 	if h.Config.Rebuild {
 		if err := p.Rebuild(ctx); err != nil {
@@ -87,6 +83,7 @@ func (h *Host) OpenProjection(ctx context.Context, p *projection.Projection) err
 	if err := p.Open(ctx); err != nil {
 		return err
 	}
+	p.Measure(h.Registry)
 	h.Audit(p)
 	h.Go("projection "+p.Name(), func(ctx context.Context) error {
 		p.Run(ctx)
@@ -96,14 +93,14 @@ func (h *Host) OpenProjection(ctx context.Context, p *projection.Projection) err
 }
 
 // Consume makes a consumer consume the logs that the roster lists for the service. The host subscribes it to their
-// topics and to the dead-letter topic of the service, runs it, measures the lag of each event, and serves and exports
-// its dead letters and cursors.
+// topics and to the dead-letter topic of the service, runs and measures it, and serves and exports its dead letters and
+// cursors.
 func (h *Host) Consume(c *consumer.Consumer) {
 	app := roster.Get(h.App)
 	for _, l := range app.Follows {
 		c.Follow(consumer.Log{Source: l.App, Partition: l.Name})
 	}
-	consumerapi.Measure(h.Registry, c)
+	c.Measure(h.Registry)
 	c.Subscribe(h.events, roster.DeadLetterTopic(h.App), app.Topics()...)
 	consumerapi.Mount(h.API, h.App, c)
 	// Cursors are exported first. An event that is handled during the export is then handled again after the import,

@@ -46,6 +46,7 @@ type Projection struct {
 	waiting chan struct{} // has an element if a caller of Wait waits: the next commits are applied at once
 
 	mu       sync.Mutex
+	started  bool          // applied is the stored cursor or later
 	applied  uint64        // every document includes the log up to this commit
 	advanced chan struct{} // closed and replaced when applied grows
 }
@@ -99,7 +100,7 @@ func (p *Projection) Run(ctx context.Context) {
 func (p *Projection) advanceTo(commit uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.applied = max(p.applied, commit)
+	p.started, p.applied = true, max(p.applied, commit)
 	close(p.advanced)
 	p.advanced = make(chan struct{})
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -18,6 +19,7 @@ import (
 	"haberdash/internal/commitlog/projection"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/memory"
+	"haberdash/internal/telemetry/metrictest"
 )
 
 // tally is the model of an aggregate that counts its events.
@@ -321,4 +323,25 @@ func TestListHasTheEntriesOfTheCommitThatItWasReadWith(t *testing.T) {
 	time.Sleep(20 * time.Millisecond)
 	close(release)
 	waiting.Wait()
+}
+
+func TestTheLagOfAProjectionIsMeasured(t *testing.T) {
+	t.Parallel()
+	store := &unavailable{State: memory.NewState()}
+	log, metrics := open(t, store), prometheus.NewPedanticRegistry()
+	emit(t, log, "a")
+	counts := projection.New(log, "counts", perAggregate(1))
+	counts.Measure(metrics)
+	assert.Empty(t, metrictest.Read(t, metrics), "its position is unknown until it runs")
+	run(t, counts.Run)
+	const position, lag = `projection_position{projection="p/counts"}`, `projection_lag_commits{projection="p/counts"}`
+	require.NoError(t, counts.Wait(t.Context(), 1))
+	require.Equal(t, map[string]float64{position: 1, lag: 0}, metrictest.Read(t, metrics))
+	store.down.Store(true)
+	emit(t, log, "a")
+	emit(t, log, "a")
+	require.Equal(t, map[string]float64{position: 1, lag: 2}, metrictest.Read(t, metrics))
+	store.down.Store(false)
+	require.NoError(t, counts.Wait(t.Context(), 3))
+	require.Equal(t, map[string]float64{position: 3, lag: 0}, metrictest.Read(t, metrics))
 }

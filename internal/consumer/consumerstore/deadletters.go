@@ -126,6 +126,10 @@ func (s Store) DeleteDeadLetter(ctx context.Context, id string) error {
 	if !item.Found() {
 		return ErrNoDeadLetter
 	}
+	count := func(at *Cursor, _ bool) (bool, error) { at.Deletions++; return true, nil }
+	if _, err := sidecar.Update(ctx, s.state, log.cursorKey(), count); err != nil {
+		return err
+	}
 	return s.state.Delete(ctx, item.Key, "")
 }
 
@@ -176,6 +180,22 @@ func (s Store) DeadLetters(
 		}
 	}
 	return list, nil, nil
+}
+
+// CountDeadLetters counts the stored dead letters of a log with numbers up to last.
+func (s Store) CountDeadLetters(ctx context.Context, log Log, last uint64) (count uint64, err error) {
+	for n := last; n > 0; {
+		var keys []string
+		for ; n > 0 && len(keys) < page; n-- {
+			keys = append(keys, log.deadLetterKey(n))
+		}
+		items, err := s.state.GetMany(ctx, keys)
+		if err != nil {
+			return 0, err
+		}
+		count += uint64(len(items))
+	}
+	return count, nil
 }
 
 // readDeadLetters reads the dead letters with these numbers. It leaves out those that were replayed or discarded.

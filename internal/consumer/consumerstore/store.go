@@ -44,6 +44,8 @@ type Cursor struct {
 	Position    uint64 `json:"p"` // all events up to here are handled, ignored or dead letters
 	Applied     uint64 `json:"a"` // how many of them are handled or ignored
 	DeadLetters uint64 `json:"k"` // dead letters so far, which are numbered from 1
+	// Deletions changes with each dead letter that is replayed or discarded, so that all replicas count them again.
+	Deletions uint64 `json:"r,omitempty"`
 }
 
 // Store is the consumer's part of an app's state. It is safe for concurrent use.
