@@ -25,7 +25,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 	events := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "stock_reservations_total",
-		Help: "Reservations: reserved, refused (out of stock), kept (confirmed), freed, expired (freed by the check of old ones).",
+		Help: "What becomes of reservations: reserved, refused (out of stock), kept (confirmed), freed, expired.",
 	}, []string{"event"})
 	m := &metrics{
 		reserved: events.WithLabelValues("reserved"), refused: events.WithLabelValues("refused"),

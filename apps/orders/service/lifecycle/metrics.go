@@ -16,7 +16,7 @@ func (l *Lifecycle) measure(reg prometheus.Registerer) {
 			all, _, _ := l.owed.count()
 			return float64(all)
 		})
-	gauge("orders_undecided", "Orders that are neither confirmed nor rejected, those that are just being placed among them.",
+	gauge("orders_undecided", "Orders that are neither confirmed nor rejected, those being placed among them.",
 		func() float64 {
 			_, undecided, _ := l.owed.count()
 			return float64(undecided)
