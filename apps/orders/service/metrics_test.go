@@ -149,6 +149,8 @@ func TestUndecidedOrdersAreKnownFromTheLogAfterARestart(t *testing.T) {
 	f.requireStatus(f.place("k2", "c", "tok_visa", ada...), http.StatusCreated)
 	assert.Zero(t, metric(t, f.metrics, "orders_undecided"))
 	assert.Zero(t, metric(t, f.metrics, "orders_undecided_oldest_seconds"))
+	stage := func(name string) float64 { return metric(t, f.metrics, "order_placement_stage_duration_seconds", name) }
+	assert.Equal(t, []float64{1, 0}, []float64{stage("reserve"), stage("decide")}, "later attempts are not measured")
 }
 
 // The cursor of the starter may be behind an undecided order. Then its workflow tells of it.
