@@ -55,9 +55,13 @@ func (e Event) Decode(v any) error {
 // Commit is one entry of the log.
 type Commit struct {
 	N       uint64  `json:"-"` // from the key
-	Attempt string  `json:"w"` // random id of the attempt to commit, so that a writer recognises its own commit
+	Attempt string  `json:"w"` // id of the attempt to commit: a random id of the writer, and a number
 	Before  uint64  `json:"b"` // how many events before this commit are published
 	Events  []Event `json:"e"`
+
+	// Own is true for subscribers if this process has written the commit. Each commit is the own one of at most one
+	// process, so processes that count only own commits count each once. A later start does not recognise them.
+	Own bool `json:"-"`
 }
 
 // Published returns the commit's events that are not Internal, as other services see them. Their positions follow from

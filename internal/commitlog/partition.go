@@ -3,6 +3,7 @@ package commitlog
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -59,6 +60,8 @@ type Partition[S any] struct {
 	opts          Options
 	feedPages     feedPages
 	metrics       *metrics
+	writer        string // random; begins the ids of this writer's attempts to commit
+	attempts      uint64 // how many there were; only the writer uses it
 
 	queue  chan *command[S]
 	quit   chan struct{} // closed by Close
@@ -97,7 +100,7 @@ func Open[S any](ctx context.Context, store sidecar.State, service, name string,
 		}
 	}
 	p := &Partition[S]{
-		service: service, name: name, store: store, model: model, opts: o,
+		service: service, name: name, store: store, model: model, opts: o, writer: rand.Text() + ".",
 		queue: make(chan *command[S], 4*o.MaxCommands), quit: make(chan struct{}), ended: make(chan struct{}),
 		warm: map[string]*aggregate[S]{}, changed: make(chan struct{}), aside: map[string]uint64{},
 	}

@@ -2,12 +2,13 @@ package commitlog
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -193,7 +194,7 @@ func (p *Partition[S]) commitAndAnswer(ctx context.Context, d *decision[S]) (boo
 			return false, nil
 		}
 	} else {
-		c := Commit{N: d.head + 1, Attempt: rand.Text(), Before: p.published, Events: d.events}
+		c := Commit{N: d.head + 1, Attempt: p.nextAttempt(), Before: p.published, Events: d.events}
 		write, span := telemetry.StartBatch(ctx, "write "+p.name, trace.SpanKindInternal, d.traces()...)
 		started := time.Now()
 		created, err := p.createCommit(write, c)
@@ -211,6 +212,13 @@ func (p *Partition[S]) commitAndAnswer(ctx context.Context, d *decision[S]) (boo
 		c.answer(p.head, d.refused[i])
 	}
 	return true, nil
+}
+
+// nextAttempt is the id of the next attempt to commit. It begins with the id of the writer, so that the writer
+// recognises its commit even if it has learned of it from the log only, after a put without an answer.
+func (p *Partition[S]) nextAttempt() string {
+	p.attempts++
+	return p.writer + strconv.FormatUint(p.attempts, 10)
 }
 
 // createCommit creates the commit's key, which another writer may have created. While the outcome is unknown, it tries
@@ -251,6 +259,7 @@ const recentCommits = 32
 // advanceHead makes c the last commit and tells subscribers and followers. The caller has locked p.mu.
 func (p *Partition[S]) advanceHead(c Commit) {
 	p.head, p.published = c.N, c.publishedUpTo()
+	c.Own = strings.HasPrefix(c.Attempt, p.writer)
 	if len(p.recent) >= 2*recentCommits {
 		p.recent = append([]Commit(nil), p.recent[recentCommits:]...)
 	}

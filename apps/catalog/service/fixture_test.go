@@ -17,6 +17,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -54,6 +55,7 @@ type fixture struct {
 	log     *commitlog.Partition[product.State]
 	list    *listing.Listing
 	ledger  *ledger.Ledger
+	metrics *prometheus.Registry
 	service *Service
 	handler http.Handler
 }
@@ -80,7 +82,8 @@ func (f *fixture) start(demo bool) {
 	stockLog := roster.StockLogs.Member("main")
 	f.ledger = ledger.New(openLog(t, f.stockStore, stockLog, stock.Model(),
 		commitlog.Options{SyncEvery: f.syncEvery}), "main")
-	index, err := search.New()
+	f.metrics = prometheus.NewRegistry()
+	index, err := search.New(f.metrics)
 	require.NoError(t, err)
 	f.list, err = listing.Follow(ctx, f.log, index.Add)
 	require.NoError(t, err)
@@ -88,6 +91,7 @@ func (f *fixture) start(demo bool) {
 	f.service = New(Deps{
 		State: f.state, Invoker: f.mesh, Log: f.log, Listing: f.list, Search: index, Stock: allocation.New(f.ledger),
 		Now: time.Now, NewID: func() string { return fmt.Sprintf("%p-%d", f, n.Add(1)) }, Demo: demo,
+		Metrics: f.metrics,
 	})
 	f.background(index.Run, f.service.startup.run, func(ctx context.Context) error {
 		f.log.Publish(ctx, f.mesh, roster.CatalogLog.Topic)

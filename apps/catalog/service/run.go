@@ -51,7 +51,7 @@ func Run(ctx context.Context, h *host.Host) error {
 	if err != nil {
 		return err
 	}
-	index, err := search.New()
+	index, err := search.New(h.Registry)
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,11 @@ func Run(ctx context.Context, h *host.Host) error {
 	s := New(Deps{
 		State: h.State(), Invoker: h.Sidecar, Log: log, Listing: list, Search: index, Stock: locations, Now: time.Now,
 		NewID: func() string { return strings.ToLower(rand.Text()) }, Demo: bool(config.Demo),
+		Metrics: h.Registry,
 	})
+	if err := s.inventory.FollowReservations(ctx); err != nil {
+		return err
+	}
 	h.Consume(s.inventory.Consumer)
 	h.Go("search index", index.Run)
 	h.Go("startup", s.startup.run)

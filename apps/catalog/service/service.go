@@ -17,6 +17,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/microcosm-cc/bluemonday"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"haberdash/apps/catalog/internal/allocation"
 	"haberdash/apps/catalog/internal/catalog"
@@ -40,8 +41,9 @@ type Deps struct {
 	Search  *search.Index    // follows Log
 	Stock   *allocation.Locations
 	Now     func() time.Time
-	NewID   func() string // unguessable, letters and digits, at least 128 bits
-	Demo    bool          // an empty catalogue gets the demo products
+	NewID   func() string         // unguessable, letters and digits, at least 128 bits
+	Metrics prometheus.Registerer // none if nil
+	Demo    bool                  // an empty catalogue gets the demo products
 }
 
 // Service serves the catalogue and the stock.
@@ -60,6 +62,7 @@ func New(d Deps) *Service {
 	availability := products.NewAvailability(d.Stock, d.Listing, d.Now)
 	imports := importer.New(importer.Deps{
 		Catalog: commands, Listing: d.Listing, Availability: availability, Sanitise: sanitise,
+		Metrics: d.Metrics,
 	})
 	return &Service{
 		products: products.New(products.Deps{
@@ -68,7 +71,7 @@ func New(d Deps) *Service {
 		categories: categories.New(categories.Deps{Catalog: commands, Listing: d.Listing}),
 		importer:   imports,
 		inventory: inventory.New(inventory.Deps{
-			State: d.State, Invoker: d.Invoker, Stock: d.Stock, Catalogue: d.Listing, Now: d.Now,
+			State: d.State, Invoker: d.Invoker, Stock: d.Stock, Catalogue: d.Listing, Now: d.Now, Metrics: d.Metrics,
 		}),
 		startup: &startup{
 			log: d.Log, search: d.Search, catalog: commands, importer: imports, sanitise: sanitise, demo: d.Demo,

@@ -16,6 +16,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -46,6 +47,7 @@ type fixture struct {
 	syncEvery time.Duration                     // how often an idle log looks for commits of others
 	mesh      *memory.Mesh
 	log       *commitlog.Partition[order.State]
+	metrics   *prometheus.Registry // of the service that was started last
 	api       huma.API
 	handler   http.Handler
 	service   *Service
@@ -103,13 +105,15 @@ func (f *fixture) start() {
 		require.NoError(f.t, err)
 		payments, webhooks = f.stripe, &Webhooks{reader, f.stripe.ReadAuthorisation}
 	}
+	f.metrics = prometheus.NewRegistry()
 	f.service, err = New(Deps{State: state, Invoker: f.mesh, Workflows: refusing{f.workflows, f.refusals}, Log: log,
-		ReadModel: readModel, Payments: payments, Webhooks: webhooks, Now: f.now, NewID: rand.Text,
-		Secret: "test", InvoiceYears: 10,
+		ReadModel: readModel, Payments: payments, Provider: "sandbox", Webhooks: webhooks, Now: f.now, NewID: rand.Text,
+		Metrics: f.metrics, Secret: "test", InvoiceYears: 10,
 		Durations: Durations{ProviderTimeout: 700 * time.Millisecond, Deadline: 20 * time.Millisecond,
 			RejectAfter: 15 * time.Minute, ReservationTime: 15 * time.Minute,
 			AuthorisationLife: 100 * time.Hour, ReturnsFor: 720 * time.Hour}})
 	require.NoError(f.t, err)
+	require.NoError(f.t, f.service.countOutcomes(f.t.Context()))
 	f.service.consumer.Follow(consumer.Log{Source: roster.UsersLog.App, Partition: roster.UsersLog.Name})
 	f.service.consumer.Subscribe(f.mesh, roster.DeadLetterTopic("orders"), roster.Get("orders").Topics()...)
 	router := chi.NewRouter()

@@ -65,9 +65,12 @@ func Run(ctx context.Context, h *host.Host) error {
 	}
 	workflows := workflow.New(h.Sidecar.Conn(), workflow.Options{})
 	s, err := New(Deps{State: h.State(), Invoker: h.Sidecar, Workflows: workflows, Log: log, ReadModel: readModel,
-		Payments: payments, Webhooks: webhooks, Now: time.Now, NewID: newID,
+		Payments: payments, Provider: config.Provider, Webhooks: webhooks, Now: time.Now, NewID: newID, Metrics: h.Registry,
 		Secret: secret, InvoiceYears: config.InvoiceYears, Durations: config.Durations})
 	if err != nil {
+		return err
+	}
+	if err := s.countOutcomes(ctx); err != nil {
 		return err
 	}
 	s.lifecycle.RegisterWorkflow(workflows)

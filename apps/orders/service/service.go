@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"haberdash/apps/orders/internal/ids"
 	"haberdash/apps/orders/internal/order"
@@ -42,9 +43,11 @@ type Deps struct {
 	Log       *commitlog.Partition[order.State]
 	ReadModel *readmodel.Orders
 	Payments  payment.Provider
+	Provider  string    // the name of Payments in the metrics
 	Webhooks  *Webhooks // nil if the payment provider sends none
 	Now       func() time.Time
 	NewID     func() string // unique, in lower case
+	Metrics   prometheus.Registerer
 
 	Secret       string // from which ids, access tokens and the key of the vault are derived
 	InvoiceYears int    // for how many calendar years after its own an invoice is kept
@@ -81,6 +84,7 @@ type Service struct {
 	webhooks  *Webhooks
 	personal  *privacy.PersonalData
 	lifecycle *lifecycle.Lifecycle
+	outcomes  outcomes
 	routes    *routes.Routes
 	consumer  *consumer.Consumer
 }
@@ -95,18 +99,22 @@ func New(d Deps) (*Service, error) {
 	personal := privacy.New(privacy.Options{Vault: keys, Orders: orders, ReadModel: d.ReadModel, IDs: derived, Now: d.Now,
 		InvoiceYears: d.InvoiceYears})
 	goods := stock.NewClient(d.Invoker, d.Now, d.ReservationTime)
-	money := payments.NewClient(d.Payments, d.ProviderTimeout)
+	money := payments.NewClient(payments.Measure(d.Metrics, d.Provider, d.Payments), d.ProviderTimeout)
+	stages := placement.NewStages(d.Metrics)
 	decider := placement.NewDecider(placement.DeciderOptions{Orders: orders, Stock: goods, Payments: money, Now: d.Now,
-		RejectAfter: d.RejectAfter})
+		Stages: stages, RejectAfter: d.RejectAfter})
 	placer := placement.NewPlacer(placement.Options{State: d.State, Apps: d.Invoker, Log: d.Log, Orders: orders,
-		Decider: decider, Personal: personal, IDs: derived, Now: d.Now, ProviderTimeout: d.ProviderTimeout})
+		Decider: decider, Personal: personal, IDs: derived, Now: d.Now, Stages: stages,
+		ProviderTimeout: d.ProviderTimeout})
 	life := lifecycle.New(lifecycle.Options{State: d.State, Workflows: d.Workflows, Orders: orders,
 		ReadModel: d.ReadModel, Decider: decider, Stock: goods, Payments: money,
 		PlacementBusy: placer.Busy, Now: d.Now, Deadline: d.Deadline,
-		AuthorisationLife: d.AuthorisationLife, ReturnsFor: d.ReturnsFor})
-	s := &Service{readModel: d.ReadModel, payments: d.Payments, webhooks: d.Webhooks, personal: personal, lifecycle: life}
+		AuthorisationLife: d.AuthorisationLife, ReturnsFor: d.ReturnsFor, Metrics: d.Metrics})
+	s := &Service{readModel: d.ReadModel, payments: d.Payments, webhooks: d.Webhooks, personal: personal, lifecycle: life,
+		outcomes: newOutcomes(d.Metrics)}
 	s.routes = routes.New(routes.Options{Orders: orders, ReadModel: d.ReadModel, Placer: placer, Lifecycle: life,
-		Personal: personal, Views: views.New(personal, orders), IDs: derived, NewID: d.NewID})
+		Personal: personal, Views: views.New(personal, orders), IDs: derived, NewID: d.NewID,
+		Metrics: d.Metrics})
 	s.consumer = consumer.New(consumer.Options{
 		State: d.State, Fetch: consumer.FetchFrom(d.Invoker), Now: d.Now,
 		Handlers: map[string]consumer.Handler{contract.UserDeleted: s.userDeleted},

@@ -5,6 +5,7 @@ package allocation
 import (
 	"context"
 	"maps"
+	"slices"
 	"time"
 
 	"haberdash/apps/catalog/internal/ledger"
@@ -34,6 +35,9 @@ func (s *Locations) Find(name string) (*ledger.Ledger, bool) {
 	}
 	return nil, false
 }
+
+// Ledgers lists the ledgers of the locations, in the order in which they serve.
+func (s *Locations) Ledgers() []*ledger.Ledger { return slices.Clone(s.ledgers) }
 
 // LocationLevel is the level of a SKU at one location.
 type LocationLevel struct {

@@ -64,10 +64,7 @@ func (l *Ledger) Receipt(ctx context.Context, id string) (receipt stock.Receipt,
 // service for their decisions. The clock alone frees no hold: an order that is confirmed while this service is down
 // must not lose its goods.
 func (l *Ledger) ExpiredHolds(ctx context.Context, now time.Time) (map[string]time.Time, error) {
-	ids := make([]string, stock.UndecidedParts)
-	for n := range ids {
-		ids[n] = stock.UndecidedPart(uint32(n))
-	}
+	ids := undecidedParts()
 	var index []map[string]time.Time
 	_, err := l.log.Do(ctx, ids, func(tx *transaction) error {
 		index = nil

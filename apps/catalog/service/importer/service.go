@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"haberdash/apps/catalog/internal/catalog"
 	"haberdash/apps/catalog/internal/imports"
@@ -39,16 +40,18 @@ type Deps struct {
 	Listing      *listing.Listing
 	Availability *products.Availability   // receives stock
 	Sanitise     func(html string) string // makes HTML harmless
+	Metrics      prometheus.Registerer    // none if nil
 }
 
 // Service imports files.
 type Service struct {
 	Deps
+	metrics   metrics
 	receiving sync.Mutex // see ReceiveStock
 }
 
 // New makes the service.
-func New(d Deps) *Service { return &Service{Deps: d} }
+func New(d Deps) *Service { return &Service{Deps: d, metrics: newMetrics(d.Metrics)} }
 
 // Mount adds the service's operation to the API.
 func (s *Service) Mount(api huma.API) {
@@ -102,18 +105,27 @@ func (s *Service) importFile(ctx context.Context, in *importInput) (*importOutpu
 	if _, err := identity.Require(ctx, identity.Staff); err != nil {
 		return nil, err
 	}
-	if in.ContentLength > MaxFile {
-		return nil, errTooLarge
-	}
-	items, err := s.open(in)
+	report, err := s.importItems(ctx, in)
+	s.metrics.count(report)
+	s.metrics.end(err)
 	if err != nil {
 		return nil, err
 	}
-	f := newFileImport(s)
-	if err := f.run(ctx, items); err != nil {
-		return nil, err
+	return &importOutput{report}, nil
+}
+
+// importItems imports a file. After an error the report has what was imported before.
+func (s *Service) importItems(ctx context.Context, in *importInput) (importReport, error) {
+	if in.ContentLength > MaxFile {
+		return importReport{}, errTooLarge
 	}
-	return &importOutput{f.report}, nil
+	items, err := s.open(in)
+	if err != nil {
+		return importReport{}, err
+	}
+	f := newFileImport(s)
+	err = f.run(ctx, items)
+	return f.report, err
 }
 
 // open reads the beginning of the file.

@@ -66,7 +66,8 @@ func (s *Service) CheckExpiredHolds(ctx context.Context) {
 		if decision == unknown && now.Sub(expired[order]) >= unknownOrderGrace {
 			decision = rejected // its placement has failed before the order was recorded
 		}
-		if err := s.applyDecision(ctx, order, decision); err != nil {
+		err = s.metrics.expire(order, func() error { return s.applyDecision(ctx, order, decision) })
+		if err != nil {
 			telemetry.Log(ctx).Error().Err(err).Str("order", order).Str("decision", decision).
 				Msg("cannot apply the decision of an order to its hold")
 		}

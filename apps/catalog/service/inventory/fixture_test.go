@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -42,6 +43,7 @@ type fixture struct {
 	logs      []*commitlog.Partition[stock.State]
 	locations *allocation.Locations
 	service   *inventory.Service
+	metrics   *prometheus.Registry
 	url       string
 
 	mu  sync.Mutex
@@ -57,6 +59,7 @@ func newFixture(t *testing.T, names ...string) *fixture {
 	f := &fixture{t: t, mesh: memory.NewMesh(), catalogue: &catalogue{}, orders: &orders{decisions: map[string]string{}},
 		now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)}
 	f.mesh.Join("orders", f.orders)
+	f.metrics = prometheus.NewRegistry()
 	store := memory.NewState()
 	var ledgers []*ledger.Ledger
 	for _, name := range names {
@@ -69,8 +72,9 @@ func newFixture(t *testing.T, names ...string) *fixture {
 	f.locations = allocation.New(ledgers[0], ledgers[1:]...)
 	f.service = inventory.New(inventory.Deps{
 		State: store, Invoker: f.mesh, Stock: f.locations, Catalogue: f.catalogue, Now: f.clock,
-		CheckEvery: 5 * time.Millisecond,
+		CheckEvery: 5 * time.Millisecond, Metrics: f.metrics,
 	})
+	require.NoError(t, f.service.FollowReservations(t.Context()))
 	f.consume()
 	f.serve()
 	return f

@@ -6,6 +6,7 @@ import (
 	"haberdash/apps/catalog/internal/stock"
 	"haberdash/internal/contract"
 	"haberdash/internal/failpoint"
+	"haberdash/internal/fault"
 )
 
 // ReservationRef names the reservation of an order. Operations on it are idempotent: see contract.Reservation.
@@ -39,6 +40,9 @@ func (s *Service) reserve(ctx context.Context, in *reserveInput) (*reservationOu
 		return nil, err
 	}
 	h, err := s.Stock.Reserve(ctx, in.OrderID, in.Body.Lines, in.Body.ExpiresAt)
+	if fault.Is(err, "out-of-stock") {
+		s.metrics.refused.Inc()
+	}
 	failpoint.Reach(afterReserve)
 	return showHold(in.OrderID, h, err)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"haberdash/apps/catalog/internal/allocation"
 	"haberdash/apps/catalog/service/resource"
@@ -37,12 +38,14 @@ type Deps struct {
 	Now       func() time.Time
 	// CheckEvery is the time between two checks of expired holds; 5 s if zero.
 	CheckEvery time.Duration
+	Metrics    prometheus.Registerer // none if nil
 }
 
 // Service serves the stock.
 type Service struct {
 	Deps
 	Consumer *consumer.Consumer // of the decisions of orders
+	metrics  *metrics
 }
 
 // New makes the service.
@@ -50,7 +53,7 @@ func New(d Deps) *Service {
 	if d.CheckEvery == 0 {
 		d.CheckEvery = 5 * time.Second
 	}
-	s := &Service{Deps: d}
+	s := &Service{Deps: d, metrics: newMetrics(d.Metrics)}
 	s.Consumer = s.newConsumer()
 	return s
 }

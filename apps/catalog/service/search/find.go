@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/blevesearch/bleve/v2"
@@ -22,6 +23,7 @@ func (x *Index) Find(ctx context.Context, text string) (map[string]float64, erro
 	if len(terms) == 0 {
 		return map[string]float64{}, nil
 	}
+	defer func(began time.Time) { x.seconds.Observe(time.Since(began).Seconds()) }(time.Now())
 	if err := x.CatchUp(ctx); err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/blevesearch/bleve/v2"
 	_ "github.com/blevesearch/bleve/v2/analysis/lang/en" // registers the analyzer "en"
 	"github.com/blevesearch/bleve/v2/mapping"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"haberdash/apps/catalog/internal/product"
 	"haberdash/internal/fault"
@@ -22,7 +23,8 @@ import (
 // Index is the full-text index of the products. Changes are indexed in the background, so that no commit waits for it.
 // A search waits until the changes before it are indexed. An Index is safe for concurrent use.
 type Index struct {
-	index bleve.Index
+	index   bleve.Index
+	seconds prometheus.Observer // of searches
 
 	mu       sync.Mutex
 	waiting  map[string]*product.Product // changes that are not indexed yet, by id; nil: the product is deleted
@@ -38,8 +40,8 @@ var fields = []struct {
 	boost float64
 }{{"title", 3}, {"brand", 2}, {"tags", 2}, {"sku", 2}, {"description", 1}}
 
-// New makes an empty index.
-func New() (*Index, error) {
+// New makes an empty index. It needs no metrics registry: reg may be nil.
+func New(reg prometheus.Registerer) (*Index, error) {
 	m := mapping.NewIndexMapping()
 	m.DefaultAnalyzer = "en"
 	m.StoreDynamic, m.DocValuesDynamic, m.IndexDynamic = false, false, false
@@ -54,9 +56,11 @@ func New() (*Index, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open search index: %w", err)
 	}
-	return &Index{
+	x := &Index{
 		index: index, waiting: map[string]*product.Product{}, wake: make(chan struct{}, 1), progress: make(chan struct{}),
-	}, nil
+	}
+	x.seconds = newSeconds(reg, x)
+	return x, nil
 }
 
 // Add adds the next change of the catalogue. Changes of categories do not matter.

@@ -57,6 +57,9 @@ const (
 	CartChanged     = "cart-changed" // an article of the cart is no longer sold
 )
 
+// RejectionReasons lists all reasons.
+var RejectionReasons = []string{OutOfStock, PaymentDeclined, Expired, PriceChanged, CartChanged}
+
 // Rejection says why an order was rejected.
 type Rejection struct {
 	OrderID string                      `json:"orderId"`

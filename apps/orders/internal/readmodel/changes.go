@@ -17,6 +17,11 @@ type Change struct {
 	Placed  bool   // the order is new
 	Decided bool   // it was confirmed or rejected
 	Duty    bool   // it owes something that it did not owe before
+	Done    bool   // something that it owed is done, or cannot be done
+	Own     bool   // this process has committed it: see commitlog.Commit.Own
+
+	// Rejection is the reason of a rejection, or empty.
+	Rejection string
 }
 
 func changeOf(e commitlog.Event) (c Change, ok bool) {
@@ -28,15 +33,31 @@ func changeOf(e commitlog.Event) (c Change, ok bool) {
 	switch e.Type {
 	case contract.OrderPlaced:
 		c.Placed = true
-	case contract.OrderConfirmed, contract.OrderRejected:
+	case contract.OrderConfirmed:
 		c.Decided = true
+	case contract.OrderRejected:
+		c.Decided, c.Rejection = true, reasonOf(e)
 	case contract.OrderCancelled, order.EventUnshippedEnded, order.EventFulfilmentRequested, order.EventReturnReceived,
 		order.EventRefundRequested:
 		c.Duty = true
+	case order.EventPaymentVoided, contract.FulfilmentShipped, order.EventFulfilmentFailed, order.EventReturnRefunded,
+		order.EventRefundPaid, order.EventRefundFailed:
+		c.Done = true
 	default:
 		return c, false
 	}
 	return c, true
+}
+
+// unknownReason is the reason of a rejection whose data cannot be decoded.
+const unknownReason = "unknown"
+
+func reasonOf(e commitlog.Event) string {
+	var why order.Rejection
+	if e.Decode(&why) != nil || why.Reason == "" {
+		return unknownReason
+	}
+	return why.Reason
 }
 
 // SubscribeToChanges calls fn with every change from now on, in order. fn must be quick and must not use the log.
@@ -47,6 +68,7 @@ func (r *Orders) SubscribeToChanges(ctx context.Context, fn func(Change)) error 
 func eachChange(c commitlog.Commit, fn func(Change)) {
 	for _, e := range c.Events {
 		if change, ok := changeOf(e); ok {
+			change.Own = c.Own
 			fn(change)
 		}
 	}

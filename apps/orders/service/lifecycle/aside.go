@@ -210,7 +210,9 @@ func (s *starter) retryAside(ctx context.Context) {
 
 // retry starts or notifies the workflow of an order that is set aside.
 func (s *starter) retry(ctx context.Context, orderID string) error {
+	s.owed.expect(orderID)
 	o, _, err := s.Orders.Recent(ctx, orderID)
+	s.owed.found(orderID, o, err)
 	switch {
 	case err != nil: // an order that cannot be read stays on the list
 		return err

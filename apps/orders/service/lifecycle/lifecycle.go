@@ -22,6 +22,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"haberdash/apps/orders/internal/order"
 	"haberdash/apps/orders/internal/orderlog"
 	"haberdash/apps/orders/internal/readmodel"
@@ -45,16 +47,22 @@ type Options struct {
 	Deadline          time.Duration // the age from which the workflow decides an undecided order
 	AuthorisationLife time.Duration // what is not shipped by then is cancelled
 	ReturnsFor        time.Duration // for how long after its last change a shipped order may be returned
+	Metrics           prometheus.Registerer
 }
 
 // Lifecycle completes the duties of orders. It is safe for concurrent use.
 type Lifecycle struct {
 	Options
 	aside *aside
+	owed  *owed
 }
 
 // New makes a lifecycle. Register its workflow, and run StartFromLog.
-func New(o Options) *Lifecycle { return &Lifecycle{o, newAside(o.State)} }
+func New(o Options) *Lifecycle {
+	l := &Lifecycle{o, newAside(o.State), newOwed()}
+	l.measure(o.Metrics)
+	return l
+}
 
 // reasonExpired is the recorded reason for which an order or its rest ended.
 const reasonExpired = "authorization-expired"

@@ -47,12 +47,22 @@ const (
 // StartFromLog starts and notifies the workflows of orders until ctx ends. It returns an error only if it cannot begin.
 func (l *Lifecycle) StartFromLog(ctx context.Context) error {
 	s := &starter{Lifecycle: l, owing: map[string]time.Time{}}
-	if err := l.ReadModel.SubscribeToChanges(ctx, s.noteChange); err != nil {
+	l.owed.startLoading()
+	err := l.ReadModel.SubscribeToChanges(ctx, func(c readmodel.Change) {
+		s.noteChange(c)
+		l.owed.note(c)
+	})
+	if err != nil {
 		return err
 	}
-	if err := l.ReadModel.Backlog(ctx, cursorName, s.noteChange); err != nil {
+	err = l.ReadModel.Backlog(ctx, cursorName, func(c readmodel.Change) {
+		s.noteChange(c)
+		l.owed.noteOld(c)
+	})
+	if err != nil {
 		return err
 	}
+	l.owed.loaded()
 	if err := l.aside.load(ctx); err != nil {
 		return err
 	}

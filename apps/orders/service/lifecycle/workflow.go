@@ -68,7 +68,9 @@ func (l *Lifecycle) advanceOrder(ctx context.Context, input json.RawMessage) (an
 	if err := json.Unmarshal(input, &in); err != nil {
 		return nil, err
 	}
+	l.owed.expect(in.Order)
 	o, version, err := l.Orders.Get(ctx, in.Order)
+	l.owed.found(in.Order, o, err)
 	if fault.Is(err, "not-found") {
 		telemetry.Log(ctx).Error().Str("order", in.Order).Msg("a lifecycle ends because its order does not exist")
 		return nextStep{Finished: true}, nil

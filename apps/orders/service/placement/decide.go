@@ -31,6 +31,7 @@ type DeciderOptions struct {
 	Stock       *stock.Client
 	Payments    *payments.Client
 	Now         func() time.Time
+	Stages      *Stages
 	RejectAfter time.Duration // the age at which an order is rejected whose payment provider does not answer
 }
 
@@ -59,18 +60,19 @@ func (d *Decider) Decide(ctx context.Context, o order.Order, attempt Attempt) (o
 	if o.Rejection != nil {
 		return d.finishRejection(ctx, o)
 	}
+	watch := stopwatch{running: attempt == FirstAttempt, since: time.Now()} // others are not those of the buyer's request
 	why, err := d.reserveStock(ctx, o)
-	switch {
-	case err != nil:
-		return order.Order{}, 0, err
-	case why != nil:
-		return d.reject(ctx, o, *why, attempt)
+	watch.lap(d.Stages.reserve)
+	var authorisation payment.Authorisation
+	if err == nil && why == nil {
+		authorisation, why, err = d.authorisePayment(ctx, o)
+		watch.lap(d.Stages.authorise)
 	}
-	authorisation, why, err := d.authorisePayment(ctx, o)
-	switch {
-	case err != nil:
+	if err != nil {
 		return order.Order{}, 0, err
-	case why != nil:
+	}
+	defer watch.lap(d.Stages.decide)
+	if why != nil {
 		return d.reject(ctx, o, *why, attempt)
 	}
 	return d.confirm(ctx, o, authorisation)

@@ -80,6 +80,7 @@ type Options struct {
 	Personal        *privacy.PersonalData
 	IDs             ids.Deriver
 	Now             func() time.Time
+	Stages          *Stages
 	ProviderTimeout time.Duration // for how long a request may wait for the payment provider
 }
 
@@ -161,12 +162,14 @@ func (p *Placer) Place(ctx context.Context, key string, request Placement) (Answ
 
 // recordAndDecide records the order in the log, and decides it.
 func (p *Placer) recordAndDecide(ctx context.Context, s submission, ready prepared) (Answer, error) {
+	watch := stopwatch{running: true, since: time.Now()}
 	contact, invoice, err := ready.keys.SealContact(s.orderID, s.request.Email, s.request.ShippingAddress)
 	if err != nil {
 		return Answer{}, err
 	}
 	intent := order.Request{Fingerprint: s.fingerprint, Token: s.request.Payment.Token, Contact: contact, Invoice: invoice}
 	o, version, created, err := p.Orders.Place(ctx, s.orderOf(ready.quote), intent)
+	watch.lap(p.Stages.record)
 	switch {
 	case err != nil:
 		return Answer{}, p.recordRefusal(ctx, s, err)

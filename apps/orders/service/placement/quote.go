@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"haberdash/apps/orders/internal/order"
 	"haberdash/apps/orders/internal/orderlog"
@@ -34,6 +35,8 @@ func (p *Placer) prepare(ctx context.Context, s submission) (ready prepared, ref
 }
 
 func (p *Placer) quoteCart(ctx context.Context, s submission, quote *contract.Quote) error {
+	watch := stopwatch{running: true, since: time.Now()}
+	defer watch.lap(p.Stages.quote)
 	request := contract.QuoteRequest{CartID: s.request.CartID, ShippingAddress: s.request.ShippingAddress,
 		ShippingOption: s.request.ShippingOption}
 	return sidecar.Call(ctx, p.Apps, "cart", http.MethodPost, "/internal/quotes", nil, request, quote)
@@ -42,6 +45,8 @@ func (p *Placer) quoteCart(ctx context.Context, s submission, quote *contract.Qu
 // readStore reads with one call what recordAndDecide needs, and whether the same request was refused before. Keys that
 // do not exist yet are made.
 func (p *Placer) readStore(ctx context.Context, s submission) (keys privacy.Keys, refused *refusal, err error) {
+	watch := stopwatch{running: true, since: time.Now()}
+	defer watch.lap(p.Stages.read)
 	customer, year := s.caller.UserID, p.Now().UTC().Year()
 	read, err := p.Log.Preload(ctx, orderlog.PlacementAggregates(s.orderID, s.request.CartID, customer),
 		append(vault.DocumentsFor(customer, year), refusalKey(s.orderID))...)

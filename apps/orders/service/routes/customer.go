@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"haberdash/apps/orders/internal/order"
 	"haberdash/apps/orders/internal/orderlog"
@@ -105,7 +106,7 @@ func (r *Routes) postReturn(ctx context.Context, in *requestReturnInput) (*chang
 	if err != nil {
 		return nil, nameKeyHeader(err)
 	}
-	return r.answerChange(ctx, o, version, change{http.StatusCreated, repeated, existing.RequestedBy})
+	return r.answerChange(ctx, o, version, change{r.replays.returns, http.StatusCreated, repeated, existing.RequestedBy})
 }
 
 // partID is the id of a fulfilment, return or refund: derived from the caller's idempotency key, or a new one.
@@ -118,6 +119,7 @@ func (r *Routes) partID(ctx context.Context, kind, orderID, key string) string {
 
 // change is the outcome of a request that adds something to an order.
 type change struct {
+	replays  prometheus.Counter // of the operation
 	status   int
 	repeated bool   // an earlier request with the key has added it
 	version  uint64 // at which the first answer was given; 0 while there is none
@@ -128,6 +130,7 @@ func (r *Routes) answerChange(ctx context.Context, o order.Order, version uint64
 	out := &changeOutput{Status: c.status, Cache: "private, no-cache"}
 	if c.repeated {
 		out.Replayed = "true"
+		c.replays.Inc()
 		if c.version > 0 && c.version != version {
 			var err error
 			if o, err = r.Orders.At(ctx, o.OrderID, c.version); err != nil {

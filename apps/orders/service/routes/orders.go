@@ -45,6 +45,9 @@ func (r *Routes) postOrder(ctx context.Context, in *placeInput) (*placeOutput, e
 		return nil, keyRequired("Send an Idempotency-Key header, so that a repetition cannot buy twice.")
 	}
 	answer, err := r.Placer.Place(ctx, in.Key, in.Body)
+	if answer.Repeated {
+		r.replays.place.Inc()
+	}
 	switch {
 	case err != nil:
 		return nil, nameKeyHeader(err)

@@ -9,6 +9,7 @@ import (
 	"reflect"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"haberdash/apps/orders/internal/ids"
 	"haberdash/apps/orders/internal/order"
@@ -31,6 +32,7 @@ type Options struct {
 	Lifecycle *lifecycle.Lifecycle
 	Personal  *privacy.PersonalData
 	Views     *views.Views
+	Metrics   prometheus.Registerer
 	IDs       ids.Deriver
 	NewID     func() string // of a fulfilment or return without an idempotency key
 }
@@ -38,11 +40,12 @@ type Options struct {
 // Routes handles requests about orders.
 type Routes struct {
 	Options
+	replays replays
 	streams streams
 }
 
 // New makes the routes.
-func New(o Options) *Routes { return &Routes{Options: o} }
+func New(o Options) *Routes { return &Routes{Options: o, replays: newReplays(o.Metrics)} }
 
 // afterIntent is a step after which the chaos tests kill the process: a cancellation, fulfilment, return or refund is
 // in the log, and nothing of it is done.

@@ -69,13 +69,13 @@ func (r *Routes) postFulfilment(ctx context.Context, in *createFulfilmentInput) 
 	f, _ := o.Fulfilment(id)
 	switch f.Status {
 	case order.Pending:
-		return r.answerChange(ctx, o, version, change{http.StatusAccepted, repeated, 0})
+		return r.answerChange(ctx, o, version, change{r.replays.fulfilment, http.StatusAccepted, repeated, 0})
 	case order.Failed:
 		return nil, fault.New(fault.PaymentRequired, "payment-declined",
 			"The payment provider refuses to capture the parcel's share. Its lines are open again.").
 			With("code", f.Failure).With("fulfilmentId", f.ID)
 	}
-	return r.answerChange(ctx, o, version, change{http.StatusCreated, repeated, f.ResolvedBy})
+	return r.answerChange(ctx, o, version, change{r.replays.fulfilment, http.StatusCreated, repeated, f.ResolvedBy})
 }
 
 type deliverInput struct {
@@ -159,10 +159,10 @@ func (r *Routes) postRefund(ctx context.Context, in *createRefundInput) (*change
 	refund, _ := o.Refund(id)
 	switch refund.Status {
 	case order.Pending:
-		return r.answerChange(ctx, o, version, change{http.StatusAccepted, repeated, 0})
+		return r.answerChange(ctx, o, version, change{r.replays.refund, http.StatusAccepted, repeated, 0})
 	case order.Failed:
 		return nil, fault.New(fault.PaymentRequired, "payment-declined", "The payment provider refuses the refund.").
 			With("refundId", refund.ID)
 	}
-	return r.answerChange(ctx, o, version, change{http.StatusCreated, repeated, refund.ResolvedBy})
+	return r.answerChange(ctx, o, version, change{r.replays.refund, http.StatusCreated, repeated, refund.ResolvedBy})
 }
