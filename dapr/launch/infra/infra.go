@@ -85,8 +85,9 @@ type Servers struct {
 	block    *ports.Block
 	ready    map[string]chan struct{} // closed when the server of the name answers
 
-	mu   sync.Mutex
-	vars map[string]string
+	mu         sync.Mutex
+	vars       map[string]string
+	dependents []string // servers that use others of these
 }
 
 // Start starts the servers at the same time and waits until each answers. The first start chooses ports and passwords;
@@ -215,6 +216,9 @@ func (s *Servers) startOne(ctx context.Context, name string) error {
 	}
 	s.mu.Lock()
 	maps.Copy(s.vars, prepared.Vars)
+	if prepared.After != "" {
+		s.dependents = append(s.dependents, name)
+	}
 	s.mu.Unlock()
 	if err := s.Supervisor.Start(s.spec(name, prepared)); err != nil {
 		return err
@@ -273,7 +277,10 @@ func (s *Servers) Stop() { s.stop(rundir.Stopped) }
 func (s *Servers) stop(status string) {
 	_ = os.Remove(VarsFile(s.opts.Dir))
 	s.Update(func(st *rundir.State) { st.Status = rundir.Stopping })
-	s.TerminateAll(0, s.opts.Servers)
+	s.mu.Lock()
+	dependents := slices.Clone(s.dependents)
+	s.mu.Unlock()
+	s.TerminateAll(0, dependents, s.opts.Servers)
 	if err := s.Close(status); err != nil {
 		fmt.Fprintln(s.opts.Log, err)
 	}

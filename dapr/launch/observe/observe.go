@@ -1,8 +1,9 @@
-// Package observe starts what shows a running shop, without Docker: Prometheus and Alertmanager for its numbers, Jaeger
-// for its traces, OpenSearch with rsyslog for its logs, and a page with dashboards. `make observe` uses it.
+// Package observe starts what shows a running shop, without Docker: Prometheus and Alertmanager for its numbers and
+// those of the machine, Jaeger for its traces, OpenSearch with rsyslog for its logs, and a page with dashboards.
+// `make observe` uses it.
 //
-// The shop knows of it by one file, TracingVars. Everything else is read from outside: the state of the shop tells where
-// its metrics and logs are.
+// The shop knows of it by the one file that TracingVars reads. Everything else is read from outside: the state of the
+// shop tells where its metrics and logs are.
 package observe
 
 import (
@@ -24,6 +25,7 @@ import (
 const (
 	prometheus   = "prometheus"
 	alertmanager = "alertmanager"
+	nodeExporter = "node-exporter"
 	jaeger       = "jaeger"
 	openSearch   = "opensearch"
 	shipper      = "rsyslog"
@@ -45,7 +47,7 @@ type Options struct {
 func Dir(runDir string) string { return filepath.Join(runDir, "observe") }
 
 func (o Options) names() []string {
-	names := []string{alertmanager, prometheus, jaeger, openSearch, shipper}
+	names := []string{alertmanager, nodeExporter, prometheus, jaeger, openSearch, shipper}
 	if hasBoard(o.Root) {
 		names = append(names, board)
 	}
@@ -99,10 +101,6 @@ func Start(ctx context.Context, o Options) (*Servers, error) {
 		return nil, err
 	}
 	s := &Servers{Servers: started, opts: o}
-	if err := o.writeTracing(portOf(started, jaeger, portOTLP)); err != nil {
-		s.Stop()
-		return nil, err
-	}
 	background, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
 	s.wg.Go(func() { o.followShop(background) })
@@ -152,9 +150,4 @@ func Addresses(st rundir.State) (list []Address) {
 		}
 	}
 	return list
-}
-
-func portOf(s *infra.Servers, name, port string) int {
-	p, _ := s.Process(name)
-	return p.Ports[port]
 }

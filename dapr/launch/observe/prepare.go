@@ -36,6 +36,7 @@ const (
 	offsetJaegerMetrics
 	offsetOTLP
 	offsetOTLPGRPC
+	offsetNodeExporter
 )
 
 // program is a program of the system and the Debian package that has it.
@@ -56,10 +57,13 @@ func (p program) path() (string, error) {
 var (
 	prometheusProgram   = program{"prometheus", "prometheus"}
 	alertmanagerProgram = program{"prometheus-alertmanager", "prometheus-alertmanager"}
+	nodeExporterProgram = program{"prometheus-node-exporter", "prometheus-node-exporter"}
 	javaProgram         = program{"java", "default-jdk-headless"}
 	rsyslogProgram      = program{"rsyslogd", "rsyslog"}
 
-	systemPrograms = []program{prometheusProgram, alertmanagerProgram, javaProgram, rsyslogProgram}
+	systemPrograms = []program{
+		prometheusProgram, alertmanagerProgram, nodeExporterProgram, javaProgram, rsyslogProgram,
+	}
 )
 
 func hasBoard(root string) bool {
@@ -81,6 +85,8 @@ func (o Options) prepare(ctx context.Context, name string, s server.Settings) (s
 		return o.prometheus(s)
 	case alertmanager:
 		return o.alertmanager(s)
+	case nodeExporter:
+		return o.nodeExporter(s)
 	case jaeger:
 		return o.jaeger(ctx, s)
 	case openSearch:
@@ -164,6 +170,23 @@ func (o Options) alertmanager(s server.Settings) (server.Server, error) {
 	}, nil
 }
 
+// nodeExporter prepares the metrics of the machine, above all of its disks.
+func (o Options) nodeExporter(s server.Settings) (server.Server, error) {
+	bin, err := nodeExporterProgram.path()
+	if err != nil {
+		return server.Server{}, err
+	}
+	port := s.PortBase + offsetNodeExporter
+	return server.Server{
+		Args: []string{
+			bin, "--web.listen-address=" + address(s, offsetNodeExporter), "--log.level=warn", "--collector.disable-defaults",
+			"--collector.filesystem", "--collector.cpu", "--collector.meminfo", "--collector.loadavg", "--collector.diskstats",
+		},
+		Ports:   map[string]int{portMetrics: port},
+		Healthy: supervisor.HTTPCheck(port, "/"),
+	}, nil
+}
+
 func (o Options) jaeger(ctx context.Context, s server.Settings) (server.Server, error) {
 	bin, err := toolchain.EnsureJaeger(ctx, o.Root, s.Log)
 	if err != nil {
@@ -184,6 +207,7 @@ func (o Options) jaeger(ctx context.Context, s server.Settings) (server.Server, 
 			"grpc": s.PortBase + offsetJaegerGRPC, "health": s.PortBase + offsetJaegerHealth,
 		},
 		Healthy: supervisor.HTTPCheck(s.PortBase+offsetJaegerHealth, "/status"),
+		Setup:   func(context.Context) error { return o.writeTracing(s.PortBase + offsetOTLP) },
 	}, nil
 }
 

@@ -27,7 +27,8 @@ type targetGroup struct {
 const (
 	kindApp           = "app"
 	kindSidecar       = "sidecar"
-	kindControlPlane  = "control-plane"
+	kindControlPlane  = "daprcontrol"
+	kindMachine       = "machine"
 	kindObservability = "observability"
 )
 
@@ -96,14 +97,16 @@ func (o Options) writeTargets() error {
 func ownTargets(processes []process.Process) []targetGroup {
 	list := []targetGroup{}
 	for _, p := range processes {
-		port := p.Ports["metrics"]
+		port := p.Ports[portMetrics]
 		if p.Name == prometheus || p.Name == alertmanager {
 			port = p.Ports[portHTTP]
 		}
+		labels := map[string]string{"app": p.Name, "kind": kindObservability}
+		if p.Name == nodeExporter {
+			labels["kind"] = kindMachine
+		}
 		if port > 0 {
-			list = append(list, targetGroup{
-				[]string{fmt.Sprintf("127.0.0.1:%d", port)}, map[string]string{"app": p.Name, "kind": kindObservability},
-			})
+			list = append(list, targetGroup{[]string{fmt.Sprintf("127.0.0.1:%d", port)}, labels})
 		}
 	}
 	return list
