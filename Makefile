@@ -30,7 +30,7 @@ logs: $(HABERDASH) ## print logs and follow them; APP=orders for one app
 	@$(HABERDASH) logs -f $(APP)
 
 .PHONY: clean
-clean: $(HABERDASH) ## stop it and the servers of make infra, and remove the data of both
+clean: $(HABERDASH) ## stop it and the servers of make infra and make observe, and remove the data of all
 	@$(HABERDASH) clean
 
 .PHONY: import
@@ -77,6 +77,14 @@ infra: $(HABERDASH) ## start real servers to try the shop on: Redis, PostgreSQL,
 infra-down: $(HABERDASH) ## stop them; their data stays
 	@$(HABERDASH) infra-down
 
+.PHONY: observe
+observe: $(HABERDASH) ## show the running shop: dashboards, Prometheus, alerts, traces, logs; TRACES=off restarts no app
+	@$(HABERDASH) observe
+
+.PHONY: observe-down
+observe-down: $(HABERDASH) ## stop what make observe has started; its data stays
+	@$(HABERDASH) observe-down
+
 .PHONY: backing
 backing: $(HABERDASH) ## start only what dapr run -f dapr/apps.yaml needs
 	@$(HABERDASH) backing
@@ -111,7 +119,7 @@ chaos: tools ## kill every process while hundreds buy, then hold all promises; S
 
 .PHONY: test-infra
 test-infra: tools ## the suites on every choice of state and broker with real servers; COMBINATIONS="redis:redis postgres:kafka"
-	go test -count=1 -timeout 10m -run '$(INFRA)' ./dapr/launch/infra ./tests/moving
+	go test -count=1 -timeout 10m -run '$(INFRA)' ./dapr/launch/infra ./dapr/launch/observe ./tests/moving ./tests/observe
 	go run ./tests/matrix $(COMBINATIONS)
 
 COMMON_PASSWORDS := @zxcvbn-ts/language-common@4.1.3

@@ -32,7 +32,7 @@ func Environment(o config.Options) ([]string, error) {
 		return nil, err
 	}
 	names := []string{
-		"STATE", "PUBSUB", "MAIL", "SECRETS", "DAPR", "SECURE", "RUN_DIR", "GATEWAY_PORT", "PORT_BASE", "SERVERS",
+		"STATE", "PUBSUB", "MAIL", "SECRETS", "DAPR", "SECURE", "RUN_DIR", "GATEWAY_PORT", "PORT_BASE", "SERVERS", "TRACES",
 		"HABERDASH_CACHE", "XDG_CACHE_HOME", "GOROOT", "GOPATH", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOFLAGS", "GOTOOLCHAIN",
 		"KUBECONFIG", "NAMESPACE",
 	}
@@ -110,7 +110,7 @@ func (s *Shop) setAppVariables(a *runfile.App, settings []string, isSecret map[s
 			a.Env[name] = value
 		}
 	}
-	for name, value := range tracingVariables(s.opts.Env) {
+	for name, value := range s.tracing {
 		if _, set := a.Env[name]; !set {
 			a.Env[name] = value
 		}
@@ -123,11 +123,11 @@ func (s *Shop) setAppVariables(a *runfile.App, settings []string, isSecret map[s
 
 // sidecarVariables returns the secrets that an app may read or its components need, and what mutual TLS needs.
 func (s *Shop) sidecarVariables(app string, allowed []string, generated map[string]string) (map[string]string, error) {
-	vars := tracingVariables(s.opts.Env)
-	if !tracing(vars) {
-		vars = map[string]string{}
+	vars := map[string]string{}
+	if tracing(s.tracing) {
+		maps.Copy(vars, s.tracing)
 	}
-	delete(vars, "OTEL_SERVICE_NAME") // the sidecar's is the id of its app
+	delete(vars, serviceName)
 	maps.Copy(vars, s.SidecarEnv())
 	needed, err := s.opts.SecretsOfSidecar(app)
 	if err != nil {

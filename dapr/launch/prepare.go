@@ -51,14 +51,22 @@ func (s *Shop) prepare() error {
 			return err
 		}
 	}
-	settings := runfile.Configuration{Secure: s.opts.Secure, Traced: tracing(tracingVariables(s.opts.Env))}
-	if err := s.file.WriteConfigurations(s.opts.Root, dir, settings); err != nil {
+	if err := s.chooseTracing(); err != nil {
+		return err
+	}
+	if err := s.writeConfigurations(); err != nil {
 		return err
 	}
 	if err := s.prepareEnvironments(generated); err != nil {
 		return err
 	}
 	return s.file.Write(runfile.Rendered(dir))
+}
+
+// writeConfigurations writes the configurations of the sidecars.
+func (s *Shop) writeConfigurations() error {
+	settings := runfile.Configuration{Secure: s.opts.Secure, Traced: tracing(s.tracing)}
+	return s.file.WriteConfigurations(s.opts.Root, s.opts.RunDir, settings)
 }
 
 // rotateLogs keeps the logs of the last run and removes older ones.

@@ -31,6 +31,7 @@ type Shop struct {
 	tools   toolchain.Tools
 	block   *ports.Block
 	secrets map[string]string // that the chosen components need
+	tracing map[string]string // OpenTelemetry's variables
 	env     []string          // of the processes that are neither app nor sidecar
 }
 
@@ -83,7 +84,7 @@ func (s *Shop) start(ctx context.Context) error {
 			return err
 		}
 	}
-	s.Update(func(st *rundir.State) { st.Status, st.Phase = rundir.Ready, "" })
+	s.Update(func(st *rundir.State) { st.Status, st.Phase, st.Traces = rundir.Ready, "", exportsTo(s.tracing) })
 	return nil
 }
 

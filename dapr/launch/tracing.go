@@ -2,10 +2,15 @@ package launch
 
 import (
 	"cmp"
+	"context"
+	"fmt"
 	"maps"
 	"os"
 	"strings"
 
+	"haberdash/dapr/launch/observe"
+	"haberdash/dapr/launch/rundir"
+	"haberdash/dapr/launch/runfile"
 	"haberdash/internal/telemetry"
 )
 
@@ -37,6 +42,9 @@ func tracingVariables(set map[string]string) map[string]string {
 	return vars
 }
 
+// TracingSettings are OpenTelemetry's variables of this program, such as the part of the traces to record.
+func TracingSettings() map[string]string { return tracingVariables(nil) }
+
 // tracing reports whether the variables ask for an export of traces.
 func tracing(vars map[string]string) bool {
 	return telemetry.ExportConfigured(func(name string) string { return vars[name] })
@@ -49,3 +57,85 @@ func tracingNames() (names []string) {
 	}
 	return names
 }
+
+// chooseTracing decides where apps and sidecars export their spans: where OpenTelemetry's variables say, or else to the
+// servers of `make observe` while they run.
+func (s *Shop) chooseTracing() error {
+	s.tracing = tracingVariables(s.opts.Env)
+	if tracing(s.tracing) || tracingRefused(s.tracing) {
+		return nil
+	}
+	vars, err := observe.TracingVars(s.opts.RunDir)
+	if err != nil || len(vars) == 0 {
+		return err
+	}
+	maps.Copy(vars, s.tracing)
+	s.tracing = tracingVariables(vars)
+	return nil
+}
+
+// tracingRefused reports whether the variables turn tracing off, and do not only lack an address.
+func tracingRefused(vars map[string]string) bool {
+	return strings.EqualFold(vars["OTEL_SDK_DISABLED"], "true") || vars["OTEL_TRACES_EXPORTER"] == "none"
+}
+
+// exportsTo is the address to which spans go, or rundir.NoTraces.
+func exportsTo(vars map[string]string) string {
+	if !tracing(vars) {
+		return rundir.NoTraces
+	}
+	return cmp.Or(vars["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"], vars["OTEL_EXPORTER_OTLP_ENDPOINT"])
+}
+
+// FollowObserve restarts the apps with their sidecars, one after the other, if they export no traces and the servers of
+// `make observe` have started meanwhile: OpenTelemetry reads its variables only at the start of a process. The shop
+// stays up, but for what the app that just restarts would answer. After an error the shop is as healthy as Ready says.
+func (s *Shop) FollowObserve(ctx context.Context) error {
+	before := exportsTo(s.tracing)
+	if err := s.chooseTracing(); err != nil {
+		return err
+	}
+	if exportsTo(s.tracing) == before {
+		return nil
+	}
+	if err := s.writeConfigurations(); err != nil {
+		return err
+	}
+	for _, a := range s.file.Apps {
+		s.Phase("traces: restarting " + a.AppID)
+		if err := s.restartTraced(ctx, a); err != nil {
+			err = fmt.Errorf("restart %s: %w", a.AppID, err)
+			s.Update(func(st *rundir.State) { st.Status, st.Phase, st.Error = rundir.Broken, "", err.Error() })
+			return err
+		}
+	}
+	s.Update(func(st *rundir.State) { st.Phase, st.Traces = "", exportsTo(s.tracing) })
+	return nil
+}
+
+// restartTraced restarts an app and its sidecar with the variables of tracing, and waits until both are ready.
+func (s *Shop) restartTraced(ctx context.Context, a runfile.App) error {
+	sidecar := a.AppID + "-daprd"
+	for _, name := range []string{a.AppID, sidecar} { // the app first: it finishes its requests through the sidecar
+		if err := s.Terminate(name); err != nil {
+			return err
+		}
+	}
+	for _, name := range []string{sidecar, a.AppID} {
+		vars := maps.Clone(s.tracing)
+		if name == sidecar {
+			delete(vars, serviceName)
+		} else {
+			vars[serviceName] = a.Env[serviceName]
+		}
+		if err := s.RestartWith(name, vars); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.opts.StartTimeout)
+	defer cancel()
+	return s.Await(ctx, nil, a.AppID, sidecar)
+}
+
+// serviceName is the variable with the name of an app in traces. A sidecar's name is the id of its app.
+const serviceName = "OTEL_SERVICE_NAME"

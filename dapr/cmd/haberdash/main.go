@@ -39,6 +39,8 @@ const usage = `usage: haberdash COMMAND
                make the running shop read-only, or end that
   infra        start real servers to try the shop on; SERVERS="redis postgres" for some
   infra-down   stop them; their data stays
+  observe      start what shows the running shop: Prometheus, Jaeger, OpenSearch, dashboards; TRACES=off restarts no app
+  observe-down stop it; its data stays
   tools        build Dapr's programs and the broker into the cache
 `
 
@@ -49,6 +51,7 @@ var commands = map[string]command{
 	"down": lifecycle.Down, "clean": lifecycle.Clean, "tools": lifecycle.Tools,
 	"status": lifecycle.Status, "logs": lifecycle.Logs,
 	"infra": lifecycle.Infra, "infra-supervise": lifecycle.SuperviseInfra, "infra-down": lifecycle.InfraDown,
+	"observe": lifecycle.Observe, "observe-supervise": lifecycle.SuperviseObserve, "observe-down": lifecycle.ObserveDown,
 
 	"import": admin.ImportCatalogue, "dead-letters": admin.DeadLetters, "replay": admin.Replay,
 	"audit": admin.Audit, "erase": admin.Erase,

@@ -22,7 +22,7 @@ const SchedulerID = "dapr-scheduler-server-0"
 
 // Placement describes the placement service in the block of ports from base on. Without trust it speaks plain gRPC.
 func Placement(bin string, base int, trust *Trust) supervisor.Spec {
-	return spec("placement", map[string]int{"grpc": base + ports.Placement},
+	return spec("placement", map[string]int{"grpc": base + ports.Placement, "metrics": base + ports.PlacementMetrics},
 		supervisor.HTTPCheck(base+ports.PlacementHealth, "/healthz"),
 		append([]string{
 			bin, "--listen-address=127.0.0.1", flag("port", base+ports.Placement),
@@ -40,7 +40,7 @@ func Scheduler(bin string, base int, data string, trust *Trust) supervisor.Spec 
 	if trust != nil {
 		scheme = "https"
 	}
-	return spec("scheduler", map[string]int{"grpc": base + ports.Scheduler},
+	return spec("scheduler", map[string]int{"grpc": base + ports.Scheduler, "metrics": base + ports.SchedulerMetrics},
 		supervisor.HTTPCheck(base+ports.SchedulerHealth, "/healthz"),
 		append([]string{
 			bin, "--listen-address=127.0.0.1", flag("port", base+ports.Scheduler),
@@ -69,11 +69,11 @@ func Broker(bin string, port int, data string) supervisor.Spec {
 // Sentry describes the certificate authority in the block of ports from base on. Its key and certificates are in the
 // directory issuer; config is a Dapr configuration, which sentry demands and takes nothing from.
 func Sentry(bin string, base int, issuer, config string) supervisor.Spec {
-	return spec("sentry", map[string]int{"grpc": base + ports.Sentry},
+	return spec("sentry", map[string]int{"grpc": base + ports.Sentry, "metrics": base + ports.SentryMetrics},
 		supervisor.HTTPCheck(base+ports.SentryHealth, "/healthz"),
 		bin, "--listen-address=127.0.0.1", flag("port", base+ports.Sentry),
 		flag("healthz-port", base+ports.SentryHealth), // on all addresses: sentry 1.18.1 ignores the flag for it
-		"--enable-metrics=false",
+		"--metrics-listen-address=127.0.0.1", flag("metrics-port", base+ports.SentryMetrics),
 		"--issuer-credentials="+issuer,
 		"--config="+config,
 		"--log-level=warn")

@@ -1,5 +1,6 @@
-// Package infra starts real servers that a shop can use instead of its embedded choices: Redis, PostgreSQL, Kafka and
-// an SMTP server. `make infra` and the tests use it.
+// Package infra starts real servers beside a shop: those that it can use instead of its embedded choices, which are
+// Redis, PostgreSQL, Kafka and an SMTP server, or others that Options.Prepare prepares. `make infra`, `make observe` and
+// the tests use it.
 package infra
 
 import (
@@ -36,7 +37,13 @@ type Options struct {
 	Dir     string    // data, logs, settings and state; default <Root>/.run/infra
 	Servers []string  // of server.Names; default: all
 	Address string    // that the servers listen on; default 127.0.0.1. Clients in containers need another one
+	LogDir  string    // of the servers; default Dir
 	Log     io.Writer // progress, a line each; default: none
+
+	// Prepare prepares other servers than those of server.Names: all of Servers. Default: server.Prepare.
+	Prepare func(ctx context.Context, name string, s server.Settings) (server.Server, error)
+	// StartTimeout is how long a server may take until it answers; default a minute.
+	StartTimeout time.Duration
 }
 
 func (o Options) complete() (Options, error) {
@@ -44,17 +51,21 @@ func (o Options) complete() (Options, error) {
 	if o.Root, o.Dir, err = toolchain.Directories(o.Root, o.Dir, filepath.Join(".run", "infra")); err != nil {
 		return o, err
 	}
-	if len(o.Servers) == 0 {
-		o.Servers = server.Names
-	}
-	for _, name := range o.Servers {
-		if !slices.Contains(server.Names, name) {
-			return o, fmt.Errorf("there is no server %q: the choices are %s", name, strings.Join(server.Names, ", "))
+	if o.Prepare == nil {
+		o.Prepare = server.Prepare
+		if len(o.Servers) == 0 {
+			o.Servers = server.Names
+		}
+		for _, name := range o.Servers {
+			if !slices.Contains(server.Names, name) {
+				return o, fmt.Errorf("there is no server %q: the choices are %s", name, strings.Join(server.Names, ", "))
+			}
 		}
 	}
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
+	o.LogDir, o.StartTimeout = cmp.Or(o.LogDir, o.Dir), cmp.Or(o.StartTimeout, startTimeout)
 	o.Address = cmp.Or(o.Address, "127.0.0.1")
 	return o, nil
 }
@@ -72,9 +83,11 @@ type Servers struct {
 	opts     Options
 	settings server.Settings // chosen at the first start
 	block    *ports.Block
+	ready    map[string]chan struct{} // closed when the server of the name answers
 
-	mu   sync.Mutex
-	vars map[string]string
+	mu         sync.Mutex
+	vars       map[string]string
+	dependents []string // servers that use others of these
 }
 
 // Start starts the servers at the same time and waits until each answers. The first start chooses ports and passwords;
@@ -89,7 +102,10 @@ func Start(ctx context.Context, o Options) (*Servers, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Servers{Supervisor: sup, opts: o, vars: map[string]string{}}
+	s := &Servers{Supervisor: sup, opts: o, vars: map[string]string{}, ready: map[string]chan struct{}{}}
+	for _, name := range o.Servers {
+		s.ready[name] = make(chan struct{})
+	}
 	if err := s.startAll(ctx); err != nil {
 		s.Update(func(st *rundir.State) { st.Error = err.Error() })
 		s.stop(rundir.Failed)
@@ -106,6 +122,9 @@ func (s *Servers) startAll(ctx context.Context) error {
 		return err
 	}
 	s.Update(func(st *rundir.State) { st.PortBase = s.block.Base })
+	if err := os.MkdirAll(s.opts.LogDir, 0o700); err != nil {
+		return err
+	}
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -177,9 +196,16 @@ func (s *Servers) settingsPath() string { return filepath.Join(s.opts.Dir, "sett
 // startOne prepares the directory of a server, starts the server and waits until it answers.
 func (s *Servers) startOne(ctx context.Context, name string) error {
 	began := time.Now()
-	prepared, err := server.Prepare(ctx, name, s.settings)
+	prepared, err := s.opts.Prepare(ctx, name, s.settings)
 	if err != nil {
 		return err
+	}
+	if prepared.After != "" {
+		select {
+		case <-s.ready[prepared.After]:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	for _, port := range prepared.Ports {
 		if !ports.Free(port) {
@@ -190,6 +216,9 @@ func (s *Servers) startOne(ctx context.Context, name string) error {
 	}
 	s.mu.Lock()
 	maps.Copy(s.vars, prepared.Vars)
+	if prepared.After != "" {
+		s.dependents = append(s.dependents, name)
+	}
 	s.mu.Unlock()
 	if err := s.Supervisor.Start(s.spec(name, prepared)); err != nil {
 		return err
@@ -197,12 +226,18 @@ func (s *Servers) startOne(ctx context.Context, name string) error {
 	if err := s.await(ctx, name); err != nil {
 		return err
 	}
+	if prepared.Setup != nil {
+		if err := prepared.Setup(ctx); err != nil {
+			return err
+		}
+	}
+	close(s.ready[name])
 	fmt.Fprintf(s.opts.Log, "%s: ready after %s\n", name, time.Since(began).Round(10*time.Millisecond))
 	return nil
 }
 
 func (s *Servers) await(ctx context.Context, name string) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.opts.StartTimeout)
 	defer cancel()
 	return s.Await(ctx, nil, name)
 }
@@ -242,7 +277,10 @@ func (s *Servers) Stop() { s.stop(rundir.Stopped) }
 func (s *Servers) stop(status string) {
 	_ = os.Remove(VarsFile(s.opts.Dir))
 	s.Update(func(st *rundir.State) { st.Status = rundir.Stopping })
-	s.TerminateAll(0, s.opts.Servers)
+	s.mu.Lock()
+	dependents := slices.Clone(s.dependents)
+	s.mu.Unlock()
+	s.TerminateAll(0, dependents, s.opts.Servers)
 	if err := s.Close(status); err != nil {
 		fmt.Fprintln(s.opts.Log, err)
 	}
@@ -283,8 +321,8 @@ func (s *Servers) spec(name string, prepared server.Server) supervisor.Spec {
 	return supervisor.Spec{
 		Name: name, Kind: process.KindBacking, Ports: prepared.Ports, Healthy: prepared.Healthy,
 		Command: process.Command{
-			Args: prepared.Args, Env: process.Environment(nil), Dir: s.opts.Dir,
-			Log: filepath.Join(s.opts.Dir, name+".log"), Stop: prepared.Stop, Grace: grace,
+			Args: prepared.Args, Env: process.Environment(prepared.Env), Dir: s.opts.Dir,
+			Log: filepath.Join(s.opts.LogDir, name+".log"), Stop: prepared.Stop, Grace: grace,
 		},
 	}
 }

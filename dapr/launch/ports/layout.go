@@ -27,4 +27,5 @@ const (
 const (
 	Sentry = iota + 90
 	SentryHealth
+	SentryMetrics
 )

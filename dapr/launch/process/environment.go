@@ -15,7 +15,7 @@ var inherited = []string{
 
 // Environment is the environment of a process: the variables of this program that every process needs, and those of
 // set, which take precedence.
-func Environment(set map[string]string) []string { return with(Inherited(), set) }
+func Environment(set map[string]string) []string { return With(Inherited(), set) }
 
 // Inherited returns the variables of this program that every process needs, and those that more names.
 func Inherited(more ...string) []string {
@@ -25,8 +25,8 @@ func Inherited(more ...string) []string {
 	})
 }
 
-// with returns env with the variables of set, which replace earlier values.
-func with(env []string, set map[string]string) []string {
+// With returns env with the variables of set, which replace earlier values.
+func With(env []string, set map[string]string) []string {
 	var out []string
 	for _, kv := range env {
 		name, _, _ := strings.Cut(kv, "=")

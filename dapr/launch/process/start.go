@@ -51,7 +51,7 @@ func Start(p Process, c Command, g *Guard, mark string) (*Running, error) {
 	}
 	defer log.Close()
 	cmd := exec.Command(c.Args[0], c.Args[1:]...)
-	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = with(c.Env, map[string]string{markVariable: mark}), c.Dir, log, log
+	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = With(c.Env, map[string]string{markVariable: mark}), c.Dir, log, log
 	cmd.SysProcAttr = childAttributes()
 	onParentThread(func() { err = cmd.Start() })
 	if err != nil {

@@ -35,9 +35,13 @@ type State struct {
 	Supervisor  process.Process   `json:"supervisor"`
 	GatewayPort int               `json:"gatewayPort"`
 	PortBase    int               `json:"portBase"`
-	Choices     map[string]string `json:"choices"` // of infrastructure, by variable: STATE, PUBSUB, …
+	Choices     map[string]string `json:"choices"`          // of infrastructure, by variable: STATE, PUBSUB, …
+	Traces      string            `json:"traces,omitempty"` // where a shop exports its spans to, or NoTraces
 	Processes   []process.Process `json:"processes"`
 }
+
+// NoTraces is the value of State.Traces of a shop that exports no spans.
+const NoTraces = "off"
 
 func statePath(dir string) string { return filepath.Join(dir, "state.json") }
 

@@ -222,6 +222,7 @@ func (f File) Ports(o config.Options) []ports.Used {
 	if o.Secure {
 		add(o.PortBase+ports.Sentry, "sentry")
 		add(o.PortBase+ports.SentryHealth, "sentry health")
+		add(o.PortBase+ports.SentryMetrics, "sentry metrics")
 	}
 	if o.BackingOnly {
 		return list

@@ -271,7 +271,10 @@ func (s *Set) expectEnd(name string) (*entry, error) {
 
 // Restart starts a process that has stopped with its command line, environment and directory. It does not wait until
 // the process is ready: see Await.
-func (s *Set) Restart(name string) error {
+func (s *Set) Restart(name string) error { return s.RestartWith(name, nil) }
+
+// RestartWith is Restart with variables that replace those of the environment, also at later restarts.
+func (s *Set) RestartWith(name string, vars map[string]string) error {
 	s.mu.Lock()
 	e := s.entries[name]
 	s.mu.Unlock()
@@ -290,5 +293,7 @@ func (s *Set) Restart(name string) error {
 	case <-s.died: // the caller repairs it
 	default:
 	}
-	return s.Start(Spec{Name: e.Name, Kind: e.Kind, Ports: e.Ports, Command: e.Command, Healthy: e.healthy})
+	command := e.Command
+	command.Env = process.With(command.Env, vars)
+	return s.Start(Spec{Name: e.Name, Kind: e.Kind, Ports: e.Ports, Command: command, Healthy: e.healthy})
 }

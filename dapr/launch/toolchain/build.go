@@ -67,6 +67,11 @@ func EnsureLauncher(ctx context.Context, root string, log io.Writer) (string, er
 
 // build builds into a directory below .run; args are flags and packages.
 func build(ctx context.Context, root, dir, what string, log io.Writer, args ...string) error {
+	return buildModule(ctx, root, ".", dir, what, log, args...)
+}
+
+// buildModule is build for a module below root.
+func buildModule(ctx context.Context, root, module, dir, what string, log io.Writer, args ...string) error {
 	if err := MakeDir(dir); err != nil {
 		return err
 	}
@@ -75,7 +80,8 @@ func build(ctx context.Context, root, dir, what string, log io.Writer, args ...s
 		return fmt.Errorf("waiting for another build: %w", err)
 	}
 	defer func() { _ = lock.Unlock() }()
-	return runGo(ctx, root, what, log, append([]string{"build", "-o", dir + "/"}, args...)...)
+	module = filepath.Join(root, module)
+	return runGo(ctx, module, what, log, append([]string{"build", "-o", dir + "/"}, args...)...)
 }
 
 // runGo runs the go command without cgo and logs every ten seconds that it still runs. The programs do not contain the

@@ -17,6 +17,7 @@ import (
 	"haberdash/dapr/launch/config"
 	"haberdash/dapr/launch/infra"
 	"haberdash/dapr/launch/logs"
+	"haberdash/dapr/launch/observe"
 	"haberdash/dapr/launch/rundir"
 	"haberdash/dapr/launch/toolchain"
 )
@@ -54,14 +55,21 @@ func Down(ctx context.Context, o config.Options, _ []string) error {
 	return nil
 }
 
-// Clean stops the shop and the servers of `make infra`, and removes the data of both: what the shop has stored in the
-// servers is encrypted with the secrets of its run directory, which are removed too.
+// Clean stops the shop and the servers of `make infra` and `make observe`, and removes the data of all: what the shop
+// has stored in the servers is encrypted with the secrets of its run directory, which are removed too.
 func Clean(ctx context.Context, o config.Options, _ []string) error {
 	servers, err := infraOptions(o)
 	if err != nil {
 		return err
 	}
+	shown, err := observeOptions(o)
+	if err != nil {
+		return err
+	}
 	if err := launch.Clean(ctx, o); err != nil {
+		return err
+	}
+	if err := observe.Clean(ctx, shown); err != nil {
 		return err
 	}
 	servers.Servers = nil

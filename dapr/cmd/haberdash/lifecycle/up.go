@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -61,13 +63,21 @@ func start(ctx context.Context, o config.Options) error {
 
 // alreadyRunning waits for a shop that another command has started or is starting, and changes nothing.
 func alreadyRunning(ctx context.Context, dir string) error {
-	st, err := waitForOther(ctx, dir, "the shop", "`make down`, then `make up` starts it again")
+	st, err := waitForOther(ctx, dir, "the shop", restartShop)
 	if err != nil {
 		return err
 	}
 	fmt.Println("already running")
-	printAddresses(dir, st, len(st.Processes) < 4)
+	printAddresses(dir, st, backingOnly(st))
 	return nil
+}
+
+// restartShop tells how to start a shop again.
+const restartShop = "`make down`, then `make up` starts it again"
+
+// backingOnly reports whether only what apps need runs, and not the apps.
+func backingOnly(st rundir.State) bool {
+	return !slices.ContainsFunc(st.Processes, func(p process.Process) bool { return p.Kind == process.KindApp })
 }
 
 func printAddresses(dir string, st rundir.State, backingOnly bool) {
@@ -95,12 +105,22 @@ func Supervise(ctx context.Context, o config.Options, args []string) error {
 	o.Log = timestamped{os.Stdout}
 	syscall.Umask(0o077) // what the shop writes is for its owner
 	defer process.CloseGuard()
+	observed := make(chan os.Signal, 1)
+	signal.Notify(observed, observeSignal)
 	s, err := launch.Start(ctx, o)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintln(o.Log, "ready")
-	<-ctx.Done()
+	for ctx.Err() == nil {
+		select {
+		case <-observed:
+			if err := s.FollowObserve(ctx); err != nil {
+				fmt.Fprintln(o.Log, err)
+			}
+		case <-ctx.Done():
+		}
+	}
 	fmt.Fprintln(o.Log, "stopping")
 	return s.Stop(context.Background())
 }

@@ -41,10 +41,15 @@ const (
 // Server is a server that is prepared to start.
 type Server struct {
 	Args    []string
-	Stop    syscall.Signal // asks it to stop; default SIGTERM
+	Env     map[string]string // beside what every process gets
+	After   string            // the server that must be ready before this one starts; default: none
+	Stop    syscall.Signal    // asks it to stop; default SIGTERM
 	Ports   map[string]int
 	Healthy supervisor.Check
 	Vars    map[string]string // by which Dapr components find it
+
+	// Setup is done when the server is healthy and before it counts as ready; nil for nothing.
+	Setup func(context.Context) error
 }
 
 // Prepare prepares the server of a name. If a program of it is missing, the error names the Debian package to install.

@@ -1,0 +1,128 @@
+package observe
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"haberdash/dapr/launch/process"
+	"haberdash/dapr/launch/rundir"
+)
+
+// pollInterval is how often the state of the shop is read.
+const pollInterval = 2 * time.Second
+
+// targetGroup is an element of a file of Prometheus' file-based service discovery.
+type targetGroup struct {
+	Targets []string          `json:"targets"`
+	Labels  map[string]string `json:"labels"`
+}
+
+// Kinds of targets.
+const (
+	kindApp           = "app"
+	kindSidecar       = "sidecar"
+	kindControlPlane  = "daprcontrol"
+	kindMachine       = "machine"
+	kindObservability = "observability"
+)
+
+// targets lists the processes that have metrics. The port for operators is in the place of the public one.
+func targets(processes []process.Process) []targetGroup {
+	list := []targetGroup{}
+	for _, p := range processes {
+		var port int
+		labels := map[string]string{"app": p.Name}
+		switch p.Kind {
+		case process.KindApp:
+			labels["kind"], port = kindApp, p.Ports["operations"]
+			if port == 0 {
+				port = p.Ports["http"]
+			}
+		case process.KindSidecar:
+			labels["app"] = strings.TrimSuffix(p.Name, "-daprd")
+			labels["kind"], port = kindSidecar, p.Ports["metrics"]
+		default:
+			labels["kind"], port = kindControlPlane, p.Ports["metrics"]
+		}
+		if port > 0 {
+			list = append(list, targetGroup{[]string{fmt.Sprintf("127.0.0.1:%d", port)}, labels})
+		}
+	}
+	return list
+}
+
+func targetsDir(runDir string) string { return filepath.Join(Dir(runDir), "targets") }
+
+// followShop keeps the files of targets like the shop and these servers until ctx ends. Targets of a shop that has
+// stopped stay, and Prometheus shows that they are down.
+func (o Options) followShop(ctx context.Context) {
+	said := ""
+	for {
+		if err := o.writeTargets(); err != nil && err.Error() != said {
+			said = err.Error()
+			fmt.Fprintln(o.Log, "targets:", said)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pollInterval):
+		}
+	}
+}
+
+func (o Options) writeTargets() error {
+	shop, err := rundir.ReadState(o.RunDir)
+	if err != nil {
+		return err
+	}
+	own, err := rundir.ReadState(Dir(o.RunDir))
+	if err != nil {
+		return err
+	}
+	if len(shop.Processes) > 0 { // at the begin of a start there are none yet
+		if err := writeChanged(filepath.Join(targetsDir(o.RunDir), "shop.json"), targets(shop.Processes)); err != nil {
+			return err
+		}
+	}
+	return writeChanged(filepath.Join(targetsDir(o.RunDir), "observe.json"), ownTargets(own.Processes))
+}
+
+// ownTargets are those of these servers that have metrics.
+func ownTargets(processes []process.Process) []targetGroup {
+	list := []targetGroup{}
+	for _, p := range processes {
+		port := p.Ports[portMetrics]
+		if p.Name == prometheus || p.Name == alertmanager {
+			port = p.Ports[portHTTP]
+		}
+		labels := map[string]string{"app": p.Name, "kind": kindObservability}
+		if p.Name == nodeExporter {
+			labels["kind"] = kindMachine
+		}
+		if port > 0 {
+			list = append(list, targetGroup{[]string{fmt.Sprintf("127.0.0.1:%d", port)}, labels})
+		}
+	}
+	return list
+}
+
+// writeChanged replaces a file if it has other targets: Prometheus reads it after every write.
+func writeChanged(path string, list []targetGroup) error {
+	text, err := json.MarshalIndent(list, "", "  ")
+	if err != nil {
+		return err
+	}
+	if before, err := os.ReadFile(path); err == nil && bytes.Equal(before, text) {
+		return nil
+	}
+	if err := os.WriteFile(path+".new", text, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
