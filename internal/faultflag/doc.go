@@ -37,7 +37,7 @@ var (
 	}
 	SlowPayment = Flag{
 		Name: "slow-payment", Description: "Each call of the payment provider takes this much longer.",
-		Unit: "milliseconds", Variants: map[string]int64{"slow": 1500, "hanging": 30_000},
+		Unit: "milliseconds", Variants: map[string]int64{"slow": 3000, "hanging": 30_000},
 	}
 )
 
