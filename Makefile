@@ -65,6 +65,10 @@ import-data: $(HABERDASH) ## start a shop with exported data on another store, a
 read-only: $(HABERDASH) ## make the running shop read-only, or end that: SWITCH=on, SWITCH=off
 	@$(HABERDASH) read-only "$(SWITCH)"
 
+.PHONY: fault
+fault: $(HABERDASH) ## list faults, or switch one on to see what happens: APP=orders FLAG=slow-payment VARIANT=slow MINUTES=5
+	@$(HABERDASH) fault "$(APP)" "$(FLAG)" "$(VARIANT)" "$(MINUTES)"
+
 .PHONY: tools
 tools: $(HABERDASH) ## build Dapr's programs and the broker, once, into the user's cache
 	@$(HABERDASH) tools

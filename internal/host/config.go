@@ -21,10 +21,11 @@ type Config struct {
 	AppAPIToken  string        `env:"APP_API_TOKEN" secret:"true"`
 	DaprAPIToken string        `env:"DAPR_API_TOKEN" secret:"true"`
 	LogLevel     string        `env:"LOG_LEVEL" envDefault:"info"`
-	SecretBundle string        `env:"SECRET_BUNDLE"`              // see daprd.Options
-	ImportOnly   Switch        `env:"MOVE_IN" envDefault:"off"`   // on: the service imports data and does nothing else
-	Rebuild      Switch        `env:"REBUILD" envDefault:"off"`   // on: the service first rebuilds its documents
-	LeaveTime    time.Duration `env:"LEAVE_TIME" envDefault:"0s"` // see httpserver.Options
+	SecretBundle string        `env:"SECRET_BUNDLE"`                // see daprd.Options
+	ImportOnly   Switch        `env:"MOVE_IN" envDefault:"off"`     // on: the service imports data and does nothing else
+	Rebuild      Switch        `env:"REBUILD" envDefault:"off"`     // on: the service first rebuilds its documents
+	LeaveTime    time.Duration `env:"LEAVE_TIME" envDefault:"0s"`   // see httpserver.Options
+	FaultFlags   Switch        `env:"FAULT_FLAGS" envDefault:"off"` // on: administrators can switch faults on
 }
 
 // Switch is a setting that is on or off.

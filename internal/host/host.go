@@ -32,11 +32,11 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
 	"haberdash/internal/commitlog/logapi"
+	"haberdash/internal/faultflag"
 	"haberdash/internal/httpx"
 	"haberdash/internal/httpx/httpserver"
 	"haberdash/internal/identity"
@@ -56,6 +56,7 @@ type Host struct {
 	Server   *httpserver.Server
 	API      huma.API // the service's operations, with authentication and conditional requests; nil if it is public
 	Verifier *identity.Verifier
+	Faults   *faultflag.Flags // nil unless FAULT_FLAGS=on
 
 	events    sidecar.Subscriber
 	lifecycle lifecycle
@@ -66,7 +67,7 @@ type Host struct {
 }
 
 // State returns the state store of the service.
-func (h *Host) State() sidecar.State { return h.Sidecar.State(daprd.StateStore) }
+func (h *Host) State() sidecar.State { return h.Faults.State(h.Sidecar.State(daprd.StateStore)) }
 
 // Run connects the parts of a service: see the package comment.
 type Run func(ctx context.Context, h *Host) error
@@ -121,7 +122,11 @@ func serve(ctx context.Context, app string, o options, run Run) error {
 	if err := awaitSidecar(ctx, client, log); err != nil {
 		return err
 	}
-	h := newHost(app, config, o, log, client)
+	faults, err := newFaults(ctx, config, client)
+	if err != nil {
+		return err
+	}
+	h := newHost(app, config, o, log, client, faults)
 	stopExport, err := telemetry.StartExport(ctx, app, log, h.Registry)
 	if err != nil {
 		return err
@@ -185,6 +190,7 @@ func (h *Host) wire(run Run) error {
 	}
 	if h.API != nil {
 		h.mountOperations()
+		h.mountFaults()
 	}
 	return nil
 }
@@ -213,7 +219,9 @@ func awaitSidecar(ctx context.Context, client *daprd.Client, log zerolog.Logger)
 // sidecarLate is how long a sidecar may take until awaitSidecar logs a warning.
 const sidecarLate = 3 * time.Second
 
-func newHost(app string, config Config, o options, log zerolog.Logger, client *daprd.Client) *Host {
+func newHost(
+	app string, config Config, o options, log zerolog.Logger, client *daprd.Client, faults *faultflag.Flags,
+) *Host {
 	registry := telemetry.NewRegistry()
 	settings := httpserver.Options{
 		Address:  net.JoinHostPort(config.Interface, strconv.Itoa(config.Port)),
@@ -231,7 +239,7 @@ func newHost(app string, config Config, o options, log zerolog.Logger, client *d
 	verifier := identity.NewVerifier(identity.NewCached(FetchKeys(client), time.Now), time.Now)
 	h := &Host{
 		App: app, Config: config, Log: log, Registry: registry,
-		Sidecar: client, Server: server, Verifier: verifier,
+		Sidecar: client, Server: server, Verifier: verifier, Faults: faults,
 	}
 	if !o.public {
 		h.API = h.NewAPI(verifier)
@@ -243,7 +251,8 @@ func newHost(app string, config Config, o options, log zerolog.Logger, client *d
 // NewAPI creates an API whose requests pass the middleware and then the verifier of access tokens. Most services use
 // Host.API instead.
 func (h *Host) NewAPI(verifier *identity.Verifier, middleware ...func(http.Handler) http.Handler) huma.API {
-	routes := h.Server.Router.With(append(chi.Chain(middleware...), httpx.Authenticate(verifier), httpx.Conditional)...)
+	middleware = append(middleware, h.Faults.Middleware, httpx.Authenticate(verifier), httpx.Conditional)
+	routes := h.Server.Router.With(middleware...)
 	return httpx.NewAPI(routes, "Haberdash "+h.App)
 }
 

@@ -11,6 +11,7 @@ import (
 	"haberdash/internal/commitlog/projection"
 	"haberdash/internal/consumer"
 	"haberdash/internal/consumer/consumerapi"
+	"haberdash/internal/faultflag"
 	"haberdash/internal/httpx/httpserver"
 	"haberdash/internal/roster"
 	"haberdash/internal/sidecar"
@@ -34,8 +35,10 @@ func OpenLog[S any](
 	h.Export(func(ctx context.Context, put func(sidecar.Item) error) error {
 		return log.Export(ctx, name.Topic, put)
 	})
+	h.Faults.Offer(faultflag.PausedPublisher)
+	publisher := h.Faults.Publisher(h.Sidecar)
 	h.Go("publish "+name.Name, func(ctx context.Context) error {
-		log.Publish(ctx, h.Sidecar, name.Topic)
+		log.Publish(ctx, publisher, name.Topic)
 		return nil
 	})
 	return log, nil

@@ -131,22 +131,28 @@ func ids(with func(App) bool) (list []string) {
 // Serving returns the apps with a public API. An order can be placed only if all of them work.
 func Serving() []string { return ids(func(a App) bool { return len(a.Public) > 0 }) }
 
-// PublicPatterns returns the address patterns that the gateway routes to an app: those of its public API and of its
-// dead letters. The first app that follows logs gets the pattern for any app: its document describes the dead letters
-// of all apps, and it responds with 404 for apps without dead letters.
+// PublicPatterns returns the address patterns that the gateway routes to an app: those of its public API, of its dead
+// letters and of its fault flags. The first app that has dead letters gets the pattern for any app: its document
+// describes those of all apps, and it responds with 404 for apps without. The same holds for fault flags.
 func PublicPatterns(id string) []string {
-	app := Get(id)
-	patterns := slices.Clone(app.Public)
-	if !app.follows() {
-		return patterns
-	}
-	if id == Following()[0] {
-		patterns = append(patterns, "/api/v1/dead-letters/{app}", "/api/v1/dead-letters/{app}/*")
-	} else {
-		patterns = append(patterns, "/api/v1/dead-letters/"+id, "/api/v1/dead-letters/"+id+"/*")
+	patterns := slices.Clone(Get(id).Public)
+	for _, operation := range []struct {
+		path string
+		apps []string
+	}{{"/api/v1/dead-letters/", Following()}, {"/api/v1/faults/", behindGateway()}} {
+		app := id
+		if id == operation.apps[0] {
+			app = "{app}"
+		}
+		if slices.Contains(operation.apps, id) {
+			patterns = append(patterns, operation.path+app, operation.path+app+"/*")
+		}
 	}
 	return patterns
 }
+
+// behindGateway returns the apps that only other apps can call.
+func behindGateway() []string { return ids(func(a App) bool { return a.ID != Gateway }) }
 
 // Following returns the apps that follow logs. Each of them has a dead-letter topic.
 func Following() []string { return ids(App.follows) }

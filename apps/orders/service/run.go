@@ -14,6 +14,7 @@ import (
 	"haberdash/apps/orders/service/payments/stripe"
 	"haberdash/apps/orders/service/payments/webhook"
 	"haberdash/internal/commitlog"
+	"haberdash/internal/faultflag"
 	"haberdash/internal/host"
 	"haberdash/internal/roster"
 	"haberdash/internal/sidecar/daprd/workflow"
@@ -54,6 +55,10 @@ func Run(ctx context.Context, h *host.Host) error {
 	payments, webhooks, err := connectProvider(ctx, h, config)
 	if err != nil {
 		return err
+	}
+	if h.Faults != nil {
+		h.Faults.Offer(faultflag.SlowPayment)
+		payments = slowProvider{payments, h.Faults}
 	}
 	log, err := host.OpenLog(ctx, h, roster.OrdersLog, order.Model(), commitlog.Options{})
 	if err != nil {

@@ -37,6 +37,8 @@ const usage = `usage: haberdash COMMAND
                start a shop with exported data on the store that STATE chooses, and compare it with the export
   read-only on|off
                make the running shop read-only, or end that
+  fault [APP FLAG VARIANT MINUTES]
+               list the faults that can be switched on, or switch one; needs FAULT_FLAGS=on
   infra        start real servers to try the shop on; SERVERS="redis postgres" for some
   infra-down   stop them; their data stays
   observe      start what shows the running shop: Prometheus, Jaeger, OpenSearch, dashboards; TRACES=off restarts no app
@@ -56,6 +58,7 @@ var commands = map[string]command{
 	"import": admin.ImportCatalogue, "dead-letters": admin.DeadLetters, "replay": admin.Replay,
 	"audit": admin.Audit, "erase": admin.Erase,
 	"export": admin.Export, "import-data": admin.ImportData, "read-only": admin.ReadOnly,
+	"fault": admin.Fault,
 }
 
 func main() {

@@ -1,0 +1,52 @@
+// Package faultflag lets an administrator switch faults on in a running app, such as a slow store or a paused
+// publisher, to see what customers notice and which alert fires.
+//
+// The flags follow OpenFeature: an app asks its client for the value of a flag, and a provider knows the variants. The
+// settings are stored in the app's store, so that they reach every replica within RefreshEvery. Each ends by itself.
+//
+// An app has flags only with FAULT_FLAGS=on. Without it, no decorator of this package is installed.
+package faultflag
+
+import "time"
+
+// Flag is a fault that can be switched on. Its variant "off" has the value 0.
+type Flag struct {
+	Name        string
+	Description string
+	Unit        string           // of the values
+	Variants    map[string]int64 // without "off"
+}
+
+// The flags.
+var (
+	SlowStore = Flag{
+		Name: "slow-store", Description: "Each call of the state store takes this much longer.", Unit: "milliseconds",
+		Variants: map[string]int64{"slow": 50, "very-slow": 500},
+	}
+	FullDisk = Flag{
+		Name: "full-disk", Description: "The state store refuses all writes.", Unit: "switch",
+		Variants: map[string]int64{"on": 1},
+	}
+	PausedPublisher = Flag{
+		Name: "paused-publisher", Description: "The app publishes no events; consumers read them from its feed.",
+		Unit: "switch", Variants: map[string]int64{"on": 1},
+	}
+	FailingRequests = Flag{
+		Name: "failing-requests", Description: "This share of the requests is answered with 500.", Unit: "percent",
+		Variants: map[string]int64{"some": 5, "half": 50, "all": 100},
+	}
+	SlowPayment = Flag{
+		Name: "slow-payment", Description: "Each call of the payment provider takes this much longer.",
+		Unit: "milliseconds", Variants: map[string]int64{"slow": 3000, "hanging": 30_000},
+	}
+)
+
+// off is the variant of a flag that is not switched on.
+const off = "off"
+
+const (
+	// RefreshEvery is how often a replica reads the settings.
+	RefreshEvery = time.Second
+	// longestTime is how long a fault may stay on.
+	longestTime = time.Hour
+)
