@@ -1,6 +1,7 @@
 package boards
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -52,4 +53,21 @@ func TestRatesAreComputedOverTheGivenTime(t *testing.T) {
 	t.Parallel()
 	q := Query{Expr: perSecond("orders_placed_total", "outcome")}
 	require.Equal(t, "sum by (outcome) (rate(orders_placed_total[60s]))", q.PromQL(time.Minute))
+}
+
+func TestValuesAreWrittenWithTheirUnits(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		unit Unit
+		v    float64
+		want string
+	}{
+		{Seconds, 0, "0 s"}, {Seconds, 0.0000123, "12.3 µs"}, {Seconds, 0.0123, "12.3 ms"}, {Seconds, 1.5, "1.5 s"},
+		{Seconds, 119, "119 s"}, {Seconds, 300, "5 min"}, {Seconds, 7200, "2 h"}, {Seconds, 864000, "10 d"},
+		{Milliseconds, 12, "12 ms"}, {Ratio, 0.001, "0.1 %"}, {Ratio, 1, "100 %"}, {Bytes, 1536, "1.5 KiB"},
+		{Bytes, 0, "0 B"}, {PerSecond, 1234, "1.23k/s"}, {PerMinute, 12, "12/min"}, {Count, 7, "7"},
+		{Count, 1234567, "1.23M"}, {Count, math.NaN(), "–"}, {Count, math.Inf(1), "–"},
+	} {
+		require.Equal(t, c.want, c.unit.Format(c.v))
+	}
 }

@@ -35,7 +35,7 @@ func Shop() Board {
 					Queries: one(quantile(0.99, durations, "{"+placements+"}", ""), "99 %")},
 				{Title: "Undecided orders", Description: "Orders that are neither confirmed nor rejected.",
 					Unit: Count, Kind: Stat, Queries: one("max(orders_undecided)", "undecided")},
-				{Title: "Consumers behind by", Description: "Age of the oldest event that a consumer has not handled.",
+				{Title: "Consumers behind", Description: "Age of the oldest event that a consumer has not handled.",
 					Unit: Seconds, Kind: Stat, Above: limit(60), Queries: one("max(consumer_lag_seconds)", "lag")},
 				{Title: "Dead letters", Description: "Events that a consumer could not handle and that wait for somebody.",
 					Unit: Count, Kind: Stat, Above: limit(0),

@@ -64,7 +64,7 @@ func picture(p boards.Panel, lines []series, end time.Time, span time.Duration) 
 		opt.StackSeries = charts.Ptr(true)
 		opt.FillOpacity = 70
 	}
-	return draw(520, 180, opt)
+	return draw(600, 180, opt)
 }
 
 // sparkline draws the course of a number.

@@ -38,12 +38,20 @@ type server struct {
 
 // New returns a handler that shows what the Prometheus at an address (a URL) knows.
 func New(prometheus string) (http.Handler, error) {
-	s := &server{prometheus: prometheus, now: time.Now,
-		boards: []boards.Board{boards.Shop(), boards.Placement(), boards.CommitLog()}}
-	var err error
-	if s.source, err = newSource(prometheus); err != nil {
+	s, err := newServer(prometheus)
+	if err != nil {
 		return nil, err
 	}
+	return s.handler(), nil
+}
+
+func newServer(prometheus string) (*server, error) {
+	src, err := newSource(prometheus)
+	return &server{source: src, prometheus: prometheus, now: time.Now,
+		boards: []boards.Board{boards.Shop(), boards.Placement(), boards.CommitLog()}}, err
+}
+
+func (s *server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/"+s.boards[0].UID, http.StatusFound)
@@ -52,7 +60,7 @@ func New(prometheus string) (http.Handler, error) {
 	mux.HandleFunc("GET /{board}/panels", s.show("panels.html"))
 	mux.Handle("GET /assets/style.css", http.FileServerFS(assets))
 	mux.Handle("GET /assets/live.js", http.FileServerFS(assets))
-	return guarded(mux), nil
+	return guarded(mux)
 }
 
 // guarded refuses requests for another host, so that a website cannot read the page by pointing its name at this

@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	patience = 3 * time.Second // for an answer of Prometheus
+	patience = 3 * time.Second // for the answers of Prometheus to one request for the page
 	fresh    = 2 * time.Second // an answer of this age is shown again
 	parallel = 4               // queries at a time: Prometheus has other work
 	points   = 120             // of a picture
@@ -30,8 +30,9 @@ const (
 // source asks Prometheus for what panels show, and remembers the last answers: a page that several people look at costs
 // no more than one, and while Prometheus does not answer, the page shows what was known last.
 type source struct {
-	api   prometheus.API
-	slots chan struct{}
+	api      prometheus.API
+	slots    chan struct{}
+	patience time.Duration
 
 	mu     sync.Mutex
 	panels map[panelKey]*answer
@@ -72,7 +73,7 @@ func newSource(address string) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &source{api: prometheus.NewAPI(client), slots: make(chan struct{}, parallel),
+	return &source{api: prometheus.NewAPI(client), slots: make(chan struct{}, parallel), patience: patience,
 		panels: map[panelKey]*answer{}}, nil
 }
 
@@ -80,7 +81,7 @@ func newSource(address string) (*source, error) {
 // is first; what comes later is shown the next time.
 func (s *source) refresh(b boards.Board, span time.Duration, now time.Time) {
 	// Not the context of a request: another client may wait for the same answer.
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), s.patience)
 	var asked sync.WaitGroup
 	for _, r := range b.Rows {
 		for _, p := range r.Panels {
@@ -240,7 +241,7 @@ func plain(err error) string {
 	var said *prometheus.Error
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Sprintf("it did not answer within %d seconds", int(patience.Seconds()))
+		return "it did not answer in time"
 	case errors.As(err, &refused):
 		return "nothing listens at that address, or it cannot be reached"
 	case errors.As(err, &said) && said.Type == prometheus.ErrBadData:
