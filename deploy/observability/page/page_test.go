@@ -100,7 +100,7 @@ func TestAlertsStandFirstAndPagesBeforeTickets(t *testing.T) {
 			"labels":      map[string]string{"alertname": name, "severity": severity, "app": "orders"},
 			"annotations": map[string]string{"summary": "Summary of " + name + ".", "runbook_url": "docs/runbooks/x.md"}}
 	}
-	code, text := get(t, fake(t, "x", firing("Third", "ticket", "pending"), firing("Second", "ticket", "firing"),
+	code, text := get(t, fake(t, "x", firing("Third", "page", "pending"), firing("Second", "ticket", "firing"),
 		firing("First", "page", "firing")).URL, "/haberdash-shop")
 	require.Equal(t, http.StatusOK, code)
 	require.NotContains(t, text, "No alert fires.")

@@ -6,6 +6,7 @@ package rules
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -204,4 +205,20 @@ func Names() []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// Index renders the list of the runbooks, by its path below this module.
+func Index() (map[string][]byte, error) {
+	var b strings.Builder
+	b.WriteString("# Runbooks\n\nOne page for each alert: what it means, what customers notice, where to look first, how to mend " +
+		"it, and how it\nends. `page` needs somebody at once, `ticket` in working hours. The list is written by `go run .` in\n" +
+		"[deploy/observability](../../deploy/observability), where the alerts are defined.\n")
+	for _, g := range Groups() {
+		fmt.Fprintf(&b, "\n## %s%s\n\n| alert | severity | says |\n|---|---|---|\n", strings.ToUpper(g.Name[:1]), g.Name[1:])
+		for _, a := range g.Alerts {
+			says := reference.ReplaceAllString(a.Summary, "*$1*")
+			fmt.Fprintf(&b, "| [%s](%s.md) | %s | %s |\n", a.Name, kebab(a.Name), a.Severity, says)
+		}
+	}
+	return map[string][]byte{"../../docs/runbooks/README.md": []byte(b.String())}, nil
 }
