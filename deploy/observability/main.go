@@ -45,12 +45,13 @@ func write(dir string) error {
 // render returns the content of all files, by their paths below this folder.
 func render() (map[string][]byte, error) {
 	files := map[string][]byte{}
-	for _, part := range []func() (map[string][]byte, error){rules.Render, rules.Index, grafana.Render} {
+	for _, part := range []func() (map[string][]byte, error){rules.Render, rules.Index, rules.Operator, grafana.Render, targets} {
 		some, err := part()
 		if err != nil {
 			return nil, err
 		}
 		maps.Copy(files, some)
 	}
+	files["kustomization.yaml"] = kustomization(files)
 	return files, nil
 }

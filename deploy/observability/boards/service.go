@@ -7,16 +7,17 @@ type Service struct {
 	ID      string
 	Logs    bool // it keeps a log
 	Follows bool // it handles events of other apps
+	Own     []Row
 }
 
 // Services are all apps. A test compares them with the apps of the repository.
 func Services() []Service {
 	return []Service{
 		{ID: "gateway"},
-		{ID: "catalog", Logs: true, Follows: true},
+		{ID: "catalog", Logs: true, Follows: true, Own: catalogue()},
 		{ID: "cart", Follows: true},
 		{ID: "orders", Logs: true, Follows: true},
-		{ID: "users", Logs: true},
+		{ID: "users", Logs: true, Own: accounts()},
 		{ID: "notifications", Follows: true},
 	}
 }
@@ -61,6 +62,7 @@ func (s Service) Board() Board {
 			}},
 		},
 	}
+	b.Rows = append(b.Rows, s.Own...)
 	if s.Logs {
 		b.Rows = append(b.Rows, Row{"Log", []Panel{
 			{Title: "Wait for a commit", Description: "From the arrival of a command in the queue to its answer.",
@@ -93,4 +95,26 @@ func (s Service) Board() Board {
 			Queries: one(perSecond("telemetry_spans_total{"+app+"}", "outcome"), "{{outcome}}")},
 	}})
 	return b
+}
+
+// catalogue is what only the app catalog does.
+func catalogue() []Row {
+	return []Row{{"Catalogue", []Panel{
+		{Title: "Time of a search", Description: "Searches for words.", Unit: Seconds,
+			Queries: quantiles("search_duration_seconds", "")},
+		{Title: "Products in the index", Description: "Products that a search can find.", Unit: Count,
+			Queries: one("max by (instance) (search_index_documents)", "{{instance}}")},
+		{Title: "Imported rows", Description: "Rows of catalogue files by outcome.", Unit: PerSecond, Kind: Stacked,
+			Queries: one(perSecond("import_rows_total", "outcome"), "{{outcome}}")},
+	}}}
+}
+
+// accounts is what only the app users does.
+func accounts() []Row {
+	return []Row{{"Accounts", []Panel{
+		{Title: "Sign-ins", Description: "Attempts to sign in.", Unit: PerMinute, Kind: Stacked,
+			Queries: one("60 * "+perSecond("sign_ins_total", "method, outcome"), "{{method}} {{outcome}}")},
+		{Title: "Hashing of passwords", Description: "Passwords that are hashed, and requests that wait for that.", Unit: Count,
+			Queries: []Query{{"sum(hashes_in_progress)", "in progress"}, {"sum(hashes_waiting)", "waiting"}}},
+	}}}
 }

@@ -59,7 +59,7 @@ func Shop() Board {
 			{"What happens behind it", []Panel{
 				{Title: "Payments", Description: "Requests to payment providers by outcome.", Unit: PerMinute, Kind: Stacked,
 					Queries: one("60 * "+perSecond("payments_total", "outcome"), "{{outcome}}")},
-				{Title: "Stock reserved", Description: "Pieces that are held for orders that are not decided.",
+				{Title: "Reservations", Description: "Reservations of stock for orders that are not decided.",
 					Unit: Count, Queries: one("max(stock_reservations)", "reservations")},
 				{Title: "Mails", Description: "Mails by outcome.", Unit: PerMinute, Kind: Stacked,
 					Queries: one("60 * "+perSecond("mails_total", "outcome"), "{{outcome}}")},

@@ -84,7 +84,7 @@ func apps() Group {
 
 const (
 	started         = `process_start_time_seconds{app="orders",kind="app",instance="a"}`
-	stateOperations = `operation=~"get|set|create|delete|transaction|query"`
+	stateOperations = `operation=~"get|get-many|set|create|delete|transaction"`
 )
 
 // failing is the part of calls that failed, if it is greater than a limit.
@@ -159,7 +159,7 @@ func sidecars() Group {
 			Labels: Labels{"app": "scheduler"},
 		},
 		{
-			// A sidecar's certificate is valid for a day, and the sidecar begins to renew it when a third is left.
+			// A sidecar's certificate is valid for a day, and the sidecar begins to renew it after twelve hours.
 			Name: "SidecarCertificateNotRenewed", Severity: Page, For: "5m",
 			Expr: "sum by (app) (increase(dapr_runtime_mtls_workload_cert_rotated_fail_total[15m])) > 0",
 			Summary: "The sidecar of {{ $labels.app }} cannot renew its certificate; when it expires, no other sidecar " +

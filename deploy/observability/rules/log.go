@@ -61,9 +61,9 @@ func logs() Group {
 			Name: "ProjectionBehind", Severity: Ticket, For: "5m",
 			Expr:    "max by (app, projection) (projection_lag_commits) > 100",
 			Summary: "{{ $labels.projection }} in {{ $labels.app }} does not show what has happened lately.",
-			Fault:   []Series{{`projection_lag_commits{app="orders",instance="a",projection="list"}`, "0+100x20"}},
-			Healthy: []Series{{`projection_lag_commits{app="orders",instance="a",projection="list"}`, "0 5 0 300 0x20"}},
-			At:      "12m", Labels: Labels{"app": "orders", "projection": "list"},
+			Fault:   []Series{{`projection_lag_commits{app="orders",instance="a",projection="orders/list"}`, "0+100x20"}},
+			Healthy: []Series{{`projection_lag_commits{app="orders",instance="a",projection="orders/list"}`, "0 5 0 300 0x20"}},
+			At:      "12m", Labels: Labels{"app": "orders", "projection": "orders/list"},
 		},
 	}}
 }

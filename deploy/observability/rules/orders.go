@@ -60,7 +60,7 @@ func orders() Group {
 		},
 		{
 			Name: "ShopFull", Severity: Ticket, For: "3m",
-			Expr: `sum by (app) (rate(requests_refused_total{reason=~"places|breaker|valve"}[5m])) / ` +
+			Expr: `sum by (app) (rate(requests_refused_total{reason=~"places|breaker|throttler"}[5m])) / ` +
 				`sum by (app) (rate(http_request_duration_seconds_count{app="gateway"}[5m])) > 0.01`,
 			Summary: "The gateway refuses requests because the shop is full or an app does not answer.",
 			Fault:   refusals("0+6x20"), Healthy: refusals("0x20"), At: "10m", Labels: Labels{"app": "gateway"},

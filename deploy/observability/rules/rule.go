@@ -137,20 +137,14 @@ func Render() (map[string][]byte, error) { return render(Groups()) }
 func render(groups []Group) (map[string][]byte, error) {
 	files := map[string][]byte{}
 	for _, g := range groups {
-		rules := ruleGroup{Name: g.Name}
 		// The alerts on objectives look back for days, so they are evaluated less often.
 		tests := testFile{RuleFiles: []string{"../rules/" + g.Name + ".yaml"}, Every: cmp.Or(g.testEvery, "1m")}
-		for _, r := range g.Records {
-			rules.Rules = append(rules.Rules, rule{Record: r.Name, Expr: r.Expr, Labels: r.Labels})
-		}
 		for _, a := range g.Alerts {
-			rules.Rules = append(rules.Rules, rule{Alert: a.Name, Expr: a.Expr, For: a.For,
-				Labels: Labels{"severity": string(a.Severity)}, Annotations: a.annotations(nil)})
 			tests.Tests = append(tests.Tests, a.test("fires", a.Fault, []expectation{a.expected()}),
 				a.test("is silent", a.Healthy, []expectation{}))
 		}
 		var err error
-		if files["prometheus/rules/"+g.Name+".yaml"], err = encode(ruleFile{[]ruleGroup{rules}}); err != nil {
+		if files["prometheus/rules/"+g.Name+".yaml"], err = encode(ruleFile{[]ruleGroup{g.file()}}); err != nil {
 			return nil, err
 		}
 		if files["prometheus/tests/"+g.Name+".yaml"], err = encode(tests); err != nil {
@@ -205,6 +199,37 @@ func Names() []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// Operator renders all rules as a resource of Prometheus' operator, by its path below this module.
+func Operator() (map[string][]byte, error) {
+	type meta struct {
+		Name string `yaml:"name"`
+	}
+	resource := struct {
+		APIVersion string   `yaml:"apiVersion"`
+		Kind       string   `yaml:"kind"`
+		Metadata   meta     `yaml:"metadata"`
+		Spec       ruleFile `yaml:"spec"`
+	}{"monitoring.coreos.com/v1", "PrometheusRule", meta{"haberdash"}, ruleFile{}}
+	for _, g := range Groups() {
+		resource.Spec.Groups = append(resource.Spec.Groups, g.file())
+	}
+	text, err := encode(resource)
+	return map[string][]byte{"../components/monitors/rules.yaml": text}, err
+}
+
+// file is the group as it stands in a rule file.
+func (g Group) file() ruleGroup {
+	out := ruleGroup{Name: g.Name}
+	for _, r := range g.Records {
+		out.Rules = append(out.Rules, rule{Record: r.Name, Expr: r.Expr, Labels: r.Labels})
+	}
+	for _, a := range g.Alerts {
+		out.Rules = append(out.Rules, rule{Alert: a.Name, Expr: a.Expr, For: a.For,
+			Labels: Labels{"severity": string(a.Severity)}, Annotations: a.annotations(nil)})
+	}
+	return out
 }
 
 // Index renders the list of the runbooks, by its path below this module.
