@@ -166,6 +166,11 @@ bench-all: ## purchases on each of the nine choices of infrastructure: CLIENTS=6
 deploy-check: ## what Kubernetes, Dapr's injector and a registry make of deploy/, without any of them
 	cd deploy/images && go vet ./... && go test -count=1 -timeout 10m ./...
 	cd tests/deploy && go vet ./... && go test -count=1 -timeout 10m ./...
+	cd deploy/observability && go vet ./... && go test -count=1 -timeout 10m ./...
+
+.PHONY: boards
+boards: ## write the files of dashboards, rules and runbooks' index from their definitions in deploy/observability
+	cd deploy/observability && go run .
 
 .PHONY: images
 images: ## container images in .run/images, without Docker; TAG=dev PREFIX=localhost/haberdash PLATFORMS=linux/amd64,linux/arm64, PUSH=1

@@ -124,7 +124,9 @@ func TestLinksInMailsLeadToTheShopOfTheOperator(t *testing.T) {
 			return d.Name == "notifications"
 		})
 		app := objects[*apps.Deployment](all)[i].Spec.Template.Spec.Containers[0]
-		maps := objects[*core.ConfigMap](all)
+		maps := slices.DeleteFunc(objects[*core.ConfigMap](all), func(m *core.ConfigMap) bool {
+			return m.Data["SHOP_URL"] == ""
+		})
 		if filepath.Base(t.Name()) != "demo" {
 			require.Equal(t, "config map shop:SHOP_URL", valueOf(app, "SHOP_URL"))
 			require.Empty(t, maps)

@@ -1,5 +1,5 @@
 // Package deploy tests the manifests in deploy/ without a cluster: against the APIs of Kubernetes, Dapr, the Gateway
-// API and KEDA, against Dapr's injector, and against the rest of the repository.
+// API, KEDA and Prometheus' operator, against Dapr's injector, and against the rest of the repository.
 package deploy
 
 import (
@@ -16,6 +16,7 @@ import (
 	resiliency "github.com/dapr/dapr/pkg/apis/resiliency/v1alpha1"
 	subscriptions "github.com/dapr/dapr/pkg/apis/subscriptions/v2alpha1"
 	keda "github.com/kedacore/keda/v2/apis/keda/v1alpha1"
+	monitoring "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer/json"
@@ -26,7 +27,7 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 )
 
-// A checkout is an in-memory copy of the YAML files in deploy/, components/ and dapr/, and of tye.yaml. Tests may
+// A checkout is an in-memory copy of the YAML and JSON files in deploy/, components/ and dapr/, and of tye.yaml. Tests may
 // change it.
 type checkout struct{ filesys.FileSystem }
 
@@ -37,7 +38,8 @@ func newCheckout(t *testing.T) checkout {
 	for _, dir := range []string{"deploy", "components", "dapr", "tye.yaml"} {
 		from := filepath.Join(root, dir)
 		require.NoError(t, filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() || filepath.Ext(path) != ".yaml" && d.Name() != "Kustomization" {
+			if err != nil || d.IsDir() || !slices.Contains([]string{".yaml", ".json"}, filepath.Ext(path)) &&
+				d.Name() != "Kustomization" {
 				return err
 			}
 			text, err := os.ReadFile(path)
@@ -77,11 +79,12 @@ func (c checkout) render(dir string) ([]runtime.Object, error) {
 	return list, nil
 }
 
-// knownKinds are the kinds that deploy/ may use: those of Kubernetes, Dapr, the Gateway API and KEDA.
+// knownKinds are the kinds that deploy/ may use: those of Kubernetes, Dapr, the Gateway API, KEDA and
+// Prometheus' operator.
 var knownKinds = func() *runtime.Scheme {
 	s := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
-		scheme.AddToScheme, components.AddToScheme, configuration.AddToScheme, resiliency.AddToScheme,
+		monitoring.AddToScheme, scheme.AddToScheme, components.AddToScheme, configuration.AddToScheme, resiliency.AddToScheme,
 		subscriptions.AddToScheme, gateway.Install, keda.AddToScheme} {
 		if err := add(s); err != nil {
 			panic(err)
@@ -127,7 +130,8 @@ func (c checkout) overlays(t *testing.T) (dirs []string) {
 			text := "namespace: elsewhere\nresources: [../../base, ../../../components/state/" + state +
 				", ../../../components/pubsub/" + pubsub + ", ../../../components/mail/files]\n" +
 				"components: [../../components/mail-files, ../../components/stripe, ../../components/ingress, " +
-				"../../components/gateway-api, ../../components/restricted, ../../components/" + state
+				"../../components/gateway-api, ../../components/restricted, ../../components/observability, " +
+				"../../components/monitors, ../../components/" + state
 			if state != pubsub {
 				text += ", ../../components/" + servers[pubsub]
 			}
