@@ -52,7 +52,7 @@ type Host struct {
 	Config   Config
 	Log      zerolog.Logger
 	Registry *prometheus.Registry
-	Sidecar  *daprd.Client
+	Sidecar  *Sidecar
 	Server   *httpserver.Server
 	API      huma.API // the service's operations, with authentication and conditional requests; nil if it is public
 	Verifier *identity.Verifier
@@ -66,7 +66,7 @@ type Host struct {
 }
 
 // State returns the state store of the service.
-func (h *Host) State() sidecar.State { return h.Sidecar.State(daprd.StateStore) }
+func (h *Host) State() sidecar.State { return h.Sidecar.state }
 
 // Run connects the parts of a service: see the package comment.
 type Run func(ctx context.Context, h *Host) error
@@ -228,10 +228,11 @@ func newHost(app string, config Config, o options, log zerolog.Logger, client *d
 	}
 	server := httpserver.New(settings)
 	server.Ready("sidecar", client.Healthy)
-	verifier := identity.NewVerifier(identity.NewCached(FetchKeys(client), time.Now), time.Now)
+	measured := newSidecar(app, client, registry)
+	verifier := identity.NewVerifier(identity.NewCached(FetchKeys(measured), time.Now), time.Now)
 	h := &Host{
 		App: app, Config: config, Log: log, Registry: registry,
-		Sidecar: client, Server: server, Verifier: verifier,
+		Sidecar: measured, Server: server, Verifier: verifier,
 	}
 	if !o.public {
 		h.API = h.NewAPI(verifier)

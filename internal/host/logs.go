@@ -67,7 +67,7 @@ func (h *Host) ReportSetAside(s SetAside) {
 	h.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: s.Metric, Help: s.Help, ConstLabels: s.Labels,
 	}, func() float64 { return float64(len(s.List())) }))
-	h.Server.Ready(s.Check, func(context.Context) error {
+	h.Server.ReadyLocally(s.Check, func(context.Context) error {
 		ids := s.List()
 		if len(ids) == 0 {
 			return nil
@@ -126,7 +126,7 @@ func (h *Host) Export(source transfer.Source) { h.exports = append(h.exports, so
 func (h *Host) mountOperations() {
 	if len(h.logs) > 0 {
 		logapi.MountFeed(h.API, h.logs...)
-		h.Server.Ready("log", logapi.Ready(h.logs...))
+		h.Server.ReadyLocally("log", logapi.Ready(h.logs...))
 	}
 	if len(h.audits) > 0 {
 		logapi.MountAudit(h.API, h.audits...)

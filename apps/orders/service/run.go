@@ -64,8 +64,8 @@ func Run(ctx context.Context, h *host.Host) error {
 		return err
 	}
 	workflows := workflow.New(h.Sidecar.Conn(), workflow.Options{})
-	s, err := New(Deps{State: h.State(), Invoker: h.Sidecar, Workflows: workflows, Log: log, ReadModel: readModel,
-		Payments: payments, Webhooks: webhooks, Now: time.Now, NewID: newID,
+	s, err := New(Deps{State: h.State(), Invoker: h.Sidecar, Workflows: h.Sidecar.Measured(workflows), Log: log,
+		ReadModel: readModel, Payments: payments, Webhooks: webhooks, Now: time.Now, NewID: newID,
 		Secret: secret, InvoiceYears: config.InvoiceYears, Durations: config.Durations})
 	if err != nil {
 		return err
