@@ -135,16 +135,16 @@ func serve(ctx context.Context, app string, o options, run Run) error {
 	return nil
 }
 
-// exportTimeout is how long the last spans may take to reach the collector.
+// exportTimeout is how long the last spans and metrics may take to reach the collector.
 const exportTimeout = time.Second
 
-// exportLast exports the spans that wait. A collector that does not answer delays the end of the service by
-// exportTimeout at most.
+// exportLast exports the spans that wait, and the last metrics. A collector that does not answer delays the end of the
+// service by exportTimeout at most.
 func exportLast(stop func(context.Context) error, log zerolog.Logger) {
 	ctx, cancel := context.WithTimeout(context.Background(), exportTimeout)
 	defer cancel()
 	if err := stop(ctx); err != nil {
-		log.Warn().Err(err).Msg("the last spans are not exported")
+		log.Warn().Err(err).Msg("the last spans or metrics are not exported")
 	}
 }
 

@@ -50,7 +50,9 @@ func (c *readyCheck) run(ctx context.Context) error {
 
 // Ready adds a check to /readyz under a name that appears in the response, and as a label of the gauge ready. The
 // service is not ready while a check fails, unless its error is a Warning. Call Ready before Run.
-func (s *Server) Ready(name string, check func(context.Context) error) { s.ready[name] = &readyCheck{check: check} }
+func (s *Server) Ready(name string, check func(context.Context) error) {
+	s.ready[name] = &readyCheck{check: check}
+}
 
 // ReadyLocally is Ready for a check that asks no other process and returns at once. Each scrape of the metrics runs it.
 // The gauge ready has the last result of other checks.
