@@ -46,8 +46,8 @@ func tracer() trace.Tracer { return *current.Load() }
 //	OTEL_TRACES_EXPORTER=none, OTEL_SDK_DISABLED=true   turn it off
 //	OTEL_BSP_MAX_QUEUE_SIZE                 how many spans wait for the collector in memory; 2048 by default
 //
-// While the collector does not answer, spans beyond the queue are dropped and counted. stop exports the queued spans and
-// the last metrics.
+// While the collector does not answer, spans beyond the queue are dropped and counted. stop exports the queued spans
+// and the last metrics.
 func StartExport(ctx context.Context, app string, log zerolog.Logger, reg *prometheus.Registry,
 ) (stop func(context.Context) error, err error) {
 	counts := newSpanCounts(reg)

@@ -18,7 +18,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 )
 
-// version is the version of the program, if the build sets it: -ldflags "-X haberdash/internal/telemetry.version=v1.2.0".
+// version is the version of the program, if the build sets it:
+// -ldflags "-X haberdash/internal/telemetry.version=v1.2.0".
 var version string
 
 // NewRegistry makes a metrics registry with the metrics of the Go runtime, of the process and of the build.

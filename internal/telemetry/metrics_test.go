@@ -42,7 +42,9 @@ func TestTheRegistryTellsTheBuild(t *testing.T) {
 }
 
 // exportMetrics starts the export of a registry to a collector.
-func exportMetrics(t *testing.T, endpoint, interval string) (reg *prometheus.Registry, stop func(context.Context) error) {
+func exportMetrics(t *testing.T, endpoint, interval string) (
+	reg *prometheus.Registry, stop func(context.Context) error,
+) {
 	t.Helper()
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
 	t.Setenv("OTEL_METRICS_EXPORTER", "otlp")
@@ -161,11 +163,15 @@ func TestMetricsAreExportedOnlyOnRequest(t *testing.T) {
 		vars map[string]string
 		want bool
 	}{
-		"nothing":          {map[string]string{}, false},
-		"a collector":      {map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": collector}, false},
-		"no collector":     {map[string]string{"OTEL_METRICS_EXPORTER": "otlp"}, false},
-		"another exporter": {map[string]string{"OTEL_METRICS_EXPORTER": "console", "OTEL_EXPORTER_OTLP_ENDPOINT": collector}, false},
-		"both":             {map[string]string{"OTEL_METRICS_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_ENDPOINT": collector}, true},
+		"nothing":      {map[string]string{}, false},
+		"a collector":  {map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": collector}, false},
+		"no collector": {map[string]string{"OTEL_METRICS_EXPORTER": "otlp"}, false},
+		"another exporter": {map[string]string{
+			"OTEL_METRICS_EXPORTER": "console", "OTEL_EXPORTER_OTLP_ENDPOINT": collector,
+		}, false},
+		"both": {map[string]string{
+			"OTEL_METRICS_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_ENDPOINT": collector,
+		}, true},
 		"its own collector": {map[string]string{
 			"OTEL_METRICS_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": collector + "/v1/metrics",
 		}, true},

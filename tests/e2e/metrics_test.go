@@ -75,7 +75,9 @@ func TestEveryMetricOfTheShopIsDocumented(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"build_info", "ready", "http_request_duration_seconds", "sidecar_call_duration_seconds"} {
+	for _, name := range []string{
+		"build_info", "ready", "http_request_duration_seconds", "sidecar_call_duration_seconds",
+	} {
 		require.Len(t, found[name], len(local.Apps()), "the apps with %s", name)
 	}
 	for name, app := range map[string]string{

@@ -174,7 +174,8 @@ func (g *Gateway) router() (http.Handler, error) {
 // routeHandler returns the proxy of a route, behind the route's rate limit, throttler and cache.
 func (g *Gateway) routeHandler(rt route) http.Handler {
 	h := proxy.New(proxy.Target{
-		App: rt.app, Upstream: g.upstreams[rt.app], Refusals: g.refusals, MaxBody: rt.body, Timeout: rt.timeout, Kind: rt.kind,
+		App: rt.app, Upstream: g.upstreams[rt.app], Refusals: g.refusals,
+		MaxBody: rt.body, Timeout: rt.timeout, Kind: rt.kind,
 	})
 	if g.cache != nil && rt.cached {
 		h = httpx.Conditional(g.cache.Reads(h))

@@ -2,8 +2,8 @@
 // /debug/pprof/), the middleware of all requests, a limit for idle connections, and a shutdown that lets open requests
 // finish.
 //
-// A public server shows strangers only whether it is healthy and ready. Its metrics, its profiles and the details of its
-// readiness are at another address, for operators.
+// A public server shows strangers only whether it is healthy and ready. Its metrics, its profiles and the details of
+// its readiness are at another address, for operators.
 package httpserver
 
 import (

@@ -24,7 +24,7 @@ type Calls struct{ seconds *prometheus.HistogramVec }
 func New(reg prometheus.Registerer) *Calls {
 	c := &Calls{prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "sidecar_call_duration_seconds",
-		Help:    "Time of a call of the sidecar until its answer begins, by operation, target (app or component) and outcome.",
+		Help:    "Time of a call of the sidecar until its answer begins, by operation, target and outcome.",
 		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 	}, []string{"operation", "target", "outcome"})}
 	reg.MustRegister(c.seconds)

@@ -23,8 +23,8 @@ const (
 )
 
 var reasons = []Reason{
-	OverRateLimit, OverMailLimit, OverSignInLimit, OverCallerShare, NoPlaces, BreakerOpen, Throttled, ReadOnly, BodyTooSlow,
-	BodyTooLarge, MalformedRequest, InvalidToken, NotAllowed,
+	OverRateLimit, OverMailLimit, OverSignInLimit, OverCallerShare, NoPlaces, BreakerOpen, Throttled, ReadOnly,
+	BodyTooSlow, BodyTooLarge, MalformedRequest, InvalidToken, NotAllowed,
 }
 
 // Refusals counts the refused requests by reason.

@@ -53,8 +53,8 @@ const (
 	drainTimeout = 25 * time.Second
 )
 
-// New returns the switch whose position is stored in state. It limits nothing if state is nil. refused counts the writes
-// that it refuses.
+// New returns the switch whose position is stored in state. It limits nothing if state is nil. refused counts the
+// writes that it refuses.
 func New(state sidecar.State, now func() time.Time, refused prometheus.Counter) *Switch {
 	return &Switch{state: state, now: now, refused: refused}
 }
