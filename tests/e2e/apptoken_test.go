@@ -48,7 +48,8 @@ func TestAppsRefuseCallsWithoutTheSidecarsToken(t *testing.T) {
 	}
 }
 
-// An operator reads the profiles of an app at its own port. Other apps reach it only through the sidecars, and get none.
+// An operator reads the profiles of an app at its own port. Other apps reach it only through the sidecars, and get
+// none.
 func TestNoAppReadsTheProfilesOfAnother(t *testing.T) {
 	t.Parallel()
 	local, ok := sharedShop.(localShop)

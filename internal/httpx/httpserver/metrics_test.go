@@ -25,7 +25,8 @@ func TestARecordedRequestIsAnExemplar(t *testing.T) {
 	w := get(s.Router, "/metrics", "Accept", openMetrics)
 	require.Contains(t, w.Header().Get("Content-Type"), "application/openmetrics-text")
 	require.Regexp(t,
-		`http_request_duration_seconds_bucket\{method="GET",route="/things/\{id\}",status="200",le="[^"]+"\} 2 # \{trace_id="`+trace[3:35]+`"\}`, w.Body.String())
+		`http_request_duration_seconds_bucket\{method="GET",route="/things/\{id\}",status="200",le="[^"]+"\} 2 `+
+			`# \{trace_id="`+trace[3:35]+`"\}`, w.Body.String())
 	require.Contains(t, w.Body.String(), "# EOF")
 	require.NotContains(t, get(s.Router, "/metrics").Body.String(), "trace_id", "the default format has no exemplars")
 }
