@@ -29,6 +29,10 @@ status: $(HABERDASH) ## what runs, where, and how much memory it takes
 logs: $(HABERDASH) ## print logs and follow them; APP=orders for one app
 	@$(HABERDASH) logs -f $(APP)
 
+.PHONY: profile
+profile: $(HABERDASH) ## write a CPU profile of an app of the running shop into .run/profiles: APP=orders SECONDS=10
+	@$(HABERDASH) profile "$(APP)" "$(SECONDS)"
+
 .PHONY: clean
 clean: $(HABERDASH) ## stop it and the servers of make infra and make observe, and remove the data of all
 	@$(HABERDASH) clean

@@ -52,7 +52,7 @@ type Host struct {
 	Config   Config
 	Log      zerolog.Logger
 	Registry *prometheus.Registry
-	Sidecar  *daprd.Client
+	Sidecar  *Sidecar
 	Server   *httpserver.Server
 	API      huma.API // the service's operations, with authentication and conditional requests; nil if it is public
 	Verifier *identity.Verifier
@@ -67,7 +67,7 @@ type Host struct {
 }
 
 // State returns the state store of the service.
-func (h *Host) State() sidecar.State { return h.Faults.State(h.Sidecar.State(daprd.StateStore)) }
+func (h *Host) State() sidecar.State { return h.Sidecar.state }
 
 // Run connects the parts of a service: see the package comment.
 type Run func(ctx context.Context, h *Host) error
@@ -140,16 +140,16 @@ func serve(ctx context.Context, app string, o options, run Run) error {
 	return nil
 }
 
-// exportTimeout is how long the last spans may take to reach the collector.
+// exportTimeout is how long the last spans and metrics may take to reach the collector.
 const exportTimeout = time.Second
 
-// exportLast exports the spans that wait. A collector that does not answer delays the end of the service by
-// exportTimeout at most.
+// exportLast exports the spans that wait, and the last metrics. A collector that does not answer delays the end of the
+// service by exportTimeout at most.
 func exportLast(stop func(context.Context) error, log zerolog.Logger) {
 	ctx, cancel := context.WithTimeout(context.Background(), exportTimeout)
 	defer cancel()
 	if err := stop(ctx); err != nil {
-		log.Warn().Err(err).Msg("the last spans are not exported")
+		log.Warn().Err(err).Msg("the last spans or metrics are not exported")
 	}
 }
 
@@ -236,10 +236,11 @@ func newHost(
 	}
 	server := httpserver.New(settings)
 	server.Ready("sidecar", client.Healthy)
-	verifier := identity.NewVerifier(identity.NewCached(FetchKeys(client), time.Now), time.Now)
+	measured := newSidecar(app, client, faults, registry)
+	verifier := identity.NewVerifier(identity.NewCached(FetchKeys(measured), time.Now), time.Now)
 	h := &Host{
 		App: app, Config: config, Log: log, Registry: registry,
-		Sidecar: client, Server: server, Verifier: verifier, Faults: faults,
+		Sidecar: measured, Server: server, Verifier: verifier, Faults: faults,
 	}
 	if !o.public {
 		h.API = h.NewAPI(verifier)

@@ -36,9 +36,8 @@ func OpenLog[S any](
 		return log.Export(ctx, name.Topic, put)
 	})
 	h.Faults.Offer(faultflag.PausedPublisher)
-	publisher := h.Faults.Publisher(h.Sidecar)
 	h.Go("publish "+name.Name, func(ctx context.Context) error {
-		log.Publish(ctx, publisher, name.Topic)
+		log.Publish(ctx, h.Sidecar, name.Topic)
 		return nil
 	})
 	return log, nil
@@ -66,7 +65,7 @@ func (h *Host) ReportSetAside(s SetAside) {
 	h.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: s.Metric, Help: s.Help, ConstLabels: s.Labels,
 	}, func() float64 { return float64(len(s.List())) }))
-	h.Server.Ready(s.Check, func(context.Context) error {
+	h.Server.ReadyLocally(s.Check, func(context.Context) error {
 		ids := s.List()
 		if len(ids) == 0 {
 			return nil
@@ -126,7 +125,7 @@ func (h *Host) Export(source transfer.Source) { h.exports = append(h.exports, so
 func (h *Host) mountOperations() {
 	if len(h.logs) > 0 {
 		logapi.MountFeed(h.API, h.logs...)
-		h.Server.Ready("log", logapi.Ready(h.logs...))
+		h.Server.ReadyLocally("log", logapi.Ready(h.logs...))
 	}
 	if len(h.audits) > 0 {
 		logapi.MountAudit(h.API, h.audits...)

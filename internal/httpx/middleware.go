@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -36,9 +37,12 @@ func withTrace(log zerolog.Logger, stranger bool) func(http.Handler) http.Handle
 	}
 }
 
-// IsOperational reports whether a path is requested by probes and scrapers, which have no token and no trace.
+// Profiles is the address below which a service serves its profiles.
+const Profiles = "/debug/pprof"
+
+// IsOperational reports whether a path is requested by probes, scrapers and operators, who have no token and no trace.
 func IsOperational(path string) bool {
-	return path == "/healthz" || path == "/readyz" || path == "/metrics"
+	return path == "/healthz" || path == "/readyz" || path == "/metrics" || strings.HasPrefix(path, Profiles+"/")
 }
 
 // traceparent returns the header of a request, or "" if it is not sent exactly once (W3C Trace Context, section 3.2).

@@ -1,7 +1,6 @@
 package telemetry
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,35 +37,65 @@ func init() {
 func tracer() trace.Tracer { return *current.Load() }
 
 // StartExport exports spans as OTLP, if the environment names a collector in OTEL_EXPORTER_OTLP_ENDPOINT or
-// OTEL_EXPORTER_OTLP_TRACES_ENDPOINT; without one, traces have ids and nothing is recorded. All variables of
-// OpenTelemetry's specification apply, above all:
+// OTEL_EXPORTER_OTLP_TRACES_ENDPOINT; without one, traces have ids and nothing is recorded. With
+// OTEL_METRICS_EXPORTER=otlp it also exports the metrics of the registry. All variables of OpenTelemetry's
+// specification apply, above all:
 //
 //	OTEL_EXPORTER_OTLP_PROTOCOL             http/protobuf (default) or grpc
 //	OTEL_TRACES_SAMPLER, …_SAMPLER_ARG      parentbased_always_on (default), parentbased_traceidratio and 0.1, …
 //	OTEL_TRACES_EXPORTER=none, OTEL_SDK_DISABLED=true   turn it off
 //	OTEL_BSP_MAX_QUEUE_SIZE                 how many spans wait for the collector in memory; 2048 by default
 //
-// While the collector does not answer, spans beyond the queue are dropped and counted. stop exports the queued spans.
-func StartExport(ctx context.Context, app string, log zerolog.Logger, reg prometheus.Registerer,
+// While the collector does not answer, spans beyond the queue are dropped and counted. stop exports the queued spans
+// and the last metrics.
+func StartExport(ctx context.Context, app string, log zerolog.Logger, reg *prometheus.Registry,
 ) (stop func(context.Context) error, err error) {
 	counts := newSpanCounts(reg)
-	if !ExportConfigured(os.Getenv) {
+	spans, metrics := ExportConfigured(os.Getenv), MetricsExportConfigured(os.Getenv)
+	if !spans && !metrics {
 		return func(context.Context) error { return nil }, nil
 	}
-	exporter, err := newExporter(ctx)
+	otel.SetErrorHandler(&exportErrors{log: log})
+	attributes, err := newResource(ctx, app)
 	if err != nil {
-		return nil, fmt.Errorf("OTEL_EXPORTER_OTLP: %w", err)
+		return nil, err
 	}
+	stopSpans, stopMetrics := noStop, noStop
+	if spans {
+		if stopSpans, err = startSpanExport(ctx, attributes, counts); err != nil {
+			return nil, err
+		}
+	}
+	if metrics {
+		if stopMetrics, err = startMetricsExport(ctx, attributes, reg); err != nil {
+			return nil, errors.Join(err, stopSpans(ctx))
+		}
+	}
+	return func(ctx context.Context) error { return errors.Join(stopSpans(ctx), stopMetrics(ctx)) }, nil
+}
+
+func noStop(context.Context) error { return nil }
+
+// newResource returns the attributes of everything that a service exports.
+func newResource(ctx context.Context, app string) (*resource.Resource, error) {
 	// OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES come last and win.
 	attributes, err := resource.New(ctx, resource.WithTelemetrySDK(), resource.WithHost(),
 		resource.WithAttributes(semconv.ServiceName(app), semconv.ServiceNamespace("haberdash")), resource.WithFromEnv())
 	if err != nil && !errors.Is(err, resource.ErrPartialResource) {
 		return nil, fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES: %w", err)
 	}
+	return attributes, nil
+}
+
+func startSpanExport(ctx context.Context, attributes *resource.Resource, counts *spanCounts,
+) (stop func(context.Context) error, err error) {
+	exporter, err := newExporter(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("OTEL_EXPORTER_OTLP: %w", err)
+	}
 	// The provider reads the variables of sampling, batches and limits.
 	provider := sdktrace.NewTracerProvider(sdktrace.WithResource(attributes),
 		sdktrace.WithSpanProcessor(counts), sdktrace.WithBatcher(&countingExporter{exporter, counts}))
-	otel.SetErrorHandler(&exportErrors{log: log})
 	restore := Use(provider.Tracer(scope))
 	return func(ctx context.Context) error {
 		restore()
@@ -84,15 +113,14 @@ func ExportConfigured(get func(variable string) string) bool {
 }
 
 func newExporter(ctx context.Context) (*otlptrace.Exporter, error) {
-	protocol := cmp.Or(os.Getenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"), os.Getenv("OTEL_EXPORTER_OTLP_PROTOCOL"),
-		"http/protobuf")
-	switch protocol {
+	switch protocol := protocolFor("TRACES"); protocol {
 	case "http/protobuf":
 		return otlptracehttp.New(ctx)
 	case "grpc":
 		return otlptracegrpc.New(ctx)
+	default:
+		return nil, unknownProtocol(protocol)
 	}
-	return nil, fmt.Errorf("the protocol %s is unknown: the choices are http/protobuf, grpc", protocol)
 }
 
 // spanCounts counts spans. As a span processor it counts those that have ended.
@@ -154,7 +182,7 @@ type exportErrors struct {
 func (e *exportErrors) Handle(err error) {
 	now := time.Now().Unix()
 	if last := e.last.Load(); now-last >= 60 && e.last.CompareAndSwap(last, now) {
-		e.log.Warn().Err(err).Msg("cannot export spans")
+		e.log.Warn().Err(err).Msg("cannot export telemetry")
 	}
 }
 

@@ -10,8 +10,6 @@ import (
 	"io"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/rs/zerolog"
 )
 
@@ -27,11 +25,4 @@ func NewLogger(w io.Writer, app, level string) zerolog.Logger {
 		l = zerolog.InfoLevel
 	}
 	return zerolog.New(w).Level(l).With().Timestamp().Str("app", app).Logger()
-}
-
-// NewRegistry makes a metrics registry with the metrics of the Go runtime and of the process.
-func NewRegistry() *prometheus.Registry {
-	r := prometheus.NewRegistry()
-	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return r
 }

@@ -31,6 +31,8 @@ func (g *Gateway) authenticate(next http.Handler) http.Handler {
 		r, err := g.withCaller(r)
 		if tooMany := g.limits.Take(w, r, limit); tooMany != nil {
 			err = tooMany
+		} else if err != nil {
+			g.refusals[protection.InvalidToken].Inc()
 		}
 		if err != nil {
 			httpx.WriteProblem(w, err)

@@ -167,6 +167,7 @@ func TestSlowBodiesAreRefused(t *testing.T) {
 		require.NoError(t, server.Close())
 		require.ErrorIs(t, <-ended, http.ErrServerClosed)
 		time.Sleep(2 * time.Hour) // until the senders have ended
+		require.Equal(t, map[string]int{"body-too-slow": 4}, g.refused(t))
 	})
 }
 
@@ -185,6 +186,8 @@ func TestConcurrentRequestsToAnAppAreLimited(t *testing.T) {
 		p := requireProblem(t, http.StatusServiceUnavailable, "unavailable", w)
 		require.Equal(t, "orders", p["service"])
 		require.NotEmpty(t, w.Header().Get("Retry-After"))
+		require.Equal(t, map[string]int{"places": 1}, g.refused(t))
+		require.Contains(t, g.ask("/metrics").Body.String(), `gateway_places_in_use{kind="ordinary"} 1000`)
 		require.Equal(t, http.StatusOK, g.send("GET", "/api/v1/carts/c", "").Code, "another app has its own slots")
 		all.Go(func() {
 			w := g.send("GET", "/api/v1/orders/o/stream", "")

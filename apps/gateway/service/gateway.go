@@ -48,8 +48,9 @@ type Deps struct {
 type Gateway struct {
 	deps      Deps
 	upstreams map[string]*protection.Upstream // by app
-	limits    *protection.RateLimits          // nil: off
-	cache     *cache.Cache                    // nil: off
+	refusals  protection.Refusals
+	limits    *protection.RateLimits // nil: off
+	cache     *cache.Cache           // nil: off
 	readOnly  *readonly.Switch
 	readiness *readiness
 	access    *access.Operations
@@ -76,10 +77,15 @@ func New(d Deps) (*Gateway, error) {
 	if d.Now == nil {
 		d.Now = time.Now
 	}
+	if d.Metrics == nil {
+		d.Metrics = prometheus.NewRegistry()
+	}
+	refusals := protection.NewRefusals(d.Metrics)
 	g := &Gateway{
 		deps:      d,
 		upstreams: map[string]*protection.Upstream{},
-		readOnly:  readonly.New(d.State, d.Now),
+		refusals:  refusals,
+		readOnly:  readonly.New(d.State, d.Now, refusals[protection.ReadOnly]),
 		readiness: &readiness{invoker: d.Invoker, now: d.Now},
 	}
 	var err error
@@ -88,7 +94,7 @@ func New(d Deps) (*Gateway, error) {
 	}
 	share := 0
 	if d.Config.RateLimit {
-		g.limits, share = protection.NewRateLimits(d.Now), d.Config.CallerShare
+		g.limits, share = protection.NewRateLimits(d.Now, refusals), d.Config.CallerShare
 	}
 	if d.Config.CacheMegabytes > 0 {
 		g.cache = cache.New(cache.Options{
@@ -97,9 +103,10 @@ func New(d Deps) (*Gateway, error) {
 	}
 	for _, r := range routes {
 		if g.upstreams[r.app] == nil {
-			g.upstreams[r.app] = protection.NewUpstream(r.app, d.Invoker, share, d.Log)
+			g.upstreams[r.app] = protection.NewUpstream(r.app, d.Invoker, share, refusals, d.Log)
 		}
 	}
+	protection.MeasurePlaces(d.Metrics, g.upstreams)
 	g.handler, err = g.router()
 	return g, err
 }
@@ -127,8 +134,8 @@ func (g *Gateway) middleware() []func(http.Handler) http.Handler {
 	if origins := g.deps.Config.CORSOrigins; len(origins) > 0 {
 		list = append(list, g.limits.Preflights, protection.CORS(origins, methods))
 	}
-	return append(list, g.authenticate, protection.RejectMalformed, g.access.Methods, g.readOnly.RefuseWrites,
-		g.access.BeforeBodies)
+	return append(list, g.authenticate, protection.RejectMalformed(g.refusals), g.access.Methods, g.readOnly.RefuseWrites,
+		g.access.BeforeBodies(g.refusals[protection.NotAllowed]))
 }
 
 func (g *Gateway) router() (http.Handler, error) {
@@ -167,7 +174,8 @@ func (g *Gateway) router() (http.Handler, error) {
 // routeHandler returns the proxy of a route, behind the route's rate limit, throttler and cache.
 func (g *Gateway) routeHandler(rt route) http.Handler {
 	h := proxy.New(proxy.Target{
-		App: rt.app, Upstream: g.upstreams[rt.app], MaxBody: rt.body, Timeout: rt.timeout, Kind: rt.kind,
+		App: rt.app, Upstream: g.upstreams[rt.app], Refusals: g.refusals,
+		MaxBody: rt.body, Timeout: rt.timeout, Kind: rt.kind,
 	})
 	if g.cache != nil && rt.cached {
 		h = httpx.Conditional(g.cache.Reads(h))
@@ -176,7 +184,7 @@ func (g *Gateway) routeHandler(rt route) http.Handler {
 		h = g.cache.Writes(h)
 	}
 	if rt.throttled {
-		h = protection.NewThrottler().Middleware(h)
+		h = protection.NewThrottler(g.refusals).Middleware(h)
 	}
 	if rt.mails && g.limits != nil {
 		h = g.limits.Creations(protection.Mailing, h)

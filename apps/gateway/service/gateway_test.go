@@ -21,8 +21,10 @@ import (
 	"haberdash/internal/httpx"
 	"haberdash/internal/httpx/httpserver"
 	"haberdash/internal/identity"
+	"haberdash/internal/roster"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/memory"
+	"haberdash/internal/sidecar/metered"
 )
 
 // testGateway is a gateway in front of a mesh of fake services.
@@ -52,13 +54,15 @@ func newTestGatewayWith(t testing.TB, config service.Config, state sidecar.State
 	public, private, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)
 	g := &testGateway{mesh: memory.NewMesh(), private: private}
+	registry := prometheus.NewRegistry()
 	gateway, err := service.New(service.Deps{
-		Config: config, Invoker: g.mesh, Log: zerolog.Nop(), State: state,
+		Config: config, Invoker: metered.New(registry).Invoker(g.mesh, roster.IDs()), Log: zerolog.Nop(), State: state,
+		Metrics:  registry,
 		Verifier: identity.NewVerifier(keys{"k1": public}, time.Now),
 	})
 	require.NoError(t, err)
 	g.server = httpserver.New(host.PublicServerOptions(
-		httpserver.Options{Log: zerolog.Nop(), Registry: prometheus.NewRegistry()}))
+		httpserver.Options{Log: zerolog.Nop(), Registry: registry}))
 	gateway.Mount(g.server, func(context.Context) error { return nil })
 	g.Handler = g.server.Router
 	return g
@@ -82,9 +86,12 @@ func (g *testGateway) staff(t *testing.T) string {
 }
 
 // ask sends a request to the address for operators.
-func (g *testGateway) ask(path string) *httptest.ResponseRecorder {
-	w := httptest.NewRecorder()
-	g.server.OperationsHandler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+func (g *testGateway) ask(path string, header ...string) *httptest.ResponseRecorder {
+	r, w := httptest.NewRequest(http.MethodGet, path, nil), httptest.NewRecorder()
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	g.server.OperationsHandler().ServeHTTP(w, r)
 	return w
 }
 

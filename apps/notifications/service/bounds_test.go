@@ -37,7 +37,7 @@ func TestOrderMailsToOneMailboxAreBounded(t *testing.T) {
 	batch := f.confirmations("b", victim, 30)
 	require.NotContains(t, f.deliverBatch(batch...), sidecar.Retry)
 	require.Len(t, f.mesh.Bindings(), allowance.Mails)
-	assert.InDelta(t, 24, f.counted(f.service.dropped), 0)
+	assert.InDelta(t, 24, f.counted(f.service.metrics.dropped), 0)
 	assert.Empty(t, f.deadLetters())
 	assert.NotContains(t, f.log.String(), "victim")
 	assert.Contains(t, f.log.String(), "mail dropped")
@@ -70,7 +70,7 @@ func TestFailedAttemptsUseUpNoAllowance(t *testing.T) {
 	f.binding.err = nil
 	require.NotContains(t, f.deliverBatch(events...), sidecar.Retry)
 	require.Len(t, f.mesh.Bindings(), allowance.Mails)
-	require.Zero(t, f.counted(f.service.dropped))
+	require.Zero(t, f.counted(f.service.metrics.dropped))
 }
 
 // Two replicas that send mail to one mailbox at the same moment both count.

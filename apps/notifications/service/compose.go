@@ -20,6 +20,7 @@ import (
 // outgoing is a mail that is to be sent.
 type outgoing struct {
 	mail.Message
+	event   string // the type of the event
 	mailbox string // whose allowance the mail uses; empty for a mail that the users service has bounded
 }
 
@@ -32,7 +33,7 @@ var errBadData = errors.New("the data of the event is invalid")
 
 // skip counts an event whose mail is not needed any more.
 func (s *Service) skip(ctx context.Context, event contract.Event) {
-	s.unneeded.Inc()
+	s.metrics.voidOne(event.Type)
 	telemetry.Log(ctx).Info().Str("event", event.ID).Str("type", event.Type).Msg("mail not needed any more")
 }
 
@@ -130,6 +131,6 @@ func (s *Service) composeUserMail(write func(to contract.UserLetter) (letters.Le
 }
 
 func newMail(event contract.Event, address string, l letters.Letter) outgoing {
-	return outgoing{Message: mail.Message{ID: event.ID, At: event.At, To: address,
+	return outgoing{event: event.Type, Message: mail.Message{ID: event.ID, At: event.At, To: address,
 		Subject: l.Subject, Text: l.Text, HTML: l.HTML}}
 }

@@ -35,8 +35,8 @@ func Run(_ context.Context, h *host.Host) error {
 	if err != nil {
 		return err
 	}
-	s := New(Deps{State: h.State(), Invoker: h.Sidecar, Sender: sender, Letters: writer, Now: time.Now})
-	h.Registry.MustRegister(s.unneeded, s.dropped)
+	s := New(Deps{State: h.State(), Invoker: h.Sidecar, Sender: sender, Letters: writer, Now: time.Now,
+		Metrics: h.Registry})
 	h.Consume(s.consumer)
 	return nil
 }

@@ -61,7 +61,7 @@ func (s *Service) sendUnlessSent(ctx context.Context, events []contract.Event, c
 	}
 	due := r.selectDue(mails)
 	for _, m := range r.dropped {
-		s.dropped.Inc()
+		s.metrics.droppedOne(m.event)
 		telemetry.Log(ctx).Warn().Str("event", m.ID).Msg("mail dropped, its mailbox has got too many")
 	}
 	var (
@@ -71,7 +71,10 @@ func (s *Service) sendUnlessSent(ctx context.Context, events []contract.Event, c
 	work.SetLimit(sendConcurrency)
 	for _, m := range due {
 		work.Go(func() error {
-			if err := s.Sender.Send(ctx, m.Message); err != nil {
+			began := time.Now()
+			err := s.Sender.Send(ctx, m.Message)
+			s.metrics.attempted(m.event, began, err)
+			if err != nil {
 				return err
 			}
 			failpoint.Reach(afterSend)

@@ -23,6 +23,7 @@ type Deps struct {
 	Sender  mail.Sender
 	Letters *letters.Writer
 	Now     func() time.Time
+	Metrics prometheus.Registerer // none if nil
 }
 
 // Service sends mails to customers.
@@ -30,19 +31,15 @@ type Service struct {
 	Deps
 	consumer   *consumer.Consumer
 	deliveries singleflight.Group // by event id
-	unneeded   prometheus.Counter
-	dropped    prometheus.Counter
+	metrics    *metrics
 }
 
 // New makes the service.
 func New(d Deps) *Service {
-	s := &Service{Deps: d,
-		unneeded: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "mails_void_total",
-			Help: "Mails that were not needed any more: the token was used, or the account is deleted."}),
-		dropped: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "mails_dropped_total",
-			Help: "Mails about orders that were not sent because their mailbox had got too many."})}
+	if d.Metrics == nil {
+		d.Metrics = prometheus.NewRegistry()
+	}
+	s := &Service{Deps: d, metrics: newMetrics(d.Metrics)}
 	notice := func(write func(name string) (letters.Letter, error)) consumer.Handler {
 		return s.mailHandler(s.composeUserMail(func(to contract.UserLetter) (letters.Letter, error) {
 			return write(to.Name)

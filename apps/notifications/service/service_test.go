@@ -179,7 +179,7 @@ func TestDeletedCustomersGetNoMail(t *testing.T) {
 	assert.Equal(t, sidecar.Done, f.deliver(event("alone", contract.OrderConfirmed, fact)))
 	assert.Len(t, f.mesh.Bindings(), 8)
 	assert.Empty(t, f.deadLetters())
-	assert.InDelta(t, 3, f.counted(f.service.unneeded), 0)
+	assert.InDelta(t, 3, f.counted(f.service.metrics.void), 0)
 }
 
 // The orders service may know an order later than the event arrives.

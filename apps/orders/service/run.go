@@ -69,8 +69,9 @@ func Run(ctx context.Context, h *host.Host) error {
 		return err
 	}
 	workflows := workflow.New(h.Sidecar.Conn(), workflow.Options{})
-	s, err := New(Deps{State: h.State(), Invoker: h.Sidecar, Workflows: workflows, Log: log, ReadModel: readModel,
-		Payments: payments, Provider: config.Provider, Webhooks: webhooks, Now: time.Now, NewID: newID, Metrics: h.Registry,
+	s, err := New(Deps{State: h.State(), Invoker: h.Sidecar, Workflows: h.Sidecar.Measured(workflows), Log: log,
+		ReadModel: readModel, Payments: payments, Provider: config.Provider, Webhooks: webhooks, Now: time.Now,
+		NewID: newID, Metrics: h.Registry,
 		Secret: secret, InvoiceYears: config.InvoiceYears, Durations: config.Durations})
 	if err != nil {
 		return err

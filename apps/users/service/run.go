@@ -51,7 +51,7 @@ func Run(ctx context.Context, h *host.Host) error {
 	start, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	s, err := New(start, Deps{State: h.State(), Secrets: h.Sidecar, Log: log, Now: time.Now, NewID: NewID,
-		Hashing: hasher.OWASP, Factors: config.Config, Registration: config.Registration})
+		Hashing: hasher.OWASP, Factors: config.Config, Metrics: h.Registry, Registration: config.Registration})
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/alexedwards/argon2id"
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"haberdash/apps/users/internal/factor"
 	"haberdash/apps/users/internal/signing"
@@ -46,6 +47,7 @@ type Deps struct {
 	NewID   func() string // unguessable, of the form of NewID
 	Hashing argon2id.Params
 	Factors secondfactor.Config
+	Metrics prometheus.Registerer // none if nil
 
 	Registration registration.Mode
 }
@@ -98,6 +100,10 @@ func New(ctx context.Context, d Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	if d.Metrics == nil {
+		d.Metrics = prometheus.NewRegistry()
+	}
+	hash.Measure(d.Metrics)
 	documents, tasks, records := store.New(d.State), background.New(), trail.New(d.Log)
 	dir := directory.New(d.State, documents)
 	mailboxes := &mailbox.Mailboxes{Store: documents, Directory: dir, Trail: records, Tokens: tokens, Tasks: tasks,
@@ -108,7 +114,8 @@ func New(ctx context.Context, d Deps) (*Service, error) {
 		return nil, err
 	}
 	signIn := &signin.Service{Store: documents, Trail: records, Keys: keys, Hasher: hash, Tasks: tasks,
-		Now: d.Now, NewID: d.NewID, Successors: successors, Devices: devices, Factors: verifier}
+		Now: d.Now, NewID: d.NewID, Successors: successors, Devices: devices, Factors: verifier,
+		Metrics: signin.NewMetrics(d.Metrics)}
 	return &Service{
 		keys: keys, hasher: hash, tasks: tasks, directory: dir, mailboxes: mailboxes, signIn: signIn,
 		factors: &factors.Service{Store: documents, Mailboxes: mailboxes, Trail: records, SignIn: signIn,

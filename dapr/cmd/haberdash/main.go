@@ -23,6 +23,8 @@ const usage = `usage: haberdash COMMAND
   clean        stop it and remove its data
   status       what runs, where, and how much memory it takes
   logs [APP]   print the logs; -f follows
+  profile APP [SECONDS]
+               write a CPU profile of an app of the running shop, and print how to look at it
   import FILE  send a catalogue file (.csv, .ndjson) to the running shop
   dead-letters [APP]
                list the events that apps could not handle
@@ -51,7 +53,7 @@ type command func(context.Context, config.Options, []string) error
 var commands = map[string]command{
 	"up": lifecycle.Up, "backing": lifecycle.Backing, "supervise": lifecycle.Supervise,
 	"down": lifecycle.Down, "clean": lifecycle.Clean, "tools": lifecycle.Tools,
-	"status": lifecycle.Status, "logs": lifecycle.Logs,
+	"status": lifecycle.Status, "logs": lifecycle.Logs, "profile": lifecycle.Profile,
 	"infra": lifecycle.Infra, "infra-supervise": lifecycle.SuperviseInfra, "infra-down": lifecycle.InfraDown,
 	"observe": lifecycle.Observe, "observe-supervise": lifecycle.SuperviseObserve, "observe-down": lifecycle.ObserveDown,
 

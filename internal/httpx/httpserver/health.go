@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"sync/atomic"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Alive adds a check to /healthz, which the sidecar requests every few seconds. A service whose check fails gets no
@@ -31,9 +34,31 @@ type Warning string
 // Error implements error.
 func (w Warning) Error() string { return string(w) }
 
-// Ready adds a check to /readyz under a name that appears in the response. The service is not ready while a check
-// fails, unless its error is a Warning. Call Ready before Run.
-func (s *Server) Ready(name string, check func(context.Context) error) { s.ready[name] = check }
+// readyCheck is a check of /readyz.
+type readyCheck struct {
+	check func(context.Context) error
+	local bool // the check asks no other process
+	last  atomic.Pointer[error]
+}
+
+// run runs the check and remembers its result.
+func (c *readyCheck) run(ctx context.Context) error {
+	err := c.check(ctx)
+	c.last.Store(&err)
+	return err
+}
+
+// Ready adds a check to /readyz under a name that appears in the response, and as a label of the gauge ready. The
+// service is not ready while a check fails, unless its error is a Warning. Call Ready before Run.
+func (s *Server) Ready(name string, check func(context.Context) error) {
+	s.ready[name] = &readyCheck{check: check}
+}
+
+// ReadyLocally is Ready for a check that asks no other process and returns at once. Each scrape of the metrics runs it.
+// The gauge ready has the last result of other checks.
+func (s *Server) ReadyLocally(name string, check func(context.Context) error) {
+	s.ready[name] = &readyCheck{check: check, local: true}
+}
 
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 	status, checks := s.check(r)
@@ -56,14 +81,48 @@ func (s *Server) check(r *http.Request) (status int, checks map[string]string) {
 	}
 	for name, check := range s.ready {
 		checks[name] = "ok"
-		if err := check(ctx); err != nil {
+		if err := check.run(ctx); err != nil {
 			checks[name] = err.Error()
-			if warning := Warning(""); !errors.As(err, &warning) {
+			if !isReady(err) {
 				status = http.StatusServiceUnavailable
 			}
 		}
 	}
 	return status, checks
+}
+
+// isReady reports whether a service is ready whose check returned err.
+func isReady(err error) bool {
+	warning := Warning("")
+	return err == nil || errors.As(err, &warning)
+}
+
+// readiness is the gauge ready. A scrape makes no calls: see ReadyLocally.
+type readiness struct{ server *Server }
+
+var readyDesc = prometheus.NewDesc("ready",
+	"Whether a check of /readyz succeeds (1) or fails (0). A check that asks other processes has its last result.",
+	[]string{"check"}, nil)
+
+// Describe implements prometheus.Collector.
+func (readiness) Describe(descs chan<- *prometheus.Desc) { descs <- readyDesc }
+
+// Collect implements prometheus.Collector.
+func (r readiness) Collect(metrics chan<- prometheus.Metric) {
+	for name, check := range r.server.ready {
+		if check.local {
+			_ = check.run(context.Background())
+		}
+		last := check.last.Load()
+		if last == nil {
+			continue // no probe has asked yet
+		}
+		value := 0.0
+		if isReady(*last) {
+			value = 1
+		}
+		metrics <- prometheus.MustNewConstMetric(readyDesc, prometheus.GaugeValue, value, name)
+	}
 }
 
 func writeStatus(w http.ResponseWriter, status int, v any) {

@@ -49,9 +49,9 @@ func observe(reg prometheus.Registerer) func(http.Handler) http.Handler {
 			if route == "" {
 				route = "unmatched"
 			}
-			took, method := time.Since(start), methodLabel(r.Method)
-			describe(trace.SpanFromContext(r.Context()), route, method, status)
-			seconds.WithLabelValues(route, method, strconv.Itoa(status)).Observe(took.Seconds())
+			took, method, span := time.Since(start), methodLabel(r.Method), trace.SpanFromContext(r.Context())
+			describe(span, route, method, status)
+			observeWithTrace(seconds.WithLabelValues(route, method, strconv.Itoa(status)), took.Seconds(), span)
 			event := telemetry.Log(r.Context()).Debug()
 			if status >= 500 {
 				event = telemetry.Log(r.Context()).Warn()
@@ -59,6 +59,15 @@ func observe(reg prometheus.Registerer) func(http.Handler) http.Handler {
 			event.Str("method", method).Str("route", route).Int("status", status).Dur("took", took).Msg("request")
 		})
 	}
+}
+
+// observeWithTrace adds a value to a histogram. If the trace is recorded, it becomes the exemplar of the bucket.
+func observeWithTrace(o prometheus.Observer, value float64, span trace.Span) {
+	if exemplars, ok := o.(prometheus.ExemplarObserver); ok && span.IsRecording() {
+		exemplars.ObserveWithExemplar(value, prometheus.Labels{"trace_id": span.SpanContext().TraceID().String()})
+		return
+	}
+	o.Observe(value)
 }
 
 // describe names the span of a request by its route. The span has no path, because ids in it may be secrets.

@@ -1,8 +1,9 @@
-// Package httpserver runs the HTTP server of a service: its operational routes (/healthz, /readyz, /metrics), the
-// middleware of all requests, a limit for idle connections, and a shutdown that lets open requests finish.
+// Package httpserver runs the HTTP server of a service: its operational routes (/healthz, /readyz, /metrics,
+// /debug/pprof/), the middleware of all requests, a limit for idle connections, and a shutdown that lets open requests
+// finish.
 //
-// A public server shows strangers only whether it is healthy and ready. Its metrics and the details of its readiness
-// are at another address, for operators.
+// A public server shows strangers only whether it is healthy and ready. Its metrics, its profiles and the details of
+// its readiness are at another address, for operators.
 package httpserver
 
 import (
@@ -32,7 +33,7 @@ type Server struct {
 	guarded  atomic.Pointer[http.Handler] // the routes behind the middleware of Guard
 	routes   http.Handler                 // the routes without it
 	idle     *idleConns                   // nil: no limit
-	ready    map[string]func(context.Context) error
+	ready    map[string]*readyCheck
 	alive    []func() error
 	draining atomic.Bool
 	admit    func(netip.Addr) bool // see Admit; nil: all
@@ -45,8 +46,8 @@ type Options struct {
 	// Public says that strangers may send requests. Their traces are linked instead of continued, and no answer waits
 	// for the rest of a body (see closeUnread).
 	Public bool
-	// Operations is the host:port for operators of a public server: /metrics, and /readyz with the results of all
-	// checks. None if it is empty. A server that is not public serves them at Address.
+	// Operations is the host:port for operators of a public server: /metrics, /debug/pprof/, and /readyz with the results
+	// of all checks. None if it is empty. A server that is not public serves them at Address.
 	Operations string
 	// AppToken is the token that the sidecar sends with every request (Dapr's app API token). The server refuses
 	// requests without it, except those for operational routes. If it is empty, the server accepts all requests.
@@ -67,12 +68,13 @@ type Options struct {
 	Registry     *prometheus.Registry // what /metrics serves
 }
 
-// New creates a server with the routes /healthz (see Alive), /readyz (see Ready) and /metrics.
+// New creates a server with the routes /healthz (see Alive), /readyz (see Ready), /metrics and /debug/pprof/.
 func New(o Options) *Server {
 	if o.DrainTime == 0 {
 		o.DrainTime = 10 * time.Second
 	}
-	s := &Server{Router: chi.NewRouter(), options: o, ready: map[string]func(context.Context) error{}}
+	s := &Server{Router: chi.NewRouter(), options: o, ready: map[string]*readyCheck{}}
+	o.Registry.MustRegister(readiness{s})
 	if o.MaxIdleConns > 0 {
 		s.idle = newIdleConns(o.MaxIdleConns)
 	}
@@ -93,12 +95,14 @@ func New(o Options) *Server {
 	}
 	if !o.Public {
 		s.Router.Method(http.MethodGet, "/metrics", s.metrics())
+		s.Router.Mount(httpx.Profiles, refuseSidecar(profiles()))
 	}
 	return s
 }
 
+// metrics serves the metrics. Exemplars are in the format OpenMetrics only, for which a scraper must ask.
 func (s *Server) metrics() http.Handler {
-	return promhttp.HandlerFor(s.options.Registry, promhttp.HandlerOpts{})
+	return promhttp.HandlerFor(s.options.Registry, promhttp.HandlerOpts{EnableOpenMetrics: true})
 }
 
 // Guard adds middleware before all routes, the operational ones and unknown addresses included. Call Guard once, before
@@ -125,6 +129,7 @@ func (s *Server) OperationsHandler() http.Handler {
 	r.Get("/healthz", s.healthz)
 	r.Get("/readyz", s.readyz)
 	r.Method(http.MethodGet, "/metrics", s.metrics())
+	r.Mount(httpx.Profiles, profiles())
 	return r
 }
 

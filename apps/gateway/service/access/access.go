@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"haberdash/internal/httpx"
 	"haberdash/internal/identity"
@@ -135,19 +136,31 @@ func (o *Operations) Methods(next http.Handler) http.Handler {
 }
 
 // BeforeBodies refuses a request with a body if its caller may not call the operation. A caller who is refused after
-// the body occupies the gateway and the app for as long as the body takes. Problems: unauthenticated (401), forbidden
-// (403).
-func (o *Operations) BeforeBodies(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ContentLength != 0 {
-			found, _ := o.find(r)
-			if needs := found.methods[r.Method]; needs.token {
-				if _, err := identity.Require(r.Context(), needs.role); err != nil {
-					httpx.WriteProblem(w, err)
-					return
-				}
+// the body occupies the gateway and the app for as long as the body takes. refused counts the refusals. Problems:
+// unauthenticated (401), forbidden (403).
+func (o *Operations) BeforeBodies(refused prometheus.Counter) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if err := o.refusal(r); err != nil {
+				refused.Inc()
+				httpx.WriteProblem(w, err)
+				return
 			}
-		}
-		next.ServeHTTP(w, r)
-	})
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// refusal returns why the caller of a request with a body may not call the operation.
+func (o *Operations) refusal(r *http.Request) error {
+	if r.ContentLength == 0 {
+		return nil
+	}
+	found, _ := o.find(r)
+	needs := found.methods[r.Method]
+	if !needs.token {
+		return nil
+	}
+	_, err := identity.Require(r.Context(), needs.role)
+	return err
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 
 	"haberdash/api"
@@ -57,8 +59,10 @@ func TestCallersAreRefusedBeforeTheirBody(t *testing.T) {
 				r.ContentLength = length
 				r = r.WithContext(identity.With(r.Context(), caller, ""))
 				w := httptest.NewRecorder()
-				o.BeforeBodies(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(w, r)
+				refused := prometheus.NewCounter(prometheus.CounterOpts{Name: "refused_total"})
+				o.BeforeBodies(refused)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(w, r)
 				require.Equal(t, roles[i], w.Code, "%s by caller %d", operation, i)
+				require.Equal(t, roles[i] != 200, testutil.ToFloat64(refused) == 1)
 			}
 		}
 	}

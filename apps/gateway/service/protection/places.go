@@ -71,6 +71,13 @@ func (p *places) acquire(r *http.Request) (release func(), err error) {
 	}), nil
 }
 
+// inUse returns how many places are taken.
+func (p *places) inUse() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.taken
+}
+
 // add counts requests that begin or end, while mu is held.
 func (p *places) add(n int, callers ...string) {
 	p.taken += n

@@ -36,6 +36,7 @@ type bucket struct {
 	burst     int
 	policy    string // the value of RateLimit-Policy
 	caller    func(*http.Request) string
+	reason    Reason // of the refusals
 }
 
 var buckets = map[RateLimit]bucket{
@@ -50,14 +51,18 @@ var buckets = map[RateLimit]bucket{
 
 func newBucket(name RateLimit, perSecond rate.Limit, burst int) bucket {
 	window := math.Ceil(float64(burst) / float64(perSecond))
-	return bucket{perSecond, burst, fmt.Sprintf("%q;q=%d;w=%.0f", name, burst, window), callerKey}
+	b := bucket{perSecond, burst, fmt.Sprintf("%q;q=%d;w=%.0f", name, burst, window), callerKey, OverRateLimit}
+	if name == SignIn {
+		b.reason = OverSignInLimit
+	}
+	return b
 }
 
 // newMailBucket returns the bucket of Mailing, which counts for the address whoever is signed in: each request may name
 // another mailbox, and accounts are cheap.
 func newMailBucket(perHour, burst int) bucket {
 	b := newBucket(Mailing, rate.Limit(perHour)/3600, burst)
-	b.caller = addressKey
+	b.caller, b.reason = addressKey, OverMailLimit
 	return b
 }
 
@@ -66,14 +71,15 @@ const maxBuckets = 100_000
 
 // RateLimits are the token buckets of all callers. A RateLimits is safe for concurrent use; nil limits nothing.
 type RateLimits struct {
-	callers *otter.Cache[string, *rate.Limiter]
-	now     func() time.Time
+	callers  *otter.Cache[string, *rate.Limiter]
+	now      func() time.Time
+	refusals Refusals
 }
 
 // NewRateLimits returns full buckets for everybody.
-func NewRateLimits(now func() time.Time) *RateLimits {
+func NewRateLimits(now func() time.Time, refusals Refusals) *RateLimits {
 	return &RateLimits{
-		callers: otter.Must(&otter.Options[string, *rate.Limiter]{MaximumSize: maxBuckets}), now: now,
+		callers: otter.Must(&otter.Options[string, *rate.Limiter]{MaximumSize: maxBuckets}), now: now, refusals: refusals,
 	}
 }
 
@@ -99,6 +105,7 @@ func (l *RateLimits) Take(w http.ResponseWriter, r *http.Request, name RateLimit
 	if ok {
 		return nil
 	}
+	l.refusals[size.reason].Inc()
 	wait := time.Duration((1 - left) / float64(size.perSecond) * float64(time.Second))
 	return fault.New(fault.TooMany, "too-many-requests",
 		"The rate limit of this address is exceeded.").After(max(wait, time.Second))

@@ -11,7 +11,7 @@ import (
 
 func TestConnectionsOfAnAddressAreLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // time stands still
-		admit := NewRateLimits(time.Now).Connections([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")})
+		admit := NewRateLimits(time.Now, refusals()).Connections([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")})
 		admitted := func(from string, most int) (n int) {
 			for range most {
 				if admit(netip.MustParseAddr(from)) {

@@ -22,47 +22,58 @@ import (
 //
 // Problems: malformed-request (400), invalid-request (422), uri-too-long (414), header-too-large (431), not-found
 // (404), not-acceptable (406), unsupported-media-type (415).
-func RejectMalformed(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if len(r.RequestURI) > maxURI {
-			writeTooLarge(w, http.StatusRequestURITooLong, "uri-too-long", "path", maxURI)
-			return
-		}
-		if name, n := largestHeader(r.Header); n > maxHeader {
-			writeTooLarge(w, http.StatusRequestHeaderFieldsTooLarge, "header-too-large", "header."+name, maxHeader)
-			return
-		}
-		if name := headerNotUTF8(r.Header); name != "" {
-			httpx.WriteProblem(w, fault.New(fault.Malformed, "malformed-request",
-				"The request's header is not well-formed.").WithField("header."+name, "is not UTF-8"))
-			return
-		}
-		if acceptsNothing(r) {
-			writeNotAcceptable(w)
-			return
-		}
-		if hasContentCoding(r) {
-			w.Header().Set("Accept-Encoding", "identity") // RFC 9110, section 12.5.3
-			httpx.WriteProblem(w, fault.New(fault.UnsupportedMedia, "unsupported-media-type",
-				"Bodies with a content coding are not supported.").
-				WithField("header.Content-Encoding", "only identity is supported"))
-			return
-		}
-		if defect := pathDefect(r.URL.EscapedPath()); defect != "" {
-			httpx.WriteProblem(w, fault.New(fault.Malformed, "malformed-request",
-				"The address is not well-formed.").WithField("path", defect))
-			return
-		}
-		if err := checkQuery(r.URL.RawQuery); err != nil {
-			httpx.WriteProblem(w, err)
-			return
-		}
-		if path := r.URL.Path; path != "/" && strings.HasSuffix(path, "/") {
-			httpx.NotFound(w, r) // the sidecar drops the slash, so the app would see another address than the router
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
+func RejectMalformed(refusals Refusals) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if answerMalformed(w, r) {
+				refusals[MalformedRequest].Inc()
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// answerMalformed answers a malformed request, and reports whether it is one.
+func answerMalformed(w http.ResponseWriter, r *http.Request) bool {
+	if len(r.RequestURI) > maxURI {
+		writeTooLarge(w, http.StatusRequestURITooLong, "uri-too-long", "path", maxURI)
+		return true
+	}
+	if name, n := largestHeader(r.Header); n > maxHeader {
+		writeTooLarge(w, http.StatusRequestHeaderFieldsTooLarge, "header-too-large", "header."+name, maxHeader)
+		return true
+	}
+	if name := headerNotUTF8(r.Header); name != "" {
+		httpx.WriteProblem(w, fault.New(fault.Malformed, "malformed-request",
+			"The request's header is not well-formed.").WithField("header."+name, "is not UTF-8"))
+		return true
+	}
+	if acceptsNothing(r) {
+		writeNotAcceptable(w)
+		return true
+	}
+	if hasContentCoding(r) {
+		w.Header().Set("Accept-Encoding", "identity") // RFC 9110, section 12.5.3
+		httpx.WriteProblem(w, fault.New(fault.UnsupportedMedia, "unsupported-media-type",
+			"Bodies with a content coding are not supported.").
+			WithField("header.Content-Encoding", "only identity is supported"))
+		return true
+	}
+	if defect := pathDefect(r.URL.EscapedPath()); defect != "" {
+		httpx.WriteProblem(w, fault.New(fault.Malformed, "malformed-request",
+			"The address is not well-formed.").WithField("path", defect))
+		return true
+	}
+	if err := checkQuery(r.URL.RawQuery); err != nil {
+		httpx.WriteProblem(w, err)
+		return true
+	}
+	if path := r.URL.Path; path != "/" && strings.HasSuffix(path, "/") {
+		httpx.NotFound(w, r) // the sidecar drops the slash, so the app would see another address than the router
+		return true
+	}
+	return false
 }
 
 // Bounds of an address and of a whole header, in bytes. Both are below what the sidecars accept (readBufferSize in

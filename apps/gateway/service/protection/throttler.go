@@ -7,6 +7,7 @@ import (
 
 	"github.com/failsafe-go/failsafe-go/adaptivethrottler"
 	"github.com/go-chi/chi/v5/middleware"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"haberdash/internal/fault"
 	"haberdash/internal/httpx"
@@ -20,6 +21,7 @@ import (
 // A request counts when it is answered, not while it is in progress: a slow app has refused nothing.
 // A Throttler is safe for concurrent use.
 type Throttler struct {
+	refused  prometheus.Counter
 	mu       sync.Mutex
 	policy   adaptivethrottler.AdaptiveThrottler[any]
 	recorded time.Time // when the policy recorded its last outcome
@@ -34,7 +36,9 @@ const (
 )
 
 // NewThrottler returns a throttler that forwards everything until it has seen refusals.
-func NewThrottler() *Throttler { return &Throttler{policy: newThrottlerPolicy(), recorded: time.Now()} }
+func NewThrottler(refusals Refusals) *Throttler {
+	return &Throttler{refused: refusals[Throttled], policy: newThrottlerPolicy(), recorded: time.Now()}
+}
 
 func newThrottlerPolicy() adaptivethrottler.AdaptiveThrottler[any] {
 	return adaptivethrottler.NewBuilder[any]().
@@ -50,6 +54,7 @@ var errOverload = fault.New(fault.Unavailable, "unavailable",
 func (t *Throttler) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !t.allow() {
+			t.refused.Inc()
 			httpx.WriteProblem(w, errOverload)
 			return
 		}

@@ -13,7 +13,7 @@ import (
 // After a pause, the outcomes of an overload no longer count, although the library has not dropped them.
 func TestThrottlerForgetsAnOverloadDuringAPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		throttler, status := NewThrottler(), http.StatusServiceUnavailable
+		throttler, status := NewThrottler(refusals()), http.StatusServiceUnavailable
 		received := 0
 		h := throttler.Middleware(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			received++
@@ -40,7 +40,7 @@ func TestThrottlerForgetsAnOverloadDuringAPause(t *testing.T) {
 func TestThrottlerForwardsTwiceAsManyRequestsAsAreServed(t *testing.T) {
 	for _, demand := range []int{100, 400, 2000} { // requests a second
 		synctest.Test(t, func(t *testing.T) {
-			throttler, forwarded := NewThrottler(), 0
+			throttler, forwarded := NewThrottler(refusals()), 0
 			for second := range 20 {
 				capacity := 20
 				for range demand {

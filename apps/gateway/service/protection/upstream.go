@@ -15,17 +15,20 @@ import (
 // Upstream protects the gateway and one app from each other: places bound the requests that are in progress, and a
 // circuit breaker stops requests to an app that does not answer. An Upstream is safe for concurrent use.
 type Upstream struct {
-	app     string
-	invoker sidecar.Invoker
-	places  map[Kind]*places
-	breaker *breaker
+	app      string
+	invoker  sidecar.Invoker
+	places   map[Kind]*places
+	breaker  *breaker
+	refusals Refusals
 }
 
 // NewUpstream returns the protection of one app, which invoker calls. One caller may have callerShare percent of the
 // places of each kind, and all of them if it is 0. Safe requests are repeated: see repeater.
-func NewUpstream(app string, invoker sidecar.Invoker, callerShare int, log zerolog.Logger) *Upstream {
+func NewUpstream(
+	app string, invoker sidecar.Invoker, callerShare int, refusals Refusals, log zerolog.Logger,
+) *Upstream {
 	u := &Upstream{
-		app: app, invoker: newRepeater(invoker), places: map[Kind]*places{},
+		app: app, invoker: newRepeater(invoker), places: map[Kind]*places{}, refusals: refusals,
 		breaker: newBreaker(log.With().Str("upstream", app).Logger()),
 	}
 	for kind, n := range maxPlaces {
@@ -39,8 +42,12 @@ func NewUpstream(app string, invoker sidecar.Invoker, callerShare int, log zerol
 // all places are taken.
 func (u *Upstream) Acquire(r *http.Request, kind Kind) (release func(), err error) {
 	release, err = u.places[kind].acquire(r)
-	if errors.Is(err, errFull) {
+	switch {
+	case errors.Is(err, errFull):
+		u.refusals[NoPlaces].Inc()
 		return nil, Unavailable(u.app, time.Second, err)
+	case err != nil:
+		u.refusals[OverCallerShare].Inc()
 	}
 	return release, err
 }
@@ -53,6 +60,7 @@ func (u *Upstream) Invoke(ctx context.Context, r sidecar.Request, clientFailed f
 ) {
 	period, err := u.breaker.acquire()
 	if err != nil {
+		u.refusals[BreakerOpen].Inc()
 		return nil, Unavailable(u.app, openTime, err)
 	}
 	result := failure // if Invoke panics

@@ -26,7 +26,7 @@ func (f invokerFunc) Invoke(ctx context.Context, r sidecar.Request) (*sidecar.Re
 
 func TestPlacesAreLimitedAndReleased(t *testing.T) {
 	t.Parallel()
-	u := NewUpstream("orders", nil, 0, zerolog.Nop())
+	u := NewUpstream("orders", nil, 0, refusals(), zerolog.Nop())
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	for kind, most := range maxPlaces {
 		release, err := u.Acquire(r, kind)
@@ -70,7 +70,7 @@ func TestNoCallerTakesAllPlaces(t *testing.T) {
 		"many accounts of one address": func(i int) *http.Request { return from("192.0.2.1:1", fmt.Sprint("u", i)) },
 	} {
 		for kind, most := range maxPlaces {
-			u := NewUpstream("orders", nil, 10, zerolog.Nop())
+			u := NewUpstream("orders", nil, 10, refusals(), zerolog.Nop())
 			var releases []func()
 			for i := range most {
 				release, err := u.Acquire(caller(i), kind)
@@ -115,7 +115,7 @@ func TestOnlyFailuresOfTheAppOpenTheCircuitBreaker(t *testing.T) {
 		"the client has left":   {canceled, failing, no, false},
 		"the app answers a 500": {t.Context(), answering(500), no, false},
 	} {
-		u := NewUpstream("orders", c.invoker, 0, zerolog.Nop())
+		u := NewUpstream("orders", c.invoker, 0, refusals(), zerolog.Nop())
 		for range failuresToOpen {
 			func() {
 				defer func() { _ = recover() }()

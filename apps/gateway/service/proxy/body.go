@@ -160,15 +160,25 @@ func (b *body) problem() error {
 	case errors.As(err, &tooLarge):
 		return bodyTooLarge(b.max)
 	case errors.Is(err, errTooDeep):
-		return fault.New(fault.Malformed, "malformed-request", "The body is nested too deeply.").
-			WithField("body", "is nested too deeply").With("maxDepth", maxNesting)
+		return &bodyError{protection.MalformedRequest,
+			fault.New(fault.Malformed, "malformed-request", "The body is nested too deeply.").
+				WithField("body", "is nested too deeply").With("maxDepth", maxNesting)}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &bodyError{protection.BodyTooSlow, tooSlow(err)}
 	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return tooSlow(err)
-	}
-	return fault.New(fault.Malformed, "malformed-request", "The body could not be read.").
-		WithField("body", "ended early").Because(err)
+	return &bodyError{protection.MalformedRequest,
+		fault.New(fault.Malformed, "malformed-request", "The body could not be read.").
+			WithField("body", "ended early").Because(err)}
 }
+
+// bodyError is the problem of a body that the gateway refuses.
+type bodyError struct {
+	reason protection.Reason
+	error
+}
+
+// Unwrap returns the problem.
+func (e *bodyError) Unwrap() error { return e.error }
 
 // tooSlow is the problem of a body that arrives too slowly (RFC 9110, section 15.5.9).
 func tooSlow(cause error) error {
@@ -179,6 +189,7 @@ func tooSlow(cause error) error {
 }
 
 func bodyTooLarge(maxBytes int64) error {
-	return fault.New(fault.TooLarge, "body-too-large", "The body is larger than the maximum of this address.").
-		WithField("body", "too large").With("maxBytes", maxBytes)
+	return &bodyError{protection.BodyTooLarge,
+		fault.New(fault.TooLarge, "body-too-large", "The body is larger than the maximum of this address.").
+			WithField("body", "too large").With("maxBytes", maxBytes)}
 }

@@ -28,6 +28,7 @@ import (
 type Target struct {
 	App      string
 	Upstream *protection.Upstream // of App
+	Refusals protection.Refusals  // counts the refused bodies
 	MaxBody  int64                // in bytes; DefaultMaxBody if zero
 	Timeout  time.Duration        // of the whole exchange, but not of a stream; DefaultTimeout if zero
 	Kind     protection.Kind      // the answers to a Stream are server-sent events and do not end
@@ -59,7 +60,7 @@ func New(t Target) http.Handler {
 
 func (t Target) forward(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength > t.MaxBody {
-		httpx.WriteProblem(w, bodyTooLarge(t.MaxBody))
+		t.refuse(w, r, bodyTooLarge(t.MaxBody))
 		return
 	}
 	client, ctx, readDeadline := http.NewResponseController(w), r.Context(), time.Time{}
@@ -74,7 +75,7 @@ func (t Target) forward(w http.ResponseWriter, r *http.Request) {
 	_ = client.SetReadDeadline(readDeadline)
 	body := newBody(w, r, t, readDeadline)
 	if err := body.problem(); err != nil {
-		writeError(w, r, err)
+		t.refuse(w, r, err)
 		return
 	}
 	release, err := t.Upstream.Acquire(r, t.Kind)
@@ -85,7 +86,7 @@ func (t Target) forward(w http.ResponseWriter, r *http.Request) {
 	defer release()
 	(&httputil.ReverseProxy{
 		Rewrite: rewrite, Transport: &transport{t.App, t.Upstream, body}, ModifyResponse: clean,
-		ErrorHandler: writeError, ErrorLog: noLog, BufferPool: &buffers,
+		ErrorHandler: t.refuse, ErrorLog: noLog, BufferPool: &buffers,
 	}).ServeHTTP(&timedWriter{w, client}, r.WithContext(ctx))
 }
 
@@ -120,13 +121,27 @@ func rewrite(p *httputil.ProxyRequest) {
 	}
 }
 
+// refuse is writeError, and counts the bodies that the gateway refuses. A client that has left was not refused.
+func (t Target) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	var refused *bodyError
+	if errors.As(err, &refused) && !clientHasLeft(r, err) {
+		t.Refusals[refused.reason].Inc()
+	}
+	writeError(w, r, err)
+}
+
+// clientHasLeft reports whether the client of a request that failed with err has left. A body that is too slow ends the
+// context, too.
+func clientHasLeft(r *http.Request, err error) bool {
+	return errors.Is(r.Context().Err(), context.Canceled) && !errors.Is(err, os.ErrDeadlineExceeded)
+}
+
 // writeError answers a request that was not forwarded, or whose answer cannot be used.
 func writeError(w http.ResponseWriter, r *http.Request, err error) {
 	var raw *rawError
 	var problem *httpx.Problem
 	switch {
-	// A body that is too slow ends the context, too.
-	case errors.Is(r.Context().Err(), context.Canceled) && !errors.Is(err, os.ErrDeadlineExceeded):
+	case clientHasLeft(r, err):
 		w.WriteHeader(statusClientClosed) // for the metrics: the client does not read it
 	case errors.As(err, &raw):
 		telemetry.Log(r.Context()).Warn().Int("status", raw.status).Str("text", raw.text).

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"haberdash/internal/fault"
 	"haberdash/internal/httpx"
 	"haberdash/internal/sidecar"
@@ -21,8 +23,9 @@ import (
 
 // Switch refuses writes while the shop is read-only. A Switch is safe for concurrent use.
 type Switch struct {
-	state sidecar.State
-	now   func() time.Time
+	state   sidecar.State
+	now     func() time.Time
+	refused prometheus.Counter
 
 	inProgress atomic.Int64 // writes that were let through
 
@@ -50,8 +53,11 @@ const (
 	drainTimeout = 25 * time.Second
 )
 
-// New returns the switch whose position is stored in state. It limits nothing if state is nil.
-func New(state sidecar.State, now func() time.Time) *Switch { return &Switch{state: state, now: now} }
+// New returns the switch whose position is stored in state. It limits nothing if state is nil. refused counts the
+// writes that it refuses.
+func New(state sidecar.State, now func() time.Time, refused prometheus.Counter) *Switch {
+	return &Switch{state: state, now: now, refused: refused}
+}
 
 // allowed are the addresses whose writes a read-only shop accepts: reading requires a sign-in.
 var allowed = map[string]bool{
@@ -78,6 +84,7 @@ func (s *Switch) RefuseWrites(next http.Handler) http.Handler {
 		s.inProgress.Add(1)
 		defer s.inProgress.Add(-1)
 		if s.load(r.Context()).ReadOnly {
+			s.refused.Inc()
 			httpx.WriteProblem(w, fault.New(fault.Unavailable, "read-only",
 				"The shop is read-only while its data is moved. Try again later.").After(30*time.Second))
 			return

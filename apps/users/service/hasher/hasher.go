@@ -42,6 +42,8 @@ type Hasher struct {
 	done   atomic.Int64
 	idle   *time.Timer // returns memory to the system after keepMemory without a hash
 	decoy  string      // the hash of a password that no account has
+
+	waiting, running atomic.Int64 // callers that wait for a slot, and hashes that run
 }
 
 // New makes a hasher that runs at most parallel hashes at once and lets at most waiting callers wait for them.
@@ -76,11 +78,16 @@ func (r Reservation) Release() { r.h.queue.Release(1) }
 
 // run waits for a slot, calls f and lets the slot rest. Error: unavailable (503) when ctx ends before a slot is free.
 func (r Reservation) run(ctx context.Context, f func()) error {
-	if err := r.h.slots.Acquire(ctx, 1); err != nil {
+	r.h.waiting.Add(1)
+	err := r.h.slots.Acquire(ctx, 1)
+	r.h.waiting.Add(-1)
+	if err != nil {
 		return errBusy.Because(err)
 	}
 	began := time.Now()
+	r.h.running.Add(1)
 	defer func() {
+		r.h.running.Add(-1)
 		time.AfterFunc(rest*time.Since(began), func() { r.h.slots.Release(1) })
 		r.h.idle.Reset(keepMemory)
 	}()

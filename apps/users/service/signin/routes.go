@@ -101,6 +101,7 @@ func (s *Service) handleLogin(ctx context.Context, in *loginInput) (*signedInRep
 	}
 	c := s.ClientOf(in.Origin, email, in.Body.DeviceToken)
 	a, t, err := s.signIn(ctx, email, in.Body.Password, c)
+	s.Metrics.count(byPassword, err)
 	if err != nil {
 		return nil, err
 	}
@@ -115,6 +116,19 @@ func (s *Service) handleSecondFactor(ctx context.Context, in *secondFactorInput)
 	if err := secondfactor.CheckMembers(p.Passkey); err != nil {
 		return nil, err
 	}
+	answer, err := s.proveFactor(ctx, in, p)
+	by := bySecondFactor
+	if p.Passkey != nil {
+		by = byPasskey
+	}
+	s.Metrics.count(by, err)
+	return answer, err
+}
+
+// proveFactor completes a sign-in with a second factor.
+func (s *Service) proveFactor(
+	ctx context.Context, in *secondFactorInput, p secondfactor.Proof,
+) (*signedInReply, error) {
 	a, proven, err := s.Factors.Verify(ctx, in.Body.Challenge, p)
 	if err != nil {
 		return nil, err
@@ -142,7 +156,9 @@ func given(is bool) int {
 }
 
 func (s *Service) handleRefresh(ctx context.Context, in *refreshInput) (*signedInReply, error) {
-	return reply(s.refresh(ctx, in.Body.RefreshToken))
+	body, err := s.refresh(ctx, in.Body.RefreshToken)
+	s.Metrics.count(byRefresh, err)
+	return reply(body, err)
 }
 
 // reply makes the answer with the tokens of a session.

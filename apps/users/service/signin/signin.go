@@ -34,6 +34,7 @@ type Service struct {
 	Successors signing.Successors
 	Devices    signing.Devices
 	Factors    *secondfactor.Verifier
+	Metrics    Metrics
 
 	locks keyedLock // by mailbox, client address, device and session
 }
