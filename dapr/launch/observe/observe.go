@@ -40,6 +40,7 @@ type Options struct {
 	Root    string            // the checkout
 	RunDir  string            // of the shop
 	Tracing map[string]string // OpenTelemetry's variables for the apps; nil: the shop exports no traces
+	Rules   string            // the directory of Prometheus' rules; default: that of the checkout
 	Log     io.Writer         // progress, a line each
 }
 

@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -127,7 +128,7 @@ func (o Options) prometheus(s server.Settings) (server.Server, error) {
 		return server.Server{}, err
 	}
 	// Prometheus reads the files of rules relative to its configuration.
-	if err := link(filepath.Join(source, "rules"), filepath.Join(dir, "rules")); err != nil {
+	if err := link(cmp.Or(o.Rules, filepath.Join(source, "rules")), filepath.Join(dir, "rules")); err != nil {
 		return server.Server{}, err
 	}
 	port := s.PortBase + offsetPrometheus
