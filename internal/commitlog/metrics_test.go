@@ -207,6 +207,7 @@ func TestThePositionOfThePublisherIsMeasured(t *testing.T) {
 	run(2, func(got map[string]float64) bool { return got[published] == 2 && got[head] == 2 })
 	b.set(true)
 	run(3, func(got map[string]float64) bool { return b.set(true) > 3 && got[published] == 2 && got[head] == 5 })
+	run(0, func(got map[string]float64) bool { return got[published] == 2 && got[head] == 5 }) // after a restart
 	b.set(false)
 	run(0, func(got map[string]float64) bool { return got[published] == 5 && got[head] == 5 })
 	calls := b.set(false)
