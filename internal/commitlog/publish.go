@@ -152,9 +152,7 @@ func (p *Partition[S]) publishBatch(ctx context.Context,
 			return from - 1, err
 		}
 	}
-	last := commits[len(commits)-1]
-	p.metrics.setPublished(last.publishedUpTo())
-	return last.N, nil
+	return commits[len(commits)-1].N, nil
 }
 
 // tracesOf lists the traces of messages, as far as they are recorded.

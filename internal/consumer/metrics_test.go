@@ -181,7 +181,7 @@ func TestDeadLettersAreCounted(t *testing.T) {
 			if mended.Load() {
 				return nil
 			}
-			return consumer.Permanent(errors.New("broken"))
+			return errors.New("broken")
 		}
 		c, metrics := measured(store, from, broken)
 		replica, others := measured(store, from, broken)
@@ -198,7 +198,8 @@ func TestDeadLettersAreCounted(t *testing.T) {
 		both()
 		stored(0)
 		for range 3 {
-			require.Equal(t, []sidecar.Outcome{sidecar.Done}, c.Deliver(t.Context(), []sidecar.Delivery{from.commit(t)}))
+			failed := []sidecar.Delivery{from.commit(t)}
+			require.Equal(t, []sidecar.Outcome{sidecar.Done}, c.DeliverDead(t.Context(), failed))
 		}
 		require.EqualValues(t, 3, metrictest.Read(t, metrics)[deadLetters], "at once")
 		both()

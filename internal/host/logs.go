@@ -18,8 +18,8 @@ import (
 	"haberdash/internal/transfer"
 )
 
-// OpenLog opens a log of the service. The host measures it, serves its feed, audits and exports it, publishes its events
-// to its topic, and closes it at the end. While a newer release writes the log, the service is not ready.
+// OpenLog opens a log of the service. The host measures it, serves its feed, audits and exports it, publishes its
+// events to its topic, and closes it at the end. While a newer release writes the log, the service is not ready.
 func OpenLog[S any](
 	ctx context.Context, h *Host, name roster.Log, model commitlog.Model[S], o commitlog.Options,
 ) (*commitlog.Partition[S], error) {
@@ -74,8 +74,8 @@ func (h *Host) ReportSetAside(s SetAside) {
 	})
 }
 
-// OpenProjection opens a projection of a log and keeps it up to date in the background. The host measures and audits it.
-// With REBUILD=on it first rebuilds the documents of the projection from the log.
+// OpenProjection opens a projection of a log and keeps it up to date in the background. The host measures and audits
+// it. With REBUILD=on it first rebuilds the documents of the projection from the log.
 func (h *Host) OpenProjection(ctx context.Context, p *projection.Projection) error {
 	if h.Config.Rebuild {
 		if err := p.Rebuild(ctx); err != nil {
