@@ -15,6 +15,7 @@ import (
 	"haberdash/internal/commitlog/internal/layout"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // runWriter is the partition's one writer goroutine. Only it changes the aggregates in memory. It ends when the
@@ -50,7 +51,7 @@ func (p *Partition[S]) syncIdle(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, idleSyncTimeout)
 	defer cancel()
 	if err := p.sync(ctx); err != nil {
-		telemetry.Log(ctx).Warn().Err(err).Str("partition", p.name).Msg("cannot read the log")
+		telemetry.Log(ctx).Warn().Err(err).Str(field.Log, p.name).Msg("cannot read the log")
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"haberdash/internal/contract"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // FetchFrom returns a Fetch that reads feeds from the apps that serve them, with GET /feed/{partition}.
@@ -67,7 +68,7 @@ func (c *Consumer) pollAll(ctx context.Context) {
 			continue
 		}
 		if err := r.poll(ctx); err != nil && ctx.Err() == nil {
-			telemetry.Log(ctx).Warn().Err(err).Str("source", r.log.Source).Str("partition", r.log.Partition).
+			telemetry.Log(ctx).Warn().Err(err).Str(field.LogOwner, r.log.Source).Str(field.Log, r.log.Partition).
 				Msg("cannot poll a log, will try again")
 		}
 	}
@@ -94,8 +95,8 @@ func (r *logReader) poll(ctx context.Context) error {
 	r.head, r.expected = page.Head, page.Head
 	r.mu.Unlock()
 	if page.Head < at {
-		telemetry.Log(ctx).Error().Str("source", r.log.Source).Str("partition", r.log.Partition).
-			Uint64("head", page.Head).Uint64("position", at).
+		telemetry.Log(ctx).Error().Str(field.LogOwner, r.log.Source).Str(field.Log, r.log.Partition).
+			Uint64("head", page.Head).Uint64(field.Position, at).
 			Msg("a log ends before this app's cursor: it has lost events, or it is another log")
 	}
 	if at >= expected {

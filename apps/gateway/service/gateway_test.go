@@ -49,16 +49,22 @@ func newTestGateway(t testing.TB, config service.Config) *testGateway {
 // newTestGatewayWith returns a gateway with a state store, and so with read-only mode, unless state is nil.
 func newTestGatewayWith(t testing.TB, config service.Config, state sidecar.State) *testGateway {
 	t.Helper()
+	return newTestGatewayLogging(t, config, state, zerolog.Nop())
+}
+
+// newTestGatewayLogging returns a gateway that logs.
+func newTestGatewayLogging(t testing.TB, config service.Config, state sidecar.State, log zerolog.Logger) *testGateway {
+	t.Helper()
 	public, private, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)
 	g := &testGateway{mesh: memory.NewMesh(), private: private}
 	gateway, err := service.New(service.Deps{
-		Config: config, Invoker: g.mesh, Log: zerolog.Nop(), State: state,
+		Config: config, Invoker: g.mesh, Log: log, State: state,
 		Verifier: identity.NewVerifier(keys{"k1": public}, time.Now),
 	})
 	require.NoError(t, err)
 	g.server = httpserver.New(host.PublicServerOptions(
-		httpserver.Options{Log: zerolog.Nop(), Registry: prometheus.NewRegistry()}))
+		httpserver.Options{Log: log, Registry: prometheus.NewRegistry()}))
 	gateway.Mount(g.server, func(context.Context) error { return nil })
 	g.Handler = g.server.Router
 	return g

@@ -21,6 +21,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"haberdash/internal/httpx"
+	"haberdash/internal/telemetry/field"
 )
 
 // Server is the HTTP server of a service. It serves until its context ends and then shuts down in two steps: for
@@ -36,6 +37,8 @@ type Server struct {
 	alive    []func() error
 	draining atomic.Bool
 	admit    func(netip.Addr) bool // see Admit; nil: all
+	requests RequestLog            // see LogRequests
+	refusals zerolog.Sampler       // bounds the lines of refused requests
 }
 
 // Options configure a Server.
@@ -72,7 +75,10 @@ func New(o Options) *Server {
 	if o.DrainTime == 0 {
 		o.DrainTime = 10 * time.Second
 	}
-	s := &Server{Router: chi.NewRouter(), options: o, ready: map[string]func(context.Context) error{}}
+	s := &Server{
+		Router: chi.NewRouter(), options: o, ready: map[string]func(context.Context) error{},
+		requests: LogErrors, refusals: &zerolog.BurstSampler{Burst: refusalsPerSecond, Period: time.Second},
+	}
 	if o.MaxIdleConns > 0 {
 		s.idle = newIdleConns(o.MaxIdleConns)
 	}
@@ -80,7 +86,7 @@ func New(o Options) *Server {
 	if o.Public {
 		trace, ready = httpx.LinkTrace, s.readyzWithoutChecks
 	}
-	s.Router.Use(s.closeConnections, trace(o.Log), observe(o.Registry))
+	s.Router.Use(s.closeConnections, trace(o.Log), s.observe(o.Registry))
 	if o.Public {
 		s.Router.Use(closeUnread)
 	}
@@ -170,7 +176,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
-	s.options.Log.Info().Str("address", listener.Addr().String()).Msg("listening")
+	s.options.Log.Info().Str(field.Address, listener.Addr().String()).Msg("listening")
 	select {
 	case err := <-failed:
 		return err
