@@ -115,7 +115,7 @@ func (p *Partition[S]) publishEach(ctx context.Context, to sidecar.Publisher, to
 		if err != nil {
 			p.unpublished.Add(1)
 			telemetry.Log(ctx).Error().Str(field.Error, shortened(err)).Str(field.Log, p.name).Str(field.EventID, m.ID).
-				Int("bytes", len(m.Data)).Msg("the broker refuses an event, which consumers read from the feed")
+				Int(field.EventBytes, len(m.Data)).Msg("the broker refuses an event, which consumers read from the feed")
 		}
 	}
 	return nil

@@ -172,7 +172,7 @@ func (p *Partition[S]) decideBatch(ctx context.Context, batch []*command[S]) (*d
 			break
 		}
 		d.refused = append(d.refused, err)
-		if err != nil {
+		if c.events = tx.events; err != nil {
 			continue
 		}
 		maps.Copy(d.changed, tx.changed)

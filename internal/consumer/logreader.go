@@ -90,7 +90,7 @@ func (r *logReader) handleDeliveries(
 	}
 	if err != nil {
 		telemetry.Log(ctx).Warn().Err(err).Str(field.LogOwner, r.log.Source).Str(field.Log, r.log.Partition).
-			Uint64("position", r.position()).Msg("events wait for the next delivery")
+			Uint64(field.Position, r.position()).Msg("events wait for the next delivery")
 	}
 	r.storeCursorIfDue(ctx, r.consumer.o.StoreEvery)
 }

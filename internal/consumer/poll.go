@@ -96,7 +96,7 @@ func (r *logReader) poll(ctx context.Context) error {
 	r.mu.Unlock()
 	if page.Head < at {
 		telemetry.Log(ctx).Error().Str(field.LogOwner, r.log.Source).Str(field.Log, r.log.Partition).
-			Uint64("head", page.Head).Uint64(field.Position, at).
+			Uint64(field.Head, page.Head).Uint64(field.Position, at).
 			Msg("a log ends before this app's cursor: it has lost events, or it is another log")
 	}
 	if at >= expected {

@@ -55,7 +55,7 @@ func Run(ctx context.Context, h *host.Host) error {
 	if err != nil {
 		return err
 	}
-	log, err := host.OpenLog(ctx, h, roster.OrdersLog, order.Model(), commitlog.Options{})
+	log, err := host.OpenLog(ctx, h, roster.OrdersLog, order.Model(), commitlog.Options{Committed: logDecisions})
 	if err != nil {
 		return err
 	}

@@ -52,11 +52,13 @@ const (
 	LogOwner   = "haberdash.log_owner"   // the app that writes it
 	Aggregate  = "haberdash.aggregate"   // id in the log
 	Position   = "haberdash.position"    // in the log
+	Head       = "haberdash.head"        // position of the end of the log
 	Follower   = "haberdash.follower"    // of a log
 	Document   = "haberdash.document"    // key in the store
 	EventID    = "haberdash.event.id"    // of an event in a log
 	EventType  = "haberdash.event.type"  // of an event that is handled
 	Events     = "haberdash.event.count" // how many events the line is about
+	EventBytes = "haberdash.event.bytes"
 	DeadLetter = "haberdash.dead_letter"
 	Topic      = "haberdash.topic"
 	Workflow   = "haberdash.workflow" // id of the instance
@@ -64,15 +66,15 @@ const (
 
 	Order       = "haberdash.order"        // id
 	OrderNumber = "haberdash.order_number" // as the buyer knows it
-	Fulfilment  = "haberdash.fulfilment"
-	Reason      = "haberdash.reason" // a code
+	Part        = "haberdash.part"         // id of a fulfilment, return or refund of the order
+	Reason      = "haberdash.reason"       // a code
 	Decision    = "haberdash.decision"
 	Product     = "haberdash.product"
 	Receipt     = "haberdash.receipt" // of stock that an import has counted
 	Created     = "haberdash.import.created"
 	Updated     = "haberdash.import.updated"
 	Failed      = "haberdash.import.failed"
-	Actor       = "haberdash.actor" // the user who changed the account of another
+	Actor       = "haberdash.actor" // the user who changed an account
 	Roles       = "haberdash.roles"
 	Factor      = "haberdash.second_factor" // its kind
 )

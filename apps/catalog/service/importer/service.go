@@ -22,6 +22,8 @@ import (
 	"haberdash/internal/httpx"
 	"haberdash/internal/identity"
 	"haberdash/internal/money"
+	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // MaxFile is the size of a file in bytes.
@@ -113,6 +115,8 @@ func (s *Service) importFile(ctx context.Context, in *importInput) (*importOutpu
 	if err := f.run(ctx, items); err != nil {
 		return nil, err
 	}
+	telemetry.Log(ctx).Info().Str(field.Action, "catalog.imported").Int(field.Created, f.report.Created).
+		Int(field.Updated, f.report.Updated).Int(field.Failed, f.report.Failed).Msg("catalog.imported")
 	return &importOutput{f.report}, nil
 }
 

@@ -75,7 +75,7 @@ func (l *Lifecycle) captureShipment(ctx context.Context, o order.Order,
 	if f.Amount() > 0 {
 		m, err := l.Payments.Capture(ctx, o, f)
 		if code := payments.RefusalCode(err); code != "" {
-			telemetry.Log(ctx).Warn().Err(err).Str(field.Order, o.OrderID).Str(field.Fulfilment, f.ID).Msg("a capture was refused")
+			telemetry.Log(ctx).Warn().Err(err).Str(field.Order, o.OrderID).Str(field.Part, f.ID).Msg("a capture was refused")
 			return l.Orders.RecordCaptureRefusal(ctx, o.OrderID, f.ID, code)
 		} else if err != nil {
 			return o, 0, err

@@ -154,7 +154,8 @@ func (s *starter) unreadable(ctx context.Context, orderID string, err error) boo
 	if !errors.Is(err, sidecar.ErrCorrupt) {
 		return false
 	}
-	telemetry.Log(ctx).Error().Err(err).Str(field.Order, orderID).Msg("an order cannot be read, its lifecycle is not started")
+	telemetry.Log(ctx).Error().Err(err).Str(field.Order, orderID).
+		Msg("an order cannot be read, its lifecycle is not started")
 	return true
 }
 
