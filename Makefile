@@ -26,8 +26,9 @@ status: $(HABERDASH) ## what runs, where, and how much memory it takes
 	@$(HABERDASH) status
 
 .PHONY: logs
-logs: $(HABERDASH) ## print logs and follow them; APP=orders for one app
-	@$(HABERDASH) logs -f $(APP)
+logs: $(HABERDASH) ## print logs and follow them; APP=orders, LEVEL=warn, ORDER=H10001, TRACE=…, JSON=1, FOLLOW=0
+	@$(HABERDASH) logs $(if $(filter 0,$(FOLLOW)),,-f) -level "$(LEVEL)" -order "$(ORDER)" -trace "$(TRACE)" \
+		$(if $(filter 1,$(JSON)),-json) $(APP)
 
 .PHONY: profile
 profile: $(HABERDASH) ## write a CPU profile of an app of the running shop into .run/profiles: APP=orders SECONDS=10

@@ -11,6 +11,7 @@ import (
 	"haberdash/internal/commitlog/internal/layout"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // errContended means that another process has written the same documents at the same moment.
@@ -137,7 +138,7 @@ func (p *Partition[S]) setAside(ctx context.Context, dirty map[string]*aggregate
 	defer p.mu.Unlock()
 	for id, err := range refused {
 		if _, before := p.aside[id]; !before {
-			telemetry.Log(ctx).Error().Str("error", shortened(err)).Str("partition", p.name).Str("aggregate", id).
+			telemetry.Log(ctx).Error().Str(field.Error, shortened(err)).Str(field.Log, p.name).Str(field.Aggregate, id).
 				Msg("the store refuses a document, which is set aside: its aggregate stays in memory")
 		}
 		p.aside[id] = dirty[id].seq

@@ -9,6 +9,7 @@ import (
 	"haberdash/internal/commitlog/internal/layout"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // checkpoint is stored after documents were written. A checkpoint without Aside is complete. A partial one is stored
@@ -39,9 +40,9 @@ func (p *Partition[S]) runCheckpoints(ctx context.Context) {
 			p.metrics.observeCheckpoint(err)
 			switch {
 			case errors.Is(err, errContended):
-				telemetry.Log(ctx).Debug().Str("partition", p.name).Msg("another process writes the same documents")
+				telemetry.Log(ctx).Debug().Str(field.Log, p.name).Msg("another process writes the same documents")
 			case err != nil:
-				telemetry.Log(ctx).Warn().Str("error", shortened(err)).Str("partition", p.name).
+				telemetry.Log(ctx).Warn().Str(field.Error, shortened(err)).Str(field.Log, p.name).
 					Msg("a checkpoint could not be written, will try again")
 			}
 		}

@@ -18,6 +18,7 @@ type command[S any] struct {
 	decide func(*Tx[S]) error
 	trace  string // the traceparent of the caller, if its trace is recorded
 	status atomic.Int32
+	events []Event // that the command has emitted, once it is answered
 	commit uint64
 	err    error
 	done   chan struct{} // closed when commit and err are set
@@ -44,6 +45,15 @@ func (p *Partition[S]) Do(ctx context.Context, ids []string, decide func(*Tx[S])
 	defer span.End()
 	defer p.metrics.observeWait(time.Now())
 	c := &command[S]{ids: ids, decide: decide, trace: telemetry.RecordedParent(ctx), done: make(chan struct{})}
+	n, err := p.await(ctx, c)
+	if err == nil && p.opts.Committed != nil && len(c.events) > 0 {
+		p.opts.Committed(ctx, c.events)
+	}
+	return n, err
+}
+
+// await has the writer process a command, and waits for its answer.
+func (p *Partition[S]) await(ctx context.Context, c *command[S]) (uint64, error) {
 	select {
 	case <-p.quit:
 		return 0, ErrClosed

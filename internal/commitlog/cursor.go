@@ -7,6 +7,7 @@ import (
 	"haberdash/internal/commitlog/internal/layout"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // Cursor returns the commit up to which the follower of that name has processed the log, 0 at first.
@@ -60,7 +61,7 @@ func (c *cursor) save(ctx context.Context) {
 	c.storedAt = time.Now()
 	err := layout.StoreCursor(context.WithoutCancel(ctx), c.store, c.log, c.follower, c.commit)
 	if err != nil {
-		telemetry.Log(ctx).Warn().Err(err).Str("partition", c.log).Str("follower", c.follower).
+		telemetry.Log(ctx).Warn().Err(err).Str(field.Log, c.log).Str(field.Follower, c.follower).
 			Msg("cannot store a cursor, commits may be processed again after a restart")
 		return
 	}
@@ -76,7 +77,7 @@ func (c *cursor) saveIfDue(ctx context.Context) {
 
 // logAndWait logs an error and waits. It returns false if ctx ended or the partition closed.
 func (p *Partition[S]) logAndWait(ctx context.Context, err error, msg string, wait time.Duration) bool {
-	telemetry.Log(ctx).Warn().Err(err).Str("partition", p.name).Msg(msg)
+	telemetry.Log(ctx).Warn().Err(err).Str(field.Log, p.name).Msg(msg)
 	return p.wait(ctx, wait)
 }
 

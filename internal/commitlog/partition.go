@@ -33,6 +33,9 @@ type Options struct {
 	CheckpointEvery time.Duration
 	// Warm is how many aggregates stay in memory; 10,000 if zero. There are more while documents wait to be written.
 	Warm int
+	// Committed is called with the events of each command that has been committed, with the context of the command and
+	// before Do returns; nil: nothing is called. It is not called for a command whose outcome Do does not know.
+	Committed func(ctx context.Context, events []Event)
 	// MaxCommands and MaxBytes bound one commit; 512 and 256 KiB if zero.
 	MaxCommands, MaxBytes int
 	// Registry gets the metrics of the log; nothing is measured if it is nil.

@@ -10,6 +10,7 @@ import (
 	"haberdash/internal/commitlog/internal/layout"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // publishDelay is how long the publisher lets commits collect: one call publishes many events, and the request that
@@ -114,8 +115,8 @@ func (p *Partition[S]) publishEach(ctx context.Context, to sidecar.Publisher, to
 		}
 		if err != nil {
 			p.unpublished.Add(1)
-			telemetry.Log(ctx).Error().Str("error", shortened(err)).Str("partition", p.name).Str("event", m.ID).
-				Int("bytes", len(m.Data)).Msg("the broker refuses an event, which consumers read from the feed")
+			telemetry.Log(ctx).Error().Str(field.Error, shortened(err)).Str(field.Log, p.name).Str(field.EventID, m.ID).
+				Int(field.EventBytes, len(m.Data)).Msg("the broker refuses an event, which consumers read from the feed")
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"haberdash/internal/commitlog/internal/layout"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // Read pages through the log: the commits from number from on, at most limit (1–100), and fewer only at its end. It
@@ -20,7 +21,7 @@ func (p *Partition[S]) Read(ctx context.Context, from uint64, limit int) ([]Comm
 func (p *Partition[S]) readCommits(ctx context.Context, from uint64, limit int) ([]Commit, error) {
 	commits, err := readCommits(ctx, p.store, p.name, p.model.Upcasters, from, limit)
 	if errors.Is(err, ErrNewer) && !p.newer.Swap(true) {
-		telemetry.Log(ctx).Error().Err(err).Str("partition", p.name).
+		telemetry.Log(ctx).Error().Err(err).Str(field.Log, p.name).
 			Msg("a newer release of this service writes the log; this process is not ready any more")
 	}
 	return commits, err
@@ -138,7 +139,7 @@ func (p *Partition[S]) loadChanged(ctx context.Context, commits []Commit) error 
 		if !errors.As(err, &damaged) {
 			return err
 		}
-		telemetry.Log(ctx).Error().Err(err).Str("partition", p.name).
+		telemetry.Log(ctx).Error().Err(err).Str(field.Log, p.name).
 			Msg("a document is damaged, its aggregate is made from its events")
 		first := slices.IndexFunc(commits, func(c Commit) bool { return c.has(damaged.id) })
 		a, err := p.foldHistory(ctx, &aggregate[S]{}, damaged.id, commits[first].previousOf(damaged.id))

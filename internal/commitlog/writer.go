@@ -16,6 +16,7 @@ import (
 	"haberdash/internal/commitlog/internal/layout"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // runWriter is the partition's one writer goroutine. Only it changes the aggregates in memory. It ends when the
@@ -51,7 +52,7 @@ func (p *Partition[S]) syncIdle(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, idleSyncTimeout)
 	defer cancel()
 	if err := p.sync(ctx); err != nil {
-		telemetry.Log(ctx).Warn().Err(err).Str("partition", p.name).Msg("cannot read the log")
+		telemetry.Log(ctx).Warn().Err(err).Str(field.Log, p.name).Msg("cannot read the log")
 	}
 }
 
@@ -172,7 +173,7 @@ func (p *Partition[S]) decideBatch(ctx context.Context, batch []*command[S]) (*d
 			break
 		}
 		d.refused = append(d.refused, err)
-		if err != nil {
+		if c.events = tx.events; err != nil {
 			continue
 		}
 		maps.Copy(d.changed, tx.changed)

@@ -6,6 +6,7 @@ import (
 
 	"haberdash/internal/consumer/consumerstore"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // cursorLifetime is how long a reader uses the cursor in memory while it has no events. Another replica may handle
@@ -51,7 +52,7 @@ func (r *logReader) storeCursorIfDue(ctx context.Context, interval time.Duration
 		return
 	}
 	if err := r.storeCursor(ctx); err != nil {
-		telemetry.Log(ctx).Warn().Err(err).Str("source", r.log.Source).Str("partition", r.log.Partition).
+		telemetry.Log(ctx).Warn().Err(err).Str(field.LogOwner, r.log.Source).Str(field.Log, r.log.Partition).
 			Msg("cannot store a cursor, events may be handled again after a restart")
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"haberdash/internal/fault"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // A delivery that is not an event becomes a dead letter of this source, which has no log.
@@ -36,7 +37,7 @@ func (c *Consumer) addDeadLetter(ctx context.Context, log Log, e contract.Event,
 		return fmt.Errorf("make %s a dead letter: %w", e.ID, err)
 	}
 	c.metrics.countDeadLetter(e)
-	telemetry.Log(ctx).Error().Err(why).Str("event", e.ID).Str("type", e.Type).Str("deadLetter", id).
+	telemetry.Log(ctx).Error().Err(why).Str(field.EventID, e.ID).Str(field.EventType, e.Type).Str(field.DeadLetter, id).
 		Msg("an event became a dead letter")
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"haberdash/internal/contract"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // Handler applies an event to the app. It is called at least once for each event, so it must be idempotent.
@@ -81,7 +82,7 @@ func (c *Consumer) callHandler(ctx context.Context, e contract.Event, lastAttemp
 func callWithTimeout(ctx context.Context, e contract.Event, h func(context.Context) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			telemetry.Log(ctx).Error().Str("event", e.ID).Bytes("stack", debug.Stack()).Msg("a handler panicked")
+			telemetry.Log(ctx).Error().Str(field.EventID, e.ID).Bytes(field.Stack, debug.Stack()).Msg("a handler panicked")
 			err = fmt.Errorf("the handler panicked: %v", p)
 		}
 	}()
@@ -113,7 +114,7 @@ func (c *Consumer) handleUnpositioned(ctx context.Context, a arrival, lastAttemp
 	case isFinal(ctx, err, lastAttempt):
 		return c.toDeadLetter(ctx, Log{Source: e.Source}, e, err)
 	}
-	telemetry.Log(ctx).Warn().Err(err).Str("event", e.ID).Str("type", e.Type).
+	telemetry.Log(ctx).Warn().Err(err).Str(field.EventID, e.ID).Str(field.EventType, e.Type).
 		Msg("an event waits for its next delivery")
 	return sidecar.Retry
 }

@@ -14,6 +14,7 @@ import (
 	"haberdash/internal/contract"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // logReader handles the events of one log. One batch, page or replay of a log is handled at a time.
@@ -94,8 +95,8 @@ func (r *logReader) handleDeliveries(
 		}
 	}
 	if err != nil {
-		telemetry.Log(ctx).Warn().Err(err).Str("source", r.log.Source).Str("partition", r.log.Partition).
-			Uint64("position", r.position()).Msg("events wait for the next delivery")
+		telemetry.Log(ctx).Warn().Err(err).Str(field.LogOwner, r.log.Source).Str(field.Log, r.log.Partition).
+			Uint64(field.Position, r.position()).Msg("events wait for the next delivery")
 	}
 	r.storeCursorIfDue(ctx, r.consumer.o.StoreEvery)
 }
@@ -228,7 +229,7 @@ func (r *logReader) handleBatch(ctx context.Context, next []contract.Event) (int
 	})
 	r.consumer.metrics.observeCall(batch[0].Type, started, err, false)
 	if err != nil {
-		telemetry.Log(ctx).Info().Err(err).Str("event", batch[0].ID).Int("events", len(batch)).
+		telemetry.Log(ctx).Info().Err(err).Str(field.EventID, batch[0].ID).Int(field.Events, len(batch)).
 			Msg("a batch failed, its events are handled one by one")
 		return 0, err
 	}

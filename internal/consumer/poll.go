@@ -11,6 +11,7 @@ import (
 	"haberdash/internal/contract"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // FetchFrom returns a Fetch that reads feeds from the apps that serve them, with GET /feed/{partition}.
@@ -72,7 +73,7 @@ func (c *Consumer) pollAll(ctx context.Context) {
 			err = r.poll(ctx)
 		}
 		if err = errors.Join(err, r.countDeadLetters(ctx)); err != nil && ctx.Err() == nil {
-			telemetry.Log(ctx).Warn().Err(err).Str("source", r.log.Source).Str("partition", r.log.Partition).
+			telemetry.Log(ctx).Warn().Err(err).Str(field.LogOwner, r.log.Source).Str(field.Log, r.log.Partition).
 				Msg("cannot poll a log, will try again")
 		}
 	}
@@ -96,8 +97,8 @@ func (r *logReader) poll(ctx context.Context) error {
 	}
 	expected := r.notePoll(at, page)
 	if page.Head < at {
-		telemetry.Log(ctx).Error().Str("source", r.log.Source).Str("partition", r.log.Partition).
-			Uint64("head", page.Head).Uint64("position", at).
+		telemetry.Log(ctx).Error().Str(field.LogOwner, r.log.Source).Str(field.Log, r.log.Partition).
+			Uint64(field.Head, page.Head).Uint64(field.Position, at).
 			Msg("a log ends before this app's cursor: it has lost events, or it is another log")
 	}
 	if at >= expected {

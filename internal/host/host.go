@@ -43,6 +43,7 @@ import (
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/daprd"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 	"haberdash/internal/transfer"
 )
 
@@ -109,7 +110,7 @@ func serve(ctx context.Context, app string, o options, run Run) error {
 			"which the sidecar must get too")
 	}
 	log := telemetry.NewLogger(os.Stdout, app, config.LogLevel)
-	log.Info().Interface("config", describe(config)).Msg("starting")
+	log.Info().Interface(field.Config, describe(config)).Msg("starting")
 	ctx = log.WithContext(ctx)
 	client, err := daprd.New(daprd.Options{
 		HTTPPort: config.DaprHTTPPort, GRPCPort: config.DaprGRPCPort, APIToken: config.DaprAPIToken,

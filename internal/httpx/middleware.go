@@ -2,6 +2,7 @@ package httpx
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"runtime/debug"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"haberdash/internal/fault"
 	"haberdash/internal/identity"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // Trace continues the trace of the caller, or starts one. The response contains the trace and the id of the request.
@@ -75,7 +77,8 @@ func Recover(next http.Handler) http.Handler {
 				if p == http.ErrAbortHandler {
 					panic(p)
 				}
-				telemetry.Log(r.Context()).Error().Interface("panic", p).Bytes("stack", debug.Stack()).Msg("panic")
+				telemetry.Log(r.Context()).Error().Str(field.Error, fmt.Sprint(p)).Bytes(field.Stack, debug.Stack()).
+					Msg("a handler panicked")
 				WriteProblem(w, fault.New(fault.Internal, "internal", "Something went wrong on our side."))
 			}
 		}()

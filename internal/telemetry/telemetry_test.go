@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/trace"
@@ -65,7 +66,7 @@ func TestTheTraceOfAStrangerIsOnlyLinked(t *testing.T) {
 	telemetry.Log(ctx).Info().Msg("shown")
 	span.End()
 	require.NotEqual(t, parentID, telemetry.TraceID(ctx))
-	require.Contains(t, out.String(), `"linkedTrace":"`+parentID+`"`)
+	require.Contains(t, out.String(), `"haberdash.linked_trace":"`+parentID+`"`)
 	recorded := recorder.Of(telemetry.TraceID(ctx))["GET"]
 	require.Len(t, recorded.Links(), 1)
 	require.Equal(t, parentID, recorded.Links()[0].SpanContext.TraceID().String())
@@ -82,15 +83,21 @@ func TestLogLinesHaveTheTraceAndTheRequest(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	log := telemetry.NewLogger(&out, "orders", "nonsense")
-	ctx := enter(t, log.WithContext(t.Context()), telemetry.Entry{TraceParent: parent, RequestID: "r1"})
+	ctx := enter(t, log.WithContext(t.Context()), telemetry.Entry{TraceParent: strings.TrimSuffix(parent, "1") + "0", RequestID: "r1"})
 	telemetry.Log(ctx).Debug().Msg("hidden")
 	telemetry.Log(ctx).Info().Msg("shown")
 	var line map[string]any
 	require.NoError(t, json.Unmarshal(out.Bytes(), &line))
-	require.Equal(t, "orders", line["app"])
-	require.Equal(t, parentID, line["trace"])
-	require.Equal(t, "r1", line["request"])
-	require.True(t, strings.HasSuffix(line["time"].(string), "Z"))
+	at, err := time.Parse(time.RFC3339Nano, line["@timestamp"].(string))
+	require.NoError(t, err)
+	require.Equal(t, time.UTC, at.Location())
+	_, span, _ := strings.Cut(strings.TrimSuffix(telemetry.TraceParent(ctx), "-00"), parentID+"-")
+	require.Len(t, span, 16)
+	delete(line, "@timestamp")
+	require.Equal(t, map[string]any{
+		"ecs.version": "8.17.0", "log.level": "info", "message": "shown", "service.name": "orders",
+		"trace.id": parentID, "span.id": span, "http.request.id": "r1",
+	}, line)
 	require.Empty(t, telemetry.TraceParent(context.Background()))
 	require.Empty(t, telemetry.TraceID(context.Background()))
 	require.Empty(t, telemetry.RequestID(context.Background()))

@@ -8,6 +8,8 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
+
+	"haberdash/internal/telemetry/field"
 )
 
 // Entry says how something enters a service.
@@ -44,23 +46,23 @@ func Enter(ctx context.Context, name string, e Entry) (context.Context, trace.Sp
 		start = unrecorded
 	}
 	ctx, span := start.Start(ctx, name, options...)
-	id := span.SpanContext().TraceID().String()
 	request := e.RequestID
 	if request == "" {
-		request = id
+		request = span.SpanContext().TraceID().String()
 	}
 	linked := ""
 	if e.Stranger && caller.IsValid() {
 		linked = caller.TraceID().String()
 	}
-	return withLogger(ctx, id, request, linked), span
+	return withLogger(ctx, span.SpanContext(), request, linked), span
 }
 
 // withLogger returns a context with the id of a request, and with a logger that adds ids to each line.
-func withLogger(ctx context.Context, trace, request, linkedTrace string) context.Context {
-	fields := zerolog.Ctx(ctx).With().Str("trace", trace).Str("request", request)
+func withLogger(ctx context.Context, span trace.SpanContext, request, linkedTrace string) context.Context {
+	fields := zerolog.Ctx(ctx).With().Str(field.Trace, span.TraceID().String()).
+		Str(field.Span, span.SpanID().String()).Str(field.Request, request)
 	if linkedTrace != "" {
-		fields = fields.Str("linkedTrace", linkedTrace)
+		fields = fields.Str(field.LinkedTrace, linkedTrace)
 	}
 	logger := fields.Logger()
 	return logger.WithContext(context.WithValue(ctx, requestKey{}, request))
@@ -156,8 +158,7 @@ func StartBatch(ctx context.Context, name string, kind trace.SpanKind, parents .
 	}
 	ctx, span := tracer().Start(trace.ContextWithRemoteSpanContext(ctx, first), name, trace.WithSpanKind(kind),
 		trace.WithLinks(links...))
-	id := first.TraceID().String()
-	return withLogger(ctx, id, id, ""), span
+	return withLogger(ctx, span.SpanContext(), first.TraceID().String(), ""), span
 }
 
 // maxLinks bounds the links of a span.

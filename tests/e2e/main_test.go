@@ -133,7 +133,7 @@ func printWarnings(s *launch.Shop) {
 }
 
 // warningMarks are the texts in a line of a log by which a warning or an error is recognised.
-var warningMarks = []string{`"level":"warn"`, `"level":"error"`, "level=warning", "level=error", "panic"}
+var warningMarks = []string{`"log.level":"warn"`, `"log.level":"error"`, "level=warning", "level=error", "panic"}
 
 // newClient returns the client of a guest. It checks every answer against the rules that the API has for all answers.
 func newClient(s shop) *api.Client {

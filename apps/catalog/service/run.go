@@ -47,7 +47,8 @@ func Run(ctx context.Context, h *host.Host) error {
 	if err != nil {
 		return err
 	}
-	log, err := host.OpenLog(ctx, h, roster.CatalogLog, product.Model(), commitlog.Options{Resident: true})
+	log, err := host.OpenLog(ctx, h, roster.CatalogLog, product.Model(),
+		commitlog.Options{Resident: true, Committed: logProducts})
 	if err != nil {
 		return err
 	}
@@ -84,7 +85,9 @@ const warmStock = 250_000
 func openStock(ctx context.Context, h *host.Host, names []string) (*allocation.Locations, error) {
 	var ledgers []*ledger.Ledger
 	for _, name := range names {
-		log, err := host.OpenLog(ctx, h, roster.StockLogs.Member(name), stock.Model(), commitlog.Options{Warm: warmStock})
+		member := roster.StockLogs.Member(name)
+		log, err := host.OpenLog(ctx, h, member, stock.Model(),
+			commitlog.Options{Warm: warmStock, Committed: host.LogDecisions(member, stockDecisions)})
 		if err != nil {
 			return nil, err
 		}

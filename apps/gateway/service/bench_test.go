@@ -4,6 +4,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,11 +18,26 @@ import (
 	"haberdash/internal/host"
 	"haberdash/internal/httpx/httpserver"
 	"haberdash/internal/sidecar/daprd"
+	"haberdash/internal/telemetry"
 )
 
-// BenchmarkCachedRead measures a read that the cache answers, without the network.
-func BenchmarkCachedRead(b *testing.B) {
-	g := newTestGateway(b, service.Config{CacheMegabytes: 1})
+// BenchmarkCachedRead measures a read that the cache answers, without the network and without a line in the log.
+func BenchmarkCachedRead(b *testing.B) { benchmarkCachedRead(b, httpserver.LogErrors, io.Discard) }
+
+// BenchmarkCachedReadLogged is BenchmarkCachedRead with a line for each request, which nobody writes.
+func BenchmarkCachedReadLogged(b *testing.B) { benchmarkCachedRead(b, httpserver.LogAll, io.Discard) }
+
+// BenchmarkCachedReadLoggedToFile writes the lines into a file.
+func BenchmarkCachedReadLoggedToFile(b *testing.B) {
+	file, err := os.Create(filepath.Join(b.TempDir(), "gateway.log"))
+	require.NoError(b, err)
+	defer file.Close()
+	benchmarkCachedRead(b, httpserver.LogAll, file)
+}
+
+func benchmarkCachedRead(b *testing.B, requests httpserver.RequestLog, log io.Writer) {
+	g := newTestGatewayLogging(b, service.Config{CacheMegabytes: 1, Requests: requests}, nil,
+		telemetry.NewLogger(log, "gateway", "info"))
 	g.mesh.Join("catalog", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "public, max-age=3600")

@@ -6,10 +6,13 @@ import (
 	"net/url"
 
 	"haberdash/internal/host"
+	"haberdash/internal/httpx/httpserver"
 )
 
 // Config is the gateway's own configuration, read from the environment.
 type Config struct {
+	// Requests are those of which the gateway logs a line.
+	Requests httpserver.RequestLog `env:"LOG_REQUESTS" envDefault:"on"`
 	// RateLimit is turned off by load tests.
 	RateLimit host.Switch `env:"RATE_LIMIT" envDefault:"on"`
 	// CallerShare is how many percent of the places for requests in progress one caller may have. 0, and rate limits that

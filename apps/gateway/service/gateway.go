@@ -123,6 +123,7 @@ func (g *Gateway) Mount(s *httpserver.Server, sidecar func(context.Context) erro
 	}
 	s.Router.Mount("/", g.handler)
 	s.Guard(g.middleware()...)
+	s.LogRequests(g.deps.Config.Requests)
 	if g.limits != nil {
 		s.Admit(g.limits.Connections(g.deps.Config.trustedProxies()))
 	}

@@ -51,18 +51,24 @@ func newTestGateway(t testing.TB, config service.Config) *testGateway {
 // newTestGatewayWith returns a gateway with a state store, and so with read-only mode, unless state is nil.
 func newTestGatewayWith(t testing.TB, config service.Config, state sidecar.State) *testGateway {
 	t.Helper()
+	return newTestGatewayLogging(t, config, state, zerolog.Nop())
+}
+
+// newTestGatewayLogging returns a gateway that logs.
+func newTestGatewayLogging(t testing.TB, config service.Config, state sidecar.State, log zerolog.Logger) *testGateway {
+	t.Helper()
 	public, private, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)
 	g := &testGateway{mesh: memory.NewMesh(), private: private}
 	registry := prometheus.NewRegistry()
 	gateway, err := service.New(service.Deps{
-		Config: config, Invoker: metered.New(registry).Invoker(g.mesh, roster.IDs()), Log: zerolog.Nop(), State: state,
+		Config: config, Invoker: metered.New(registry).Invoker(g.mesh, roster.IDs()), Log: log, State: state,
 		Metrics:  registry,
 		Verifier: identity.NewVerifier(keys{"k1": public}, time.Now),
 	})
 	require.NoError(t, err)
 	g.server = httpserver.New(host.PublicServerOptions(
-		httpserver.Options{Log: zerolog.Nop(), Registry: registry}))
+		httpserver.Options{Log: log, Registry: registry}))
 	gateway.Mount(g.server, func(context.Context) error { return nil })
 	g.Handler = g.server.Router
 	return g

@@ -15,6 +15,7 @@ import (
 	"haberdash/internal/money"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // outgoing is a mail that is to be sent.
@@ -34,7 +35,7 @@ var errBadData = errors.New("the data of the event is invalid")
 // skip counts an event whose mail is not needed any more.
 func (s *Service) skip(ctx context.Context, event contract.Event) {
 	s.metrics.voidOne(event.Type)
-	telemetry.Log(ctx).Info().Str("event", event.ID).Str("type", event.Type).Msg("mail not needed any more")
+	telemetry.Log(ctx).Info().Str(field.EventID, event.ID).Str(field.EventType, event.Type).Msg("mail not needed any more")
 }
 
 // composeOrderMails makes the confirmations of orders. It asks the orders service for the recipients of all events with

@@ -14,6 +14,7 @@ import (
 	"haberdash/internal/contract"
 	"haberdash/internal/failpoint"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 const (
@@ -62,7 +63,7 @@ func (s *Service) sendUnlessSent(ctx context.Context, events []contract.Event, c
 	due := r.selectDue(mails)
 	for _, m := range r.dropped {
 		s.metrics.droppedOne(m.event)
-		telemetry.Log(ctx).Warn().Str("event", m.ID).Msg("mail dropped, its mailbox has got too many")
+		telemetry.Log(ctx).Warn().Str(field.EventID, m.ID).Msg("mail dropped, its mailbox has got too many")
 	}
 	var (
 		mu   sync.Mutex
@@ -78,7 +79,7 @@ func (s *Service) sendUnlessSent(ctx context.Context, events []contract.Event, c
 				return err
 			}
 			failpoint.Reach(afterSend)
-			telemetry.Log(ctx).Info().Str("event", m.ID).Msg("mail sent")
+			telemetry.Log(ctx).Info().Str(field.EventID, m.ID).Msg("mail sent")
 			mu.Lock()
 			defer mu.Unlock()
 			r.sent = append(r.sent, m)
@@ -89,7 +90,7 @@ func (s *Service) sendUnlessSent(ctx context.Context, events []contract.Event, c
 	// Mails that were sent before one failed are marked too. An event whose mail cannot be marked is handled nevertheless:
 	// another delivery would only send the mail again.
 	if writeErr := s.writeRecords(context.WithoutCancel(ctx), r); writeErr != nil {
-		telemetry.Log(ctx).Warn().Err(writeErr).Str("event", mails[0].ID).Msg("cannot mark mails as sent")
+		telemetry.Log(ctx).Warn().Err(writeErr).Str(field.EventID, mails[0].ID).Msg("cannot mark mails as sent")
 	}
 	return err
 }

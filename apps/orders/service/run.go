@@ -60,7 +60,7 @@ func Run(ctx context.Context, h *host.Host) error {
 		h.Faults.Offer(faultflag.SlowPayment)
 		payments = slowProvider{payments, h.Faults}
 	}
-	log, err := host.OpenLog(ctx, h, roster.OrdersLog, order.Model(), commitlog.Options{})
+	log, err := host.OpenLog(ctx, h, roster.OrdersLog, order.Model(), commitlog.Options{Committed: logDecisions})
 	if err != nil {
 		return err
 	}

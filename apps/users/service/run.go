@@ -44,7 +44,8 @@ func Run(ctx context.Context, h *host.Host) error {
 	// The signing keys are exported first: every installation has its own, so an import finds out at once whether a
 	// store is empty.
 	h.Export(keyring.Export(h.State()))
-	log, err := host.OpenLog(ctx, h, roster.UsersLog, trail.Model(), commitlog.Options{Now: time.Now})
+	log, err := host.OpenLog(ctx, h, roster.UsersLog, trail.Model(),
+		commitlog.Options{Now: time.Now, Committed: logDecisions})
 	if err != nil {
 		return err
 	}

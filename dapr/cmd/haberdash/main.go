@@ -22,7 +22,8 @@ const usage = `usage: haberdash COMMAND
   down         stop it; data stays
   clean        stop it and remove its data
   status       what runs, where, and how much memory it takes
-  logs [APP]   print the logs; -f follows
+  logs [-f] [-level L] [-order ID] [-trace ID] [-json] [APP]
+               print the logs; -f follows
   profile APP [SECONDS]
                write a CPU profile of an app of the running shop, and print how to look at it
   import FILE  send a catalogue file (.csv, .ndjson) to the running shop

@@ -16,7 +16,6 @@ import (
 
 	"haberdash/internal/fault"
 	"haberdash/internal/httpx"
-	"haberdash/internal/telemetry"
 )
 
 // closeConnections asks clients to close their connections while the server shuts down. A new connection reaches
@@ -30,9 +29,9 @@ func (s *Server) closeConnections(next http.Handler) http.Handler {
 	})
 }
 
-// observe measures the duration of each request and logs it: at debug level, and at warn level if the status is 5xx.
-// The label is the pattern of the route, because paths contain ids.
-func observe(reg prometheus.Registerer) func(http.Handler) http.Handler {
+// observe measures the duration of each request and logs it (see LogRequests). The label is the pattern of the route,
+// because paths contain ids.
+func (s *Server) observe(reg prometheus.Registerer) func(http.Handler) http.Handler {
 	seconds := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "http_request_duration_seconds", Help: "Time to answer a request, by route, method and status.",
 		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
@@ -52,11 +51,7 @@ func observe(reg prometheus.Registerer) func(http.Handler) http.Handler {
 			took, method, span := time.Since(start), methodLabel(r.Method), trace.SpanFromContext(r.Context())
 			describe(span, route, method, status)
 			observeWithTrace(seconds.WithLabelValues(route, method, strconv.Itoa(status)), took.Seconds(), span)
-			event := telemetry.Log(r.Context()).Debug()
-			if status >= 500 {
-				event = telemetry.Log(r.Context()).Warn()
-			}
-			event.Str("method", method).Str("route", route).Int("status", status).Dur("took", took).Msg("request")
+			s.logRequest(r, answer{route: route, method: method, status: status, bytes: ww.BytesWritten(), took: took})
 		})
 	}
 }

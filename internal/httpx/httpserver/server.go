@@ -22,6 +22,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"haberdash/internal/httpx"
+	"haberdash/internal/telemetry/field"
 )
 
 // Server is the HTTP server of a service. It serves until its context ends and then shuts down in two steps: for
@@ -37,6 +38,8 @@ type Server struct {
 	alive    []func() error
 	draining atomic.Bool
 	admit    func(netip.Addr) bool // see Admit; nil: all
+	requests RequestLog            // see LogRequests
+	refusals zerolog.Sampler       // bounds the lines of refused requests
 }
 
 // Options configure a Server.
@@ -73,7 +76,10 @@ func New(o Options) *Server {
 	if o.DrainTime == 0 {
 		o.DrainTime = 10 * time.Second
 	}
-	s := &Server{Router: chi.NewRouter(), options: o, ready: map[string]*readyCheck{}}
+	s := &Server{
+		Router: chi.NewRouter(), options: o, ready: map[string]*readyCheck{},
+		requests: LogErrors, refusals: &zerolog.BurstSampler{Burst: refusalsPerSecond, Period: time.Second},
+	}
 	o.Registry.MustRegister(readiness{s})
 	if o.MaxIdleConns > 0 {
 		s.idle = newIdleConns(o.MaxIdleConns)
@@ -82,7 +88,7 @@ func New(o Options) *Server {
 	if o.Public {
 		trace, ready = httpx.LinkTrace, s.readyzWithoutChecks
 	}
-	s.Router.Use(s.closeConnections, trace(o.Log), observe(o.Registry))
+	s.Router.Use(s.closeConnections, trace(o.Log), s.observe(o.Registry))
 	if o.Public {
 		s.Router.Use(closeUnread)
 	}
@@ -175,7 +181,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
-	s.options.Log.Info().Str("address", listener.Addr().String()).Msg("listening")
+	s.options.Log.Info().Str(field.Address, listener.Addr().String()).Msg("listening")
 	select {
 	case err := <-failed:
 		return err

@@ -10,6 +10,7 @@ import (
 
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // maxDelivery is the largest request body of the sidecar in bytes. It may contain many events.
@@ -69,7 +70,7 @@ var statuses = map[sidecar.Outcome]string{sidecar.Done: "SUCCESS", sidecar.Retry
 func deliver(ctx context.Context, topic string, body []byte, h sidecar.Handler) any {
 	var b bulk
 	if err := json.Unmarshal(body, &b); err != nil {
-		telemetry.Log(ctx).Error().Err(err).Str("topic", topic).Msg("dropped a delivery that is not JSON")
+		telemetry.Log(ctx).Error().Err(err).Str(field.Topic, topic).Msg("dropped a delivery that is not JSON")
 		return map[string]string{"status": statuses[sidecar.Drop]}
 	}
 	if b.Entries == nil {

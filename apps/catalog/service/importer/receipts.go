@@ -6,6 +6,7 @@ import (
 	"haberdash/apps/catalog/internal/ledger"
 	"haberdash/internal/fault"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // refusedMove is stock that an import has counted and the stock has not received.
@@ -42,7 +43,7 @@ func (s *Service) ReceiveStock(ctx context.Context) (refused []refusedMove, err 
 			}
 		}
 		if err != nil && !final {
-			telemetry.Log(ctx).Error().Err(err).Str("receipt", r.ID).
+			telemetry.Log(ctx).Error().Err(err).Str(field.Receipt, r.ID).
 				Msg("the stock cannot receive what an import has counted, will try again")
 			continue
 		}

@@ -23,6 +23,8 @@ import (
 	"haberdash/internal/httpx"
 	"haberdash/internal/identity"
 	"haberdash/internal/money"
+	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // MaxFile is the size of a file in bytes.
@@ -111,6 +113,8 @@ func (s *Service) importFile(ctx context.Context, in *importInput) (*importOutpu
 	if err != nil {
 		return nil, err
 	}
+	telemetry.Log(ctx).Info().Str(field.Action, "catalog.imported").Int(field.Created, report.Created).
+		Int(field.Updated, report.Updated).Int(field.Failed, report.Failed).Msg("catalog.imported")
 	return &importOutput{report}, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"haberdash/internal/fault"
 	"haberdash/internal/strictjson"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // Decisions of orders: see contract.OrderDecision.
@@ -48,7 +49,7 @@ func (s *Service) orderDecided(decision string) consumer.Handler {
 		err = s.applyDecision(ctx, order, decision)
 		if f := fault.Of(err); err != nil && (f.Kind == fault.NotFound || f.Kind == fault.Conflict) {
 			// A repetition would fail in the same way.
-			telemetry.Log(ctx).Error().Err(err).Str("order", order).Str("type", e.Type).
+			telemetry.Log(ctx).Error().Err(err).Str(field.Order, order).Str(field.EventType, e.Type).
 				Msg("cannot apply the decision of an order: its reservation is missing, incomplete or released")
 			return nil
 		}

@@ -13,6 +13,7 @@ import (
 	"haberdash/internal/contract"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // unknownOrderGrace is how long after its expiry the hold of an order that orders does not know stays. It is far longer
@@ -56,7 +57,7 @@ func (s *Service) CheckExpiredHolds(ctx context.Context) {
 		}
 		decision, err := s.decisionOf(ctx, order)
 		if err != nil {
-			telemetry.Log(ctx).Warn().Err(err).Str("order", order).Msg("orders gives no answer, its stock stays held")
+			telemetry.Log(ctx).Warn().Err(err).Str(field.Order, order).Msg("orders gives no answer, its stock stays held")
 			if failed++; failed == maxFailedAnswers {
 				return
 			}
@@ -68,7 +69,7 @@ func (s *Service) CheckExpiredHolds(ctx context.Context) {
 		}
 		err = s.metrics.expire(order, func() error { return s.applyDecision(ctx, order, decision) })
 		if err != nil {
-			telemetry.Log(ctx).Error().Err(err).Str("order", order).Str("decision", decision).
+			telemetry.Log(ctx).Error().Err(err).Str(field.Order, order).Str(field.Decision, decision).
 				Msg("cannot apply the decision of an order to its hold")
 		}
 	}

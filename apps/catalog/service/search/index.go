@@ -18,6 +18,7 @@ import (
 	"haberdash/apps/catalog/internal/product"
 	"haberdash/internal/fault"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // Index is the full-text index of the products. Changes are indexed in the background, so that no commit waits for it.
@@ -104,7 +105,7 @@ func (x *Index) indexWaiting(ctx context.Context) {
 		if p == nil {
 			batch.Delete(id)
 		} else if err := batch.Index(id, document(p)); err != nil {
-			telemetry.Log(ctx).Error().Err(err).Str("product", id).Msg("cannot index product")
+			telemetry.Log(ctx).Error().Err(err).Str(field.Product, id).Msg("cannot index product")
 		}
 	}
 	if err := x.index.Batch(batch); err != nil {

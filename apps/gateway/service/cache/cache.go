@@ -9,6 +9,7 @@ package cache
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -18,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // Cache stores answers of the handlers that it wraps. A Cache is safe for concurrent use.
@@ -205,7 +207,7 @@ func (c *Cache) refresh(key string, r *http.Request, next http.Handler) {
 	go func() {
 		defer func() {
 			if p := recover(); p != nil {
-				telemetry.Log(ctx).Error().Interface("panic", p).Msg("cannot refresh a cached answer")
+				telemetry.Log(ctx).Error().Str(field.Error, fmt.Sprint(p)).Msg("cannot refresh a cached answer")
 			}
 		}()
 		c.fetch(ctx, r, next, key, f, answer)

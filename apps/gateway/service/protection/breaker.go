@@ -6,6 +6,8 @@ import (
 
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 	"github.com/rs/zerolog"
+
+	"haberdash/internal/telemetry/field"
 )
 
 // Five failures in a row open a circuit breaker. After openTime it is half-open and permits three requests at a time,
@@ -89,7 +91,7 @@ func (b *breaker) update(change func()) (period int) {
 	change()
 	if to := b.policy.State(); to != from {
 		b.period++
-		b.log.Warn().Stringer("from", from).Stringer("to", to).Msg("circuit breaker changed its state")
+		b.log.Warn().Stringer(field.BreakerFrom, from).Stringer(field.BreakerTo, to).Msg("circuit breaker changed its state")
 	}
 	return b.period
 }

@@ -10,6 +10,7 @@ import (
 
 	"haberdash/internal/fault"
 	"haberdash/internal/sidecar"
+	"haberdash/internal/telemetry/field"
 )
 
 // Upstream protects the gateway and one app from each other: places bound the requests that are in progress, and a
@@ -29,7 +30,7 @@ func NewUpstream(
 ) *Upstream {
 	u := &Upstream{
 		app: app, invoker: newRepeater(invoker), places: map[Kind]*places{}, refusals: refusals,
-		breaker: newBreaker(log.With().Str("upstream", app).Logger()),
+		breaker: newBreaker(log.With().Str(field.Upstream, app).Logger()),
 	}
 	for kind, n := range maxPlaces {
 		u.places[kind] = newPlaces(n, callerShare)

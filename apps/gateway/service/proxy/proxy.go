@@ -22,6 +22,7 @@ import (
 	"haberdash/internal/fault"
 	"haberdash/internal/httpx"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // Target is the app that a route forwards to, and the bounds of the route's requests.
@@ -144,7 +145,7 @@ func writeError(w http.ResponseWriter, r *http.Request, err error) {
 	case clientHasLeft(r, err):
 		w.WriteHeader(statusClientClosed) // for the metrics: the client does not read it
 	case errors.As(err, &raw):
-		telemetry.Log(r.Context()).Warn().Int("status", raw.status).Str("text", raw.text).
+		telemetry.Log(r.Context()).Warn().Int(field.Status, raw.status).Str(field.Answer, raw.text).
 			Msg("an app answered an error that is no problem document")
 		raw.write(w)
 	case errors.As(err, &problem):

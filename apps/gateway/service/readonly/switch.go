@@ -19,6 +19,7 @@ import (
 	"haberdash/internal/httpx"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // Switch refuses writes while the shop is read-only. A Switch is safe for concurrent use.
@@ -108,7 +109,7 @@ func (s *Switch) load(ctx context.Context) mode {
 		err = json.Unmarshal(item.Value, &stored)
 	}
 	if err != nil {
-		telemetry.Log(ctx).Warn().Err(err).Bool("readOnly", s.current.ReadOnly).
+		telemetry.Log(ctx).Warn().Err(err).Bool(field.ReadOnly, s.current.ReadOnly).
 			Msg("cannot read whether the shop is read-only: the last known mode stays")
 	} else {
 		s.current = stored
@@ -134,7 +135,7 @@ func (s *Switch) set(ctx context.Context, on bool) (mode, error) {
 	s.mu.Lock()
 	s.current, s.asked = next, s.now()
 	s.mu.Unlock()
-	telemetry.Log(ctx).Info().Bool("readOnly", on).Msg("read-only mode set")
+	telemetry.Log(ctx).Info().Bool(field.ReadOnly, on).Msg("read-only mode set")
 	if !on {
 		return next, nil
 	}

@@ -11,6 +11,7 @@ import (
 
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // aside are the orders whose workflow the engine refuses, for example because its stored history is damaged. They are
@@ -170,7 +171,7 @@ func (s *starter) tryOrSetAside(ctx context.Context, orderID string, do func(con
 	if asideErr := s.aside.add(ctx, orderID); asideErr != nil {
 		return fmt.Errorf("%w; set the order aside: %w", err, asideErr)
 	}
-	telemetry.Log(ctx).Error().Err(err).Str("order", orderID).
+	telemetry.Log(ctx).Error().Err(err).Str(field.Order, orderID).
 		Msg("an order is set aside because the workflow engine refuses its lifecycle, will try again every minute")
 	return nil
 }
@@ -197,7 +198,7 @@ func (s *starter) retryAside(ctx context.Context) {
 				return
 			}
 			if err != nil {
-				telemetry.Log(ctx).Warn().Err(err).Str("order", orderID).Msg("the lifecycle of an order is still refused")
+				telemetry.Log(ctx).Warn().Err(err).Str(field.Order, orderID).Msg("the lifecycle of an order is still refused")
 			}
 		}
 		select {

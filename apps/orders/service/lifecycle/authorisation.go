@@ -7,6 +7,7 @@ import (
 	"haberdash/apps/orders/internal/payment"
 	"haberdash/internal/fault"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // ReadAuthorisation reads the present state of an authorisation from the payment provider.
@@ -44,7 +45,7 @@ func (l *Lifecycle) CheckAuthorisation(
 	if err != nil {
 		return err
 	}
-	telemetry.Log(ctx).Info().Str("order", o.OrderID).
+	telemetry.Log(ctx).Info().Str(field.Order, o.OrderID).
 		Msg("cancelled what is not shipped, because the payment provider has ended the authorisation")
 	l.CompleteNow(ctx, o, version)
 	return nil

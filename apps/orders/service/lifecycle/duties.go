@@ -9,6 +9,7 @@ import (
 	"haberdash/apps/orders/service/placement"
 	"haberdash/internal/failpoint"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // CompleteDuties completes all duties of the order: those that a request has just recorded, and those that a crash has
@@ -48,7 +49,7 @@ func (l *Lifecycle) CompleteDuties(ctx context.Context, o order.Order, version u
 func (l *Lifecycle) CompleteNow(ctx context.Context, o order.Order, version uint64) (order.Order, uint64) {
 	o, version, err := l.CompleteDuties(ctx, o, version)
 	if err != nil {
-		telemetry.Log(ctx).Warn().Err(err).Str("order", o.OrderID).
+		telemetry.Log(ctx).Warn().Err(err).Str(field.Order, o.OrderID).
 			Msg("a duty of an order could not be completed, its lifecycle will try again")
 	}
 	return o, version
@@ -74,7 +75,7 @@ func (l *Lifecycle) captureShipment(ctx context.Context, o order.Order,
 	if f.Amount() > 0 {
 		m, err := l.Payments.Capture(ctx, o, f)
 		if code := payments.RefusalCode(err); code != "" {
-			telemetry.Log(ctx).Warn().Err(err).Str("order", o.OrderID).Str("fulfilment", f.ID).Msg("a capture was refused")
+			telemetry.Log(ctx).Warn().Err(err).Str(field.Order, o.OrderID).Str(field.Part, f.ID).Msg("a capture was refused")
 			return l.Orders.RecordCaptureRefusal(ctx, o.OrderID, f.ID, code)
 		} else if err != nil {
 			return o, 0, err

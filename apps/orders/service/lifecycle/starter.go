@@ -11,6 +11,7 @@ import (
 	"haberdash/apps/orders/internal/readmodel"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // starter starts workflows as the orders log grows: one for each order that was placed. It notifies the workflow when
@@ -99,7 +100,7 @@ func (s *starter) startOverdue(ctx context.Context) {
 		}
 		for orderID, since := range s.overdue() {
 			if err := s.startIfOwing(ctx, orderID, since); err != nil {
-				telemetry.Log(ctx).Warn().Err(err).Str("order", orderID).Msg("cannot start a lifecycle, will try again")
+				telemetry.Log(ctx).Warn().Err(err).Str(field.Order, orderID).Msg("cannot start a lifecycle, will try again")
 				break
 			}
 		}
@@ -163,7 +164,8 @@ func (s *starter) unreadable(ctx context.Context, orderID string, err error) boo
 	if !errors.Is(err, sidecar.ErrCorrupt) {
 		return false
 	}
-	telemetry.Log(ctx).Error().Err(err).Str("order", orderID).Msg("an order cannot be read, its lifecycle is not started")
+	telemetry.Log(ctx).Error().Err(err).Str(field.Order, orderID).
+		Msg("an order cannot be read, its lifecycle is not started")
 	return true
 }
 

@@ -10,6 +10,7 @@ import (
 	"haberdash/internal/fault"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // Names that running workflows depend on: see sidecar.WorkflowHost before changing the function of a name.
@@ -72,7 +73,7 @@ func (l *Lifecycle) advanceOrder(ctx context.Context, input json.RawMessage) (an
 	o, version, err := l.Orders.Get(ctx, in.Order)
 	l.owed.found(in.Order, o, err)
 	if fault.Is(err, "not-found") {
-		telemetry.Log(ctx).Error().Str("order", in.Order).Msg("a lifecycle ends because its order does not exist")
+		telemetry.Log(ctx).Error().Str(field.Order, in.Order).Msg("a lifecycle ends because its order does not exist")
 		return nextStep{Finished: true}, nil
 	}
 	if err != nil {

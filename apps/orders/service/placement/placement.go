@@ -34,6 +34,7 @@ import (
 	"haberdash/internal/identity"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // Placement is a request to place an order, as the public API has it. Its fingerprint is stored with the order, so the
@@ -188,7 +189,7 @@ func (p *Placer) decide(ctx context.Context, o order.Order, version uint64, s su
 	decided, decidedVersion, err := p.Decider.Decide(ctx, o, attempt)
 	switch {
 	case payments.NoAnswer(err):
-		telemetry.Log(ctx).Warn().Err(err).Str("order", o.OrderID).
+		telemetry.Log(ctx).Warn().Err(err).Str(field.Order, o.OrderID).
 			Msg("the payment provider does not answer, the order stays undecided")
 		return Answer{Order: o, Version: version, Repeated: repeated}, nil
 	case err != nil:

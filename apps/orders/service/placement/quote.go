@@ -14,6 +14,7 @@ import (
 	"haberdash/internal/fault"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // prepared is what a new order is made of.
@@ -82,6 +83,6 @@ func (p *Placer) renewCart(ctx context.Context, o order.Order, s submission) {
 	request := contract.QuoteRequest{CartID: o.CartID, ShippingAddress: s.request.ShippingAddress, Renew: true}
 	err := sidecar.Call(ctx, p.Apps, "cart", http.MethodPost, "/internal/quotes", nil, request, nil)
 	if err != nil && !fault.Is(err, order.PriceChanged) {
-		telemetry.Log(ctx).Warn().Err(err).Str("order", o.OrderID).Msg("cannot renew the prices of a cart")
+		telemetry.Log(ctx).Warn().Err(err).Str(field.Order, o.OrderID).Msg("cannot renew the prices of a cart")
 	}
 }

@@ -34,6 +34,12 @@ const (
 	RecoveryCodesReplaced = "user.recovery-codes-replaced"
 )
 
+var unpublished = []string{EmailVerified, PasswordChanged, PasswordReset, RolesChanged, SessionEnded, TokenReused,
+	SignInThrottled, SecondFactorThrottled, RecoveryCodeUsed, RecoveryCodesReplaced}
+
+// Types lists the types of all events of the trail.
+func Types() []string { return slices.Concat(published, unpublished) }
+
 var published = []string{contract.UserVerificationRequested, contract.UserPasswordResetAsked,
 	contract.UserEmailChangeAsked, contract.UserRegistrationRepeated, contract.UserEmailChanged,
 	contract.UserSecondFactorAdded, contract.UserSecondFactorRemoved, contract.UserDeleted}

@@ -10,6 +10,7 @@ import (
 	"haberdash/internal/host"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // localPassword is the administrator's password on a laptop. It is documented, so it is refused elsewhere.
@@ -90,7 +91,7 @@ func (s *Service) EnsureAdministrator(ctx context.Context, c Administrator) erro
 			}
 		}
 		if !a.HasRole(account.Admin) {
-			telemetry.Log(ctx).Warn().Str("user", a.ID()).
+			telemetry.Log(ctx).Warn().Str(field.User, a.ID()).
 				Msg("the account of ADMIN_EMAIL exists, but is not an administrator's; it is not changed")
 		}
 		if err := s.Mailboxes.MarkProven(ctx, email, a.ID()); err != nil {

@@ -9,6 +9,7 @@ import (
 	"haberdash/apps/users/service/store"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // DeleteAccount deletes an account, if it exists. The deletion is recorded first: from then on the account is erased
@@ -31,7 +32,7 @@ func (m *Mailboxes) ProcessDeletions(ctx context.Context) error {
 	m.Trail.ProcessDeletions(ctx, func(ctx context.Context, id string) error {
 		err := m.Erase(ctx, id)
 		if errors.Is(err, sidecar.ErrCorrupt) {
-			telemetry.Log(ctx).Error().Err(err).Str("user", id).Msg("a deleted account cannot be erased: mend its document")
+			telemetry.Log(ctx).Error().Err(err).Str(field.User, id).Msg("a deleted account cannot be erased: mend its document")
 			return nil
 		}
 		return err

@@ -19,6 +19,7 @@ import (
 	"haberdash/internal/fault"
 	"haberdash/internal/httpx"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // How long mailed tokens are valid.
@@ -79,7 +80,7 @@ func (m *Mailboxes) RequestMail(ctx context.Context, event string, by Asker, t s
 		return err
 	}
 	if wait > 0 {
-		telemetry.Log(ctx).Info().Str("user", t.UserID).Dur("wait", wait).Msg("too much mail for one mailbox")
+		telemetry.Log(ctx).Info().Str(field.User, t.UserID).Dur(field.Wait, wait).Msg("too much mail for one mailbox")
 		return nil
 	}
 	return retry(ctx, func() error { return m.request(ctx, event, by.User, t) })

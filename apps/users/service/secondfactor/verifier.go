@@ -18,6 +18,7 @@ import (
 	"haberdash/internal/contract"
 	"haberdash/internal/fault"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // Config are the settings of second factors.
@@ -153,7 +154,7 @@ func (v *Verifier) countAttempt(ctx context.Context, user string) error {
 		err = v.Trail.Add(ctx, trail.SecondFactorThrottled, trail.Unsigned(user))
 	}
 	if err != nil {
-		telemetry.Log(ctx).Warn().Err(err).Str("user", user).Msg("throttled second factor not recorded")
+		telemetry.Log(ctx).Warn().Err(err).Str(field.User, user).Msg("throttled second factor not recorded")
 	}
 	return fault.New(fault.TooMany, "too-many-attempts", "Too many attempts. Wait before you try again.").After(wait)
 }

@@ -13,6 +13,7 @@ import (
 	"haberdash/internal/fault"
 	"haberdash/internal/identity"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 func tooManyAttempts(wait time.Duration) error {
@@ -89,7 +90,7 @@ func (s *Service) recordThrottled(ctx context.Context, id string) {
 		return s.Trail.Add(ctx, trail.SignInThrottled, trail.Unsigned(id))
 	})
 	if err != nil {
-		telemetry.Log(ctx).Warn().Err(err).Str("user", id).Msg("throttled sign-ins not recorded")
+		telemetry.Log(ctx).Warn().Err(err).Str(field.User, id).Msg("throttled sign-ins not recorded")
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"haberdash/apps/users/service/view"
 	"haberdash/internal/identity"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // refresh exchanges a refresh token for the next one. A client that repeats the request within session.Grace gets the
@@ -54,7 +55,7 @@ func (s *Service) recordReused(ctx context.Context, id, sessionID string) {
 	r := trail.Unsigned(id)
 	r.Session = sessionID
 	if err := s.Trail.Add(ctx, trail.TokenReused, r); err != nil {
-		telemetry.Log(ctx).Error().Err(err).Str("user", id).Msg("use of an old refresh token not recorded")
+		telemetry.Log(ctx).Error().Err(err).Str(field.User, id).Msg("use of an old refresh token not recorded")
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"haberdash/apps/users/internal/account"
 	"haberdash/apps/users/internal/factor"
 	"haberdash/internal/sidecar"
+	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 type addressDoc struct {
@@ -114,7 +116,12 @@ func (s *Store) Accounts(ctx context.Context, ids []string) (map[string]*account
 
 // CreateAccount writes a new account. Error: sidecar.ErrExists if there is one with its id.
 func (s *Store) CreateAccount(ctx context.Context, a *account.Account) error {
-	return s.save(ctx, accountKey(a.ID()), toDoc(a), "")
+	err := s.save(ctx, accountKey(a.ID()), toDoc(a), "")
+	if err == nil {
+		telemetry.Log(ctx).Info().Str(field.Action, "user.account-opened").Str(field.User, a.ID()).
+			Msg("user.account-opened")
+	}
+	return err
 }
 
 // ChangeAccount changes an account and returns it as it is stored then. It calls change again if another writer has

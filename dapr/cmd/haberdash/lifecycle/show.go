@@ -3,12 +3,15 @@ package lifecycle
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/mattn/go-isatty"
 
 	"haberdash/dapr/launch/config"
 	"haberdash/dapr/launch/logs"
@@ -61,32 +64,38 @@ func ports(m map[string]int) string {
 	return strings.Join(list, ", ")
 }
 
-// Logs prints the logs of all processes, or of the app that args name and its sidecar. With -f in args it also prints
+// Logs prints log lines: of all processes, or of the app that args name and its sidecar. With -f in args it also prints
 // new lines until ctx ends.
 func Logs(ctx context.Context, o config.Options, args []string) error {
 	dir, err := RunDir(o)
 	if err != nil {
 		return err
 	}
-	follow := false
-	var app string
-	for _, a := range args {
-		if a == "-f" {
-			follow = true
-		} else {
-			app = a
-		}
+	var filter logs.Filter
+	format := logs.Format{Colour: isatty.IsTerminal(os.Stdout.Fd()) && os.Getenv("NO_COLOR") == ""}
+	flags := flag.NewFlagSet("logs", flag.ContinueOnError)
+	follow := flags.Bool("f", false, "print new lines until interrupted")
+	flags.StringVar(&filter.Level, "level", "", "the lowest level: debug, info, warn or error")
+	flags.StringVar(&filter.Order, "order", "", "lines about an order, by its id or number")
+	flags.StringVar(&filter.Trace, "trace", "", "lines of a trace, by its id or a traceparent header")
+	flags.BoolVar(&format.JSON, "json", false, "print the lines as the processes have written them")
+	if err := flags.Parse(args); err != nil {
+		return ErrReported
 	}
-	r := logs.NewReader(dir, app)
+	filter.Process = flags.Arg(0)
+	r, err := logs.NewReader(dir, filter, format)
+	if err != nil {
+		return err
+	}
 	for {
 		found, err := r.Print(os.Stdout)
 		if err != nil {
 			return err
 		}
-		if !found && !follow {
-			return fmt.Errorf("no logs of %q in %s", app, dir)
+		if !found && !*follow {
+			return fmt.Errorf("no logs of %q in %s", filter.Process, dir)
 		}
-		if !follow {
+		if !*follow {
 			return nil
 		}
 		select {

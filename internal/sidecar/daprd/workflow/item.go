@@ -14,6 +14,7 @@ import (
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/daprd/workflow/replay"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // process waits for a free slot, then replays a workflow or runs an activity and delivers the result.
@@ -59,7 +60,7 @@ func (w *worker) deliver(ctx context.Context, id string, send func(context.Conte
 		if err == nil || ctx.Err() != nil {
 			return
 		}
-		telemetry.Log(ctx).Warn().Err(err).Str("workflow", id).Msg("the workflow engine does not accept a result")
+		telemetry.Log(ctx).Warn().Err(err).Str(field.Workflow, id).Msg("the workflow engine does not accept a result")
 		select {
 		case <-ctx.Done():
 		case <-time.After(wait):
@@ -80,7 +81,7 @@ func (w *worker) runActivity(ctx context.Context, req *protos.ActivityRequest) *
 	res := &protos.ActivityResponse{InstanceId: id, TaskId: req.GetTaskId()}
 	data, err := attempt(ctx, w.activities[req.GetName()], json.RawMessage(req.GetInput().GetValue()))
 	if err != nil {
-		telemetry.Log(ctx).Warn().Err(err).Str("workflow", id).Str("activity", req.GetName()).Msg("activity failed")
+		telemetry.Log(ctx).Warn().Err(err).Str(field.Workflow, id).Str(field.Activity, req.GetName()).Msg("activity failed")
 		res.FailureDetails = &protos.TaskFailureDetails{ErrorType: fmt.Sprintf("%T", err), ErrorMessage: err.Error()}
 		return res
 	}

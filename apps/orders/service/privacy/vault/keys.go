@@ -7,6 +7,7 @@ import (
 
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // guestBatch is how many guest keys are made at once, with one write of some 5 KB.
@@ -167,7 +168,7 @@ func (v *Vault) readAgain(ctx context.Context, names []string, documents map[str
 	for _, name := range names {
 		item, ok := items[name]
 		if !ok { // for example in a copy of the store that lacks the document
-			telemetry.Log(ctx).Error().Str("document", name).
+			telemetry.Log(ctx).Error().Str(field.Document, name).
 				Msg("keys are missing: what they sealed is lost unless the keys are restored")
 			delete(documents, name)
 			continue

@@ -18,6 +18,7 @@ import (
 
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // MaxPayload is the size limit for an input and for a result, in bytes. The sidecar accepts messages of 4 MB.
@@ -48,7 +49,7 @@ func Run(
 	switch {
 	case errors.As(failure, &differs):
 	case failure != nil:
-		telemetry.Log(ctx).Error().Err(failure).Str("workflow", req.GetInstanceId()).Msg("workflow failed")
+		telemetry.Log(ctx).Error().Err(failure).Str(field.Workflow, req.GetInstanceId()).Msg("workflow failed")
 		return fail(req.GetInstanceId(), c.requested, failure)
 	case err != nil:
 		differs = divergence(err.Error())
@@ -56,7 +57,7 @@ func Run(
 		differs = libraryFailure(res.GetActions())
 	}
 	if differs != "" {
-		telemetry.Log(ctx).Error().Err(differs).Str("workflow", req.GetInstanceId()).
+		telemetry.Log(ctx).Error().Err(differs).Str(field.Workflow, req.GetInstanceId()).
 			Msg("a workflow restarts because its replay differs from its history")
 		return restart(req)
 	}
