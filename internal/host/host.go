@@ -40,6 +40,7 @@ import (
 	"haberdash/internal/httpx"
 	"haberdash/internal/httpx/httpserver"
 	"haberdash/internal/identity"
+	"haberdash/internal/roster"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/daprd"
 	"haberdash/internal/telemetry"
@@ -177,7 +178,7 @@ func (h *Host) wire(run Run) error {
 		h.Log.Info().Msg("import mode (MOVE_IN=on): the service accepts an import of data and does nothing else")
 		return nil
 	}
-	if h.API != nil {
+	if app, _ := roster.Find(h.App); h.API != nil && !app.Stateless {
 		h.markStoreUsed(h.lifecycle.ctx)
 	}
 	if err := run(h.lifecycle.ctx, h); err != nil {

@@ -20,6 +20,10 @@ type Feed struct {
 // Apply checks the event that follows the last one: positions have no gap, and no event comes twice.
 func (f *Feed) Apply(e contract.Event) []Violation {
 	v := &found{invariant: EveryEvent}
+	if e.Position <= f.Position {
+		v.add("the feed of %s has position %d after %d", f.Partition, e.Position, f.Position)
+		return v.list
+	}
 	if e.Source != f.Source || e.Partition != f.Partition {
 		v.add("the feed of %s has the event %s of the log %s of %s", f.Partition, e.ID, e.Partition, e.Source)
 	}

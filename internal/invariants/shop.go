@@ -95,7 +95,11 @@ func (s *Shop) Sizes() (open, closed int) { return len(s.open), len(s.closed) }
 // Apply folds the next event of a feed. The violations that it returns cannot heal.
 func (s *Shop) Apply(e contract.Event, now time.Time) []Violation {
 	log := Log{Source: e.Source, Partition: e.Partition}
+	before := s.Feed(log).Position
 	list := s.Feed(log).Apply(e)
+	if e.Position <= before {
+		return list // it was folded already
+	}
 	sku, isSKU := strings.CutPrefix(e.Aggregate, skuPrefix)
 	order, isOrder := strings.CutPrefix(e.Aggregate, orderPrefix)
 	location, isStock := strings.CutPrefix(e.Partition, stockPrefix)
@@ -227,8 +231,8 @@ func (s *Shop) Quiet(id string, since time.Time) bool {
 	return o != nil && !o.changedAt.After(since)
 }
 
-// WantsHistory reports whether the history of an order says more than its published events: there is such an order. It
-// is needed if the order cannot be compared without, because no published event says that it is released.
+// WantsHistory reports whether the money of an order can be compared now, for which Check needs its history. It is
+// needed if no published event says that the goods are released.
 func (s *Shop) WantsHistory(id string) (wants, needed bool) {
 	o := s.open[id]
 	if o == nil || o.order == nil || o.order.Unfinished() {
@@ -269,10 +273,11 @@ func (s *Shop) compare(id string, o *openOrder, history *contract.History) (list
 		}
 		o.order.SetHistory(history.Events)
 	}
-	if o.order.NeedsRelease() && !o.order.Released {
+	goods := CheckReservations(o.order, o.stock)
+	if o.order.NeedsRelease() && !o.order.Released && (history != nil || len(goods) > 0) {
 		return list, false
 	}
-	list = append(list, CheckReservations(o.order, o.stock)...)
+	list = append(list, goods...)
 	if history != nil {
 		list = append(list, CheckPayments(o.order)...)
 	}

@@ -127,7 +127,7 @@ func (c checkout) overlays(t *testing.T) (dirs []string) {
 			text := "namespace: elsewhere\nresources: [../../base, ../../../components/state/" + state +
 				", ../../../components/pubsub/" + pubsub + ", ../../../components/mail/files]\n" +
 				"components: [../../components/mail-files, ../../components/stripe, ../../components/ingress, " +
-				"../../components/gateway-api, ../../components/restricted, ../../components/" + state
+				"../../components/gateway-api, ../../components/restricted, ../../components/watcher, ../../components/" + state
 			if state != pubsub {
 				text += ", ../../components/" + servers[pubsub]
 			}

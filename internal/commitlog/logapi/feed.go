@@ -52,7 +52,9 @@ func MountFeed(api huma.API, logs ...Log) {
 	}
 	httpx.Register(api, huma.Operation{OperationID: "list-feeds", Method: http.MethodGet, Path: "/feed",
 		Tags: []string{"Internal"}, Summary: "The logs of this app"},
-		func(context.Context, *struct{}) (*feedsOutput, error) { return &feedsOutput{contract.Feeds{Names: names}}, nil })
+		func(context.Context, *struct{}) (*feedsOutput, error) {
+			return &feedsOutput{contract.Feeds{Names: names}}, nil
+		})
 	httpx.Register(api, huma.Operation{OperationID: "read-feed", Method: http.MethodGet, Path: "/feed/{partition}",
 		Tags: []string{"Internal"}, Summary: "Published events of a log, by position"},
 		func(ctx context.Context, in *feedInput) (*feedOutput, error) {
