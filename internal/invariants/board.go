@@ -41,16 +41,16 @@ const maxKept = 1000
 // Add adds violations that cannot heal to those of a check, and returns those that are new. The board keeps a thousand
 // of them for each check.
 func (b *Board) Add(check string, found []Violation) (fresh []Violation) {
-	kept := b.checks[check]
 	for _, v := range found {
-		if len(kept) < maxKept && !slices.Contains(kept, v) {
-			kept = append(slices.Clip(kept), v)
+		kept := b.checks[check]
+		if len(kept) == maxKept || slices.Contains(kept, v) {
+			continue
 		}
+		b.checks[check] = append(kept, v)
+		b.counts[v.Invariant]++
+		fresh = append(fresh, v)
 	}
-	if len(kept) == len(b.checks[check]) {
-		return nil
-	}
-	return b.Set(check, kept)
+	return fresh
 }
 
 // Count returns how many violations of an invariant stand.
