@@ -27,8 +27,8 @@ type Options struct {
 }
 
 // Shop folds the feeds of a shop. It keeps an order with its details while something more is expected of it: until it
-// is rejected, cancelled or completely shipped, and nothing is owed or on its way back. Then it keeps some forty bytes
-// (closedOrder), with which it can check what happens to the order later. It is not safe for concurrent use.
+// is rejected, cancelled or completely shipped, and nothing is owed or on its way back. Then it keeps some
+// amounts (closedOrder), with which it can check what happens to the order later: a hundred bytes with their index. It is not safe for concurrent use.
 type Shop struct {
 	o          Options
 	feeds      map[Log]*Feed

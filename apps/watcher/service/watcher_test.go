@@ -155,6 +155,31 @@ func TestLateFeedsAreNoViolation(t *testing.T) {
 	require.Equal(t, 2, closed)
 }
 
+// Catalog frees the goods of a rejected order when it learns of the rejection, however late that is.
+func TestGoodsAreComparedWhenCatalogKnowsTheDecision(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.shop()
+	f.publish("orders", "orders", "order/c", contract.OrderPlaced, fact("c", 10003))
+	f.move(contract.StockReserved, 2, "c", "")
+	f.publish("orders", "orders", "order/c", contract.OrderRejected, contract.PartFact{OrderID: "c"})
+	f.change(func() { f.cursors["catalog"][0].Position, f.cursors["catalog"][0].Applied = 7, 7 })
+	for range 3 {
+		f.look(20 * time.Second)
+		f.requireNone()
+	}
+	f.change(func() { f.cursors["catalog"][0].Position, f.cursors["catalog"][0].Applied = 8, 8 })
+	for range 3 {
+		f.look(20 * time.Second)
+	}
+	require.Equal(t, map[int]int{invariants.Stock: 1}, f.violations(), "catalog has passed the rejection")
+	f.move(contract.StockReleased, 2, "c", "")
+	for range 3 {
+		f.look(20 * time.Second)
+	}
+	f.requireNone()
+}
+
 // A log is read on from where it was when an order in it is older than what catalog tells.
 func TestTheFeedOfTheOrdersMayBeBehindThatOfTheStock(t *testing.T) {
 	t.Parallel()
