@@ -60,7 +60,9 @@ var samples = map[string]any{
 	"feeds":             contract.Feeds{Names: []string{"catalog", "stock-main"}},
 	"histories-request": contract.HistoriesRequest{OrderIDs: []string{"o1"}},
 	"histories-reply": contract.HistoriesReply{Histories: []contract.History{{OrderID: "o1",
-		Events: []contract.HistoryEvent{{Seq: 5, Type: contract.PaymentCaptured, Published: true, For: "f1", Amount: 2142}}}}},
+		Events: []contract.HistoryEvent{
+			{Seq: 5, Type: contract.PaymentCaptured, Published: true, For: "f1", Amount: 2142},
+		}}}},
 	"user-fact":        contract.UserFact{UserID: "u1", MailID: "m1"},
 	"user-letter":      contract.UserLetter{Email: "ada@example.test", Name: "Ada", Token: "token", RegisteredAt: at},
 	"variants-request": contract.VariantsRequest{SKUs: []string{"HAT-M"}},

@@ -1,10 +1,10 @@
 // Package invariants checks the promises of the shop, from what anybody beside the services can read of it: the feeds
 // of orders and of the stock, the histories of orders, the cursors of consumers, and audits. The invariants are:
 //
-//  1. At each location 0 ≤ reserved ≤ on hand, at every moment. For each order exactly what is bought and not shipped is
-//     reserved, and each of its parcels and returns moved the stock once.
-//  2. An order is authorised at most once, for its total. The captured amount is that of the shipped goods, each of them
-//     once, and the refunded amount is that of returns and refunds. A closed order has no authorised money.
+//  1. At each location 0 ≤ reserved ≤ on hand, at every moment. For each order exactly what is bought and not shipped
+//     is reserved, and each of its parcels and returns moved the stock once.
+//  2. An order is authorised at most once, for its total. The captured amount is that of the shipped goods, each of
+//     them once, and the refunded amount is that of returns and refunds. A closed order has no authorised money.
 //  3. One idempotency key is one order: an order is placed once, order numbers ascend, and a version of a cart becomes
 //     one confirmed order.
 //  4. Every event of a log is there once and in sequence, and every consumer applies it once.
@@ -20,6 +20,7 @@ package invariants
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // The invariants.
@@ -70,14 +71,6 @@ func (f *found) add(format string, args ...any) {
 
 // sorted returns the violations sorted by text, because they come from maps.
 func (f *found) sorted() []Violation {
-	slices.SortFunc(f.list, func(a, b Violation) int {
-		switch {
-		case a.Text < b.Text:
-			return -1
-		case a.Text > b.Text:
-			return 1
-		}
-		return 0
-	})
+	slices.SortFunc(f.list, func(a, b Violation) int { return strings.Compare(a.Text, b.Text) })
 	return f.list
 }

@@ -26,9 +26,10 @@ type Options struct {
 	Again  time.Duration // an order that could not be compared, or that violates an invariant, is compared again
 }
 
-// Shop folds the feeds of a shop. It keeps an order with its details while something more is expected of it: until it
-// is rejected, cancelled or completely shipped, and nothing is owed or on its way back. Then it keeps some
-// amounts (closedOrder), with which it can check what happens to the order later: a hundred bytes with their index. It is not safe for concurrent use.
+// Shop folds the feeds of a shop. It keeps an order with its details (about a kilobyte) while something more is
+// expected of it: until it is rejected, cancelled or completely shipped, and nothing is owed or on its way back. Then
+// it keeps some amounts (closedOrder, a hundred bytes with their index), with which it can check what happens to the
+// order later. It is not safe for concurrent use.
 type Shop struct {
 	o          Options
 	feeds      map[Log]*Feed

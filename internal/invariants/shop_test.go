@@ -18,19 +18,18 @@ const settle = 10 * time.Second
 
 // watched folds the feeds of a world in the order of time. compare is called between events with the orders that are
 // due.
-func watched(w *world, compare func(s *invariants.Shop, now time.Time)) (s *invariants.Shop, found []invariants.Violation) {
+func watched(w *world, compare func(s *invariants.Shop, now time.Time)) (
+	s *invariants.Shop, found []invariants.Violation) {
 	s = invariants.NewShop(invariants.Options{Settle: settle, Again: settle})
 	all := slices.Clone(w.orders)
 	for _, events := range w.stock {
 		all = append(all, events...)
 	}
 	slices.SortStableFunc(all, func(a, b contract.Event) int { return a.At.Compare(b.At) })
-	now := time.Time{}
 	for _, e := range all {
-		now = e.At
-		found = append(found, s.Apply(e, now)...)
+		found = append(found, s.Apply(e, e.At)...)
 		if compare != nil {
-			compare(s, now)
+			compare(s, e.At)
 		}
 	}
 	return s, found
@@ -328,8 +327,11 @@ func TestViolationsOfDroppedOrdersAreFound(t *testing.T) {
 			shipped.refund(shipping)
 			w.pay(shipped.id, contract.PaymentRefunded, "again", 1)
 		},
-		"placed again":   func(w *world, shipped *model) { w.publish(shipped.id, contract.OrderPlaced, shipped.fact()) },
-		"captured again": func(w *world, shipped *model) { shipped.refund(1); w.pay(shipped.id, "payment.captured", "f7", 1) },
+		"placed again": func(w *world, shipped *model) { w.publish(shipped.id, contract.OrderPlaced, shipped.fact()) },
+		"captured again": func(w *world, shipped *model) {
+			shipped.refund(1)
+			w.pay(shipped.id, contract.PaymentCaptured, "f7", 1)
+		},
 	} {
 		w := broken(func(*world, *model, *model, *model) {})
 		shipped := &model{w: w, id: "o10002", quantity: 3, parts: 9}

@@ -25,7 +25,8 @@ func (a apps) feeds(ctx context.Context, logger string) (names []string, err err
 }
 
 // page reads events of a log.
-func (a apps) page(ctx context.Context, logger, log string, from uint64, limit int) (page contract.FeedPage, err error) {
+func (a apps) page(ctx context.Context, logger, log string, from uint64, limit int) (
+	page contract.FeedPage, err error) {
 	query := url.Values{"from": {strconv.FormatUint(from, 10)}, "max": {strconv.Itoa(limit)}}
 	err = sidecar.Call(ctx, a, logger, http.MethodGet, "/feed/"+url.PathEscape(log), query, nil, &page)
 	return page, err

@@ -54,7 +54,9 @@ func newFixture(t *testing.T) *fixture {
 		histories: map[string]contract.History{}, answers: http.StatusNotFound, down: map[string]bool{},
 		calls: map[string]int{}}
 	f.ctx = zerolog.New(f.logged).WithContext(t.Context())
-	for app, logs := range map[string][]string{"orders": {"orders"}, "catalog": {"catalog", "stock-main"}, "users": {"users"}} {
+	for app, logs := range map[string][]string{
+		"orders": {"orders"}, "catalog": {"catalog", "stock-main"}, "users": {"users"},
+	} {
 		f.feeds[app] = map[string][]contract.Event{}
 		for _, log := range logs {
 			f.feeds[app][log] = nil

@@ -30,7 +30,8 @@ type Config struct {
 	AuditEvery time.Duration `env:"AUDIT_EVERY" envDefault:"6h"`
 	// FirstAudit is when the first of these audits begins after the start.
 	FirstAudit time.Duration `env:"WATCH_FIRST_AUDIT" envDefault:"10m"`
-	// HistoriesPerSecond is of how many orders a second the payments are checked. Each costs orders some reads of its store.
+	// HistoriesPerSecond is of how many orders a second the payments are compared. Each costs orders some reads of its
+	// store.
 	HistoriesPerSecond int `env:"WATCH_HISTORIES" envDefault:"20"`
 }
 

@@ -43,8 +43,11 @@ var broken = map[string]struct {
 }{
 	"stock that was freed": {invariants.Stock, func(f *fixture) { f.move(contract.StockReleased, 2, "b", "") }},
 	"oversold":             {invariants.Stock, func(f *fixture) { f.move(contract.StockReserved, 1000, "b", "") }},
-	"captured too much":    {invariants.Money, func(f *fixture) { f.pay("b", contract.PaymentCaptured, "f7", 1); f.touch("b") }},
-	"number given twice":   {invariants.OneOrder, func(f *fixture) { f.buy("c", 10001) }},
+	"captured too much": {invariants.Money, func(f *fixture) {
+		f.pay("b", contract.PaymentCaptured, "f7", 1)
+		f.touch("b")
+	}},
+	"number given twice": {invariants.OneOrder, func(f *fixture) { f.buy("c", 10001) }},
 	"feed with a gap": {invariants.EveryEvent, func(f *fixture) {
 		f.buy("c", 10003)
 		f.change(func() { f.feeds["orders"]["orders"][7].Position++ })
@@ -103,7 +106,8 @@ func TestEachViolationIsReportedOnce(t *testing.T) {
 			api := httpx.NewAPI(newRouter(f), "test")
 			f.watcher.Mount(api)
 			var out struct{ Violations []invariants.Violation }
-			require.NoError(t, sidecar.Call(t.Context(), f.mesh, "watcher", http.MethodGet, "/internal/violations", nil, nil, &out))
+			err := sidecar.Call(t.Context(), f.mesh, "watcher", http.MethodGet, "/internal/violations", nil, nil, &out)
+			require.NoError(t, err)
 			require.NotEmpty(t, out.Violations)
 		})
 	}

@@ -1,8 +1,8 @@
 // Package checker compares the parts of a snapshot with each other and with the recorded answers, and reports where an
 // invariant of the shop is broken. Package invariants lists the invariants and has the checks that a running shop
-// allows, too; apps/watcher uses them. This package adds those that need the recorded answers, the ledger of the payment
-// provider, mails, carts or the public API. It counts an answer that the API does not allow as a violation of invariant
-// 0.
+// allows, too; apps/watcher uses them. This package adds those that need the recorded answers, the ledger of the
+// payment provider, mails, carts or the public API. It counts an answer that the API does not allow as a violation of
+// invariant 0.
 package checker
 
 import (

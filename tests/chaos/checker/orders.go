@@ -49,7 +49,8 @@ func asOrder(o snapshot.Order) *invariants.Order {
 	order.SetHistory(history(o).Events)
 	// The amounts of the document are compared, too.
 	p := &order.Payment
-	p.Authorised, p.Captured, p.Refunded = o.Payment.Authorized.Amount, o.Payment.Captured.Amount, o.Payment.Refunded.Amount
+	p.Authorised, p.Captured = o.Payment.Authorized.Amount, o.Payment.Captured.Amount
+	p.Refunded = o.Payment.Refunded.Amount
 	return order
 }
 
