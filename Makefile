@@ -11,7 +11,7 @@ help: ## show this
 	@echo
 	@echo "  Settings of make up: STATE=sqlite PUBSUB=embedded MAIL=files SECRETS=env (directories in components/),"
 	@echo "  GATEWAY_PORT=8080, PORT_BASE=23100 (all other ports), SECURE=1 (mutual TLS, access rules),"
-	@echo "  RATE_LIMIT=off, DAPR=system, RUN_DIR=.run, REBUILD=on (documents from the logs)"
+	@echo "  RATE_LIMIT=off, DAPR=system, RUN_DIR=.run, REBUILD=on (documents from the logs), WATCH=on (the watcher)"
 
 .PHONY: up
 up: $(HABERDASH) ## build what is missing, start the shop, wait until it is ready

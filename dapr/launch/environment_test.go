@@ -49,7 +49,7 @@ func TestProcessesHaveOnlyTheVariablesThatTheyNeed(t *testing.T) {
 	for _, values := range own {
 		all = append(all, values...)
 	}
-	for _, app := range roster.IDs() {
+	for _, app := range roster.StandardIDs() {
 		vars := variablesOf(t, pid(t, s, app))
 		tokens := []string{vars[runfile.AppToken], vars[runfile.SidecarToken]}
 		require.NotContains(t, tokens, "", app)
@@ -60,7 +60,7 @@ func TestProcessesHaveOnlyTheVariablesThatTheyNeed(t *testing.T) {
 		all, own[app] = append(all, tokens...), tokens
 		own[app+"-daprd"] = append(own[app+"-daprd"], tokens...)
 	}
-	require.Len(t, s.Processes(), 2*len(roster.IDs())+4)
+	require.Len(t, s.Processes(), 2*len(roster.StandardIDs())+4)
 	check := func() {
 		t.Helper()
 		// The guard is not a process of the shop, so it is not in this list; process tests check it.

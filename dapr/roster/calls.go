@@ -105,17 +105,20 @@ func readCalls(folder string) (list []call, err error) {
 	return list, s.err
 }
 
-// calls reads one call. A variable named app stands for every app with a public API.
+// callees are the apps that variables of these names stand for.
+var callees = map[string][]string{"app": roster.Serving(), "follower": roster.Following(), "logger": roster.Logging()}
+
+// calls reads one call: see callees.
 func (s *source) calls(in *ast.FuncDecl, app, method, path ast.Expr) (list []call) {
 	verb, ok := strings.CutPrefix(name(method), "http.Method")
 	if !ok {
 		s.fail("a call whose method is no constant of net/http")
 	}
-	callees := roster.Serving()
-	if name(app) != "app" {
-		callees = []string{s.text(in, app)}
+	called, several := callees[name(app)]
+	if !several {
+		called = []string{s.text(in, app)}
 	}
-	for _, callee := range callees {
+	for _, callee := range called {
 		list = append(list, call{callee, strings.ToUpper(verb), s.text(in, path)})
 	}
 	return list
@@ -171,6 +174,7 @@ func (s *source) text(in *ast.FuncDecl, e ast.Expr) string {
 var appConstants = map[string]string{
 	"roster.Gateway": roster.Gateway, "roster.Catalog": roster.Catalog, "roster.Cart": roster.Cart,
 	"roster.Orders": roster.Orders, "roster.Users": roster.Users, "roster.Notifications": roster.Notifications,
+	"roster.Watcher": roster.Watcher,
 }
 
 // returned finds the function of that name that consists of one return, and what it returns.

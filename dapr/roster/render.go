@@ -30,7 +30,8 @@ func render(root string) (files []file, err error) {
 		"deploy/base/kustomization.yaml":    replace(`(?:  - [a-z-]+\.yaml\n)+labels:`, manifests()+"labels:"),
 		"deploy/servers/broker/broker.yaml": replace(`-topics=\S+`, "-topics="+strings.Join(roster.Topics(), ",")),
 		"deploy/compose/infra.yaml":         replace(`for t in [^;]+;`, "for t in "+strings.Join(roster.Topics(), " ")+";"),
-		"tests/fuzz/schemathesis.toml":      replace(`apps\.values = \[[^\]]*\]`, "apps.values = "+quoted(roster.IDs()[1:])),
+		"tests/fuzz/schemathesis.toml": replace(`apps\.values = \[[^\]]*\]`,
+			"apps.values = "+quoted(roster.StandardIDs()[1:])),
 	}
 	for _, path := range components {
 		name, err := filepath.Rel(root, path)
@@ -113,9 +114,9 @@ func scopes(text string) (string, error) {
 	return scopesBlock.ReplaceAllLiteralString(text, block), nil
 }
 
-// manifests lists the manifests of the apps for a kustomization.
+// manifests lists the manifests of the apps that every shop runs, for a kustomization.
 func manifests() (lines string) {
-	for _, app := range roster.IDs() {
+	for _, app := range roster.StandardIDs() {
 		lines += "  - " + app + ".yaml\n"
 	}
 	return lines

@@ -50,7 +50,11 @@ func TestEveryAppHasItsFiles(t *testing.T) {
 	for _, app := range roster.IDs() {
 		require.FileExists(t, filepath.Join(root, "apps", app, "main.go"))
 		require.FileExists(t, filepath.Join(root, "dapr", "secure", app+".yaml"))
-		require.FileExists(t, filepath.Join(root, "deploy", "base", app+".yaml"))
+		manifest := filepath.Join("base", app+".yaml")
+		if roster.Get(app).Optional {
+			manifest = filepath.Join("components", app, "app", app+".yaml")
+		}
+		require.FileExists(t, filepath.Join(root, "deploy", manifest))
 	}
 	folders, err := os.ReadDir(filepath.Join(root, "apps"))
 	require.NoError(t, err)

@@ -3,6 +3,11 @@ package contract
 // MaxFeedPage is how many events one page of a feed may have.
 const MaxFeedPage = 1000
 
+// Feeds lists the logs that an app serves: GET /feed.
+type Feeds struct {
+	Names []string `json:"names" nullable:"false"`
+}
+
 // FeedPage is a page of a log's published events: GET /feed/{partition}?from=&max= of the source.
 type FeedPage struct {
 	Events []Event `json:"events" nullable:"false"`

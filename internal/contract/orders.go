@@ -15,8 +15,37 @@ const (
 	OrderRejected  = "order.rejected"
 	OrderCancelled = "order.cancelled"
 
+	// OrderRestEnded means that what is not shipped of the order will not be shipped any more.
+	OrderRestEnded = "order.rest-ended"
+
+	// FulfilmentRequested means that lines were assigned to a parcel. Its data is a FulfilmentFact.
+	FulfilmentRequested = "fulfilment.requested"
 	// FulfilmentShipped means that a parcel was shipped. Its data is a ShipmentFact.
 	FulfilmentShipped = "fulfilment.shipped"
+	// FulfilmentFailed means that the payment provider refused to capture a parcel's share. Its data is a PartFact.
+	FulfilmentFailed = "fulfilment.failed"
+
+	// ReturnRequested means that lines are to come back. Its data is a ReturnFact.
+	ReturnRequested = "return.requested"
+	// ReturnReceived means that a return has come in. Its data is a ReceiptFact.
+	ReturnReceived = "return.received"
+	// ReturnSettled means that a return is refunded, and is in stock again if it should be. Its data is a PartFact.
+	ReturnSettled = "return.settled"
+
+	// RefundRequested means that staff give money back. Its data is a RefundFact.
+	RefundRequested = "refund.requested"
+	// RefundSettled means that such a refund was paid, and RefundFailed that the payment provider refused it. Their data
+	// is a PartFact.
+	RefundSettled = "refund.settled"
+	RefundFailed  = "refund.failed"
+)
+
+// Types of the events about money. They are in the history of an order (see History), and are not published.
+const (
+	PaymentAuthorized = "payment.authorized"
+	PaymentCaptured   = "payment.captured"
+	PaymentRefunded   = "payment.refunded"
+	PaymentVoided     = "payment.voided"
 )
 
 // OrderFact is the data of an order in events. Brokers and logs cannot erase data, so it has no personal data but the
@@ -66,6 +95,85 @@ type ShipmentFact struct {
 	TrackingNumber string `json:"trackingNumber"`
 	Lines          []Line `json:"lines"`
 }
+
+type (
+	// Part is a quantity of one SKU in a parcel or a return, and its share of what the order costs in minor units.
+	Part struct {
+		SKU      string `json:"sku"`
+		Quantity int64  `json:"quantity"`
+		Amount   int64  `json:"amount"`
+	}
+	// FulfilmentFact is the data of a requested parcel in events. Freight is the shipping cost of the order, if this
+	// parcel bears it.
+	FulfilmentFact struct {
+		OrderID    string         `json:"orderId"`
+		Fulfilment FulfilmentPart `json:"fulfilment"`
+	}
+	// FulfilmentPart is a parcel.
+	FulfilmentPart struct {
+		ID      string `json:"id"`
+		Parts   []Part `json:"parts"`
+		Freight int64  `json:"freight,omitempty"`
+	}
+	// ReturnFact is the data of a requested return in events.
+	ReturnFact struct {
+		OrderID string     `json:"orderId"`
+		Return  ReturnPart `json:"return"`
+	}
+	// ReturnPart is a return.
+	ReturnPart struct {
+		ID    string `json:"id"`
+		Parts []Part `json:"parts"`
+	}
+	// ReceiptFact is the data of a received return in events. Owed is the amount to be refunded, in minor units.
+	ReceiptFact struct {
+		OrderID string `json:"orderId"`
+		ID      string `json:"id"` // of the return
+		Restock bool   `json:"restock"`
+		Owed    int64  `json:"owed"`
+	}
+	// RefundFact is the data of a requested refund in events.
+	RefundFact struct {
+		OrderID string     `json:"orderId"`
+		Refund  RefundPart `json:"refund"`
+	}
+	// RefundPart is a refund.
+	RefundPart struct {
+		ID     string `json:"id"`
+		Amount int64  `json:"amount"`
+	}
+	// PartFact is the data of an event about a part of an order that an earlier event has described.
+	PartFact struct {
+		OrderID string `json:"orderId"`
+		ID      string `json:"id"` // of the fulfilment, return or refund
+	}
+)
+
+type (
+	// HistoriesRequest asks for the histories of orders: POST orders/internal/histories. The reply has one for each order
+	// of the request, in the same sequence.
+	HistoriesRequest struct {
+		OrderIDs []string `json:"orderIds" minItems:"1" maxItems:"50" nullable:"false"`
+	}
+	// History lists the events of one order, oldest first, with those that are not published. It has no events if orders
+	// does not know the order.
+	History struct {
+		OrderID string         `json:"orderId"`
+		Events  []HistoryEvent `json:"events" nullable:"false"`
+	}
+	// HistoryEvent is an event of an order. Of its data it has only what an event about money says.
+	HistoryEvent struct {
+		Seq       uint64 `json:"seq"`
+		Type      string `json:"type"`
+		Published bool   `json:"published,omitempty"`
+		For       string `json:"for,omitempty"`    // the id of the fulfilment, return or refund
+		Amount    int64  `json:"amount,omitempty"` // minor units of the order's currency
+	}
+	// HistoriesReply has a History for each order of the request, in its sequence.
+	HistoriesReply struct {
+		Histories []History `json:"histories" nullable:"false"`
+	}
+)
 
 type (
 	// ContactsRequest asks for the recipients of mails about orders: POST orders/internal/contacts. The reply has one for

@@ -15,6 +15,7 @@ import (
 	"haberdash/internal/fault"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // Flags are the flags of one app. A nil *Flags has none. It is safe for concurrent use.
@@ -118,7 +119,7 @@ func (f *Flags) adopt(ctx context.Context, stored map[string]setting) {
 	for _, flag := range f.flags {
 		before, after := f.settings[flag.Name], stored[flag.Name]
 		if before != after {
-			telemetry.Log(ctx).Warn().Str("fault", flag.Name).Str("variant", variantOf(after)).
+			telemetry.Log(ctx).Warn().Str(field.Fault, flag.Name).Str(field.Variant, variantOf(after)).
 				Msg("a fault was switched by an administrator")
 		}
 	}

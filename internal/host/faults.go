@@ -2,16 +2,18 @@ package host
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"haberdash/internal/faultflag"
+	"haberdash/internal/roster"
 	"haberdash/internal/sidecar/daprd"
 )
 
 // newFaults makes the fault flags of a service, or returns nil if they are off. The settings are read from the store
 // without its faults, so that they can be switched off.
-func newFaults(ctx context.Context, config Config, client *daprd.Client) (*faultflag.Flags, error) {
-	if !config.FaultFlags {
+func newFaults(ctx context.Context, app string, config Config, client *daprd.Client) (*faultflag.Flags, error) {
+	if !bool(config.FaultFlags) || !slices.Contains(roster.WithFaults(), app) {
 		return nil, nil
 	}
 	flags, err := faultflag.New(ctx, client.State(daprd.StateStore), time.Now)
@@ -24,7 +26,9 @@ func newFaults(ctx context.Context, config Config, client *daprd.Client) (*fault
 
 // mountFaults adds the operations for fault flags, which answer 404 if the flags are off.
 func (h *Host) mountFaults() {
-	faultflag.Mount(h.API, h.App, h.Faults)
+	if slices.Contains(roster.WithFaults(), h.App) {
+		faultflag.Mount(h.API, h.App, h.Faults)
+	}
 	if h.Faults != nil {
 		h.Go("fault flags", h.Faults.Run)
 	}

@@ -40,6 +40,7 @@ import (
 	"haberdash/internal/httpx"
 	"haberdash/internal/httpx/httpserver"
 	"haberdash/internal/identity"
+	"haberdash/internal/roster"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/daprd"
 	"haberdash/internal/telemetry"
@@ -123,7 +124,7 @@ func serve(ctx context.Context, app string, o options, run Run) error {
 	if err := awaitSidecar(ctx, client, log); err != nil {
 		return err
 	}
-	faults, err := newFaults(ctx, config, client)
+	faults, err := newFaults(ctx, app, config, client)
 	if err != nil {
 		return err
 	}
@@ -183,7 +184,7 @@ func (h *Host) wire(run Run) error {
 		h.Log.Info().Msg("import mode (MOVE_IN=on): the service accepts an import of data and does nothing else")
 		return nil
 	}
-	if h.API != nil {
+	if app, _ := roster.Find(h.App); h.API != nil && !app.Stateless {
 		h.markStoreUsed(h.lifecycle.ctx)
 	}
 	if err := run(h.lifecycle.ctx, h); err != nil {

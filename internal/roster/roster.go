@@ -20,6 +20,7 @@ const (
 	Orders        = "orders"
 	Users         = "users"
 	Notifications = "notifications"
+	Watcher       = "watcher"
 )
 
 // Log is a log of events that an app keeps. The app publishes the events to Topic and serves them at /feed/{Name}.
@@ -61,6 +62,11 @@ type App struct {
 	// ExportOrder is the place of the app in a data export, counted from 1. It is 0 for an app that has no data to
 	// export.
 	ExportOrder int
+	// Optional is set for an app that only some shops run. The launcher starts it with WATCH=on; on Kubernetes it is a
+	// component in deploy/components.
+	Optional bool
+	// Stateless is set for an app that stores nothing.
+	Stateless bool
 }
 
 // apps has the order in which dapr/apps.yaml starts the apps and in which the description of the API lists them.
@@ -101,6 +107,7 @@ var apps = []App{
 		Follows:    []Log{OrdersLog, UsersLog},
 		Components: []string{"mail"},
 	},
+	{ID: Watcher, Port: 23180, Optional: true, Stateless: true},
 }
 
 // Apps returns all apps.
@@ -109,13 +116,30 @@ func Apps() []App { return slices.Clone(apps) }
 // IDs returns the names of all apps.
 func IDs() []string { return ids(func(App) bool { return true }) }
 
-// Get returns the app of that name. It panics if there is none.
-func Get(id string) App {
+// Standard returns the apps that every shop runs.
+func Standard() []App {
+	return slices.DeleteFunc(Apps(), func(a App) bool { return a.Optional })
+}
+
+// StandardIDs returns the names of the apps that every shop runs.
+func StandardIDs() []string { return ids(func(a App) bool { return !a.Optional }) }
+
+// Find returns the app of that name, if there is one.
+func Find(id string) (app App, found bool) {
 	i := slices.IndexFunc(apps, func(a App) bool { return a.ID == id })
 	if i < 0 {
+		return App{}, false
+	}
+	return apps[i], true
+}
+
+// Get returns the app of that name. It panics if there is none.
+func Get(id string) App {
+	app, found := Find(id)
+	if !found {
 		panic("roster: there is no app " + id)
 	}
-	return apps[i]
+	return app
 }
 
 // ids returns the names of the apps that fulfil a condition.
@@ -139,7 +163,7 @@ func PublicPatterns(id string) []string {
 	for _, operation := range []struct {
 		path string
 		apps []string
-	}{{"/api/v1/dead-letters/", Following()}, {"/api/v1/faults/", behindGateway()}} {
+	}{{"/api/v1/dead-letters/", Following()}, {"/api/v1/faults/", WithFaults()}} {
 		app := id
 		if id == operation.apps[0] {
 			app = "{app}"
@@ -151,8 +175,8 @@ func PublicPatterns(id string) []string {
 	return patterns
 }
 
-// behindGateway returns the apps that only other apps can call.
-func behindGateway() []string { return ids(func(a App) bool { return a.ID != Gateway }) }
+// WithFaults returns the apps that have fault flags, which are in their stores.
+func WithFaults() []string { return ids(func(a App) bool { return a.ID != Gateway && !a.Stateless }) }
 
 // Following returns the apps that follow logs. Each of them has a dead-letter topic.
 func Following() []string { return ids(App.follows) }
@@ -206,12 +230,14 @@ func Topics() []string {
 	return topics
 }
 
-// UsesComponent reports whether the app may use a Dapr component. All apps use secrets and state, and with SQLite the
-// components that erase deleted state. Apps that keep or follow logs use pubsub.
+// UsesComponent reports whether the app may use a Dapr component. All apps use secrets. All but stateless ones use
+// state, and with SQLite the components that erase deleted state. Apps that keep or follow logs use pubsub.
 func (a App) UsesComponent(name string) bool {
 	switch name {
-	case "secrets", "state", "erasure", "truncation":
+	case "secrets":
 		return true
+	case "state", "erasure", "truncation":
+		return !a.Stateless
 	case "pubsub":
 		return len(a.Logs) > 0 || a.follows()
 	}

@@ -240,7 +240,7 @@ type limits struct{ app, sidecar uint64 }
 
 // memoryLimits reads the limits that all apps have in common.
 func memoryLimits() (l limits, err error) {
-	text, err := os.ReadFile("deploy/base/app.yaml")
+	text, err := os.ReadFile("deploy/base/app/app.yaml")
 	if err != nil {
 		return l, err
 	}
@@ -249,7 +249,7 @@ func memoryLimits() (l limits, err error) {
 	} {
 		found := regexp.MustCompile(pattern).FindSubmatch(text)
 		if found == nil {
-			return l, fmt.Errorf("deploy/base/app.yaml has no %s", pattern)
+			return l, fmt.Errorf("deploy/base/app/app.yaml has no %s", pattern)
 		}
 		n, err := strconv.ParseUint(string(found[1]), 10, 64)
 		if err != nil {

@@ -49,7 +49,7 @@ func (c checkout) differences() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := c.render("/deploy/base")
+	all, err := c.renderAll()
 	if err != nil {
 		return nil, err
 	}
@@ -77,6 +77,17 @@ func (c checkout) differences() ([]string, error) {
 	d.check(len(tye["services"].([]any)) == len(ids), "tye.yaml has %d services", len(tye["services"].([]any)))
 	d.scopes(c, ids)
 	return d, nil
+}
+
+// renderAll renders the base with the optional apps.
+func (c checkout) renderAll() ([]runtime.Object, error) {
+	const dir = "/deploy/overlays/all"
+	text := "resources: [../../base]\ncomponents: [../../components/watcher]\n"
+	if err := c.WriteFile(dir+"/kustomization.yaml", []byte(text)); err != nil {
+		return nil, err
+	}
+	defer c.RemoveAll(dir)
+	return c.render(dir)
 }
 
 // A report is a list of differences.
@@ -247,11 +258,11 @@ func TestEachDifferenceBetweenTheDescriptionsIsReported(t *testing.T) {
 			"orders: its Configuration in deploy is cart"},
 		{"/deploy/base/orders.yaml", "haberdash/orders:dev", "haberdash/cart:dev", "orders: its image is"},
 		{"/deploy/base/kustomization.yaml", "  - cart.yaml\n", "", "deploy has no app cart"},
-		{"/deploy/base/app.yaml", "{name: LOG_LEVEL, value: info}", "{name: LOG_LEVEL, value: debug}",
+		{"/deploy/base/app/app.yaml", "{name: LOG_LEVEL, value: info}", "{name: LOG_LEVEL, value: debug}",
 			`cart: LOG_LEVEL is "info", in deploy "debug"`},
-		{"/deploy/base/app.yaml", "- {name: REBUILD", "- {name: FAST, value: \"1\"}\n            - {name: REBUILD",
+		{"/deploy/base/app/app.yaml", "- {name: REBUILD", "- {name: FAST, value: \"1\"}\n            - {name: REBUILD",
 			"only deploy has the variable FAST"},
-		{"/deploy/base/app.yaml", `app-health-probe-timeout: "2500"`, `app-health-probe-timeout: "500"`,
+		{"/deploy/base/app/app.yaml", `app-health-probe-timeout: "2500"`, `app-health-probe-timeout: "500"`,
 			"appHealthProbeTimeout is 2500"},
 		{"/deploy/base/gateway.yaml", "max-body-size: 64Mi", "max-body-size: 4Mi", "gateway: maxBodySize is 64Mi"},
 		{"/deploy/base/users.yaml", `LOCAL_DEFAULTS, value: "off"`, `LOCAL_DEFAULTS, value: "on"`,

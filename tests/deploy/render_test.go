@@ -130,8 +130,8 @@ func (c checkout) overlays(t *testing.T) (dirs []string) {
 			text := "namespace: elsewhere\nresources: [../../base, ../../../components/state/" + state +
 				", ../../../components/pubsub/" + pubsub + ", ../../../components/mail/files]\n" +
 				"components: [../../components/mail-files, ../../components/stripe, ../../components/ingress, " +
-				"../../components/gateway-api, ../../components/restricted, ../../components/observability, " +
-				"../../components/monitors, ../../components/" + state
+				"../../components/gateway-api, ../../components/restricted, ../../components/watcher, " +
+				"../../components/observability, ../../components/monitors, ../../components/" + state
 			if state != pubsub {
 				text += ", ../../components/" + servers[pubsub]
 			}

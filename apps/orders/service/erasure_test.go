@@ -82,6 +82,29 @@ func (f *fixture) contacts(ids ...string) (reply contract.ContactsReply) {
 	return reply
 }
 
+// The watcher learns what happened to the money of an order, and nothing about the buyer.
+func TestHistoriesHaveOnlyAmounts(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 10)
+	id := f.buy().ID
+	rec := f.do(http.MethodPost, "/internal/histories", contract.HistoriesRequest{OrderIDs: []string{id, "unknown"}})
+	f.requireStatus(rec, http.StatusOK)
+	var reply contract.HistoriesReply
+	require.NoError(t, json.Unmarshal(rec.Body.Bytes(), &reply))
+	total := f.order(id).Total.Amount
+	require.Equal(t, []contract.History{
+		{OrderID: id, Events: []contract.HistoryEvent{
+			{Seq: 1, Type: contract.OrderPlaced, Published: true},
+			{Seq: 2, Type: "payment.requested"},
+			{Seq: 3, Type: contract.PaymentAuthorized, Amount: total},
+			{Seq: 4, Type: contract.OrderConfirmed, Published: true},
+		}},
+		{OrderID: "unknown", Events: []contract.HistoryEvent{}},
+	}, reply.Histories)
+	f.requireStatus(f.do(http.MethodPost, "/internal/histories", contract.HistoriesRequest{
+		OrderIDs: make([]string, 51)}), http.StatusUnprocessableEntity)
+}
+
 // requireUnpublished requires that the published events contain none of the words.
 func (f *fixture) requireUnpublished(words ...string) {
 	f.t.Helper()

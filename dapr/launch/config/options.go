@@ -34,6 +34,9 @@ type Options struct {
 	// Secure starts sentry, and makes the sidecars refuse calls that dapr/secure does not allow.
 	Secure bool
 
+	// Watch starts the optional apps, too: the watcher of the invariants.
+	Watch bool
+
 	// Tags are build tags of the apps, for tests. They need a RunDir that is not the default.
 	Tags []string
 
@@ -66,6 +69,13 @@ func FromEnv() (Options, error) {
 		o.Secure = true
 	default:
 		return o, fmt.Errorf("SECURE=%s is unknown: use SECURE=1 for mutual TLS and access rules, or leave it out", v)
+	}
+	switch v := os.Getenv("WATCH"); v {
+	case "", "off":
+	case "on":
+		o.Watch = true
+	default:
+		return o, fmt.Errorf("WATCH=%s is unknown: use WATCH=on for the watcher of the invariants, or leave it out", v)
 	}
 	for name, to := range map[string]*int{"GATEWAY_PORT": &o.GatewayPort, "PORT_BASE": &o.PortBase} {
 		v := os.Getenv(name)

@@ -47,3 +47,15 @@ func TestSecureIsChosenByAVariable(t *testing.T) {
 	_, err = Options{Secure: true, System: true}.Complete()
 	require.ErrorContains(t, err, "DAPR=system")
 }
+
+func TestTheWatcherIsChosenByAVariable(t *testing.T) {
+	for value, want := range map[string]bool{"": false, "off": false, "on": true} {
+		t.Setenv("WATCH", value)
+		o, err := FromEnv()
+		require.NoError(t, err)
+		require.Equal(t, want, o.Watch, value)
+	}
+	t.Setenv("WATCH", "1")
+	_, err := FromEnv()
+	require.ErrorContains(t, err, "WATCH=1")
+}

@@ -14,6 +14,7 @@ import (
 
 	"haberdash/dapr/launch/config"
 	"haberdash/dapr/launch/ports"
+	"haberdash/internal/roster"
 )
 
 // File is a run file. It keeps members that it does not know.
@@ -95,8 +96,8 @@ func (f File) Write(path string) error {
 	return os.Rename(path+".new", path)
 }
 
-// Render returns the run file with the ports, infrastructure, environment and absolute paths of a shop. The options
-// must be complete.
+// Render returns the run file with the ports, infrastructure, environment and absolute paths of a shop, and without
+// optional apps that it does not run. The options must be complete.
 func (f File) Render(o config.Options) File {
 	base := filepath.Join(o.Root, "dapr")
 	abs := func(p string) string {
@@ -123,6 +124,9 @@ func (f File) Render(o config.Options) File {
 
 	out.Apps = nil
 	for _, a := range f.Apps {
+		if app, _ := roster.Find(a.AppID); app.Optional && !o.Watch {
+			continue
+		}
 		a.Dir = o.RunDir
 		a.ConfigFile = configPath(o.RunDir, a.AppID)
 		for _, p := range []*int{&a.Port, &a.HTTPPort, &a.GRPCPort, &a.InternalPort, &a.MetricsPort} {

@@ -10,10 +10,13 @@ import (
 
 	"haberdash/dapr/launch/config"
 	"haberdash/dapr/launch/ports"
+	"haberdash/internal/roster"
 )
 
+// defaults returns complete options of a shop with all apps, and the run file.
 func defaults(t *testing.T, o config.Options) (config.Options, File) {
 	t.Helper()
+	o.Watch = true
 	o, err := o.Complete()
 	require.NoError(t, err)
 	f, err := Read(Source(o.Root))
@@ -139,4 +142,15 @@ func TestEachSidecarGetsTheAccessRulesOfItsApp(t *testing.T) {
 
 	f.Apps = append(f.Apps, App{AppID: "newcomer"})
 	require.ErrorContains(t, f.WriteConfigurations(o.Root, o.RunDir, Configuration{Secure: true}), "newcomer.yaml")
+}
+
+func TestOptionalAppsRunIfWanted(t *testing.T) {
+	o, f := defaults(t, config.Options{})
+	with := f.Render(o).Apps
+	o.Watch = false
+	without := f.Render(o).Apps
+	require.Len(t, with, len(roster.Apps()))
+	require.Len(t, without, len(roster.Standard()))
+	require.Less(t, len(without), len(with))
+	require.Len(t, f.Apps, len(roster.Apps()), "Render does not change the file that it renders")
 }

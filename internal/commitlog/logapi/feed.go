@@ -41,12 +41,20 @@ type feedInput struct {
 
 type feedOutput struct{ Body contract.FeedPage }
 
-// MountFeed serves GET /feed/{partition} for a service's logs, inside the mesh only. Problem: not-found (404).
+type feedsOutput struct{ Body contract.Feeds }
+
+// MountFeed serves GET /feed, which lists a service's logs, and GET /feed/{partition}, inside the mesh only. Problem:
+// not-found (404).
 func MountFeed(api huma.API, logs ...Log) {
-	byName := map[string]Log{}
+	byName, names := map[string]Log{}, []string{}
 	for _, l := range logs {
-		byName[l.Name()] = l
+		byName[l.Name()], names = l, append(names, l.Name())
 	}
+	httpx.Register(api, huma.Operation{OperationID: "list-feeds", Method: http.MethodGet, Path: "/feed",
+		Tags: []string{"Internal"}, Summary: "The logs of this app"},
+		func(context.Context, *struct{}) (*feedsOutput, error) {
+			return &feedsOutput{contract.Feeds{Names: names}}, nil
+		})
 	httpx.Register(api, huma.Operation{OperationID: "read-feed", Method: http.MethodGet, Path: "/feed/{partition}",
 		Tags: []string{"Internal"}, Summary: "Published events of a log, by position"},
 		func(ctx context.Context, in *feedInput) (*feedOutput, error) {

@@ -3,6 +3,7 @@ package logapi_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"testing"
 
 	"github.com/go-chi/chi/v5"
@@ -58,6 +59,9 @@ func TestConsumersFetchFeedsByPosition(t *testing.T) {
 	mesh := memory.NewMesh()
 	main, other := &fakeLog{name: "stock-main", n: 1500}, &fakeLog{name: "stock-a b", n: 1}
 	logapi.MountFeed(httpx.NewAPI(joinMesh(mesh, "catalog"), "test"), main, other)
+	var feeds contract.Feeds
+	require.NoError(t, sidecar.Call(t.Context(), mesh, "catalog", http.MethodGet, "/feed", nil, nil, &feeds))
+	require.Equal(t, []string{"stock-main", "stock-a b"}, feeds.Names)
 	fetch := consumer.FetchFrom(mesh)
 	page, err := fetch(t.Context(), consumer.Log{Source: "catalog", Partition: "stock-main"}, 3, 2)
 	require.NoError(t, err)

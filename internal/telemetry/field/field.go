@@ -77,6 +77,8 @@ const (
 	Actor       = "haberdash.actor" // the user who changed an account
 	Roles       = "haberdash.roles"
 	Factor      = "haberdash.second_factor" // its kind
+	Fault       = "haberdash.fault"         // name of a fault flag
+	Variant     = "haberdash.variant"       // of a fault flag
 )
 
 // The zerolog package reads these names and units from variables of its own.

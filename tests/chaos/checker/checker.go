@@ -1,17 +1,8 @@
 // Package checker compares the parts of a snapshot with each other and with the recorded answers, and reports where an
-// invariant of the shop is broken:
-//
-//  0. An answer is one that the API allows.
-//  1. At each location 0 ≤ reserved ≤ on hand, at every moment. The levels are the sum of the history. For each order
-//     exactly what is bought and not shipped is reserved.
-//  2. The order and the payment provider agree on every amount. An order is authorised at most once. The captured
-//     amount is that of the shipped goods. A closed order has no authorised money.
-//  3. One idempotency key is one order and one answer.
-//  4. Every consumer applies every event once, and the feeds have the events of the histories.
-//  5. Documents are, byte for byte, what their logs produce.
-//  6. An acknowledged change is still there.
-//  7. Nobody reads or changes what belongs to somebody else.
-//  8. All amounts of an order add up, in one currency.
+// invariant of the shop is broken. Package invariants lists the invariants and has the checks that a running shop
+// allows, too; apps/watcher uses them. This package adds those that need the recorded answers, the ledger of the
+// payment provider, mails, carts or the public API. It counts an answer that the API does not allow as a violation of
+// invariant 0.
 package checker
 
 import (
@@ -51,6 +42,7 @@ func Check(s *snapshot.Snapshot, r *record.Record) (found []record.Violation) {
 		{6, (*check).checkAdjustments},
 		{7, (*check).checkLists},
 		{8, (*check).checkSums},
+		{0, (*check).checkWatched}, // of all invariants
 	} {
 		one := &check{Snapshot: s, record: r, invariant: c.invariant}
 		c.run(one)

@@ -62,10 +62,10 @@ func exampleOrders() map[string]snapshot.Order {
 	a.Returns = []view.Return{{ID: "r1", Lines: hats(1), Status: "received", Refunded: &refunded}}
 	return map[string]snapshot.Order{
 		"A": {Order: a, Events: events("order.placed", "payment.authorized", "order.confirmed",
-			"fulfilment.requested", "payment.captured f1 2699", "fulfilment.shipped",
-			"fulfilment.requested", "payment.captured f2 1071", "fulfilment.shipped",
-			"fulfilment.delivered", "fulfilment.delivered",
-			"return.requested", "return.received r1", "payment.refunded r1 1071", "return.settled r1",
+			"fulfilment.requested f1", "payment.captured f1 2699", "fulfilment.shipped f1",
+			"fulfilment.requested f2", "payment.captured f2 1071", "fulfilment.shipped f2",
+			"fulfilment.delivered f1", "fulfilment.delivered f2",
+			"return.requested r1", "return.received r1", "payment.refunded r1 1071", "return.settled r1",
 			"refund.requested m1 100", "payment.refunded m1 100", "refund.settled m1")},
 		"B": {Order: exampleOrder("B", "H2", "cancelled", 2), Events: events("order.placed", "payment.authorized",
 			"order.confirmed", "order.cancelled", "payment.voided")},
@@ -94,6 +94,8 @@ func events(texts ...string) (list []view.Event) {
 		_, _ = fmt.Sscan(text, &eventType, &id, &amount) // id and amount may be missing
 		e := view.Event{Seq: int64(i) + 1, Type: eventType}
 		switch eventType {
+		case "payment.authorized", "payment.voided":
+			e.Data.Amount, _ = json.Marshal(eur(3770))
 		case "payment.captured", "payment.refunded":
 			e.Data.For = id
 			e.Data.Amount, _ = json.Marshal(eur(amount))
@@ -151,22 +153,63 @@ func movements(texts ...string) (list []psp.Movement) {
 // publish fills the feeds with the events of the histories.
 func publish(s *snapshot.Snapshot) {
 	s.Feeds = snapshot.EmptyFeeds()
-	add := func(f *snapshot.Feed, aggregate string, seq int64, eventType string) {
+	add := func(f *snapshot.Feed, aggregate string, seq int64, eventType string, data any) {
 		f.Head++
+		text, _ := json.Marshal(data)
 		f.Events = append(f.Events, contract.Event{
-			ID: fmt.Sprint(f.Partition, f.Head), Position: f.Head, Aggregate: aggregate, Seq: uint64(seq), Type: eventType,
+			ID: contract.EventID(f.Source, f.Partition, f.Head, 0), Source: f.Source, Partition: f.Partition,
+			Commit: f.Head, Position: f.Head, Aggregate: aggregate, Seq: uint64(seq), Type: eventType, Data: text,
 		})
 	}
 	for _, id := range []string{"A", "B", "C"} {
-		for _, e := range s.Orders[id].Events {
+		o := s.Orders[id]
+		for _, e := range o.Events {
 			if e.Type[:7] != "payment" {
-				add(&s.Feeds[0], "order/"+id, e.Seq, e.Type)
+				add(&s.Feeds[0], "order/"+id, e.Seq, e.Type, dataOf(o, e))
 			}
 		}
 	}
 	for _, e := range s.Stock["HAT"].Events {
-		add(&s.Feeds[1], "sku/HAT", e.Seq, e.Type)
+		add(&s.Feeds[1], "sku/HAT", e.Seq, e.Type, e.Data)
 	}
+}
+
+// dataOf returns the data of an event of an order in the feed.
+func dataOf(o snapshot.Order, e view.Event) any {
+	order := asOrder(o)
+	parts := func(lines []contract.Line, amount int64) (parts []contract.Part) {
+		for _, l := range lines {
+			parts = append(parts, contract.Part{SKU: l.SKU, Quantity: l.Quantity, Amount: amount})
+		}
+		return parts
+	}
+	switch e.Type {
+	case contract.OrderPlaced, contract.OrderConfirmed:
+		f := contract.OrderFact{OrderID: o.ID, Number: o.Number, CartID: "cart-" + o.ID, CartVersion: 1,
+			Subtotal: order.Subtotal, Discount: order.Discount, Shipping: order.Shipping, Tax: order.Tax, Total: order.Total}
+		for _, l := range order.Lines {
+			f.Lines = append(f.Lines, contract.OrderLine{SKU: l.SKU, Quantity: l.Quantity, UnitPrice: l.UnitPrice,
+				Total: l.Total, Discount: l.Discount, Tax: l.Tax})
+		}
+		return f
+	case contract.FulfilmentRequested:
+		for _, p := range order.Parcels {
+			if p.ID == e.Data.ID {
+				return contract.FulfilmentFact{OrderID: o.ID,
+					Fulfilment: contract.FulfilmentPart{ID: p.ID, Parts: parts(p.Lines, p.Amount)}}
+			}
+		}
+	case contract.ReturnRequested:
+		for _, r := range order.Returns {
+			return contract.ReturnFact{OrderID: o.ID, Return: contract.ReturnPart{ID: r.ID, Parts: parts(r.Lines, r.Amount)}}
+		}
+	case contract.ReturnReceived:
+		return contract.ReceiptFact{OrderID: o.ID, ID: e.Data.ID, Restock: true, Owed: order.Returns[0].Amount}
+	case contract.RefundRequested:
+		return contract.RefundFact{OrderID: o.ID,
+			Refund: contract.RefundPart{ID: e.Data.Refund.ID, Amount: e.Data.Refund.Amount}}
+	}
+	return contract.PartFact{OrderID: o.ID, ID: e.Data.ID}
 }
 
 func exampleRecord(s *snapshot.Snapshot) *record.Record {

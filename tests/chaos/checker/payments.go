@@ -3,6 +3,7 @@ package checker
 import (
 	"net/http"
 
+	"haberdash/internal/invariants"
 	"haberdash/tests/chaos/snapshot"
 )
 
@@ -26,8 +27,7 @@ func (c *check) checkPayments() {
 				a.Authorisations, a.AuthorisedAmount, o.Total.Amount)
 		}
 		c.checkCaptures(o, a)
-		c.checkRefunds(o)
-		c.checkAuthorised(o)
+		c.found = append(c.found, invariants.CheckPayments(asOrder(o))...)
 	}
 	for id, a := range accounts {
 		if a.Reserved != 0 || a.Captured != a.Refunded {
@@ -37,65 +37,16 @@ func (c *check) checkPayments() {
 	}
 }
 
-// checkCaptures checks that exactly the amounts of the shipped parcels are captured, each of them once.
+// checkCaptures checks that the provider has captured once for each shipped parcel that costs something.
 func (c *check) checkCaptures(o snapshot.Order, a snapshot.Account) {
-	shipped, captures := int64(0), 0
-	for _, f := range o.Shipped() {
-		shipped += f.Amount.Amount
-		if f.Amount.Amount > 0 {
+	captures := 0
+	for _, p := range asOrder(o).Shipped() {
+		if p.Amount > 0 {
 			captures++
 		}
 	}
-	if captured := o.Payment.Captured.Amount; captured != shipped {
-		c.violated(o.ID, "%d are captured for parcels of %d", captured, shipped)
-	}
 	if a.Captures != captures {
 		c.violated(o.ID, "the provider has captured %d times for %d parcels", a.Captures, captures)
-	}
-}
-
-// checkRefunds checks that exactly the amounts of returns and of manual refunds are refunded, and that nothing is
-// captured or refunded twice for the same parcel, return or refund.
-func (c *check) checkRefunds(o snapshot.Order) {
-	want := int64(0)
-	for _, r := range o.Returns {
-		if r.Refunded != nil {
-			want += r.Refunded.Amount
-		}
-	}
-	amounts := map[string]int64{} // by type of the event, and parcel, return or refund
-	for _, e := range o.Events {
-		switch e.Type {
-		case "payment.captured", "payment.refunded":
-			if _, twice := amounts[e.Type+e.Data.For]; twice {
-				c.violated(o.ID, "%s twice for %s", e.Type, e.Data.For)
-			}
-			amounts[e.Type+e.Data.For] = e.Money()
-		case "refund.settled":
-			want += amounts["payment.refunded"+e.Data.ID]
-		}
-	}
-	refunded, captured := o.Payment.Refunded.Amount, o.Payment.Captured.Amount
-	if refunded != want {
-		c.violated(o.ID, "%d are refunded and should be %d", refunded, want)
-	}
-	if refunded > captured {
-		c.violated(o.ID, "%d are refunded, more than the %d that are captured", refunded, captured)
-	}
-}
-
-// checkAuthorised checks that a closed order has no authorised money, that the authorised and the captured money of an
-// open order are its total, and that the total of a fully shipped order is captured.
-func (c *check) checkAuthorised(o snapshot.Order) {
-	authorised, captured, total := o.Payment.Authorized.Amount, o.Payment.Captured.Amount, o.Total.Amount
-	if closed := o.Closed(); closed && authorised != 0 {
-		c.violated(o.ID, "is closed (%s), but %d are still authorised", o.Status, authorised)
-	} else if !closed && o.Status != "placing" && authorised+captured != total {
-		c.violated(o.ID, "is %s: %d authorised and %d captured are not its total of %d",
-			o.Status, authorised, captured, total)
-	}
-	if o.FullyShipped() && captured != total {
-		c.violated(o.ID, "is fully shipped, but %d of %d are captured", captured, total)
 	}
 }
 

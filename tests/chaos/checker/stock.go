@@ -5,36 +5,30 @@ import (
 	"net/http"
 	"slices"
 
+	"haberdash/internal/contract"
+	"haberdash/internal/invariants"
 	"haberdash/tests/chaos/plan"
-	"haberdash/tests/chaos/view"
 )
 
 // checkStockLevels checks that 0 ≤ reserved ≤ on hand at every location after every event, and that the levels are the
 // sum of the history.
 func (c *check) checkStockLevels() {
 	for sku, stock := range c.Stock {
-		sums := map[string]*view.Level{} // of the history, by location
+		sums := map[string]*invariants.Level{} // of the history, by location
 		for _, l := range stock.Levels {
-			sums[l.Location] = &view.Level{Location: l.Location}
+			sums[l.Location] = &invariants.Level{}
 		}
-		seqs := map[string]int64{}
 		for _, e := range stock.Events {
 			l := sums[e.Location]
 			if l == nil {
 				c.violated("", "%s: an event at %q, a location without a level", sku, e.Location)
 				continue
 			}
-			if seqs[e.Location]++; seqs[e.Location] != e.Seq {
-				c.violated("", "%s at %s: event %d follows %d", sku, e.Location, e.Seq, seqs[e.Location]-1)
-			}
-			l.Apply(e)
-			if l.Reserved < 0 || l.Reserved > l.OnHand {
-				c.violated(e.Data.Order, "%s at %s: %d on hand and %d reserved after event %d, %s of %d",
-					sku, l.Location, l.OnHand, l.Reserved, e.Seq, e.Type, e.Data.Quantity)
-			}
+			list := l.Apply(e.Location, sku, uint64(e.Seq), e.Type, contract.StockMovement(e.Data))
+			c.found = append(c.found, list...)
 		}
 		for _, l := range stock.Levels {
-			if sum := *sums[l.Location]; l != sum {
+			if sum := sums[l.Location]; l.OnHand != sum.OnHand || l.Reserved != sum.Reserved {
 				c.violated("", "%s at %s: the levels are %d on hand and %d reserved, the history has %d and %d",
 					sku, l.Location, l.OnHand, l.Reserved, sum.OnHand, sum.Reserved)
 			}

@@ -63,7 +63,7 @@ func (k Kill) String() string {
 var Processes = processes()
 
 func processes() (list []string) {
-	for _, app := range roster.IDs() {
+	for _, app := range roster.StandardIDs() {
 		list = append(list, app, app+"-daprd")
 	}
 	return append(list, roster.Orders, roster.Orders+"-daprd", roster.Catalog, "broker", "broker", "scheduler",

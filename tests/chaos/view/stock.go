@@ -19,18 +19,3 @@ type StockEvent struct {
 		ID       string `json:"id"`
 	} `json:"data"`
 }
-
-// Apply changes the level by an event.
-func (l *Level) Apply(e StockEvent) {
-	switch n := e.Data.Quantity; e.Type {
-	case "stock.received", "stock.adjusted", "stock.returned":
-		l.OnHand += n
-	case "stock.reserved":
-		l.Reserved += n
-	case "stock.released":
-		l.Reserved -= n
-	case "stock.shipped":
-		l.OnHand -= n
-		l.Reserved -= n
-	}
-}

@@ -20,7 +20,7 @@ import (
 var Apps = rolloutOrder()
 
 func rolloutOrder() []string {
-	ids := roster.IDs()
+	ids := roster.StandardIDs()
 	slices.Reverse(ids)
 	return ids
 }

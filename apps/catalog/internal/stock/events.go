@@ -12,12 +12,12 @@ import (
 
 // Types of the published events, which change a SKU's level. Their data is a Movement.
 const (
-	Received = "stock.received"
-	Adjusted = "stock.adjusted"
-	Reserved = "stock.reserved"
-	Freed    = "stock.released"
-	Shipped  = "stock.shipped"
-	Returned = "stock.returned"
+	Received = contract.StockReceived
+	Adjusted = contract.StockAdjusted
+	Reserved = contract.StockReserved
+	Freed    = contract.StockReleased
+	Shipped  = contract.StockShipped
+	Returned = contract.StockReturned
 )
 
 // Types of the internal events, which are not published. Their data is a HoldChange, if not said otherwise.
@@ -33,12 +33,7 @@ const (
 )
 
 // Movement is a change of one SKU's level.
-type Movement struct {
-	Quantity int64  `json:"quantity"` // signed for adjustments, else positive
-	Order    string `json:"order,omitempty"`
-	Reason   string `json:"reason,omitempty"`
-	ID       string `json:"id,omitempty"` // of the adjustment, shipment or return
-}
+type Movement = contract.StockMovement
 
 // HoldChange is a change of an order's hold, or of the index of undecided holds.
 type HoldChange struct {

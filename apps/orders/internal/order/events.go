@@ -1,6 +1,9 @@
 package order
 
-import "haberdash/internal/money"
+import (
+	"haberdash/internal/contract"
+	"haberdash/internal/money"
+)
 
 // Types of events beside those of internal/contract. An internal event is not published: its data is not for other
 // services (the payment token), other services learn it from another event (money), or it is an index of this log.
@@ -11,24 +14,24 @@ const (
 	EventCartTaken        = "cart.taken"        // internal, on a cart: CartUse
 	EventCartFreed        = "cart.freed"        // internal, on a cart: CartUse
 
-	EventPaymentAuthorized = "payment.authorized" // internal: MoneyMoved
-	EventPaymentCaptured   = "payment.captured"   // internal: MoneyMoved
-	EventPaymentRefunded   = "payment.refunded"   // internal: MoneyMoved
-	EventPaymentVoided     = "payment.voided"     // internal: MoneyMoved
+	EventPaymentAuthorized = contract.PaymentAuthorized // internal: MoneyMoved
+	EventPaymentCaptured   = contract.PaymentCaptured   // internal: MoneyMoved
+	EventPaymentRefunded   = contract.PaymentRefunded   // internal: MoneyMoved
+	EventPaymentVoided     = contract.PaymentVoided     // internal: MoneyMoved
 
-	EventFulfilmentRequested = "fulfilment.requested" // FulfilmentRequested
-	EventFulfilmentFailed    = "fulfilment.failed"    // Outcome
-	EventFulfilmentDelivered = "fulfilment.delivered" // Outcome
+	EventFulfilmentRequested = contract.FulfilmentRequested // FulfilmentRequested
+	EventFulfilmentFailed    = contract.FulfilmentFailed    // Outcome
+	EventFulfilmentDelivered = "fulfilment.delivered"       // Outcome
 
-	EventReturnRequested = "return.requested" // ReturnRequested
-	EventReturnReceived  = "return.received"  // ReturnReceived
-	EventReturnRefunded  = "return.settled"   // Outcome
+	EventReturnRequested = contract.ReturnRequested // ReturnRequested
+	EventReturnReceived  = contract.ReturnReceived  // ReturnReceived
+	EventReturnRefunded  = contract.ReturnSettled   // Outcome
 
-	EventRefundRequested = "refund.requested" // RefundRequested
-	EventRefundPaid      = "refund.settled"   // Outcome
-	EventRefundFailed    = "refund.failed"    // Outcome
+	EventRefundRequested = contract.RefundRequested // RefundRequested
+	EventRefundPaid      = contract.RefundSettled   // Outcome
+	EventRefundFailed    = contract.RefundFailed    // Outcome
 
-	EventUnshippedEnded = "order.rest-ended" // Outcome
+	EventUnshippedEnded = contract.OrderRestEnded // Outcome
 )
 
 // MoneyMoved is the data of a payment event.

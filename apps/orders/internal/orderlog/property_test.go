@@ -5,15 +5,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"haberdash/apps/orders/internal/order"
 	"haberdash/apps/orders/internal/orderlog"
+	"haberdash/apps/orders/internal/readmodel"
 	"haberdash/internal/commitlog"
 	"haberdash/internal/contract"
 	"haberdash/internal/fault"
+	"haberdash/internal/invariants"
 	"haberdash/internal/sidecar/memory"
 )
 
@@ -239,5 +242,24 @@ func TestRandomCommandsKeepTheRules(t *testing.T) {
 			}
 			was[id] = m.checkInvariants(id, was[id])
 		}
+		m.checkWatched()
 	})
+}
+
+// checkWatched checks that the watcher finds nothing wrong with what is published, and with the payments. The facts of
+// this test have amounts that do not add up, and there is no stock.
+func (m *machine) checkWatched() {
+	shop := invariants.NewShop(invariants.Options{})
+	page, err := m.log.Feed(m.ctx, 1, 1000)
+	require.NoError(m.t, err)
+	for _, e := range page.Events {
+		require.Empty(m.t, shop.Apply(e, e.At))
+	}
+	for _, id := range shop.Orders() {
+		events, err := readmodel.New(m.log).Movements(m.ctx, id)
+		require.NoError(m.t, err)
+		for _, v := range shop.Check(id, &contract.History{OrderID: id, Events: events}, time.Time{}) {
+			require.Contains(m.t, []int{invariants.Stock, invariants.Sums}, v.Invariant, "%s", v)
+		}
+	}
 }

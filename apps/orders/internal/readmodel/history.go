@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"haberdash/apps/orders/internal/order"
+	"haberdash/internal/contract"
 )
 
 // Fact is an event of an order's history, without what its reader must not see.
@@ -43,6 +44,29 @@ func (r *Orders) History(ctx context.Context, orderID string, open OpenReason) (
 		facts = append(facts, Fact{Seq: e.Seq, Type: e.Type, At: e.At, Data: data})
 	}
 	return facts, nil
+}
+
+// Movements lists an order's events with those that are not published, oldest first. Of their data it has only what
+// events about money say. The list is empty if there is no such order.
+func (r *Orders) Movements(ctx context.Context, orderID string) ([]contract.HistoryEvent, error) {
+	events, err := r.log.History(ctx, order.AggregateID(orderID), 0, maxHistory)
+	if err != nil {
+		return nil, err
+	}
+	list := []contract.HistoryEvent{}
+	for _, e := range slices.Backward(events) {
+		h := contract.HistoryEvent{Seq: e.Seq, Type: e.Type, Published: !e.Internal}
+		switch e.Type {
+		case contract.PaymentAuthorized, contract.PaymentCaptured, contract.PaymentRefunded, contract.PaymentVoided:
+			var m order.MoneyMoved
+			if err := e.Decode(&m); err != nil {
+				return nil, err
+			}
+			h.For, h.Amount = m.For, m.Amount.Amount
+		}
+		list = append(list, h)
+	}
+	return list, nil
 }
 
 // hidden are members of events that a history does not show. They identify a request or, in events from before they

@@ -172,3 +172,20 @@ func (r *Routes) getDecision(ctx context.Context, in *decisionInput) (*decisionO
 	}
 	return &decisionOutput{contract.OrderDecision{OrderID: in.ID, Decision: decision}}, nil
 }
+
+type historiesInput struct{ Body contract.HistoriesRequest }
+
+type historiesOutput struct{ Body contract.HistoriesReply }
+
+// postHistories tells the watcher what it cannot learn from published events.
+func (r *Routes) postHistories(ctx context.Context, in *historiesInput) (*historiesOutput, error) {
+	out := &historiesOutput{contract.HistoriesReply{Histories: []contract.History{}}}
+	for _, id := range in.Body.OrderIDs {
+		events, err := r.ReadModel.Movements(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		out.Body.Histories = append(out.Body.Histories, contract.History{OrderID: id, Events: events})
+	}
+	return out, nil
+}

@@ -65,6 +65,9 @@ func (r *Routes) Mount(api huma.API) {
 	httpx.Register(api, huma.Operation{OperationID: "internal-order-decision", Method: http.MethodGet,
 		Path: "/internal/orders/{id}/decision", Tags: []string{"Internal"}, Summary: "What became of an order"},
 		r.getDecision)
+	httpx.Register(api, huma.Operation{OperationID: "internal-histories", Method: http.MethodPost,
+		Path: "/internal/histories", Tags: []string{"Internal"}, Summary: "What happened to orders, and to their money"},
+		r.postHistories)
 	r.mountStream(api)
 	r.mountCustomer(api)
 	r.mountStaff(api)

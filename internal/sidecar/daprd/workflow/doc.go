@@ -84,7 +84,7 @@
 //  5. TestEngineWithoutTheAdapter fails: Adapter.Start or Adapter.Raise may no longer need to ask first.
 //  6. The deadlock is fixed if TestWorkflowsSurviveAnAppThatIsKilledRepeatedly passes although engine.ServeHTTP in
 //     engine_test.go always answers 200. With 1.18.1 it fails. Then remove Adapter.Healthy, its use in apps/orders, and
-//     the allowance for it in the liveness probe of deploy/base/app.yaml.
+//     the allowance for it in the liveness probe of deploy/base/app/app.yaml.
 //  7. Corrupt states are fixed if that test no longer logs "starting again" in ten runs. The replacement ids must stay
 //     as long as a store may contain them.
 //  8. Reads are fixed if TestWorkflows passes ten times although Adapter.read does not repeat.
