@@ -11,8 +11,8 @@ import (
 // cannot read a folder.
 func kustomization(files map[string][]byte) []byte {
 	var b strings.Builder
-	b.WriteString(`# Written by "go run ." in this folder. Prometheus, Alertmanager, the collector and Grafana of a cluster read these
-# ConfigMaps. deploy/components/observability includes them.
+	b.WriteString(`# Written by "go run ." in this folder. The servers of a cluster read these ConfigMaps, which
+# deploy/components/observability includes.
 apiVersion: kustomize.config.k8s.io/v1alpha1
 kind: Component
 generatorOptions:

@@ -45,7 +45,9 @@ func write(dir string) error {
 // render returns the content of all files, by their paths below this folder.
 func render() (map[string][]byte, error) {
 	files := map[string][]byte{}
-	for _, part := range []func() (map[string][]byte, error){rules.Render, rules.Index, rules.Operator, grafana.Render, targets} {
+	for _, part := range []func() (map[string][]byte, error){
+		rules.Render, rules.Index, rules.Operator, grafana.Render, targets,
+	} {
 		some, err := part()
 		if err != nil {
 			return nil, err

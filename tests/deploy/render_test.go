@@ -27,8 +27,8 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 )
 
-// A checkout is an in-memory copy of the YAML and JSON files in deploy/, components/ and dapr/, and of tye.yaml. Tests may
-// change it.
+// A checkout is an in-memory copy of the YAML and JSON files in deploy/, components/ and dapr/, and of tye.yaml. Tests
+// may change it.
 type checkout struct{ filesys.FileSystem }
 
 func newCheckout(t *testing.T) checkout {

@@ -65,8 +65,10 @@ func Sidecars() Board {
 					Unit: Milliseconds, Queries: one(quantile(0.95,
 						"dapr_runtime_service_invocation_res_recv_latency_ms", "", "app"), "{{app}}")},
 				{Title: "Retries, timeouts and breakers", Description: "Policies of resiliency.yaml that came into effect.",
-					Unit: PerSecond, Queries: one(perSecond("dapr_resiliency_activations_total", "app, policy, target"),
-						"{{app}} {{policy}} {{target}}")},
+					Unit: PerSecond,
+					// Dapr has no series before the first one.
+					Queries: one(perSecond("dapr_resiliency_activations_total", "app, policy, target")+
+						` or label_replace(vector(0), "app", "none", "", "")`, "{{app}} {{policy}} {{target}}")},
 			}},
 			{"Interface of the sidecar", []Panel{
 				{Title: "Calls of the sidecar", Description: "Calls of the apps by method.", Unit: PerSecond, Kind: Stacked,

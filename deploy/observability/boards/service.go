@@ -114,7 +114,8 @@ func accounts() []Row {
 	return []Row{{"Accounts", []Panel{
 		{Title: "Sign-ins", Description: "Attempts to sign in.", Unit: PerMinute, Kind: Stacked,
 			Queries: one("60 * "+perSecond("sign_ins_total", "method, outcome"), "{{method}} {{outcome}}")},
-		{Title: "Hashing of passwords", Description: "Passwords that are hashed, and requests that wait for that.", Unit: Count,
+		{Title: "Hashing of passwords", Description: "Passwords that are hashed, and requests that wait for that.",
+			Unit:    Count,
 			Queries: []Query{{"sum(hashes_in_progress)", "in progress"}, {"sum(hashes_waiting)", "waiting"}}},
 	}}}
 }

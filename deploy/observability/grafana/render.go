@@ -38,6 +38,10 @@ func Render() (map[string][]byte, error) {
 	return files, nil
 }
 
+// board renders the first schema of dashboards: Grafana's provisioning from files reads it in all versions, and the
+// second (dashboardv2) only in new ones.
+//
+//nolint:staticcheck // the SDK prefers the second
 func board(b boards.Board) *dashboard.DashboardBuilder {
 	d := dashboard.NewDashboardBuilder(b.Title).Uid(b.UID).Description(b.Description).Tags([]string{"haberdash"}).
 		Readonly().Refresh("10s").Time("now-1h", "now").Timezone("browser").

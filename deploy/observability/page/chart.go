@@ -57,8 +57,8 @@ func picture(p boards.Panel, lines []series, end time.Time, span time.Duration) 
 	opt.LineStrokeWidth = 1.5
 	opt.XAxis = charts.XAxisOption{Labels: labels, LabelCount: 6, BoundaryGap: charts.Ptr(false),
 		LabelFontStyle: charts.FontStyle{FontSize: 10}}
-	opt.YAxis = []charts.YAxisOption{{Min: charts.Ptr(0.0), Max: charts.Ptr(ceiling(p.Unit, top)), LabelCount: intervals + 1,
-		RangeValuePaddingScale: charts.Ptr(0.0), LabelFontStyle: charts.FontStyle{FontSize: 10},
+	opt.YAxis = []charts.YAxisOption{{Min: charts.Ptr(0.0), Max: charts.Ptr(ceiling(p.Unit, top)),
+		LabelCount: intervals + 1, RangeValuePaddingScale: charts.Ptr(0.0), LabelFontStyle: charts.FontStyle{FontSize: 10},
 		ValueFormatter: p.Unit.Format}}
 	if p.Kind == boards.Stacked {
 		opt.StackSeries = charts.Ptr(true)

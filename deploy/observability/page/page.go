@@ -107,6 +107,7 @@ type (
 	alert struct {
 		Name, Severity, Summary, Labels, Runbook, Since string
 		Pending                                         bool
+		More                                            int // alerts of the same name
 	}
 	row struct {
 		Title  string
@@ -177,6 +178,7 @@ func (s *server) view(b boards.Board, spanName string, span time.Duration) view 
 		return cmp.Or(boolOrder(a.Pending, b.Pending), cmp.Compare(a.Severity, b.Severity), cmp.Compare(a.Name, b.Name),
 			cmp.Compare(a.Labels, b.Labels))
 	})
+	v.Alerts = grouped(v.Alerts)
 	v.Silent = v.Trouble == "" && !slices.ContainsFunc(v.Alerts, func(a alert) bool { return !a.Pending })
 	for _, r := range b.Rows {
 		out := row{Title: r.Title, Layout: layout(r)}
@@ -247,6 +249,20 @@ func (s *server) alert(state string, since time.Time, labels, annotations map[st
 	slices.Sort(shown)
 	a.Labels = strings.Join(shown, ", ")
 	return a
+}
+
+// grouped leaves one of neighbours with the same name and severity, which says how many there are. An app that is down
+// has more to say than fits on a page.
+func grouped(alerts []alert) (some []alert) {
+	for _, a := range alerts {
+		if n := len(some); n > 0 && some[n-1].Name == a.Name && some[n-1].Severity == a.Severity &&
+			some[n-1].Pending == a.Pending {
+			some[n-1].More++
+			continue
+		}
+		some = append(some, a)
+	}
+	return some
 }
 
 func labelsOf[K, V ~string](set map[K]V) map[string]string {

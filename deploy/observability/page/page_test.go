@@ -101,16 +101,19 @@ func TestAlertsStandFirstAndPagesBeforeTickets(t *testing.T) {
 			"annotations": map[string]string{"summary": "Summary of " + name + ".", "runbook_url": "docs/runbooks/x.md"}}
 	}
 	code, text := get(t, fake(t, "x", firing("Third", "page", "pending"), firing("Second", "ticket", "firing"),
-		firing("First", "page", "firing")).URL, "/haberdash-shop")
+		firing("Second", "ticket", "firing"), firing("First", "page", "firing")).URL, "/haberdash-shop")
 	require.Equal(t, http.StatusOK, code)
 	require.NotContains(t, text, "No alert fires.")
 	last := 0
-	for _, part := range []string{`alert page"><b>First`, `alert ticket"><b>Second`, `alert pending"><b>Third`, "<section>"} {
+	for _, part := range []string{
+		`alert page"><b>First`, `alert ticket"><b>Second`, `alert pending"><b>Third`, "<section>",
+	} {
 		i := strings.Index(text, part)
 		require.Greater(t, i, last, part)
 		last = i
 	}
 	require.Contains(t, text, "Summary of First.")
+	require.Equal(t, 1, strings.Count(text, "and 1 more like it"))
 	require.Contains(t, text, "app=orders")
 	require.Contains(t, text, "docs/runbooks/x.md")
 }

@@ -46,7 +46,7 @@ func apps() Group {
 			Name: "MemoryNearLimit", Severity: Ticket, For: "5m",
 			Expr: "max by (app, kind, instance) (process_resident_memory_bytes{kind=~\"app|sidecar\"} / " +
 				"go_gc_gomemlimit_bytes) > 1.05",
-			Summary: "{{ $labels.instance }} ({{ $labels.kind }} of {{ $labels.app }}) will soon be ended because of its memory.",
+			Summary: "{{ $labels.instance }} ({{ $labels.kind }} of {{ $labels.app }}) has almost no memory left.",
 			Fault:   memory("230e6x20"), Healthy: memory("90e6x20"), At: "10m",
 			Labels: Labels{"app": "orders", "kind": "app", "instance": "a"},
 		},
@@ -130,7 +130,8 @@ func called(operation, target, outcome, values string) []Series {
 
 // stateTimes are a hundred operations a minute, of which some take less than a quarter of a second.
 func stateTimes(quick string) []Series {
-	series := `sidecar_call_duration_seconds_bucket{app="orders",instance="a",operation="get",target="state",outcome="ok",le=`
+	series := `sidecar_call_duration_seconds_bucket{app="orders",instance="a",operation="get",target="state",` +
+		`outcome="ok",le=`
 	return []Series{{series + `"0.1"}`, quick}, {series + `"0.25"}`, quick}, {series + `"1"}`, "0+100x20"},
 		{series + `"+Inf"}`, "0+100x20"}}
 }
@@ -138,7 +139,7 @@ func stateTimes(quick string) []Series {
 // sidecars are the alerts about Dapr's processes.
 func sidecars() Group {
 	const (
-		renewals = `dapr_runtime_mtls_workload_cert_rotated_fail_total{app="orders",kind="sidecar",instance="a",reason="sign"}`
+		renewals = `dapr_runtime_mtls_workload_cert_rotated_fail_total{app="orders",instance="a",reason="sign"}`
 		expiry   = `dapr_sentry_issuercert_expiry_timestamp{app="sentry",kind="daprcontrol",instance="a"}`
 		day      = 24 * 3600
 	)

@@ -235,9 +235,12 @@ func (g Group) file() ruleGroup {
 // Index renders the list of the runbooks, by its path below this module.
 func Index() (map[string][]byte, error) {
 	var b strings.Builder
-	b.WriteString("# Runbooks\n\nOne page for each alert: what it means, what customers notice, where to look first, how to mend " +
-		"it, and how it\nends. `page` needs somebody at once, `ticket` in working hours. The list is written by `go run .` in\n" +
-		"[deploy/observability](../../deploy/observability), where the alerts are defined.\n")
+	b.WriteString(`# Runbooks
+
+One page for each alert: what it means, what customers notice, where to look first, how to mend it, and how it ends. An
+alert with the severity page needs somebody at once, one with ticket in working hours. The list is written by
+"go run ." in [deploy/observability](../../deploy/observability), where the alerts are defined.
+`)
 	for _, g := range Groups() {
 		fmt.Fprintf(&b, "\n## %s%s\n\n| alert | severity | says |\n|---|---|---|\n", strings.ToUpper(g.Name[:1]), g.Name[1:])
 		for _, a := range g.Alerts {
