@@ -128,7 +128,7 @@ chaos: tools ## kill every process while hundreds buy, then hold all promises; S
 
 .PHONY: test-infra
 test-infra: tools ## the suites on every choice of state and broker with real servers; COMBINATIONS="redis:redis postgres:kafka"
-	go test -count=1 -timeout 10m -run '$(INFRA)' ./dapr/launch/infra ./dapr/launch/observe ./tests/moving ./tests/observe
+	go test -count=1 -timeout 20m -run '$(INFRA)' ./dapr/launch/infra ./dapr/launch/observe ./tests/moving ./tests/observe
 	go run ./tests/matrix $(COMBINATIONS)
 
 COMMON_PASSWORDS := @zxcvbn-ts/language-common@4.1.3

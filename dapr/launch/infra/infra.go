@@ -1,6 +1,6 @@
 // Package infra starts real servers beside a shop: those that it can use instead of its embedded choices, which are
-// Redis, PostgreSQL, Kafka and an SMTP server, or others that Options.Prepare prepares. `make infra`, `make observe` and
-// the tests use it.
+// Redis, PostgreSQL, Kafka and an SMTP server, or others that Options.Prepare prepares. `make infra`, `make observe`
+// and the tests use it.
 package infra
 
 import (
@@ -44,6 +44,8 @@ type Options struct {
 	Prepare func(ctx context.Context, name string, s server.Settings) (server.Server, error)
 	// StartTimeout is how long a server may take until it answers; default a minute.
 	StartTimeout time.Duration
+
+	passwords []string // variables in the settings
 }
 
 func (o Options) complete() (Options, error) {
@@ -52,7 +54,7 @@ func (o Options) complete() (Options, error) {
 		return o, err
 	}
 	if o.Prepare == nil {
-		o.Prepare = server.Prepare
+		o.Prepare, o.passwords = server.Prepare, []string{"REDIS_PASSWORD", "POSTGRES_PASSWORD"}
 		if len(o.Servers) == 0 {
 			o.Servers = server.Names
 		}
@@ -179,7 +181,7 @@ func (s *Servers) readSettings() error {
 		}
 		vars["PORT_BASE"] = strconv.Itoa(s.block.Base)
 	}
-	for _, name := range []string{"REDIS_PASSWORD", "POSTGRES_PASSWORD"} {
+	for _, name := range s.opts.passwords {
 		if vars[name] == "" {
 			vars[name] = secrets.New()
 		}

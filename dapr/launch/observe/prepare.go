@@ -200,7 +200,7 @@ func (o Options) jaeger(ctx context.Context, s server.Settings) (server.Server, 
 			"LISTEN_HOST": s.Address, "OTLP_HTTP_PORT": port(offsetOTLP), "OTLP_GRPC_PORT": port(offsetOTLPGRPC),
 			"QUERY_PORT": port(offsetJaeger), "QUERY_GRPC_PORT": port(offsetJaegerGRPC),
 			"HEALTH_PORT": port(offsetJaegerHealth), "METRICS_PORT": port(offsetJaegerMetrics),
-			"GOMEMLIMIT": "600MiB",
+			"GOMEMLIMIT": "400MiB",
 		},
 		Ports: map[string]int{
 			portHTTP: s.PortBase + offsetJaeger, portOTLP: s.PortBase + offsetOTLP,
