@@ -29,8 +29,9 @@ type Watcher struct {
 	apps    apps
 	metrics *metrics
 
-	mu    sync.Mutex // guards board
-	board *invariants.Board
+	mu       sync.Mutex // guards board and warnedAt
+	board    *invariants.Board
+	warnedAt map[string]time.Time // by app
 
 	// Only Watch uses these.
 	shop      *invariants.Shop
@@ -54,7 +55,7 @@ const cursorGrace = time.Minute
 func New(d Deps) *Watcher {
 	w := &Watcher{Deps: d, apps: apps{d.Invoker}, board: invariants.NewBoard(), listed: map[string]bool{},
 		shop:     invariants.NewShop(invariants.Options{Settle: d.Settle, Again: max(d.Settle, time.Second)}),
-		progress: invariants.NewProgress(cursorGrace), suspects: map[string]bool{},
+		progress: invariants.NewProgress(cursorGrace), suspects: map[string]bool{}, warnedAt: map[string]time.Time{},
 		budget: budget{rate: float64(d.HistoriesPerSecond)}}
 	w.metrics = newMetrics(d.Registry, w.count)
 	return w
@@ -125,10 +126,23 @@ func (w *Watcher) count(invariant int) int {
 	return w.board.Count(invariant)
 }
 
-// failed logs that an app does not answer a check, which is repeated.
+// warnEvery is how often the watcher logs that an app does not answer.
+const warnEvery = time.Minute
+
+// failed counts that an app does not answer a check, which is repeated, and logs it now and then.
 func (w *Watcher) failed(ctx context.Context, app, what string, err error) {
-	if ctx.Err() == nil {
-		w.metrics.failures.WithLabelValues(app).Inc()
+	if ctx.Err() != nil {
+		return
+	}
+	w.metrics.failures.WithLabelValues(app).Inc()
+	now := w.Now()
+	w.mu.Lock()
+	due := now.Sub(w.warnedAt[app]) >= warnEvery
+	if due {
+		w.warnedAt[app] = now
+	}
+	w.mu.Unlock()
+	if due {
 		telemetry.Log(ctx).Warn().Err(err).Str("app", app).Msgf("cannot %s, will try again", what)
 	}
 }
