@@ -67,7 +67,8 @@ func (f *Flags) Offer(flags ...Flag) {
 
 // value returns the value of a flag: 0 if it is off.
 func (f *Flags) value(ctx context.Context, flag Flag) int64 {
-	return f.client.Int(ctx, flag.Name, 0, openfeature.EvaluationContext{})
+	value, _ := f.client.IntValue(ctx, flag.Name, 0, openfeature.EvaluationContext{}) // 0 if the app lacks the flag
+	return value
 }
 
 // SlowDown waits for the milliseconds of a flag, or until ctx ends. Its error is that of ctx.

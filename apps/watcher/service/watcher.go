@@ -13,6 +13,7 @@ import (
 	"haberdash/internal/invariants"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
+	"haberdash/internal/telemetry/field"
 )
 
 // Deps are the dependencies of the watcher.
@@ -114,7 +115,7 @@ func (w *Watcher) add(ctx context.Context, check string, list []invariants.Viola
 
 func logViolations(ctx context.Context, list []invariants.Violation) {
 	for _, v := range list {
-		telemetry.Log(ctx).Error().Int("invariant", v.Invariant).Str("order", v.Order).Str("violation", v.Text).
+		telemetry.Log(ctx).Error().Int(field.Invariant, v.Invariant).Str(field.Order, v.Order).Str(field.Violation, v.Text).
 			Msg("an invariant is violated")
 	}
 }
@@ -143,7 +144,7 @@ func (w *Watcher) failed(ctx context.Context, app, what string, err error) {
 	}
 	w.mu.Unlock()
 	if due {
-		telemetry.Log(ctx).Warn().Err(err).Str("app", app).Msgf("cannot %s, will try again", what)
+		telemetry.Log(ctx).Warn().Err(err).Str(field.Upstream, app).Msgf("cannot %s, will try again", what)
 	}
 }
 

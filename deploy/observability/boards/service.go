@@ -1,12 +1,16 @@
 package boards
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Service is an app for which a dashboard exists.
 type Service struct {
 	ID      string
 	Logs    bool // it keeps a log
 	Follows bool // it handles events of other apps
+	Alone   bool // no client and no other app calls it
 	Own     []Row
 }
 
@@ -19,6 +23,7 @@ func Services() []Service {
 		{ID: "orders", Logs: true, Follows: true},
 		{ID: "users", Logs: true, Own: accounts()},
 		{ID: "notifications", Follows: true},
+		{ID: "watcher", Alone: true, Own: promises()},
 	}
 }
 
@@ -61,6 +66,11 @@ func (s Service) Board() Board {
 					Queries: one(quantile(0.95, calls, "{"+app+"}", "operation, target"), "{{operation}} {{target}}")},
 			}},
 		},
+	}
+	if s.Alone {
+		hasRequests := func(r Row) bool { return r.Title == "Requests" }
+		b.Rows = slices.DeleteFunc(b.Rows, hasRequests)
+		b.Rows[0].Panels = slices.DeleteFunc(b.Rows[0].Panels, func(p Panel) bool { return p.Title == "Requests" })
 	}
 	b.Rows = append(b.Rows, s.Own...)
 	if s.Logs {
@@ -117,5 +127,17 @@ func accounts() []Row {
 		{Title: "Hashing of passwords", Description: "Passwords that are hashed, and requests that wait for that.",
 			Unit:    Count,
 			Queries: []Query{{"sum(hashes_in_progress)", "in progress"}, {"sum(hashes_waiting)", "waiting"}}},
+	}}}
+}
+
+// promises is what only the watcher does: it checks the invariants of the shop.
+func promises() []Row {
+	return []Row{{"Promises", []Panel{
+		{Title: "Violations", Description: "Promises that the shop breaks; docs/metrics.md tells what the numbers mean.",
+			Unit: Count, Queries: one("max by (invariant) (haberdash_invariant_violations)", "{{invariant}}")},
+		{Title: "Checks", Description: "Checks of each promise.", Unit: PerSecond,
+			Queries: one(perSecond("haberdash_invariant_checks_total", "invariant"), "{{invariant}}")},
+		{Title: "Orders in memory", Description: "Open orders with their details, and closed ones with a hundred bytes.",
+			Unit: Count, Queries: one("max by (state) (watcher_orders)", "{{state}}")},
 	}}}
 }

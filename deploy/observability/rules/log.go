@@ -101,12 +101,24 @@ func consumers() Group {
 
 // invariants are the promises of the shop, which a watcher checks by the feeds of all logs.
 func invariants() Group {
-	const violated = `haberdash_invariant_violations{app="watcher",instance="a",invariant="never-oversold"}`
-	return Group{Name: "invariants", Alerts: []Alert{{
-		Name: "InvariantViolated", Severity: Page,
-		Expr:    "max by (invariant) (haberdash_invariant_violations) > 0",
-		Summary: "The shop has broken its promise {{ $labels.invariant }}.",
-		Fault:   []Series{{violated, "0 0 1x10"}}, Healthy: []Series{{violated, "0x12"}},
-		At: "8m", Labels: Labels{"invariant": "never-oversold"},
-	}}}
+	const violated = `haberdash_invariant_violations{app="watcher",instance="a",invariant="1"}`
+	const checked = `haberdash_invariant_last_check_timestamp_seconds{app="watcher",instance="a",invariant="1"}`
+	return Group{Name: "invariants", Alerts: []Alert{
+		{
+			Name: "InvariantViolated", Severity: Page,
+			Expr:    "max by (invariant) (haberdash_invariant_violations) > 0",
+			Summary: "The shop has broken its promise {{ $labels.invariant }}.",
+			Fault:   []Series{{violated, "0 0 1x10"}}, Healthy: []Series{{violated, "0x12"}},
+			At: "8m", Labels: Labels{"invariant": "1"},
+		},
+		{
+			// Documents (5) are compared with the logs every few hours only.
+			Name: "WatcherStandsStill", Severity: Ticket, For: "5m",
+			Expr: "time() - max by (invariant) " +
+				"(haberdash_invariant_last_check_timestamp_seconds{invariant!=\"5\"}) > 600",
+			Summary: "The watcher has not checked promise {{ $labels.invariant }} for ten minutes.",
+			Fault:   []Series{{checked, "0x30"}}, Healthy: []Series{{checked, "0+60x30"}},
+			At: "20m", Labels: Labels{"invariant": "1"},
+		},
+	}}
 }

@@ -42,7 +42,7 @@ const (
 	LinkedTrace = "haberdash.linked_trace" // the trace of a caller from outside
 	Config      = "haberdash.config"       // settings, without secrets
 	ReadOnly    = "haberdash.read_only"
-	Upstream    = "haberdash.upstream"     // the app behind the gateway
+	Upstream    = "haberdash.upstream"     // the app that was called
 	Answer      = "haberdash.answer"       // of an app, if it is no problem document
 	BreakerFrom = "haberdash.breaker.from" // states of the circuit breaker
 	BreakerTo   = "haberdash.breaker.to"
@@ -77,6 +77,8 @@ const (
 	Actor       = "haberdash.actor" // the user who changed an account
 	Roles       = "haberdash.roles"
 	Factor      = "haberdash.second_factor" // its kind
+	Invariant   = "haberdash.invariant"     // its number
+	Violation   = "haberdash.violation"     // what is wrong, with ids only
 	Fault       = "haberdash.fault"         // name of a fault flag
 	Variant     = "haberdash.variant"       // of a fault flag
 )
