@@ -24,7 +24,7 @@ var faults = []struct{ app, flag, variant, alert string }{
 	{"orders", "slow-store", "very-slow", "StoreSlow"},
 	{"catalog", "paused-publisher", "on", "PublisherStandsStill"},
 	{"catalog", "failing-requests", "half", "ReadAvailability"},
-	{"users", "full-disk", "on", "CommitsFail"},
+	{"users", "full-disk", "on", "StoreFails"},
 }
 
 // Each fault flag lights the alert that is meant for it, and without the fault the alert is dark.

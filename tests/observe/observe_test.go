@@ -46,7 +46,7 @@ func TestServersShowAShop(t *testing.T) {
 			t.Log(log.String())
 		}
 	})
-	o := config.Options{RunDir: dir, FreePorts: true, Log: &log}
+	o := config.Options{RunDir: dir, FreePorts: true, Watch: true, Log: &log}
 	shop, err := launch.Start(ctx, o)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = shop.Stop(context.Background()) })
@@ -75,6 +75,9 @@ func TestServersShowAShop(t *testing.T) {
 	s.scrapesEveryProcess(shop)
 	s.knowsItsAlertmanager()
 	s.showsAnOrder(shop)
+	visitors := visit(t, shop)
+	s.answersEveryExpression(o.Root)
+	visitors.leave()
 
 	// A store that is killed gets the lines that it has missed.
 	require.NoError(t, servers.Kill("opensearch"))

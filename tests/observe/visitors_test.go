@@ -15,11 +15,12 @@ import (
 	"haberdash/tests/api"
 )
 
-// visitors use a shop as customers and staff do, until the test ends. They go on if the shop does not work.
+// visitors use a shop as customers and staff do, until they leave. They go on if the shop does not work.
 type visitors struct {
-	t    *testing.T
-	shop *launch.Shop
-	work sync.WaitGroup
+	t     *testing.T
+	shop  *launch.Shop
+	work  sync.WaitGroup
+	leave func()
 }
 
 // pause is the time between two visits, so that the servers have a part of the processors.
@@ -29,11 +30,12 @@ func visit(t *testing.T, shop *launch.Shop) *visitors {
 	t.Helper()
 	v := &visitors{t: t, shop: shop}
 	ctx, stop := context.WithCancel(context.Background())
-	t.Cleanup(func() {
+	v.leave = func() {
 		stop()
 		v.work.Wait()
-	})
-	for _, once := range []func(context.Context, *api.Client) error{v.buy, v.browse, v.register} {
+	}
+	t.Cleanup(v.leave)
+	for _, once := range []func(context.Context, *api.Client) error{v.buy, v.browse, v.register, v.bring} {
 		v.work.Go(func() {
 			for ctx.Err() == nil {
 				_ = once(ctx, api.New(shop.GatewayURL())) // the test looks at what the servers show
@@ -95,7 +97,18 @@ func (v *visitors) register(ctx context.Context, guest *api.Client) error {
 	return err
 }
 
-// adminSession is kept, because sign-ins are expensive.
+// bring imports a product, as staff do when new goods arrive.
+func (v *visitors) bring(ctx context.Context, _ *api.Client) error {
+	staff, err := v.admin(ctx)
+	if err != nil {
+		return err
+	}
+	product := "Handle,Title,Variant SKU,Variant Inventory Qty,Variant Price\nnew-hat,New hat,NEW-HAT,5,10.00\n"
+	_, err = staff.Import(ctx, "text/csv", []byte(product))
+	return err
+}
+
+// adminSessions are kept, because sign-ins are expensive.
 var adminSessions sync.Map // by the address of the shop
 
 func (v *visitors) admin(ctx context.Context) (*api.Client, error) {

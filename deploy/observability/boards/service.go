@@ -10,7 +10,7 @@ type Service struct {
 	ID      string
 	Logs    bool // it keeps a log
 	Follows bool // it handles events of other apps
-	Alone   bool // no client and no other app calls it
+	Alone   bool // no client and no other app calls it, and a shop may run without it
 	Own     []Row
 }
 

@@ -97,6 +97,9 @@ func failing(selector, by string, limit float64) string {
 func absent() string {
 	var list []string
 	for _, s := range boards.Services() {
+		if s.Alone {
+			continue
+		}
 		list = append(list, fmt.Sprintf("absent(up{app=%q,kind=\"app\"})", s.ID))
 	}
 	return strings.Join(list, " or ")
