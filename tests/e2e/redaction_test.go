@@ -242,12 +242,12 @@ func requireLinesAreECS(t *testing.T, s *launch.Shop, apps ...string) {
 		}
 		lines := 0
 		for line := range bytes.Lines(content) {
-			i := bytes.IndexByte(line, '{') // after the prefix of the dapr CLI, if there is one
-			if i < 0 || slices.ContainsFunc(remarks, func(r string) bool { return bytes.Contains(line, []byte(r)) }) {
-				continue
+			_, text, ofApp := bytes.Cut(line, []byte("== APP - "+app+" == "))
+			if !ofApp {
+				continue // a remark of the dapr CLI
 			}
 			var l map[string]any
-			require.NoError(t, json.Unmarshal(bytes.TrimRight(line[i:], "\x1b[0m\r\n"), &l), "%s: %s", path, line)
+			require.NoError(t, json.Unmarshal(text, &l), "%s: %s", path, line)
 			for _, name := range []string{"@timestamp", "log.level", "message", "ecs.version"} {
 				require.NotEmpty(t, l[name], "%s: %s", name, line)
 			}
@@ -257,6 +257,3 @@ func requireLinesAreECS(t *testing.T, s *launch.Shop, apps ...string) {
 		require.Greater(t, lines, 2, path)
 	})
 }
-
-// remarks are what the dapr CLI writes into the log of an app.
-var remarks = []string{"ℹ️", "✅", "⚠️", "❌"}
