@@ -248,6 +248,7 @@ func requireLinesAreECS(t *testing.T, s *launch.Shop, apps ...string) {
 			}
 			var l map[string]any
 			require.NoError(t, json.Unmarshal(text, &l), "%s: %s", path, line)
+			require.Empty(t, repeated(t, text), "%s", line)
 			for _, name := range []string{"@timestamp", "log.level", "message", "ecs.version"} {
 				require.NotEmpty(t, l[name], "%s: %s", name, line)
 			}
@@ -256,4 +257,23 @@ func requireLinesAreECS(t *testing.T, s *launch.Shop, apps ...string) {
 		}
 		require.Greater(t, lines, 2, path)
 	})
+}
+
+// repeated returns the members that a JSON object has twice, for which Elasticsearch refuses it.
+func repeated(t *testing.T, object []byte) (names []string) {
+	t.Helper()
+	d, seen := json.NewDecoder(bytes.NewReader(object)), map[string]bool{}
+	_, err := d.Token()
+	require.NoError(t, err)
+	for d.More() {
+		name, err := d.Token()
+		require.NoError(t, err)
+		var value json.RawMessage
+		require.NoError(t, d.Decode(&value))
+		if seen[name.(string)] {
+			names = append(names, name.(string))
+		}
+		seen[name.(string)] = true
+	}
+	return names
 }

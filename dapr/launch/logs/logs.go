@@ -54,7 +54,8 @@ var (
 	colours    = regexp.MustCompile("\x1b\\[[0-9;]*m")
 	fatalLine  = regexp.MustCompile(`level=fatal msg=("(?:[^"\\]|\\.)*"|\S+)`)
 	exitedLine = regexp.MustCompile(`process exited with error code: (.*)$`)
-	cliRemark  = regexp.MustCompile(`^(\S+ )?(ℹ️|✅|⚠️|❌)`)
+	cliRemark  = regexp.MustCompile(`^(\S+ )?(ℹ️|✅|⚠️|❌)|` +
+		`^(Starting Dapr with id|Updating metadata for|You're up and running)`)
 )
 
 // clean removes what the dapr CLI adds to a line of an app.

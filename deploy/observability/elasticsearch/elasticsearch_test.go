@@ -269,6 +269,7 @@ func TestFilebeatDecodesTheFilesOfTheLauncher(t *testing.T) {
 	}
 	for _, remark := range []string{
 		"ℹ️  Updating metadata", "✅  Exited", "0 ✅  Exited", "Starting Dapr with id gateway. HTTP Port: 1",
+		"You're up and running!",
 	} {
 		require.True(t, excluded(remark), remark)
 	}
