@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/caarlos0/env/v11"
+
+	"haberdash/internal/telemetry/field"
 )
 
 // Config is the configuration that all services have in common. Each service reads it from its environment. `dapr run`
@@ -61,7 +63,7 @@ func (s Switch) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 func Configure[T any](h *Host) (T, error) {
 	config, err := parse[T]()
 	if err == nil {
-		h.Log.Info().Interface("config", describe(config)).Msg("configured")
+		h.Log.Info().Interface(field.Config, describe(config)).Msg("configured")
 	}
 	return config, err
 }

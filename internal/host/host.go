@@ -21,7 +21,6 @@ package host
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -82,7 +81,7 @@ type options struct{ public bool }
 // Public hosts a service that anybody may call, and not only its sidecar. Its Host has no API.
 func Public(o *options) { o.public = true }
 
-// Main runs a service until SIGTERM or SIGINT. After an error it prints the error and exits the process with status 1.
+// Main runs a service until SIGTERM or SIGINT. After an error it logs the error and exits the process with status 1.
 func Main(app string, run Run, opts ...Option) {
 	var o options
 	for _, option := range opts {
@@ -91,7 +90,8 @@ func Main(app string, run Run, opts ...Option) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := serve(ctx, app, o, run); err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", app, err)
+		log := telemetry.NewLogger(os.Stderr, app, "")
+		log.Error().Err(err).Msg("the service cannot go on")
 		time.Sleep(exitDelay)
 		os.Exit(1)
 	}

@@ -104,6 +104,23 @@ func TestLogLinesHaveTheTraceAndTheRequest(t *testing.T) {
 	telemetry.Log(context.Background()).Info().Msg("no logger, no panic")
 }
 
+func TestAnEntryWithinAnotherReplacesTheIDs(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	log := telemetry.NewLogger(&out, "orders", "info")
+	outer := enter(t, log.WithContext(t.Context()), telemetry.Entry{RequestID: "outer"})
+	inner := enter(t, enter(t, outer, telemetry.Entry{RequestID: "between"}), telemetry.Entry{RequestID: "inner"})
+	telemetry.Log(inner).Info().Msg("shown")
+	for _, name := range []string{"trace.id", "span.id", "http.request.id"} {
+		require.Equal(t, 1, strings.Count(out.String(), `"`+name+`"`), out.String())
+	}
+	require.Contains(t, out.String(), telemetry.TraceID(inner))
+	out.Reset()
+	other := log.With().Str("other", "1").Logger()
+	telemetry.Log(enter(t, other.WithContext(outer), telemetry.Entry{})).Info().Msg("shown")
+	require.Contains(t, out.String(), `"other":"1"`, "a logger that was set in between stays")
+}
+
 func TestStepsAreRecordedOnlyWithinATraceThatIs(t *testing.T) {
 	recorder := telemetrytest.Record(t)
 	ctx, request := telemetry.Enter(t.Context(), "request", telemetry.Entry{Kind: trace.SpanKindServer})

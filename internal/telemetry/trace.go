@@ -57,16 +57,31 @@ func Enter(ctx context.Context, name string, e Entry) (context.Context, trace.Sp
 	return withLogger(ctx, span.SpanContext(), request, linked), span
 }
 
-// withLogger returns a context with the id of a request, and with a logger that adds ids to each line.
+// withLogger returns a context with the id of a request, and with a logger that adds ids to each line. They replace
+// those of an entry around it: Elasticsearch refuses a line that has a field twice.
 func withLogger(ctx context.Context, span trace.SpanContext, request, linkedTrace string) context.Context {
-	fields := zerolog.Ctx(ctx).With().Str(field.Trace, span.TraceID().String()).
+	plain := zerolog.Ctx(ctx)
+	if outer, ok := ctx.Value(enteredKey{}).(*entered); ok && outer.withIDs == plain {
+		plain = outer.plain
+	}
+	fields := plain.With().Str(field.Trace, span.TraceID().String()).
 		Str(field.Span, span.SpanID().String()).Str(field.Request, request)
 	if linkedTrace != "" {
 		fields = fields.Str(field.LinkedTrace, linkedTrace)
 	}
 	logger := fields.Logger()
-	return logger.WithContext(context.WithValue(ctx, requestKey{}, request))
+	ctx = logger.WithContext(ctx)
+	return context.WithValue(ctx, enteredKey{}, &entered{request, plain, zerolog.Ctx(ctx)})
 }
+
+// entered is what a context knows of its entry: the id of the request, the logger of the entry, and the one from which
+// it was made.
+type entered struct {
+	request        string
+	plain, withIDs *zerolog.Logger
+}
+
+type enteredKey struct{}
 
 // End ends a span, as failed if err is an error. The text of err is not part of the span, because it may name a person.
 func End(span trace.Span, err error) {
@@ -88,12 +103,12 @@ func remote(traceparent string) trace.SpanContext {
 	return trace.SpanContextFromContext(ctx)
 }
 
-type requestKey struct{}
-
 // RequestID returns the id of the request for which ctx works, "" if there is none.
 func RequestID(ctx context.Context) string {
-	id, _ := ctx.Value(requestKey{}).(string)
-	return id
+	if e, ok := ctx.Value(enteredKey{}).(*entered); ok {
+		return e.request
+	}
+	return ""
 }
 
 // TraceID returns the id of the trace of ctx, "" if it belongs to none.

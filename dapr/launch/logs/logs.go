@@ -10,6 +10,8 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+
+	"github.com/rs/zerolog"
 )
 
 // Latest returns the newest log file of an app (kind "app") or of its sidecar (kind "daprd"); empty if there is none.
@@ -52,7 +54,8 @@ var (
 	colours    = regexp.MustCompile("\x1b\\[[0-9;]*m")
 	fatalLine  = regexp.MustCompile(`level=fatal msg=("(?:[^"\\]|\\.)*"|\S+)`)
 	exitedLine = regexp.MustCompile(`process exited with error code: (.*)$`)
-	cliRemark  = regexp.MustCompile(`^(\S+ )?(ℹ️|✅|⚠️|❌)`)
+	cliRemark  = regexp.MustCompile(`^(\S+ )?(ℹ️|✅|⚠️|❌)|` +
+		`^(Starting Dapr with id|Updating metadata for|You're up and running)`)
 )
 
 // clean removes what the dapr CLI adds to a line of an app.
@@ -86,11 +89,15 @@ func ExitReason(path string) string {
 	return ""
 }
 
-// Quote returns the last n lines of a log, indented for an error message, without remarks of the dapr CLI.
+// Quote returns the last n lines of a log for an error message: indented, without times, levels and remarks of the dapr
+// CLI.
 func Quote(path string, n int) string {
 	var b strings.Builder
 	for _, l := range tail(path, n) {
 		if !cliRemark.MatchString(l) {
+			if e := parse("", l); e.level != zerolog.NoLevel {
+				l = content(e, func(_ int, text string) string { return text })
+			}
 			b.WriteString("\n    " + l)
 		}
 	}

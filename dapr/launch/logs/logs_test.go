@@ -21,4 +21,8 @@ func TestLogsTellWhyASidecarStopped(t *testing.T) {
 	require.Equal(t, "broker", processName("x/broker.log"))
 	require.Equal(t, `{"level":"info"}`, clean("\x1b[94;1m== APP - orders == {\"level\":\"info\"}\x1b[0m"))
 	require.Empty(t, FatalError("missing"))
+	require.NoError(t, os.WriteFile(path, []byte("== APP - orders == "+
+		`{"log.level":"error","error.message":"no port","@timestamp":"2026-01-02T15:00:03Z","message":"cannot go on"}`+"\n"+
+		"✅  stopped\nplain\n"), 0o600))
+	require.Equal(t, "\n    cannot go on error=\"no port\"\n    plain", Quote(path, 3))
 }

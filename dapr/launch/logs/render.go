@@ -55,10 +55,15 @@ func render(e entry, colour bool) string {
 	if e.level == zerolog.NoLevel {
 		return process + " " + printable(e.text)
 	}
-	var b strings.Builder
 	level := levels[e.level]
-	b.WriteString(paint(faint, e.at.Local().Format("15:04:05.000")) + " " + process + " " +
-		paint(level.colour, level.name) + " " + printable(e.message))
+	return paint(faint, e.at.Local().Format("15:04:05.000")) + " " + process + " " +
+		paint(level.colour, level.name) + " " + content(e, paint)
+}
+
+// content returns the message and the fields of an entry. paint colours a text.
+func content(e entry, paint func(code int, text string) string) string {
+	var b strings.Builder
+	b.WriteString(printable(e.message))
 	stack := ""
 	for _, f := range e.fields {
 		switch {

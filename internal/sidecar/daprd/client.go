@@ -33,6 +33,9 @@ const (
 	SecretStore = "secrets"
 )
 
+// The SDK's logger writes lines that are no JSON, and says nothing of use.
+func init() { dapr.SetLogger(nil) }
+
 // Client is the connection of an app to its sidecar. It is safe for concurrent use.
 type Client struct {
 	conn *grpc.ClientConn

@@ -55,12 +55,12 @@ func (c *Client) invoke(ctx context.Context, r sidecar.Request) (*sidecar.Respon
 	res, err := c.http.Do(req)
 	if err != nil {
 		cancel()
-		return nil, fmt.Errorf("%w: invoke %s%s: %w", sidecar.ErrUnavailable, r.App, r.Path, err)
+		return nil, fmt.Errorf("%w: invoke %s: %w", sidecar.ErrUnavailable, r.App, withoutAddress(err))
 	}
 	if res.StatusCode >= 500 {
-		if body, ok := errorOfSidecar(res); ok {
+		if reason, ok := errorOfSidecar(res); ok {
 			cancel()
-			return nil, fmt.Errorf("%w: invoke %s%s: %s", sidecar.ErrUnavailable, r.App, r.Path, body)
+			return nil, fmt.Errorf("%w: invoke %s: %s", sidecar.ErrUnavailable, r.App, reason)
 		}
 	}
 	return &sidecar.Response{
@@ -106,11 +106,11 @@ func (c *Client) newRequest(ctx context.Context, r sidecar.Request) (*http.Reque
 // errorOfSidecar tells errors of the sidecar (the app does not exist, refuses connections, or is unhealthy; a circuit
 // breaker is open) from errors of the app. Those of the sidecar are small JSON objects with the member errorCode. It
 // closes the body of such a response, and leaves other responses complete.
-func errorOfSidecar(res *http.Response) (body string, ok bool) {
+func errorOfSidecar(res *http.Response) (reason string, ok bool) {
 	head, err := io.ReadAll(io.LimitReader(res.Body, 4<<10))
 	if err == nil && bytes.Contains(head, []byte(`"errorCode"`)) {
 		res.Body.Close()
-		return string(head), true
+		return reasonOfSidecar(head), true
 	}
 	res.Body = struct {
 		io.Reader
