@@ -16,8 +16,8 @@ import (
 type Describe func(line *zerolog.Event, e commitlog.Event)
 
 // LogDecisions returns a function for commitlog.Options.Committed. It logs what was decided, at info level: one line
-// for each command and type of event. described has the types that are logged; a description may be nil. If a command has
-// several events of a type, as an import has, the line counts them and describes the first one.
+// for each command and type of event. described has the types that are logged; a description may be nil. If a command
+// has several events of a type, as an import has, the line counts them and describes the first one.
 func LogDecisions(log roster.Log, described map[string]Describe) func(context.Context, []commitlog.Event) {
 	return func(ctx context.Context, events []commitlog.Event) {
 		logger := telemetry.Log(ctx)

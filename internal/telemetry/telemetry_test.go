@@ -83,7 +83,9 @@ func TestLogLinesHaveTheTraceAndTheRequest(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	log := telemetry.NewLogger(&out, "orders", "nonsense")
-	ctx := enter(t, log.WithContext(t.Context()), telemetry.Entry{TraceParent: strings.TrimSuffix(parent, "1") + "0", RequestID: "r1"})
+	ctx := enter(t, log.WithContext(t.Context()), telemetry.Entry{
+		TraceParent: strings.TrimSuffix(parent, "1") + "0", RequestID: "r1",
+	})
 	telemetry.Log(ctx).Debug().Msg("hidden")
 	telemetry.Log(ctx).Info().Msg("shown")
 	var line map[string]any

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 
 	"haberdash/dapr/launch/infra/server"
 	"haberdash/dapr/launch/supervisor"
@@ -59,70 +58,43 @@ func (o Options) openSearch(ctx context.Context, s server.Settings) (server.Serv
 	}, nil
 }
 
-// template is a file that tells the store how to keep documents: its name and its text.
+// index is the data stream of the log lines. The index template applies to its name.
+const index = "logs-haberdash-local"
+
+// part is the part of the index template with the mappings. Elasticsearch has another part, with its management of an
+// index's life (ILM), which OpenSearch does not know.
+const part = "haberdash-logs-mappings"
+
+// template is a document that tells OpenSearch how to keep the lines: its path in the API, and its text.
 type template struct {
-	path, name string
-	text       []byte
-	pattern    string // of the indexes, such as haberdash-logs-*
+	path string
+	text []byte
 }
 
-// readTemplates reads the index templates of deploy/observability/elasticsearch.
-func readTemplates(root string) (list []template, err error) {
-	paths, err := filepath.Glob(filepath.Join(configDir(root), "elasticsearch", "*template*.json"))
+// readTemplates reads the templates that Elasticsearch gets, too.
+func readTemplates(root string) ([]template, error) {
+	dir := filepath.Join(configDir(root), "elasticsearch")
+	mappings, err := os.ReadFile(filepath.Join(dir, "mappings.json"))
 	if err != nil {
 		return nil, err
 	}
-	for _, path := range paths {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return nil, err
-		}
-		t := template{path: path, name: strings.TrimSuffix(filepath.Base(path), ".json")}
-		if t.text, t.pattern, err = forOpenSearch(text); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		list = append(list, t)
-	}
-	return list, nil
-}
-
-// forOpenSearch removes Elasticsearch's management of an index's life (ILM) from a template, which OpenSearch refuses
-// as a setting that it does not know. It also returns the pattern of the template's indexes.
-func forOpenSearch(text []byte) (out []byte, pattern string, err error) {
-	var t struct {
-		Patterns []string `json:"index_patterns"`
+	text, err := os.ReadFile(filepath.Join(dir, "index-template.json"))
+	if err != nil {
+		return nil, err
 	}
 	var whole map[string]any
-	if err := json.Unmarshal(text, &t); err != nil {
-		return nil, "", err
-	}
 	if err := json.Unmarshal(text, &whole); err != nil {
-		return nil, "", err
+		return nil, fmt.Errorf("index-template.json: %w", err)
 	}
-	if len(t.Patterns) == 0 {
-		return nil, "", fmt.Errorf("index_patterns is missing")
+	whole["composed_of"] = []string{part}
+	if text, err = json.Marshal(whole); err != nil {
+		return nil, err
 	}
-	if inner, ok := whole["template"].(map[string]any); ok {
-		if settings, ok := inner["settings"].(map[string]any); ok {
-			removeLifecycle(settings)
-		}
-	}
-	out, err = json.Marshal(whole)
-	return out, t.Patterns[0], err
-}
-
-func removeLifecycle(settings map[string]any) {
-	for name, value := range settings {
-		if name == "lifecycle" || strings.HasPrefix(name, "index.lifecycle") || strings.HasPrefix(name, "lifecycle.") {
-			delete(settings, name)
-		} else if inner, ok := value.(map[string]any); ok && name == "index" {
-			removeLifecycle(inner)
-		}
-	}
+	return []template{{"/_component_template/" + part, mappings}, {"/_index_template/haberdash-logs", text}}, nil
 }
 
 func (t template) put(ctx context.Context, url string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPut, url+"/_index_template/"+t.name, bytes.NewReader(t.text))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, url+t.path, bytes.NewReader(t.text))
 	if err != nil {
 		return err
 	}
@@ -139,22 +111,6 @@ func (t template) put(ctx context.Context, url string) error {
 	return nil
 }
 
-// defaultIndex has the log lines if there is no template.
-const defaultIndex = "haberdash-logs"
-
-// index returns the index of the log lines: one to which the template applies.
-func index(root string) (string, error) {
-	templates, err := readTemplates(root)
-	if err != nil || len(templates) == 0 {
-		return defaultIndex, err
-	}
-	before, _, _ := strings.Cut(templates[0].pattern, "*")
-	if name := strings.TrimRight(before, "-."); name != before {
-		return before + "local", nil
-	}
-	return before, nil
-}
-
 // shipper prepares rsyslog, which sends the lines of the shop's log files to OpenSearch. It needs no port and no
 // privileges: its configuration, its state and its files are its own.
 func (o Options) shipper(s server.Settings) (server.Server, error) {
@@ -163,10 +119,6 @@ func (o Options) shipper(s server.Settings) (server.Server, error) {
 		return server.Server{}, err
 	}
 	if err := checkModule(bin); err != nil {
-		return server.Server{}, err
-	}
-	index, err := index(o.Root)
-	if err != nil {
 		return server.Server{}, err
 	}
 	dir := filepath.Join(s.Dir, "rsyslog")

@@ -92,37 +92,6 @@ func TestAShopTracesToServersThatRun(t *testing.T) {
 	require.Empty(t, vars)
 }
 
-func TestTemplatesAreUnderstoodByOpenSearch(t *testing.T) {
-	text, pattern, err := forOpenSearch([]byte(`{"index_patterns":["haberdash-logs-*"],"template":{
-		"settings":{"index":{"lifecycle":{"name":"logs"},"codec":"best_compression"},"index.lifecycle.rollover_alias":"x"},
-		"mappings":{"properties":{"lifecycle":{"type":"keyword"}}}}}`))
-	require.NoError(t, err)
-	require.Equal(t, "haberdash-logs-*", pattern)
-	require.JSONEq(t, `{"index_patterns":["haberdash-logs-*"],"template":{
-		"settings":{"index":{"codec":"best_compression"}},
-		"mappings":{"properties":{"lifecycle":{"type":"keyword"}}}}}`, string(text))
-	_, _, err = forOpenSearch([]byte(`{}`))
-	require.ErrorContains(t, err, "index_patterns")
-}
-
-func TestTheIndexMatchesTheTemplate(t *testing.T) {
-	root := t.TempDir()
-	dir := filepath.Join(configDir(root), "elasticsearch")
-	require.NoError(t, os.MkdirAll(dir, 0o755))
-	name, err := index(root)
-	require.NoError(t, err)
-	require.Equal(t, "haberdash-logs", name)
-	for pattern, want := range map[string]string{
-		"haberdash-logs-*": "haberdash-logs-local", "logs-haberdash*": "logs-haberdash", "logs": "logs",
-	} {
-		text := []byte(`{"index_patterns":["` + pattern + `"]}`)
-		require.NoError(t, os.WriteFile(filepath.Join(dir, "index-template.json"), text, 0o600))
-		name, err := index(root)
-		require.NoError(t, err)
-		require.Equal(t, want, name)
-	}
-}
-
 func TestMissingProgramsAreNamedWithTheirPackage(t *testing.T) {
 	was := moduleDirs
 	t.Cleanup(func() { moduleDirs = was })

@@ -11,9 +11,8 @@ import (
 func TestReasonsHaveNoPathAndNoQuery(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
-		`{"errorCode":"ERR_DIRECT_INVOKE","message":"failed to invoke, id: cart, err: error invoking app channel: ` +
-			`Get \"http://127.0.0.1:1/api/v1/carts/secret?q=secret\u0026x=secret\": dial tcp: connection refused"}`: `ERR_DIRECT_INVOKE: ` +
-			`failed to invoke, id: cart, err: error invoking app channel: Get "http://127.0.0.1:1": dial tcp: connection refused`,
+		`{"errorCode":"ERR_DIRECT_INVOKE","message":"failed to invoke, id: cart, err: ` +
+			`Get \"http://127.0.0.1:1/carts/secret?q=secret\u0026x=secret\": connection refused"}`: `ERR_DIRECT_INVOKE: failed to invoke, id: cart, err: Get "http://127.0.0.1:1": connection refused`,
 		`{"errorCode":"ERR","message":"Get http://127.0.0.1?q=secret: no"}`: "ERR: Get http://127.0.0.1 no",
 		`{"errorCode":"ERR_DIRECT_INVOKE","message":"no host"}`:             "ERR_DIRECT_INVOKE: no host",
 		`{"errorCode":"ERR","message":"http://127.0.0.1/secret`:             "the sidecar's error is no JSON",

@@ -3,7 +3,7 @@
 // as objects.
 //
 // The list is closed. Log calls use these constants only (tests/architecture checks it), and the index template in
-// deploy/observability/elasticsearch maps exactly these fields (a test in that folder checks it). No field has personal
+// deploy/observability/elasticsearch maps exactly these fields (a test checks it). No field has personal
 // data, a secret, or text that a person has written.
 package field
 

@@ -1,5 +1,7 @@
-// Package elasticsearch has no code: its tests check the configuration for Elasticsearch, Filebeat and Kibana.
-package elasticsearch
+package field_test
+
+// These tests compare the configuration for Elasticsearch, Filebeat and Kibana with the fields of log lines. It is in
+// another module, whose tests cannot import this one.
 
 import (
 	"bytes"
@@ -17,7 +19,10 @@ import (
 	"haberdash/internal/telemetry/field/fieldtest"
 )
 
-var root = filepath.Join("..", "..", "..")
+var (
+	root   = filepath.Join("..", "..", "..")
+	folder = filepath.Join(root, "deploy", "observability", "elasticsearch")
+)
 
 // others are the mapped fields that no app writes: those of Dapr's sidecars, and those of Filebeat by which a line is
 // found where it was written.
@@ -25,7 +30,7 @@ var others = []string{"dapr.scope", "dapr.version", "kubernetes.pod.name", "log.
 
 func readJSON(t *testing.T, name string, v any) {
 	t.Helper()
-	content, err := os.ReadFile(name)
+	content, err := os.ReadFile(filepath.Join(folder, name))
 	require.NoError(t, err)
 	d := json.NewDecoder(bytes.NewReader(content))
 	require.NoError(t, d.Decode(v), name)
@@ -83,7 +88,7 @@ func TestTheTemplateMapsTheFieldsOfLogLines(t *testing.T) {
 // The template, its parts, the policy and the pipeline refer to each other by the names under which load.sh loads them.
 func TestTheTemplateRefersToWhatIsLoaded(t *testing.T) {
 	t.Parallel()
-	script, err := os.ReadFile("load.sh")
+	script, err := os.ReadFile(filepath.Join(folder, "load.sh"))
 	require.NoError(t, err)
 	loaded := map[string]string{}
 	for _, m := range regexp.MustCompile(`(?m)^put (\S+) (\S+)$`).FindAllStringSubmatch(string(script), -1) {
@@ -167,7 +172,7 @@ func TestThePipelineWritesMappedFields(t *testing.T) {
 func TestTheSearchesOfKibanaUseMappedFields(t *testing.T) {
 	t.Parallel()
 	fields := mapped(t)
-	content, err := os.ReadFile("kibana.ndjson")
+	content, err := os.ReadFile(filepath.Join(folder, "kibana.ndjson"))
 	require.NoError(t, err)
 	type object struct {
 		ID, Type   string
@@ -235,7 +240,7 @@ type filebeat struct {
 
 func readFilebeat(t *testing.T, name string) (f filebeat) {
 	t.Helper()
-	content, err := os.ReadFile(name)
+	content, err := os.ReadFile(filepath.Join(folder, name))
 	require.NoError(t, err)
 	require.NoError(t, yaml.Unmarshal(content, &f), name)
 	require.True(t, strings.HasPrefix(f.Output.Index, "logs-haberdash-"), "an index of the template")
