@@ -103,7 +103,8 @@ func TestFullDiskRefusesWritesOnly(t *testing.T) {
 	require.ErrorContains(t, faulty.Create(t.Context(), "l", []byte("1")), "no space left")
 	require.ErrorContains(t, faulty.Put(t.Context(), "k", []byte("2"), ""), "no space left")
 	require.ErrorContains(t, faulty.PutMany(t.Context(), []sidecar.Item{{Key: "k", Value: []byte("2")}}), "no space left")
-	require.ErrorContains(t, faulty.PutManyIf(t.Context(), []sidecar.Item{{Key: "m", Value: []byte("2")}}), "no space left")
+	items := []sidecar.Item{{Key: "m", Value: []byte("2")}}
+	require.ErrorContains(t, faulty.PutManyIf(t.Context(), items), "no space left")
 	require.ErrorContains(t, faulty.Delete(t.Context(), "k", ""), "no space left")
 	item, err := faulty.Get(t.Context(), "k")
 	require.NoError(t, err)

@@ -99,7 +99,7 @@ func TestEachViolationIsReportedOnce(t *testing.T) {
 			}
 			f.watcher.CheckAudits(f.ctx)
 			require.Positive(t, f.violations()[b.invariant], "%v %s", f.violations(), f.logged)
-			require.Contains(t, f.logged.String(), fmt.Sprintf(`"level":"error","invariant":%d`, b.invariant))
+			require.Contains(t, f.logged.String(), fmt.Sprintf(`"log.level":"error","haberdash.invariant":%d`, b.invariant))
 			f.look(40 * time.Second)
 			f.watcher.CheckAudits(f.ctx)
 			lines := strings.Split(f.logged.String(), "\n")

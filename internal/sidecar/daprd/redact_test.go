@@ -12,7 +12,8 @@ func TestReasonsHaveNoPathAndNoQuery(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
 		`{"errorCode":"ERR_DIRECT_INVOKE","message":"failed to invoke, id: cart, err: ` +
-			`Get \"http://127.0.0.1:1/carts/secret?q=secret\u0026x=secret\": connection refused"}`: `ERR_DIRECT_INVOKE: failed to invoke, id: cart, err: Get "http://127.0.0.1:1": connection refused`,
+			`Get \"http://127.0.0.1:1/carts/secret?q=secret\u0026x=secret\": connection refused"}`: // as the sidecar words it
+		`ERR_DIRECT_INVOKE: failed to invoke, id: cart, err: Get "http://127.0.0.1:1": connection refused`,
 		`{"errorCode":"ERR","message":"Get http://127.0.0.1?q=secret: no"}`: "ERR: Get http://127.0.0.1 no",
 		`{"errorCode":"ERR_DIRECT_INVOKE","message":"no host"}`:             "ERR_DIRECT_INVOKE: no host",
 		`{"errorCode":"ERR","message":"http://127.0.0.1/secret`:             "the sidecar's error is no JSON",
