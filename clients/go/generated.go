@@ -9,6 +9,21 @@ import (
 	"time"
 )
 
+// Defines values for FlagState.
+const (
+	ENABLED FlagState = "ENABLED"
+)
+
+// Valid indicates whether the value is a known member of the FlagState enum.
+func (e FlagState) Valid() bool {
+	switch e {
+	case ENABLED:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FulfilmentStatus.
 const (
 	FulfilmentStatusDelivered FulfilmentStatus = "delivered"
@@ -729,6 +744,37 @@ type Fact struct {
 	Type string      `json:"type"`
 }
 
+// Flag defines model for Flag.
+type Flag struct {
+	// DefaultVariant The variant that the flag has now
+	DefaultVariant string       `json:"defaultVariant"`
+	Metadata       FlagMetadata `json:"metadata"`
+	State          FlagState    `json:"state"`
+
+	// Variants The value of each variant
+	Variants map[string]int64 `json:"variants"`
+}
+
+// FlagState defines model for Flag.State.
+type FlagState string
+
+// FlagMetadata defines model for FlagMetadata.
+type FlagMetadata struct {
+	Description string `json:"description"`
+
+	// Unit The unit of the values
+	Unit string `json:"unit"`
+
+	// Until When the fault ends by itself
+	Until *time.Time `json:"until,omitempty"`
+}
+
+// FlagsOutputBody defines model for FlagsOutputBody.
+type FlagsOutputBody struct {
+	// Flags By the names of the flags, in the format of flagd
+	Flags map[string]Flag `json:"flags"`
+}
+
 // ForgotPasswordRequest defines model for ForgotPasswordRequest.
 type ForgotPasswordRequest struct {
 	// DeviceToken From the last sign-in to the account on this device: then the mails that other people have asked for do not delay this one
@@ -1344,6 +1390,15 @@ type StockLocation struct {
 	Reserved int64 `json:"reserved"`
 }
 
+// SwitchRequest defines model for SwitchRequest.
+type SwitchRequest struct {
+	// Minutes When the fault ends by itself
+	Minutes *int64 `json:"minutes,omitempty"`
+
+	// Variant The variant to switch to; off ends the fault
+	Variant string `json:"variant"`
+}
+
 // User defines model for User.
 type User struct {
 	CreatedAt     time.Time   `json:"createdAt"`
@@ -1783,6 +1838,9 @@ type CreateCategoryJSONRequestBody = CreateCategoryRequest
 // ReplaceCategoryJSONRequestBody defines body for ReplaceCategory for application/json ContentType.
 type ReplaceCategoryJSONRequestBody = ReplaceCategoryRequest
 
+// SwitchFaultFlagJSONRequestBody defines body for SwitchFaultFlag for application/json ContentType.
+type SwitchFaultFlagJSONRequestBody = SwitchRequest
+
 // DeleteMeJSONRequestBody defines body for DeleteMe for application/json ContentType.
 type DeleteMeJSONRequestBody = DeleteMeRequest
 
@@ -2105,6 +2163,25 @@ func (c *Client) DiscardDeadLetter(ctx context.Context, app string, id string) (
 func (c *Client) ReplayDeadLetter(ctx context.Context, app string, id string) (*Answer[struct{}], error) {
 	r := newRequest(http.MethodPost, "/api/v1/dead-letters/"+url.PathEscape(app)+"/"+url.PathEscape(id)+"/replay")
 	return call[struct{}](ctx, c, r)
+}
+
+// ListFaultFlags: The faults that can be switched on.
+// Only in a shop that runs with FAULT_FLAGS=on; otherwise there are no flags (404).
+//
+//	GET /api/v1/faults/{app}
+func (c *Client) ListFaultFlags(ctx context.Context, app string) (*Answer[FlagsOutputBody], error) {
+	r := newRequest(http.MethodGet, "/api/v1/faults/"+url.PathEscape(app))
+	return call[FlagsOutputBody](ctx, c, r)
+}
+
+// SwitchFaultFlag: Switch a fault on or off.
+// Only in a shop that runs with FAULT_FLAGS=on; otherwise there are no flags (404).
+//
+//	PUT /api/v1/faults/{app}/{flag}
+func (c *Client) SwitchFaultFlag(ctx context.Context, app string, flag string, body SwitchRequest) (*Answer[FlagsOutputBody], error) {
+	r := newRequest(http.MethodPut, "/api/v1/faults/"+url.PathEscape(app)+"/"+url.PathEscape(flag))
+	r.body = body
+	return call[FlagsOutputBody](ctx, c, r)
 }
 
 // DeleteMe: Delete the caller's account, for good.

@@ -426,6 +426,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/faults/{app}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The faults that can be switched on
+         * @description Only in a shop that runs with FAULT_FLAGS=on; otherwise there are no flags (404).
+         */
+        get: operations["list-fault-flags"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/faults/{app}/{flag}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Switch a fault on or off
+         * @description Only in a shop that runs with FAULT_FLAGS=on; otherwise there are no flags (404).
+         */
+        put: operations["switch-fault-flag"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/me": {
         parameters: {
             query?: never;
@@ -1327,6 +1367,33 @@ export interface components {
             /** @description Why the value is wrong */
             message: string;
         };
+        Flag: {
+            /** @description The variant that the flag has now */
+            defaultVariant: string;
+            metadata: components["schemas"]["FlagMetadata"];
+            /** @enum {string} */
+            state: "ENABLED";
+            /** @description The value of each variant */
+            variants: {
+                [key: string]: number;
+            };
+        };
+        FlagMetadata: {
+            description: string;
+            /** @description The unit of the values */
+            unit: string;
+            /**
+             * Format: date-time
+             * @description When the fault ends by itself
+             */
+            until?: string;
+        };
+        FlagsOutputBody: {
+            /** @description By the names of the flags, in the format of flagd */
+            flags: {
+                [key: string]: components["schemas"]["Flag"];
+            };
+        };
         ForgotPasswordRequest: {
             /** @description From the last sign-in to the account on this device: then the mails that other people have asked for do not delay this one */
             deviceToken?: string;
@@ -1843,6 +1910,16 @@ export interface components {
              * @description Held for orders; part of onHand
              */
             reserved: number;
+        };
+        SwitchRequest: {
+            /**
+             * Format: int64
+             * @description When the fault ends by itself
+             * @default 10
+             */
+            minutes: number;
+            /** @description The variant to switch to; off ends the fault */
+            variant: string;
         };
         User: {
             /** Format: date-time */
@@ -3176,6 +3253,85 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             414: components["responses"]["RequestURITooLong"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    "list-fault-flags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The app that has the fault, such as orders */
+                app: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlagsOutputBody"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            414: components["responses"]["RequestURITooLong"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    "switch-fault-flag": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The app that has the fault, such as orders */
+                app: string;
+                /** @description The name of the flag, such as slow-store */
+                flag: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SwitchRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlagsOutputBody"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            414: components["responses"]["RequestURITooLong"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             431: components["responses"]["RequestHeaderFieldsTooLarge"];
