@@ -1,9 +1,11 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -101,12 +103,14 @@ func TestComposeFileNamesFilesThatExist(t *testing.T) {
 			NetworkMode string `yaml:"network_mode"`
 			Volumes     []string
 			DependsOn   any `yaml:"depends_on"`
+
+			Command, Entrypoint []string
 		}
 		Volumes map[string]any
 	}
 	decoder := yaml.NewDecoder(strings.NewReader(string(text)))
 	require.NoError(t, decoder.Decode(&file))
-	require.Len(t, file.Services, 9)
+	require.Len(t, file.Services, 10)
 	for name, s := range file.Services {
 		require.Regexp(t, `:v?\d+\.\d+\.\d+$`, s.Image, "%s: the version is pinned", name)
 		for _, p := range s.Ports {
@@ -114,11 +118,17 @@ func TestComposeFileNamesFilesThatExist(t *testing.T) {
 		}
 		for _, v := range s.Volumes {
 			source, _, _ := strings.Cut(v, ":")
-			if relative, ok := strings.CutPrefix(source, "../observability/"); ok && relative != "elasticsearch" {
+			if relative, ok := strings.CutPrefix(source, "../observability/"); ok {
 				require.DirExists(t, relative, name)
+				for _, file := range mounted.FindAllStringSubmatch(fmt.Sprint(s.Command, s.Entrypoint), -1) {
+					require.FileExists(t, filepath.Join(relative, file[1]), name)
+				}
 			} else if !strings.ContainsAny(source, "./") {
 				require.Contains(t, file.Volumes, source, name)
 			}
 		}
 	}
 }
+
+// mounted matches the file that a server of the compose file reads.
+var mounted = regexp.MustCompile(`/etc/shop/([\w.]+\.(?:yaml|sh))`)

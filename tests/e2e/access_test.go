@@ -117,6 +117,8 @@ DELETE /api/v1/users/{user}/second-factors                  401    401      403 
 GET    /api/v1/dead-letters/{app}                           401    401      403   403   403   200   401
 DELETE /api/v1/dead-letters/{app}/{letter}                  401    401      403   403   403   404   401
 POST   /api/v1/dead-letters/{app}/{letter}/replay           401    401      403   403   403   404   401
+GET    /api/v1/faults/{app}                                 401    401      403   403   403   404   401
+PUT    /api/v1/faults/{app}/{flag}                          401    401      403   403   403   404   401
 GET    /api/v1/read-only                                    401    401      403   403   403   200   401
 PUT    /api/v1/read-only                                    401    401      403   403   403   200   401
 `

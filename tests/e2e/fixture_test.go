@@ -27,7 +27,7 @@ func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	ctx := t.Context()
 	f := &fixture{values: map[string]string{
-		"app": "cart", "letter": "orders:orders:9007199254740991", "coupon": "WELCOME10", "factor": "none",
+		"app": "cart", "letter": "orders:orders:9007199254740991", "flag": "full-disk", "coupon": "WELCOME10", "factor": "none",
 		"password": api.NewKey(), "email": api.NewEmail(),
 	}}
 	user, err := sharedClient.Register(ctx, f.values["email"], f.values["password"], "Ada Byron")
@@ -157,7 +157,7 @@ func (f *fixture) renew(t *testing.T, r rule) {
 		f.ship(t, "guest-order")
 	case r.path == "/api/v1/orders":
 		f.create(t, "cart")
-	case has("{coupon}"), has("/auth/"), has("{user}"), has("{letter}"):
+	case has("{coupon}"), has("/auth/"), has("{user}"), has("{letter}"), has("{flag}"):
 	default:
 		for _, name := range placeholder.FindAllString(r.path, -1) {
 			f.create(t, strings.Trim(name, "{}"))

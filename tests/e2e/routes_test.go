@@ -21,6 +21,7 @@ var bodies = map[string]string{
 	"POST /api/v1/categories":                   `{"handle":"hats","name":"Hats"}`,
 	"PUT /api/v1/categories/{}":                 `{"name":"Hats"}`,
 	"POST /api/v1/stock/{}/adjustments":         `{"delta":1,"reason":"count"}`,
+	"PUT /api/v1/faults/{}/{}":                  `{"variant":"off","minutes":1}`,
 	"POST /api/v1/carts":                        `{"currency":"EUR"}`,
 	"PUT /api/v1/carts/{}/items/{}":             `{"quantity":1}`,
 	"POST /api/v1/carts/{}/coupons":             `{"code":"WELCOME10"}`,

@@ -129,7 +129,7 @@ func (k *known) draw(r *rand.Rand) request {
 	keyed := func(caller []string) []string { return withKey(oneOf("k1", "k2", "k3", "k4"), caller) }
 	order := "/api/v1/orders/" + recent(k.orders)
 	lines := []contract.Line{{SKU: oneOf("HAT", "HAT", "HAT", "TIE"), Quantity: 1}}
-	switch r.IntN(16) {
+	switch r.IntN(17) {
 	case 0, 1, 2, 3:
 		return request{"place-order", "POST", "/api/v1/orders",
 			placementBody(oneOf("c1", "c2", "empty"), oneOf("tok_visa", "tok_visa", "tok_visa", "tok_declined")),
@@ -161,6 +161,9 @@ func (k *known) draw(r *rand.Rand) request {
 	case 14:
 		return request{"create-refund", "POST", order + "/refunds", map[string]any{"reason": "sorry",
 			"amount": map[string]any{"amount": 10 + r.IntN(1500), "currency": "EUR"}}, keyed(staff)}
+	case 15:
+		return request{"internal-histories", "POST", "/internal/histories",
+			map[string]any{"orderIds": []string{recent(k.orders)}}, nil}
 	default:
 		return request{"internal-contacts", "POST", "/internal/contacts",
 			map[string]any{"orderIds": []string{recent(k.orders)}}, nil}
