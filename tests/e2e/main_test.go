@@ -98,8 +98,11 @@ func options(ctx context.Context, dir string) (o config.Options, servers *infra.
 }
 
 // startOwnShop starts a shop for one test, which may kill its processes or needs other settings: env has variables of
-// the apps. It returns its options too, with which the test can start it again, and its servers.
-func startOwnShop(t *testing.T, env map[string]string) (*launch.Shop, config.Options, *infra.Servers) {
+// the apps, and changes change its options. It returns its options too, with which the test can start it again, and its
+// servers.
+func startOwnShop(
+	t *testing.T, env map[string]string, changes ...func(*config.Options),
+) (*launch.Shop, config.Options, *infra.Servers) {
 	t.Helper()
 	o, servers, stop, err := options(t.Context(), t.TempDir())
 	require.NoError(t, err)
@@ -107,6 +110,9 @@ func startOwnShop(t *testing.T, env map[string]string) (*launch.Shop, config.Opt
 	o.SkipBuild = true // the shared shop has built the programs
 	o.Env = maps.Clone(o.Env)
 	maps.Copy(o.Env, env)
+	for _, change := range changes {
+		change(&o)
+	}
 	s, err := launch.Start(t.Context(), o)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = s.Stop(context.Background()) })

@@ -1,11 +1,9 @@
 package e2e
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -18,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/dapr/launch"
+	"haberdash/dapr/launch/config"
 	"haberdash/internal/contract"
 	"haberdash/internal/invariants"
 	"haberdash/tests/api"
@@ -26,18 +25,10 @@ import (
 // startWatchedShop starts a shop for one test, with a watcher that does not wait long.
 func startWatchedShop(t *testing.T) *launch.Shop {
 	t.Helper()
-	o, _, stop, err := options(t.Context(), t.TempDir())
-	require.NoError(t, err)
-	t.Cleanup(stop)
-	o.SkipBuild, o.Watch = true, true // the shared shop has built the programs
-	o.Env = maps.Clone(o.Env)
-	maps.Copy(o.Env, map[string]string{
+	s, _, _ := startOwnShop(t, map[string]string{
 		"STOCK_LOCATIONS": "main,north", "WATCH_POLL": "100ms", "WATCH_SETTLE": "2s", "WATCH_CHECK": "500ms",
 		"WATCH_FIRST_AUDIT": "1s", "AUDIT_EVERY": "1s",
-	})
-	s, err := launch.Start(t.Context(), o)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = s.Stop(context.Background()) })
+	}, func(o *config.Options) { o.Watch = true })
 	return s
 }
 

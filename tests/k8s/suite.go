@@ -9,7 +9,8 @@ import (
 // localTests are the end-to-end tests that start a shop or a sidecar of their own on this machine.
 const localTests = "^(TestShopSurvivesRestartsAndKills|TestDeletionIsCompletedAfterAnOutage|" +
 	"TestSidecarsRefuseUnknownApps|TestAccountsAreOpenedByMail|" +
-	"TestOneTraceShowsAnOrderFromTheRequestToTheMail)$"
+	"TestOneTraceShowsAnOrderFromTheRequestToTheMail|TestLogsHaveNoSecretsAndNoPersonalData|" +
+	"TestTheWatcherFindsAViolation)$"
 
 // endToEnd runs the end-to-end suite.
 func (t test) endToEnd(ctx context.Context) error { return t.goTest(ctx, "-skip", localTests) }

@@ -39,7 +39,7 @@ func TestLocalTestsAreThoseThatStartAShop(t *testing.T) {
 // startsPrograms reports whether a test uses what starts a shop or a sidecar.
 func startsPrograms(test *ast.FuncDecl) (starts bool) {
 	ast.Inspect(test, func(n ast.Node) bool {
-		if name, ok := n.(*ast.Ident); ok && slices.Contains([]string{"startOwnShop", "standalone"}, name.Name) {
+		if name, ok := n.(*ast.Ident); ok && slices.Contains([]string{"startOwnShop", "startWatchedShop", "standalone"}, name.Name) {
 			starts = true
 		}
 		return true
