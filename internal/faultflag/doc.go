@@ -1,10 +1,11 @@
 // Package faultflag lets an administrator switch faults on in a running app, such as a slow store or a paused
 // publisher, to see what customers notice and which alert fires.
 //
-// The flags follow OpenFeature: an app asks its client for the value of a flag, and a provider knows the variants. The
-// settings are stored in the app's store, so that they reach every replica within RefreshEvery. Each ends by itself.
+// The flags follow OpenFeature: an app asks its client for the value of a flag, and a provider knows the variants. A
+// setting says which variant a flag has, and until when. It is in the app's store, so that it reaches every replica
+// within RefreshEvery. Each fault ends by itself.
 //
-// An app has flags only with FAULT_FLAGS=on. Without it, no decorator of this package is installed.
+// An app has flags only with FAULT_FLAGS=on. Without it, calls do not pass through this package.
 package faultflag
 
 import "time"

@@ -121,7 +121,7 @@ func (f *Flags) adopt(ctx context.Context, stored map[string]setting) {
 		before, after := f.settings[flag.Name], stored[flag.Name]
 		if before != after {
 			telemetry.Log(ctx).Warn().Str(field.Fault, flag.Name).Str(field.Variant, variantOf(after)).
-				Msg("a fault was switched by an administrator")
+				Msg("a fault flag has another variant")
 		}
 	}
 	f.settings = stored

@@ -1,4 +1,4 @@
-// Package invariants checks the promises of the shop, from what anybody beside the services can read of it: the feeds
+// Package invariants checks the promises of the shop, from data that its services expose: the feeds
 // of orders and of the stock, the histories of orders, the cursors of consumers, and audits. The invariants are:
 //
 //  1. At each location 0 ≤ reserved ≤ on hand, at every moment. For each order exactly what is bought and not shipped
@@ -9,12 +9,12 @@
 //     one confirmed order.
 //  4. Every event of a log is there once and in sequence, and every consumer applies it once.
 //  5. Documents are, byte for byte, what their logs produce.
-//  6. What was there is still there: a log does not end earlier than before, and has the same events.
-//  7. Nobody reads or changes what belongs to somebody else.
+//  6. Nothing is lost: a log does not end earlier than before, and has the same events.
+//  7. Customers read and change only what is theirs.
 //  8. All amounts of an order add up, in one currency.
 //
 // The package has no HTTP, no clock and no store. apps/watcher gives it what it reads of a running shop, and
-// tests/chaos/checker what it reads of a shop after a run. Shop folds the feeds; the functions Check… check one thing.
+// tests/chaos/checker what it reads of a shop after a run. Shop builds its state from the feeds; the functions Check… check one thing.
 package invariants
 
 import (
@@ -40,7 +40,7 @@ var All = []int{Stock, Money, OneOrder, EveryEvent, Projections, NothingLost, Ow
 
 // names are the names of the invariants. The invariant 0 is only known to tests: an answer that the API does not allow.
 var names = []string{"answers", "stock", "money", "one key, one order", "every event once", "projections rebuild",
-	"acknowledged writes", "ownership", "sums"}
+	"nothing is lost", "ownership", "sums"}
 
 // Violation is a broken invariant. Its text has ids and amounts, and no personal data.
 type Violation struct {

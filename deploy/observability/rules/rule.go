@@ -238,8 +238,8 @@ func Index() (map[string][]byte, error) {
 	b.WriteString(`# Runbooks
 
 One page for each alert: what it means, what customers notice, where to look first, how to mend it, and how it ends. An
-alert with the severity page needs somebody at once, one with ticket in working hours. The list is written by
-"go run ." in [deploy/observability](../../deploy/observability), where the alerts are defined.
+alert with the severity page needs somebody at once, one with ticket in working hours. ` + "`make boards`" + ` writes
+this list from the alerts in [deploy/observability](../../deploy/observability).
 `)
 	for _, g := range Groups() {
 		fmt.Fprintf(&b, "\n## %s%s\n\n| alert | severity | says |\n|---|---|---|\n", strings.ToUpper(g.Name[:1]), g.Name[1:])
