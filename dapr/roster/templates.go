@@ -145,3 +145,11 @@ spec:
 {{- end}}
 {{- end}}
 `)
+
+// dashboards is for a module of its own, which cannot read the roster.
+var dashboards = parse(`[
+{{- range $i, $app := .}}{{if $i}},{{end}}
+  {"id": "{{.ID}}", "logs": {{ne (len .Logs) 0}}, "follows": {{ne (len .Follows) 0}}, "optional": {{.Optional}}}
+{{- end}}
+]
+`)

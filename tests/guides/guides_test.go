@@ -91,6 +91,8 @@ func TestAddingAService(t *testing.T) {
 		"./tests/architecture")
 	c.run("go", "test", "./tests/e2e", "-run", "^TestOpenAPIMatchesTheReviewedFile$", "-update")
 	c.run("go", "test", "./tests/e2e", "-run", "^(TestCustomersHaveAWishlist|TestAccess|TestEveryRoute.*|TestOpenAPI.*)$")
+	c.run("go", "-C", "deploy/observability", "run", ".")
+	c.run("go", "-C", "deploy/observability", "test", ".", "./boards")
 	c.run("go", "-C", "tests/deploy", "test", "./...")
 }
 

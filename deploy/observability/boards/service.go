@@ -1,30 +1,37 @@
 package boards
 
 import (
+	_ "embed"
+	"encoding/json"
 	"fmt"
 	"slices"
 )
 
 // Service is an app for which a dashboard exists.
 type Service struct {
-	ID      string
-	Logs    bool // it keeps a log
-	Follows bool // it handles events of other apps
-	Alone   bool // no client and no other app calls it, and a shop may run without it
-	Own     []Row
+	ID       string
+	Logs     bool  // it keeps a log
+	Follows  bool  // it handles events of other apps
+	Optional bool  // a shop may run without it, so no other app calls it
+	Own      []Row // what no other app has
 }
 
-// Services are all apps. A test compares them with the apps of the repository.
+// apps is the list of the apps. "make roster" writes it.
+//
+//go:embed apps.json
+var apps []byte
+
+// Services returns all apps.
 func Services() []Service {
-	return []Service{
-		{ID: "gateway"},
-		{ID: "catalog", Logs: true, Follows: true, Own: catalogue()},
-		{ID: "cart", Follows: true},
-		{ID: "orders", Logs: true, Follows: true},
-		{ID: "users", Logs: true, Own: accounts()},
-		{ID: "notifications", Follows: true},
-		{ID: "watcher", Alone: true, Own: promises()},
+	var list []Service
+	if err := json.Unmarshal(apps, &list); err != nil {
+		panic(fmt.Sprintf("apps.json: %v", err)) // it is part of the program
 	}
+	own := map[string][]Row{"catalog": catalogue(), "users": accounts(), "watcher": promises()}
+	for i, s := range list {
+		list[i].Own = own[s.ID]
+	}
+	return list
 }
 
 // Board is the dashboard of a service. All services have the same, apart from rows about things that a service does
@@ -67,7 +74,7 @@ func (s Service) Board() Board {
 			}},
 		},
 	}
-	if s.Alone {
+	if s.Optional {
 		hasRequests := func(r Row) bool { return r.Title == "Requests" }
 		b.Rows = slices.DeleteFunc(b.Rows, hasRequests)
 		b.Rows[0].Panels = slices.DeleteFunc(b.Rows[0].Panels, func(p Panel) bool { return p.Title == "Requests" })

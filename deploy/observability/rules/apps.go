@@ -97,7 +97,7 @@ func failing(selector, by string, limit float64) string {
 func absent() string {
 	var list []string
 	for _, s := range boards.Services() {
-		if s.Alone {
+		if s.Optional {
 			continue
 		}
 		list = append(list, fmt.Sprintf("absent(up{app=%q,kind=\"app\"})", s.ID))
