@@ -31,7 +31,8 @@ func render(root string) (files []file, err error) {
 		"deploy/observability/boards/apps.json": whole(dashboards),
 		"deploy/base/kustomization.yaml":        replace(`(?:  - [a-z-]+\.yaml\n)+labels:`, manifests()+"labels:"),
 		"deploy/servers/broker/broker.yaml":     replace(`-topics=\S+`, "-topics="+strings.Join(roster.Topics(), ",")),
-		"deploy/compose/infra.yaml":             replace(`for t in [^;]+;`, "for t in "+strings.Join(roster.Topics(), " ")+";"),
+		"deploy/compose/infra.yaml": replace(`for t in [^;]+;`,
+			"for t in "+strings.Join(roster.Topics(), " ")+";"),
 		"tests/fuzz/schemathesis.toml": replace(`apps\.values = \[[^\]]*\]`,
 			"apps.values = "+quoted(roster.StandardIDs()[1:])),
 	}

@@ -1,5 +1,5 @@
-// Package invariants checks the promises of the shop, from data that its services expose: the feeds
-// of orders and of the stock, the histories of orders, the cursors of consumers, and audits. The invariants are:
+// Package invariants checks the promises of the shop, from data that its services expose: the feeds of orders and of
+// the stock, the histories of orders, the cursors of consumers, and audits. The invariants are:
 //
 //  1. At each location 0 ≤ reserved ≤ on hand, at every moment. For each order exactly what is bought and not shipped
 //     is reserved, and each of its parcels and returns moved the stock once.
@@ -14,7 +14,8 @@
 //  8. All amounts of an order add up, in one currency.
 //
 // The package has no HTTP, no clock and no store. apps/watcher gives it what it reads of a running shop, and
-// tests/chaos/checker what it reads of a shop after a run. Shop builds its state from the feeds; the functions Check… check one thing.
+// tests/chaos/checker what it reads of a shop after a run. Shop builds its state from the feeds; the functions Check…
+// check one thing.
 package invariants
 
 import (

@@ -27,7 +27,8 @@ func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	ctx := t.Context()
 	f := &fixture{values: map[string]string{
-		"app": "cart", "letter": "orders:orders:9007199254740991", "flag": "full-disk", "coupon": "WELCOME10", "factor": "none",
+		"app": "cart", "letter": "orders:orders:9007199254740991", "flag": "full-disk",
+		"coupon": "WELCOME10", "factor": "none",
 		"password": api.NewKey(), "email": api.NewEmail(),
 	}}
 	user, err := sharedClient.Register(ctx, f.values["email"], f.values["password"], "Ada Byron")

@@ -36,10 +36,13 @@ func TestLocalTestsAreThoseThatStartAShop(t *testing.T) {
 	require.Equal(t, local, listed)
 }
 
+// starters are the functions of the end-to-end tests that start a shop or a sidecar.
+var starters = []string{"startOwnShop", "startWatchedShop", "standalone"}
+
 // startsPrograms reports whether a test uses what starts a shop or a sidecar.
 func startsPrograms(test *ast.FuncDecl) (starts bool) {
 	ast.Inspect(test, func(n ast.Node) bool {
-		if name, ok := n.(*ast.Ident); ok && slices.Contains([]string{"startOwnShop", "startWatchedShop", "standalone"}, name.Name) {
+		if name, ok := n.(*ast.Ident); ok && slices.Contains(starters, name.Name) {
 			starts = true
 		}
 		return true
