@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -158,7 +159,7 @@ func (f *Flags) Set(ctx context.Context, name, variant string, period time.Durat
 		return err
 	}
 	if _, known := flag.Variants[variant]; !known && variant != off {
-		return fault.BadField("variant", fmt.Sprintf("expected one of %v", flag.variants()))
+		return fault.BadField("variant", "expected one of "+strings.Join(flag.variants(), ", "))
 	}
 	until := f.now().Add(period).UTC()
 	stored, err := sidecar.Update(ctx, f.store, key, func(doc *map[string]setting, _ bool) (bool, error) {

@@ -52,20 +52,16 @@ func TestAppsRefuseCallsWithoutTheSidecarsToken(t *testing.T) {
 // none.
 func TestNoAppReadsTheProfilesOfAnother(t *testing.T) {
 	t.Parallel()
-	local, ok := sharedShop.(localShop)
-	if !ok {
-		t.Skip("the sidecars of a remote shop are not reachable")
-	}
 	const path = "/debug/pprof/heap"
-	status, body := rawCall(t, http.MethodGet, local.AppURL("orders")+path)
+	status, body := rawCall(t, http.MethodGet, sharedShop.AppURL("orders")+path)
 	require.Equal(t, http.StatusOK, status)
 	require.NotEmpty(t, body)
-	status, _ = rawCall(t, http.MethodGet, local.SidecarHTTP("gateway")+path,
-		"dapr-app-id", "orders", "dapr-api-token", local.SidecarToken("gateway"))
+	status, _ = rawCall(t, http.MethodGet, sharedShop.SidecarHTTP("gateway")+path,
+		"dapr-app-id", "orders", "dapr-api-token", sharedShop.SidecarToken("gateway"))
 	require.Contains(t, []int{http.StatusNotFound, http.StatusForbidden}, status) // forbidden by dapr/secure
-	status, _ = rawCall(t, http.MethodGet, local.SidecarHTTP("gateway")+"/healthz",
-		"dapr-app-id", "orders", "dapr-api-token", local.SidecarToken("gateway"))
+	status, _ = rawCall(t, http.MethodGet, sharedShop.SidecarHTTP("gateway")+"/healthz",
+		"dapr-app-id", "orders", "dapr-api-token", sharedShop.SidecarToken("gateway"))
 	require.Contains(t, []int{http.StatusOK, http.StatusForbidden}, status, "the call arrives")
-	status, _ = rawCall(t, http.MethodGet, local.GatewayURL()+path)
+	status, _ = rawCall(t, http.MethodGet, sharedShop.GatewayURL()+path)
 	require.Equal(t, http.StatusNotFound, status, "the public port")
 }

@@ -12,13 +12,12 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/stretchr/testify/require"
 
-	"haberdash/dapr/launch"
 	"haberdash/tests/api"
 	"haberdash/tests/metricsdoc"
 )
 
 // scrape returns the names of the metrics of an app, with the names of the labels of each series, sorted.
-func scrape(t *testing.T, s *launch.Shop, app string) map[string][][]string {
+func scrape(t *testing.T, s shop, app string) map[string][][]string {
 	t.Helper()
 	res, err := http.Get(cmp.Or(s.OperationsURL(app), s.AppURL(app)) + "/metrics")
 	require.NoError(t, err)
@@ -44,10 +43,6 @@ func scrape(t *testing.T, s *launch.Shop, app string) map[string][][]string {
 // Whatever an app exposes while somebody buys stands in docs/metrics.md, with the same labels.
 func TestEveryMetricOfTheShopIsDocumented(t *testing.T) {
 	guest(t)
-	local, ok := sharedShop.(localShop)
-	if !ok {
-		t.Skip("the operators' ports of a remote shop are not reachable")
-	}
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "metrics.md"))
 	require.NoError(t, err)
 	documented, err := metricsdoc.Parse(page)
@@ -57,8 +52,8 @@ func TestEveryMetricOfTheShopIsDocumented(t *testing.T) {
 	_, err = customer.Checkout(t.Context(), cartWith(t, customer, importProduct(t, 10)), api.Visa, api.NewKey())
 	require.NoError(t, err)
 	found := map[string]map[string]bool{} // by metric, the apps that have it
-	for _, app := range local.Apps() {
-		for name, series := range scrape(t, local.Shop, app) {
+	for _, app := range sharedShop.Apps() {
+		for name, series := range scrape(t, sharedShop, app) {
 			if found[name] == nil {
 				found[name] = map[string]bool{}
 			}
@@ -78,7 +73,7 @@ func TestEveryMetricOfTheShopIsDocumented(t *testing.T) {
 	for _, name := range []string{
 		"build_info", "ready", "http_request_duration_seconds", "sidecar_call_duration_seconds",
 	} {
-		require.Len(t, found[name], len(local.Apps()), "the apps with %s", name)
+		require.Len(t, found[name], len(sharedShop.Apps()), "the apps with %s", name)
 	}
 	for name, app := range map[string]string{
 		"requests_refused_total": "gateway", "gateway_places_in_use": "gateway", "sign_ins_total": "users",

@@ -17,10 +17,11 @@ import (
 // shop is the shop under test, on this machine or on another one.
 type shop interface {
 	GatewayURL() string
-	MailDir() string               // has one .eml file for each mail
-	Apps() []string                // ids
-	AppURL(app string) string      // of the app itself, without its sidecar
-	SidecarHTTP(app string) string // URL of the app's own sidecar
+	MailDir() string                 // has one .eml file for each mail
+	Apps() []string                  // ids
+	AppURL(app string) string        // of the app itself, without its sidecar
+	OperationsURL(app string) string // of its metrics and profiles, if that is not AppURL
+	SidecarHTTP(app string) string   // URL of the app's own sidecar
 	SidecarToken(app string) string
 	Secret(name string) (string, error)
 }
@@ -46,6 +47,7 @@ type remoteShop struct {
 	Gateway  string            `json:"gateway"`
 	Mail     string            `json:"mail"`
 	AppURLs  map[string]string `json:"apps"`
+	OpsURLs  map[string]string `json:"operations"`
 	Sidecars map[string]string `json:"sidecars"`
 	Secrets  map[string]string `json:"secrets"`
 }
@@ -61,11 +63,12 @@ func readRemoteShop(path string) (s remoteShop, err error) {
 	return s, err
 }
 
-func (s remoteShop) GatewayURL() string            { return s.Gateway }
-func (s remoteShop) MailDir() string               { return s.Mail }
-func (s remoteShop) Apps() []string                { return slices.Sorted(maps.Keys(s.Sidecars)) }
-func (s remoteShop) AppURL(app string) string      { return s.AppURLs[app] }
-func (s remoteShop) SidecarHTTP(app string) string { return s.Sidecars[app] }
+func (s remoteShop) GatewayURL() string              { return s.Gateway }
+func (s remoteShop) MailDir() string                 { return s.Mail }
+func (s remoteShop) Apps() []string                  { return slices.Sorted(maps.Keys(s.Sidecars)) }
+func (s remoteShop) AppURL(app string) string        { return s.AppURLs[app] }
+func (s remoteShop) OperationsURL(app string) string { return s.OpsURLs[app] }
+func (s remoteShop) SidecarHTTP(app string) string   { return s.Sidecars[app] }
 
 // SidecarToken returns no token: the addresses in Sidecars are those of proxies that add it.
 func (s remoteShop) SidecarToken(string) string { return "" }

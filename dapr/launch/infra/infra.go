@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -157,44 +156,6 @@ func (s *Servers) startAll(ctx context.Context) error {
 	return nil
 }
 
-// VarsFile is the file with the addresses and passwords of running servers, in a form that a shell can read.
-func VarsFile(dir string) string { return filepath.Join(dir, "vars.env") }
-
-// readSettings reads the ports and passwords of the first start, or chooses them.
-func (s *Servers) readSettings() error {
-	path := s.settingsPath()
-	vars, err := secrets.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	if before := vars["PORT_BASE"]; before != "" {
-		base, err := strconv.Atoi(before)
-		if err != nil {
-			return fmt.Errorf("%s: PORT_BASE: %w", path, err)
-		}
-		if s.block, err = ports.ReserveAt(base); err != nil {
-			return fmt.Errorf("%w: remove the line PORT_BASE from %s to get other ports", err, path)
-		}
-	} else {
-		if s.block, err = ports.Reserve(); err != nil {
-			return err
-		}
-		vars["PORT_BASE"] = strconv.Itoa(s.block.Base)
-	}
-	for _, name := range s.opts.passwords {
-		if vars[name] == "" {
-			vars[name] = secrets.New()
-		}
-	}
-	s.settings = server.Settings{
-		Root: s.opts.Root, Dir: s.opts.Dir, Address: s.opts.Address, Log: s.opts.Log, PortBase: s.block.Base,
-		RedisPassword: vars["REDIS_PASSWORD"], PostgresPassword: vars["POSTGRES_PASSWORD"],
-	}
-	return secrets.WriteFile(path, vars)
-}
-
-func (s *Servers) settingsPath() string { return filepath.Join(s.opts.Dir, "settings.env") }
-
 // startOne prepares the directory of a server, starts the server and waits until it answers.
 func (s *Servers) startOne(ctx context.Context, name string) error {
 	began := time.Now()
@@ -287,32 +248,6 @@ func (s *Servers) stop(status string) {
 		fmt.Fprintln(s.opts.Log, err)
 	}
 	s.block.Release()
-}
-
-// Down stops the servers of a directory and what a launcher that was killed left behind; data stays. It reports whether
-// there was anything to stop.
-func Down(ctx context.Context, o Options) (bool, error) {
-	o, err := o.complete()
-	if err != nil {
-		return false, err
-	}
-	_, was, err := rundir.Down(ctx, o.Dir)
-	if err != nil {
-		return was, err
-	}
-	return was, os.RemoveAll(VarsFile(o.Dir))
-}
-
-// Clean stops the servers of a directory and removes their data.
-func Clean(ctx context.Context, o Options) error {
-	o, err := o.complete()
-	if err != nil {
-		return err
-	}
-	if _, err := Down(ctx, o); err != nil {
-		return err
-	}
-	return os.RemoveAll(o.Dir)
 }
 
 // MailDir is the directory in which the SMTP server writes each message as an .eml file.

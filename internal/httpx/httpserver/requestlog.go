@@ -59,11 +59,10 @@ func (s *Server) logRequest(r *http.Request, a answer) {
 	case s.requests == LogAll:
 		level = zerolog.InfoLevel
 	}
-	line := telemetry.Log(r.Context()).WithLevel(level)
 	refused := a.status == http.StatusTooManyRequests || a.status == http.StatusServiceUnavailable
-	if !line.Enabled() || refused && !s.refusals.Sample(level) {
+	if refused && !s.refusals.Sample(level) {
 		return
 	}
-	line.Str(field.Method, a.method).Str(field.Route, a.route).
+	telemetry.Log(r.Context()).WithLevel(level).Str(field.Method, a.method).Str(field.Route, a.route).
 		Int(field.Status, a.status).Int(field.Bytes, a.bytes).Dur(field.Duration, a.took).Msg("request")
 }

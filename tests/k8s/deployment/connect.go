@@ -39,11 +39,16 @@ func (d *Deployment) Connect(ctx context.Context) error {
 		}
 		apps[app] = "http://" + direct.Address
 	}
+	operations, err := d.forward(ctx, "gateway", "operations")
+	if err != nil {
+		return err
+	}
 	for _, values := range d.Secrets {
 		maps.Copy(secrets, values)
 	}
 	text, err := json.Marshal(map[string]any{
 		"gateway": gateway, "mail": d.Servers.MailDir(), "apps": apps, "sidecars": sidecars, "secrets": secrets,
+		"operations": map[string]string{"gateway": "http://" + operations.Address},
 	})
 	if err != nil {
 		return err

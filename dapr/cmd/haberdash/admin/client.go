@@ -126,10 +126,16 @@ func exchange(req *http.Request, reply any) error {
 	}
 	defer res.Body.Close()
 	if res.StatusCode >= 300 {
-		var problem struct{ Detail, Reason string }
+		var problem struct {
+			Detail, Reason string
+			Errors         []struct{ Location, Message string }
+		}
 		_ = json.NewDecoder(res.Body).Decode(&problem) // the status says enough without it
 		if problem.Reason != "" {
 			problem.Detail += " " + problem.Reason
+		}
+		for _, e := range problem.Errors {
+			problem.Detail += fmt.Sprintf(" %s: %s.", e.Location, e.Message)
 		}
 		return fmt.Errorf("the shop answered %s: %s", res.Status, problem.Detail)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -36,11 +37,15 @@ type flags struct {
 func Fault(ctx context.Context, o config.Options, args []string) error {
 	args = append(args, "", "", "", "")
 	app, flag, variant, minutes := args[0], args[1], args[2], args[3]
+	if flag != "" && (app == "" || variant == "") {
+		return errors.New("name the app, the flag and the variant, see make fault: " +
+			"make fault APP=orders FLAG=slow-payment VARIANT=slow")
+	}
 	c, err := newClient(ctx, o)
 	if err != nil {
 		return err
 	}
-	apps := roster.Serving()
+	apps := roster.WithFaults()
 	if app != "" {
 		apps = []string{app}
 	}

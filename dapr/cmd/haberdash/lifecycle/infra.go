@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -93,13 +94,18 @@ func SuperviseInfra(ctx context.Context, o config.Options, _ []string) error {
 	if err != nil {
 		return err
 	}
+	return superviseServers(ctx, o.Log, func() (*infra.Servers, error) { return infra.Start(ctx, with) })
+}
+
+// superviseServers starts servers and stops them when ctx ends.
+func superviseServers[S interface{ Stop() }](ctx context.Context, log io.Writer, start func() (S, error)) error {
 	defer process.CloseGuard()
-	servers, err := infra.Start(ctx, with)
+	servers, err := start()
 	if err != nil {
 		return err
 	}
 	<-ctx.Done()
-	fmt.Fprintln(o.Log, "stopping")
+	fmt.Fprintln(log, "stopping")
 	servers.Stop()
 	return nil
 }

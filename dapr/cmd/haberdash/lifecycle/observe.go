@@ -12,7 +12,6 @@ import (
 	"haberdash/dapr/launch"
 	"haberdash/dapr/launch/config"
 	"haberdash/dapr/launch/observe"
-	"haberdash/dapr/launch/process"
 	"haberdash/dapr/launch/rundir"
 )
 
@@ -148,15 +147,7 @@ func SuperviseObserve(ctx context.Context, o config.Options, _ []string) error {
 		return err
 	}
 	syscall.Umask(0o077) // log lines are for the owner of the shop
-	defer process.CloseGuard()
-	servers, err := observe.Start(ctx, with)
-	if err != nil {
-		return err
-	}
-	<-ctx.Done()
-	fmt.Fprintln(o.Log, "stopping")
-	servers.Stop()
-	return nil
+	return superviseServers(ctx, o.Log, func() (*observe.Servers, error) { return observe.Start(ctx, with) })
 }
 
 // ObserveDown stops the servers. Their data stays.
