@@ -38,14 +38,44 @@ func (w Warning) Error() string { return string(w) }
 type readyCheck struct {
 	check func(context.Context) error
 	local bool // the check asks no other process
-	last  atomic.Pointer[error]
+	last  atomic.Pointer[result]
+}
+
+// result is what a check returned at a time.
+type result struct {
+	err error
+	at  time.Time
 }
 
 // run runs the check and remembers its result.
 func (c *readyCheck) run(ctx context.Context) error {
 	err := c.check(ctx)
-	c.last.Store(&err)
+	c.last.Store(&result{err, time.Now()})
 	return err
+}
+
+// readyAge is how old the result of a check may become before the server runs the check itself: on Kubernetes nobody
+// asks the gateway for /readyz, because it serves on without one of the apps.
+const readyAge = 15 * time.Second
+
+// refreshReadiness keeps the gauge ready current until ctx ends.
+func (s *Server) refreshReadiness(ctx context.Context, age time.Duration) {
+	tick := time.NewTicker(age)
+	defer tick.Stop()
+	for {
+		for _, check := range s.ready {
+			if last := check.last.Load(); !check.local && (last == nil || time.Since(last.at) >= age) {
+				limited, cancel := context.WithTimeout(ctx, readyTimeout)
+				_ = check.run(limited)
+				cancel()
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
 }
 
 // Ready adds a check to /readyz under a name that appears in the response, and as a label of the gauge ready. The
@@ -55,7 +85,7 @@ func (s *Server) Ready(name string, check func(context.Context) error) {
 }
 
 // ReadyLocally is Ready for a check that asks no other process and returns at once. Each scrape of the metrics runs it.
-// The gauge ready has the last result of other checks.
+// The gauge ready has the last result of other checks, which is at most half a minute old.
 func (s *Server) ReadyLocally(name string, check func(context.Context) error) {
 	s.ready[name] = &readyCheck{check: check, local: true}
 }
@@ -115,10 +145,10 @@ func (r readiness) Collect(metrics chan<- prometheus.Metric) {
 		}
 		last := check.last.Load()
 		if last == nil {
-			continue // no probe has asked yet
+			continue // the server has just started
 		}
 		value := 0.0
-		if isReady(*last) {
+		if isReady(last.err) {
 			value = 1
 		}
 		metrics <- prometheus.MustNewConstMetric(readyDesc, prometheus.GaugeValue, value, name)

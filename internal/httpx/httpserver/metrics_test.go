@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -53,4 +56,45 @@ func TestReadinessIsAMetric(t *testing.T) {
 	get(s.Router, "/readyz")
 	require.Contains(t, metrics(), `ready{check="log"} 1`, "a warning does not make a service unready")
 	require.Equal(t, 3, asked)
+}
+
+func TestReadinessIsAMetricWithoutProbes(t *testing.T) {
+	t.Parallel()
+	s := newServer(httpserver.Options{})
+	var down atomic.Bool
+	s.Ready("sidecar", func(context.Context) error {
+		if down.Load() {
+			return errors.New("down")
+		}
+		return nil
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.RefreshReadiness(ctx, time.Millisecond)
+	}()
+	shows := func(line string) func() bool {
+		return func() bool { return strings.Contains(get(s.Router, "/metrics").Body.String(), line) }
+	}
+	require.Eventually(t, shows(`ready{check="sidecar"} 1`), 10*time.Second, time.Millisecond)
+	down.Store(true)
+	require.Eventually(t, shows(`ready{check="sidecar"} 0`), 10*time.Second, time.Millisecond)
+	stop()
+	<-ended
+}
+
+func TestAServerThatServesRunsItsChecks(t *testing.T) {
+	t.Parallel()
+	s := newServer(httpserver.Options{})
+	asked := make(chan struct{}, 1)
+	s.Ready("sidecar", func(context.Context) error {
+		select {
+		case asked <- struct{}{}:
+		default:
+		}
+		return nil
+	})
+	serve(t, s)
+	<-asked
 }

@@ -179,6 +179,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	if s.admit != nil {
 		listener = newAdmissions(listener, s.admit, s.options.Registry)
 	}
+	go s.refreshReadiness(ctx, readyAge)
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	s.options.Log.Info().Str(field.Address, listener.Addr().String()).Msg("listening")
