@@ -99,7 +99,7 @@ func (b *imageSet) variant(ctx context.Context, o *options, p v1.Platform) (v va
 	}
 	defer os.RemoveAll(dir)
 	bin := filepath.Join(dir, b.program.name)
-	if err := compile(ctx, o.root, b.program, bin, p); err != nil {
+	if err := compile(ctx, o.root, b.program, b.source.revision, bin, p); err != nil {
 		return v, err
 	}
 	v.Platform = p
@@ -132,12 +132,17 @@ func (b *imageSet) variant(ctx context.Context, o *options, p v1.Platform) (v va
 	return v, err
 }
 
-var buildFlags = []string{"-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid="}
+// buildFlags returns the flags of go build. An app exports the revision as the version in its metric build_info.
+func buildFlags(revision string) []string {
+	return []string{
+		"-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid= -X haberdash/internal/telemetry.version=" + revision,
+	}
+}
 
 // compile builds a program into the file bin. The result does not depend on this machine: it uses no libraries of the
 // machine and contains no paths of it.
-func compile(ctx context.Context, root string, what program, bin string, p v1.Platform) error {
-	args := slices.Concat([]string{"build"}, buildFlags, []string{"-tags=" + what.tags, "-o", bin, what.pkg})
+func compile(ctx context.Context, root string, what program, revision, bin string, p v1.Platform) error {
+	args := slices.Concat([]string{"build"}, buildFlags(revision), []string{"-tags=" + what.tags, "-o", bin, what.pkg})
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = filepath.Join(root, what.module)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOWORK=off", "GOOS="+p.OS,

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -137,6 +138,19 @@ func fileNames(t *testing.T, img v1.Image) (list []string) {
 		require.Zero(t, h.Mode&0o022, "only root may write %s", h.Name)
 		list = append(list, h.Name)
 	}
+}
+
+// build_info, which Prometheus shows, names the revision.
+func TestAnAppKnowsItsRevision(t *testing.T) {
+	t.Parallel()
+	const revision = "5ad1e0c4f3b2-dirty"
+	bin := filepath.Join(t.TempDir(), "cart")
+	what := program{name: "cart", pkg: "./apps/cart"}
+	platform := v1.Platform{OS: "linux", Architecture: runtime.GOARCH}
+	require.NoError(t, compile(t.Context(), filepath.Join("..", ".."), what, revision, bin, platform))
+	code, err := os.ReadFile(bin)
+	require.NoError(t, err)
+	require.Contains(t, string(code), revision)
 }
 
 func TestOnlyOrdersHasThePublicAuthorities(t *testing.T) {

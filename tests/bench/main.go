@@ -5,7 +5,7 @@
 //
 // Settings, from the environment: STATE and PUBSUB choose the infrastructure, CASES is a regular expression of cases,
 // which must name the flood to measure it, CLIENTS is one number of clients, and DURATION is that of each measurement;
-// default: 5s.
+// default: 5s. OBSERVED=on compares a shop that `make observe` shows with one that nothing looks at.
 package main
 
 import (
@@ -70,6 +70,10 @@ func run(ctx context.Context) error {
 		return err
 	}
 	out := filepath.Join(cmp.Or(o.RunDir, ".run"), "bench.json")
+	if os.Getenv("OBSERVED") == "on" {
+		o.Log = os.Stderr
+		return compareObserved(ctx, o, dir, set)
+	}
 	o.RunDir, o.FreePorts, o.GatewayPort, o.Log = dir, true, 0, os.Stderr
 	o.Env = map[string]string{
 		"RATE_LIMIT": map[bool]string{true: "on", false: "off"}[withFlood()], "LOG_LEVEL": "warn",
@@ -144,8 +148,7 @@ func measureAll(ctx context.Context, s *launch.Shop, set settings) (results []me
 			if err != nil {
 				return nil, err
 			}
-			cpu := func() map[string]time.Duration { return cpuByProcess(s) }
-			r, err := measure.Measure(ctx, c, baselineOf(c, cases), n, set.duration, cpu)
+			r, err := measure.Measure(ctx, c, baselineOf(c, cases), n, set.duration, cpuOf(s))
 			if err != nil {
 				return nil, err
 			}
@@ -168,16 +171,35 @@ func baselineOf(c measure.Case, cases []measure.Case) *measure.Case {
 	return nil
 }
 
-// cpuByProcess returns the processor time that each process of the shop has used. On a busy machine it varies less than
-// the elapsed time.
-func cpuByProcess(s *launch.Shop) map[string]time.Duration {
-	used := map[string]time.Duration{}
-	for _, p := range s.State().Processes {
-		if ps, err := gopsutil.NewProcess(int32(p.PID)); err == nil {
-			if t, err := ps.Times(); err == nil {
-				used[p.Name] = time.Duration((t.User + t.System) * float64(time.Second))
+// cpuOf returns a function that returns the processor time that each process of the shop has used. On a busy machine it
+// varies less than the elapsed time.
+func cpuOf(s *launch.Shop) measure.CPU {
+	return func() map[string]time.Duration {
+		used := map[string]time.Duration{}
+		forEachProcess(s, func(name string, p *gopsutil.Process) {
+			if t, err := p.Times(); err == nil {
+				used[name] = time.Duration((t.User + t.System) * float64(time.Second))
 			}
+		})
+		return used
+	}
+}
+
+// memoryByProcess returns the resident memory of each process of the shop, in megabytes.
+func memoryByProcess(s *launch.Shop) map[string]float64 {
+	used := map[string]float64{}
+	forEachProcess(s, func(name string, p *gopsutil.Process) {
+		if m, err := p.MemoryInfo(); err == nil {
+			used[name] = float64(m.RSS) / 1e6
+		}
+	})
+	return used
+}
+
+func forEachProcess(s *launch.Shop, do func(name string, p *gopsutil.Process)) {
+	for _, p := range s.State().Processes {
+		if found, err := gopsutil.NewProcess(int32(p.PID)); err == nil {
+			do(p.Name, found)
 		}
 	}
-	return used
 }

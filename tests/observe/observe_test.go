@@ -2,13 +2,14 @@
 package observe
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +24,7 @@ import (
 	"haberdash/dapr/launch/process"
 	"haberdash/dapr/launch/rundir"
 	"haberdash/tests/api"
+	"haberdash/tests/tracing"
 )
 
 func TestMain(m *testing.M) {
@@ -77,6 +79,7 @@ func TestServersShowAShop(t *testing.T) {
 	s.showsAnOrder(shop)
 	visitors := visit(t, shop)
 	s.answersEveryExpression(o.Root)
+	s.showsOnItsPage()
 	visitors.leave()
 
 	// A store that is killed gets the lines that it has missed.
@@ -183,27 +186,59 @@ func (s shown) knowsItsAlertmanager() {
 	require.NoError(s.t, s.get("Alertmanager", "/api/v2/status", &status))
 }
 
-// showsAnOrder places an order and waits until its trace and its log lines are found.
+// showsAnOrder places an order and follows it: each hop of its trace in Jaeger, its log lines in OpenSearch, and its
+// number in Prometheus, by the expression of a panel.
 func (s shown) showsAnOrder(shop *launch.Shop) {
 	s.t.Helper()
+	before := s.countsOrders()
 	trace := s.placeOrder(shop)
 	require.EventuallyWithT(s.t, func(c *assert.CollectT) {
-		var answer struct {
-			Data []struct {
-				Processes map[string]struct{ ServiceName string }
-			}
-		}
-		require.NoError(c, s.get("Jaeger", "/api/traces/"+trace, &answer))
-		require.Len(c, answer.Data, 1)
-		services := map[string]bool{}
-		for _, p := range answer.Data[0].Processes {
-			services[p.ServiceName] = true
-		}
-		for _, app := range []string{"gateway", "orders", "cart", "catalog", "notifications"} {
-			assert.Contains(c, services, app)
-		}
+		spans, err := s.spans(trace)
+		require.NoError(c, err)
+		tracing.AssertOrder(c, spans)
 	}, soon, tick)
 	s.findsLogLines(trace)
+	require.EventuallyWithT(s.t, func(c *assert.CollectT) {
+		require.Greater(c, s.countsOrders(), before)
+	}, soon, tick)
+}
+
+// spans returns the spans of a trace by their ids, as Jaeger has them.
+func (s shown) spans(trace string) (map[string]tracing.Span, error) {
+	var answer struct {
+		Data []struct {
+			Processes map[string]struct{ ServiceName string }
+			Spans     []struct {
+				SpanID, OperationName, ProcessID string
+				References                       []struct{ RefType, SpanID string }
+				Tags                             []struct {
+					Key   string
+					Value any
+				}
+			}
+		}
+	}
+	if err := s.get("Jaeger", "/api/traces/"+trace, &answer); err != nil {
+		return nil, err
+	}
+	spans := map[string]tracing.Span{}
+	for _, t := range answer.Data {
+		for _, found := range t.Spans {
+			span := tracing.Span{Service: t.Processes[found.ProcessID].ServiceName, Name: found.OperationName}
+			for _, r := range found.References {
+				if r.RefType == "CHILD_OF" {
+					span.Parent = r.SpanID
+				}
+			}
+			for _, tag := range found.Tags {
+				if tag.Key == "otel.scope.name" {
+					span.Scope, _ = tag.Value.(string)
+				}
+			}
+			spans[found.SpanID] = span
+		}
+	}
+	return spans, nil
 }
 
 // placeOrder returns the id of the trace of a new order.
@@ -221,20 +256,62 @@ func (s shown) placeOrder(shop *launch.Shop) (trace string) {
 	return parts[1]
 }
 
-// findsLogLines waits until OpenSearch has the line of the gateway about the request of a trace, once.
+// findsLogLines waits until OpenSearch has the lines about the order of a trace: the gateway's about the request, once,
+// and those of the apps that have decided something for it.
 func (s shown) findsLogLines(trace string) {
 	s.t.Helper()
-	query := url.Values{"q": {`trace.id:"` + trace + `" AND service.name:gateway`}}
+	query := url.Values{"q": {`trace.id:"` + trace + `"`}, "size": {"100"}}
 	require.EventuallyWithT(s.t, func(c *assert.CollectT) {
 		var answer struct {
 			Hits struct {
 				Hits []struct {
-					Source json.RawMessage `json:"_source"`
+					Source map[string]any `json:"_source"`
 				}
 			}
 		}
 		require.NoError(c, s.get("OpenSearch", "/_search?"+query.Encode(), &answer))
-		require.Len(c, answer.Hits.Hits, 1)
-		require.True(c, bytes.Contains(answer.Hits.Hits[0].Source, []byte(`"@timestamp"`)))
+		requests, decisions := 0, []string{}
+		for _, hit := range answer.Hits.Hits {
+			assert.Contains(c, hit.Source, "@timestamp")
+			service := fmt.Sprint(hit.Source["service.name"])
+			if service == "gateway" {
+				requests++
+			}
+			if action, is := hit.Source["event.action"]; is {
+				decisions = append(decisions, fmt.Sprint(service, ": ", action))
+			}
+		}
+		assert.Equal(c, 1, requests)
+		assert.Subset(c, decisions, []string{
+			"orders: order.placed", "catalog: stock.reserved", "orders: order.confirmed", "catalog: stock.committed",
+		})
+	}, soon, tick)
+}
+
+// countsOrders returns how many confirmed orders Prometheus knows.
+func (s shown) countsOrders() float64 {
+	series, err := s.query(`sum(orders_placed_total{outcome="confirmed"})`)
+	require.NoError(s.t, err)
+	if len(series) == 0 {
+		return 0 // of a shop without any
+	}
+	return series[0].value(s.t)
+}
+
+// ordersAMinute is the panel of the dashboards that counts orders, and its number.
+var ordersAMinute = regexp.MustCompile(`<figcaption>Orders a minute</figcaption>\s*<div class="value[^"]*">([^<]+)</div>`)
+
+// showsOnItsPage waits until the page of the dashboards shows that orders were placed.
+func (s shown) showsOnItsPage() {
+	s.t.Helper()
+	require.EventuallyWithT(s.t, func(c *assert.CollectT) {
+		res, err := http.Get(s.urls["dashboards"] + "/haberdash-shop/panels")
+		require.NoError(c, err)
+		defer res.Body.Close()
+		page, err := io.ReadAll(res.Body)
+		require.NoError(c, err)
+		found := ordersAMinute.FindSubmatch(page)
+		require.NotNil(c, found, "%s", page)
+		require.NotRegexp(c, `^0`, string(found[1]))
 	}, soon, tick)
 }

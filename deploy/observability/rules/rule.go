@@ -6,6 +6,7 @@ package rules
 import (
 	"bytes"
 	"cmp"
+	_ "embed" // runbooks.md
 	"fmt"
 	"maps"
 	"regexp"
@@ -232,15 +233,15 @@ func (g Group) file() ruleGroup {
 	return out
 }
 
+// runbooks is what the list of the runbooks begins with.
+//
+//go:embed runbooks.md
+var runbooks string
+
 // Index renders the list of the runbooks, by its path below this module.
 func Index() (map[string][]byte, error) {
 	var b strings.Builder
-	b.WriteString(`# Runbooks
-
-One page for each alert: what it means, what customers notice, where to look first, how to mend it, and how it ends. An
-alert with the severity page needs somebody at once, one with ticket in working hours. ` + "`make boards`" + ` writes
-this list from the alerts in [deploy/observability](../../deploy/observability).
-`)
+	b.WriteString(runbooks)
 	for _, g := range Groups() {
 		fmt.Fprintf(&b, "\n## %s%s\n\n| alert | severity | says |\n|---|---|---|\n", strings.ToUpper(g.Name[:1]), g.Name[1:])
 		for _, a := range g.Alerts {

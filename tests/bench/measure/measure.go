@@ -64,6 +64,34 @@ func Measure(ctx context.Context, c Case, baseline *Case, n int, d time.Duration
 	return r, nil
 }
 
+// Subject is a case of one of two shops.
+type Subject struct {
+	Case
+	CPU CPU
+}
+
+// Compare measures two subjects in turns with n clients, each for d in a turn. Every second turn has the other order.
+// It returns the results of each turn.
+func Compare(ctx context.Context, a, b Subject, n int, d time.Duration, turns int) (ofA, ofB []Result, err error) {
+	for turn := range turns {
+		first, second, ofFirst, ofSecond := a, b, &ofA, &ofB
+		if turn%2 == 1 {
+			first, second, ofFirst, ofSecond = b, a, &ofB, &ofA
+		}
+		for _, one := range []struct {
+			Subject
+			results *[]Result
+		}{{first, ofFirst}, {second, ofSecond}} {
+			var s sample
+			if err := s.measure(ctx, one.Case, n, d, one.CPU); err != nil {
+				return nil, nil, err
+			}
+			*one.results = append(*one.results, s.result(one.Case, n))
+		}
+	}
+	return ofA, ofB, nil
+}
+
 // sample has all measurements of a case so far.
 type sample struct {
 	mu         sync.Mutex
