@@ -283,7 +283,7 @@ func (s shown) findsLogLines(trace string) {
 		}
 		assert.Equal(c, 1, requests)
 		assert.Subset(c, decisions, []string{
-			"orders: order.placed", "catalog: stock.reserved", "orders: order.confirmed", "catalog: stock.committed",
+			"orders: order.placed", "catalog: stock.reserved", "orders: payment.authorized", "orders: order.confirmed",
 		})
 	}, soon, tick)
 }
