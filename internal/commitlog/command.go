@@ -16,12 +16,22 @@ import (
 type command[S any] struct {
 	ids    []string
 	decide func(*Tx[S]) error
-	trace  string // the traceparent of the caller, if its trace is recorded
+	origin origin
 	status atomic.Int32
 	events []Event // that the command has emitted, once it is answered
 	commit uint64
 	err    error
 	done   chan struct{} // closed when commit and err are set
+}
+
+// origin tells where a command comes from. Its events keep it, so that whoever handles them continues there.
+type origin struct {
+	trace   string // the traceparent of the caller, if its trace is recorded
+	baggage string
+}
+
+func originOf(ctx context.Context) origin {
+	return origin{trace: telemetry.RecordedParent(ctx), baggage: telemetry.Baggage(ctx)}
 }
 
 // Status of a command. A queued command is either accepted by the writer or abandoned by its caller, never both: so
@@ -44,7 +54,7 @@ func (p *Partition[S]) Do(ctx context.Context, ids []string, decide func(*Tx[S])
 	ctx, span := telemetry.Start(ctx, "commit "+p.name, trace.SpanKindInternal)
 	defer span.End()
 	defer p.metrics.observeWait(time.Now())
-	c := &command[S]{ids: ids, decide: decide, trace: telemetry.RecordedParent(ctx), done: make(chan struct{})}
+	c := &command[S]{ids: ids, decide: decide, origin: originOf(ctx), done: make(chan struct{})}
 	n, err := p.await(ctx, c)
 	if err == nil && p.opts.Committed != nil && len(c.events) > 0 {
 		p.opts.Committed(ctx, c.events)
@@ -106,7 +116,7 @@ type Tx[S any] struct {
 	events    []Event
 	bytes     int // about the size of the events in the commit
 	now       time.Time
-	trace     string // of the command
+	origin    origin // of the command
 	err       error
 }
 
@@ -163,7 +173,7 @@ func (t *Tx[S]) addEvent(id, eventType string, data any, internal bool) {
 	model := t.partition.model
 	e := Event{
 		Aggregate: id, Seq: 1, Type: eventType, Version: model.Upcasters.latest(eventType), At: t.now, Data: raw,
-		Internal: internal, Trace: t.trace,
+		Internal: internal, Trace: t.origin.trace, Baggage: t.origin.baggage,
 	}
 	var before aggregate[S]
 	if a, _ := t.find(id); a != nil {
@@ -177,5 +187,5 @@ func (t *Tx[S]) addEvent(id, eventType string, data any, internal bool) {
 	}
 	t.changed[id] = &aggregate[S]{state: state, seq: e.Seq, commit: before.commit, dirty: true}
 	t.events = append(t.events, e)
-	t.bytes += len(raw) + len(id) + len(eventType) + len(t.trace) + 96
+	t.bytes += len(raw) + len(id) + len(eventType) + len(t.origin.trace) + len(t.origin.baggage) + 96
 }

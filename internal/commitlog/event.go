@@ -40,6 +40,8 @@ type Event struct {
 	// Trace is the traceparent of the command that emitted the event, if its trace was recorded. Whoever handles the
 	// event continues the trace.
 	Trace string `json:"tp,omitempty"`
+	// Baggage is that of the command (W3C Baggage), which goes on with the event.
+	Baggage string `json:"bg,omitempty"`
 
 	commit uint64 // the event's commit, of events that History returns
 }
@@ -75,7 +77,7 @@ func (c Commit) Published(service, partition string) []contract.Event {
 		published = append(published, contract.Event{
 			ID: contract.EventID(service, partition, c.N, i), Type: e.Type, Source: service, Partition: partition,
 			Commit: c.N, Index: i, Position: c.Before + uint64(len(published)) + 1,
-			Aggregate: e.Aggregate, Seq: e.Seq, At: e.At, Data: e.Data,
+			Aggregate: e.Aggregate, Seq: e.Seq, At: e.At, Data: e.Data, Baggage: e.Baggage,
 		})
 	}
 	return published

@@ -15,6 +15,7 @@ import (
 	"haberdash/internal/contract"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/memory"
+	"haberdash/internal/telemetry"
 )
 
 // broker refuses every call that has an event of its list, or every call at all, as a broker with a limit does.
@@ -70,6 +71,28 @@ func TestAnEventThatTheBrokerRefusesStopsNoOther(t *testing.T) {
 		fed = append(fed, e.ID)
 	}
 	assert.Equal(t, []string{id(1), id(2), id(3), id(4), id(5)}, fed, "consumers read it from the feed")
+}
+
+// Each event of a batch goes on with the baggage of its own command.
+func TestEventsKeepTheBaggageOfTheirCommand(t *testing.T) {
+	t.Parallel()
+	p := openTexts(t, memory.NewState(), commitlog.Options{})
+	defer p.Close(context.Background())
+	for _, baggage := range []string{"tenant=north", "", "tenant=south"} {
+		_, err := p.Do(telemetry.WithBaggage(t.Context(), baggage), []string{"a"},
+			func(tx *commitlog.Tx[string]) error {
+				tx.Emit("a", "written", "x")
+				return nil
+			})
+		require.NoError(t, err)
+	}
+	page, err := p.Feed(t.Context(), 1, 10)
+	require.NoError(t, err)
+	var kept []string
+	for _, e := range page.Events {
+		kept = append(kept, e.Baggage)
+	}
+	assert.Equal(t, []string{"tenant=north", "", "tenant=south"}, kept)
 }
 
 // A broker that takes no event at all is unavailable: nothing is left out, however long that lasts.

@@ -140,8 +140,8 @@ type decision[S any] struct {
 // traces lists the traces of the commands, as far as they are recorded.
 func (d *decision[S]) traces() (parents []string) {
 	for _, c := range d.batch {
-		if c.trace != "" {
-			parents = append(parents, c.trace)
+		if c.origin.trace != "" {
+			parents = append(parents, c.origin.trace)
 		}
 	}
 	return parents
@@ -160,7 +160,7 @@ func (p *Partition[S]) decideBatch(ctx context.Context, batch []*command[S]) (*d
 	defer p.mu.RUnlock()
 	for i, c := range batch {
 		tx := &Tx[S]{partition: p, earlier: d.changed, changed: map[string]*aggregate[S]{}, now: now,
-			trace: c.trace}
+			origin: c.origin}
 		err := c.decide(tx)
 		if err == nil {
 			err = tx.err

@@ -21,6 +21,7 @@ import (
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/daprdtest"
 	"haberdash/internal/sidecar/memory"
+	"haberdash/internal/telemetry"
 	"haberdash/internal/transfer"
 )
 
@@ -55,6 +56,24 @@ func TestCancelledAttemptMakesNoDeadLetter(t *testing.T) {
 	list, _, err := c.DeadLetters(t.Context(), consumer.Bookmark{}, 10)
 	require.NoError(t, err)
 	require.Empty(t, list)
+}
+
+// The handler of an event has the baggage of the request that caused it, however the event arrives.
+func TestBaggageCrossesTheBus(t *testing.T) {
+	t.Parallel()
+	var carried []string
+	c := consumer.New(consumer.Options{State: memory.NewState(), Handlers: map[string]consumer.Handler{
+		"did": func(ctx context.Context, _ contract.Event) error {
+			carried = append(carried, telemetry.Baggage(ctx))
+			return nil
+		},
+	}})
+	for i, baggage := range []string{"tenant=north", "", "not baggage"} {
+		e := fmt.Sprintf(`{"id":"e%d","type":"did","source":"src","baggage":%q}`, i, baggage)
+		d := sidecar.Delivery{ID: "e", Data: []byte(e)}
+		require.Equal(t, []sidecar.Outcome{sidecar.Done}, c.Deliver(t.Context(), []sidecar.Delivery{d}))
+	}
+	require.Equal(t, []string{"tenant=north", "", ""}, carried)
 }
 
 // bounded is a store that refuses large values, as stores do.

@@ -34,7 +34,8 @@ func Concurrently(h Handler) BatchHandler {
 		work, ctx := errgroup.WithContext(ctx)
 		for _, e := range events {
 			work.Go(func() error {
-				return callWithTimeout(ctx, e, func(ctx context.Context) error { return h(ctx, e) })
+				within := telemetry.WithBaggage(ctx, e.Baggage)
+				return callWithTimeout(within, e, func(ctx context.Context) error { return h(ctx, e) })
 			})
 		}
 		return work.Wait()
@@ -69,7 +70,7 @@ func (c *Consumer) callHandler(ctx context.Context, e contract.Event, lastAttemp
 		return nil
 	}
 	started := time.Now()
-	err := callWithTimeout(ctx, e, func(ctx context.Context) error { return h(ctx, e) })
+	err := callWithTimeout(telemetry.WithBaggage(ctx, e.Baggage), e, func(ctx context.Context) error { return h(ctx, e) })
 	c.metrics.observeCall(e.Type, started, err, isFinal(ctx, err, lastAttempt))
 	if err == nil {
 		c.metrics.observeLag(e)

@@ -22,6 +22,8 @@ type Event struct {
 	Seq       uint64          `json:"seq"`       // within the aggregate, from 1
 	At        time.Time       `json:"at"`        // UTC
 	Data      json.RawMessage `json:"data"`
+	// Baggage is what the services that join pass along with a request (W3C Baggage), such as a mark of tests.
+	Baggage string `json:"baggage,omitempty"`
 }
 
 // EventID returns the id of an event at a place in a log.

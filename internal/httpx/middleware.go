@@ -21,7 +21,8 @@ import (
 func Trace(log zerolog.Logger) func(http.Handler) http.Handler { return withTrace(log, false) }
 
 // LinkTrace is Trace for the requests of strangers. It starts a trace for each of them, which only names the trace of
-// the caller: strangers could otherwise add to any trace whose id they know, or send all requests in one.
+// the caller: strangers could otherwise add to any trace whose id they know, or send all requests in one. Their baggage
+// goes no further.
 func LinkTrace(log zerolog.Logger) func(http.Handler) http.Handler { return withTrace(log, true) }
 
 func withTrace(log zerolog.Logger, stranger bool) func(http.Handler) http.Handler {
@@ -32,6 +33,9 @@ func withTrace(log zerolog.Logger, stranger bool) func(http.Handler) http.Handle
 				RequestID: validRequestID(r.Header.Get("X-Request-Id")), Unrecorded: IsOperational(r.URL.Path),
 			})
 			defer span.End()
+			if !stranger {
+				ctx = telemetry.WithBaggage(ctx, strings.Join(r.Header["Baggage"], ","))
+			}
 			w.Header().Set("X-Request-Id", telemetry.RequestID(ctx))
 			w.Header().Set("traceparent", telemetry.TraceParent(ctx))
 			next.ServeHTTP(w, r.WithContext(ctx))

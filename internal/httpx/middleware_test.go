@@ -45,6 +45,16 @@ func TestValidRequestIDsAreReturned(t *testing.T) {
 	}
 }
 
+func TestBaggageOfStrangersGoesNoFurther(t *testing.T) {
+	t.Parallel()
+	var baggage string
+	h := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { baggage = telemetry.Baggage(r.Context()) })
+	get(httpx.Trace(zerolog.Nop())(h), "/", "Baggage", "tenant=north")
+	require.Equal(t, "tenant=north", baggage)
+	get(httpx.LinkTrace(zerolog.Nop())(h), "/", "Baggage", "tenant=north")
+	require.Empty(t, baggage)
+}
+
 func TestPanicsBecomeProblems(t *testing.T) {
 	t.Parallel()
 	r := chi.NewRouter()

@@ -97,6 +97,9 @@ func (c *Client) newRequest(ctx context.Context, r sidecar.Request) (*http.Reque
 		req.Header.Set("traceparent", parent)
 		req.Header.Set("X-Request-Id", telemetry.RequestID(ctx))
 	}
+	if baggage := telemetry.Baggage(ctx); baggage != "" {
+		req.Header.Set("baggage", baggage)
+	}
 	if token := identity.TokenOf(ctx); token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}

@@ -73,6 +73,9 @@ func (m *Mesh) Invoke(ctx context.Context, r sidecar.Request) (*sidecar.Response
 		req.Header.Set("traceparent", parent)
 		req.Header.Set("X-Request-Id", telemetry.RequestID(ctx))
 	}
+	if baggage := telemetry.Baggage(ctx); baggage != "" {
+		req.Header.Set("baggage", baggage)
+	}
 	if token := identity.TokenOf(ctx); token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}

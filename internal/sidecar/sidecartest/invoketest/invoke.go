@@ -192,13 +192,15 @@ func requestsStream(t *testing.T, inv sidecar.Invoker, lines <-chan string) {
 func contextArrives(t *testing.T, inv sidecar.Invoker) {
 	ctx, span := telemetry.Enter(t.Context(), "call", telemetry.Entry{RequestID: "request-1"})
 	defer span.End()
-	ctx = identity.With(ctx, identity.Caller{UserID: "u"}, "the-token")
+	ctx = telemetry.WithBaggage(identity.With(ctx, identity.Caller{UserID: "u"}, "the-token"), "tenant=north")
 	s := receive(t, ctx, inv, sidecar.Request{Path: "/x", Header: http.Header{
 		"X-Request-Id": {"other"}, "Traceparent": {"other"}, "Authorization": {"other"},
+		"Baggage": {"tenant=other"},
 	}})
 	require.Equal(t, []string{"request-1"}, s.Header["X-Request-Id"])
 	require.Len(t, s.Header["Traceparent"], 1)
 	require.Contains(t, s.Header.Get("traceparent"), telemetry.TraceID(ctx))
+	require.Equal(t, []string{"tenant=north"}, s.Header["Baggage"])
 	require.Equal(t, []string{"Bearer the-token"}, s.Header["Authorization"])
 	require.Empty(t, receive(t, t.Context(), inv, sidecar.Request{Path: "/x"}).Header["Authorization"])
 }
