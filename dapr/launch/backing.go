@@ -45,9 +45,16 @@ func (s *Shop) startBacking(ctx context.Context) error {
 // startSentry starts sentry, and starts it again if it has created its authority: sentry watches its files, would see
 // the new ones as a change, and would reload itself within the next seconds while others ask it for certificates.
 func (s *Shop) startSentry(ctx context.Context) error {
+	settings := s.file.Common.ConfigFile
+	if s.opts.ShortCertificates {
+		var err error
+		if settings, err = controlplane.ShortAuthority(issuerDir(s.opts)); err != nil {
+			return err
+		}
+	}
 	_, err := os.Stat(trust(s.opts).Anchors)
 	created := errors.Is(err, fs.ErrNotExist)
-	spec := controlplane.Sentry(s.tools.Sentry, s.opts.PortBase, issuerDir(s.opts.RunDir), s.file.Common.ConfigFile)
+	spec := controlplane.Sentry(s.tools.Sentry, s.opts.PortBase, issuerDir(s.opts), settings)
 	if err := s.startProcess(spec); err != nil {
 		return err
 	}

@@ -72,7 +72,7 @@ func Clean(ctx context.Context, o config.Options) error {
 		return err
 	}
 	for _, name := range append([]string{
-		"logs", "logs.previous", ".dapr", "config", "runtime", "sidecars", "sentry", "apps.yaml", "env", secrets.FileName,
+		"logs", "logs.previous", ".dapr", "config", "runtime", "sidecars", "sentry", "sentry-short", "apps.yaml", "env", secrets.FileName,
 		"state.json", "supervisor.log",
 	}, dataDirs...) {
 		if err := os.RemoveAll(filepath.Join(o.RunDir, name)); err != nil {

@@ -32,8 +32,8 @@ func Environment(o config.Options) ([]string, error) {
 		return nil, err
 	}
 	names := []string{
-		"STATE", "PUBSUB", "MAIL", "SECRETS", "DAPR", "SECURE", "WATCH", "TRACES", "RUN_DIR", "GATEWAY_PORT", "PORT_BASE",
-		"SERVERS",
+		"STATE", "PUBSUB", "MAIL", "SECRETS", "DAPR", "SECURE", "CERTIFICATES", "WATCH", "TRACES", "RUN_DIR",
+		"GATEWAY_PORT", "PORT_BASE", "SERVERS",
 		"HABERDASH_CACHE", "XDG_CACHE_HOME", "GOROOT", "GOPATH", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOFLAGS", "GOTOOLCHAIN",
 		"KUBECONFIG", "NAMESPACE",
 	}

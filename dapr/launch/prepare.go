@@ -47,7 +47,7 @@ func (s *Shop) prepare() error {
 	}
 	if s.opts.Secure {
 		// The directory has the key of the authority.
-		if err := os.MkdirAll(issuerDir(dir), 0o700); err != nil {
+		if err := os.MkdirAll(issuerDir(s.opts), 0o700); err != nil {
 			return err
 		}
 	}

@@ -30,7 +30,7 @@ func TestKeyOfTheAuthorityIsReadableByTheOwnerOnly(t *testing.T) {
 	o, f := completed(t, config.Options{RunDir: t.TempDir(), Secure: true})
 	s := &Shop{opts: o, file: f}
 	require.NoError(t, s.prepare())
-	info, err := os.Stat(issuerDir(o.RunDir))
+	info, err := os.Stat(issuerDir(o))
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o700), info.Mode().Perm())
 }

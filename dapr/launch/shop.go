@@ -146,12 +146,21 @@ func trust(o config.Options) *controlplane.Trust {
 	}
 	return &controlplane.Trust{
 		Sentry:  fmt.Sprintf("127.0.0.1:%d", o.PortBase+ports.Sentry),
-		Anchors: filepath.Join(issuerDir(o.RunDir), "ca.crt"),
+		Anchors: filepath.Join(issuerDir(o), controlplane.AnchorsFile),
 	}
 }
 
 // issuerDir is the directory of the certificate authority, with its key. Without it, the next start creates a new one.
-func issuerDir(runDir string) string { return filepath.Join(runDir, "sentry") }
+// With CERTIFICATES=short each start does, in a directory of its own.
+func issuerDir(o config.Options) string {
+	if o.ShortCertificates {
+		return filepath.Join(o.RunDir, "sentry-short")
+	}
+	return filepath.Join(o.RunDir, "sentry")
+}
+
+// IssuerDir is the directory of the certificate authority of a secure shop.
+func (s *Shop) IssuerDir() string { return issuerDir(s.opts) }
 
 // SidecarEnv returns the environment that makes a sidecar outside of the shop use the shop's certificate authority;
 // empty without SECURE=1.

@@ -1,4 +1,5 @@
-// Command mailbox is an SMTP server for local use. It accepts every message and stores it as an .eml file.
+// Command mailbox is an SMTP server for local use. It accepts every message and stores it as an .eml file, except to
+// the mailbox "nobody" of any domain: that one does not exist, so that somebody can see what a refusal does.
 //
 //	mailbox -listen 127.0.0.1:1025 -dir .run/infra/mail
 package main
@@ -14,6 +15,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -66,6 +68,9 @@ func (s *session) Mail(from string, _ *smtp.MailOptions) error {
 }
 
 func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
+	if strings.HasPrefix(to, "nobody@") {
+		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no such mailbox"}
+	}
 	s.to = append(s.to, to)
 	return nil
 }

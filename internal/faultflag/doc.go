@@ -36,6 +36,27 @@ var (
 		Name: "failing-requests", Description: "This share of the requests is answered with 500.", Unit: "percent",
 		Variants: map[string]int64{"some": 5, "half": 50, "all": 100},
 	}
+	RefusedEvents = Flag{
+		Name: "refused-events", Description: "The broker refuses this share of the events, at every attempt.",
+		Unit: "percent", Variants: map[string]int64{"some": 10},
+	}
+	RefusedDocuments = Flag{
+		Name: "refused-documents", Description: "The state store refuses the documents of aggregates, and nothing else.",
+		Unit: "switch", Variants: map[string]int64{"on": 1},
+	}
+	PausedProjections = Flag{
+		Name: "paused-projections", Description: "The state store refuses the documents of projections, and nothing else.",
+		Unit: "switch", Variants: map[string]int64{"on": 1},
+	}
+	RefusedWorkflows = Flag{
+		Name:        "refused-workflows",
+		Description: "The workflow engine refuses orders whose ids begin with a digit: about one of five.", Unit: "switch",
+		Variants: map[string]int64{"on": 1},
+	}
+	MemoryBallast = Flag{
+		Name: "memory-ballast", Description: "The app keeps this much memory that it does not need.", Unit: "megabytes",
+		Variants: map[string]int64{"small": 192, "large": 512},
+	}
 	SlowPayment = Flag{
 		Name: "slow-payment", Description: "Each call of the payment provider takes this much longer.",
 		Unit: "milliseconds", Variants: map[string]int64{"slow": 3000, "hanging": 30_000},

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -37,7 +39,9 @@ func newReplica(t *testing.T, store sidecar.State, c *clock) *replica {
 	t.Helper()
 	flags, err := faultflag.New(t.Context(), store, c.now)
 	require.NoError(t, err)
-	flags.Offer(faultflag.SlowStore, faultflag.FullDisk, faultflag.FailingRequests, faultflag.PausedPublisher)
+	flags.Offer(faultflag.SlowStore, faultflag.FullDisk, faultflag.FailingRequests, faultflag.PausedPublisher,
+		faultflag.RefusedEvents, faultflag.RefusedDocuments, faultflag.PausedProjections, faultflag.RefusedWorkflows,
+		faultflag.MemoryBallast)
 	return &replica{t, flags, serve(flags)}
 }
 
@@ -148,6 +152,95 @@ func TestPausedPublisherPublishesNothing(t *testing.T) {
 	r.set("paused-publisher", `{"variant":"off"}`)
 	require.NoError(t, faulty.Publish(t.Context(), "orders", nil))
 	require.Equal(t, 1, broker.n)
+}
+
+// An event that is refused once is refused again, and the others are not.
+func TestRefusedEventsAreTheSameAtEachAttempt(t *testing.T) {
+	t.Parallel()
+	r := newReplica(t, memory.NewState(), new(clock))
+	faulty := r.flags.Publisher(new(sent))
+	r.set("refused-events", `{"variant":"some"}`)
+	refused := 0
+	for i := range 1000 {
+		message := []sidecar.Message{{ID: "orders:orders:" + strconv.Itoa(i)}}
+		err := faulty.Publish(t.Context(), "orders", message)
+		require.Equal(t, err, faulty.Publish(t.Context(), "orders", message))
+		if err != nil {
+			require.ErrorContains(t, err, "refuses")
+			refused++
+		}
+	}
+	require.InDelta(t, 100, refused, 50)
+	r.set("refused-events", `{"variant":"off"}`)
+	for i := range 1000 {
+		message := []sidecar.Message{{ID: "orders:orders:" + strconv.Itoa(i)}}
+		require.NoError(t, faulty.Publish(t.Context(), "orders", message))
+	}
+}
+
+// The flags that refuse documents refuse no other key: an app can commit, and store its cursors.
+func TestDocumentsAreRefusedByTheirKeys(t *testing.T) {
+	t.Parallel()
+	for flag, key := range map[string]string{"refused-documents": "doc/orders/1", "paused-projections": "view/orders/1"} {
+		r := newReplica(t, memory.NewState(), new(clock))
+		faulty := r.flags.State(memory.NewState())
+		items := []sidecar.Item{{Key: "log/orders/1", Value: []byte("1")}, {Key: key, Value: []byte("1")}}
+		r.set(flag, `{"variant":"on"}`)
+		require.ErrorContains(t, faulty.Create(t.Context(), key, []byte("1")), flag)
+		require.ErrorContains(t, faulty.Put(t.Context(), key, []byte("1"), ""), flag)
+		require.ErrorContains(t, faulty.PutMany(t.Context(), items), flag)
+		require.ErrorContains(t, faulty.PutManyIf(t.Context(), items), flag)
+		require.ErrorContains(t, faulty.Delete(t.Context(), key, ""), flag)
+		require.NoError(t, faulty.PutManyIf(t.Context(), items[:1]))
+		r.set(flag, `{"variant":"off"}`)
+		require.NoError(t, faulty.Put(t.Context(), key, []byte("1"), ""))
+	}
+}
+
+// engine counts what it accepts.
+type engine struct {
+	sidecar.Workflows
+	n int
+}
+
+func (e *engine) Start(context.Context, string, string, any) error {
+	e.n++
+	return nil
+}
+
+func (e *engine) Raise(context.Context, string, string) error {
+	e.n++
+	return nil
+}
+
+func TestRefusedWorkflowsAreThoseOfSomeIDs(t *testing.T) {
+	t.Parallel()
+	r := newReplica(t, memory.NewState(), new(clock))
+	var engine engine
+	faulty := r.flags.Workflows(&engine)
+	r.set("refused-workflows", `{"variant":"on"}`)
+	require.ErrorContains(t, faulty.Start(t.Context(), "order", "2abc", nil), "refuses 2abc")
+	require.ErrorContains(t, faulty.Raise(t.Context(), "2abc", "changed"), "refuses 2abc")
+	require.NoError(t, faulty.Start(t.Context(), "order", "a2bc", nil))
+	require.NoError(t, faulty.Raise(t.Context(), "probe-2abc", "changed"))
+	r.set("refused-workflows", `{"variant":"off"}`)
+	require.NoError(t, faulty.Start(t.Context(), "order", "2abc", nil))
+	require.Equal(t, 3, engine.n)
+}
+
+// Not parallel: it measures the memory of the process.
+func TestMemoryBallastIsKeptAndFreed(t *testing.T) {
+	r := newReplica(t, memory.NewState(), new(clock))
+	inUse := func() uint64 {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := inUse()
+	r.set("memory-ballast", `{"variant":"small"}`)
+	require.GreaterOrEqual(t, inUse(), before+150<<20)
+	r.set("memory-ballast", `{"variant":"off"}`)
+	require.Less(t, inUse(), before+50<<20)
 }
 
 func TestFailingRequestsSpareTheFlags(t *testing.T) {

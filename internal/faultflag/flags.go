@@ -29,6 +29,7 @@ type Flags struct {
 	mu       sync.Mutex
 	flags    []Flag
 	settings map[string]setting
+	ballast  []byte // see MemoryBallast
 }
 
 // setting is a flag that is switched on, as it is stored.
@@ -127,6 +128,7 @@ func (f *Flags) adopt(ctx context.Context, stored map[string]setting) {
 	}
 	f.settings = stored
 	f.update()
+	f.keepBallast()
 }
 
 func variantOf(s setting) string {

@@ -3,11 +3,13 @@ package faultflag
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 
 	"haberdash/internal/sidecar"
 )
 
-// State returns a state store that has the faults SlowStore and FullDisk.
+// State returns a state store that has the faults SlowStore, FullDisk, RefusedDocuments and PausedProjections.
 func (f *Flags) State(s sidecar.State) sidecar.State {
 	if f == nil {
 		return s
@@ -31,13 +33,30 @@ func (s faultyState) beforeRead(ctx context.Context) error {
 	return nil
 }
 
-// beforeWrite waits as long as a slow store would, and refuses the write if the disk is full.
-func (s faultyState) beforeWrite(ctx context.Context) error {
+// refusals are the flags that refuse some keys, and how these begin: see the package commitlog.
+var refusals = []struct {
+	flag   Flag
+	prefix string
+}{{RefusedDocuments, "doc/"}, {PausedProjections, "view/"}}
+
+// beforeWrite waits as long as a slow store would, and refuses the write if the disk is full or the store refuses one
+// of the keys.
+func (s faultyState) beforeWrite(ctx context.Context, keys ...string) error {
 	if err := s.beforeRead(ctx); err != nil {
 		return err
 	}
 	if s.flags.value(ctx, FullDisk) != 0 {
 		return sidecar.StoreUnavailable(errFull)
+	}
+	for _, r := range refusals {
+		if s.flags.value(ctx, r.flag) == 0 {
+			continue
+		}
+		for _, key := range keys {
+			if strings.HasPrefix(key, r.prefix) {
+				return sidecar.StoreUnavailable(fmt.Errorf("the store refuses %s (fault flag %s)", key, r.flag.Name))
+			}
+		}
 	}
 	return nil
 }
@@ -60,7 +79,7 @@ func (s faultyState) GetMany(ctx context.Context, keys []string) (map[string]sid
 
 // Create implements sidecar.State.
 func (s faultyState) Create(ctx context.Context, key string, value []byte, opts ...sidecar.PutOption) error {
-	if err := s.beforeWrite(ctx); err != nil {
+	if err := s.beforeWrite(ctx, key); err != nil {
 		return err
 	}
 	return s.State.Create(ctx, key, value, opts...)
@@ -68,7 +87,7 @@ func (s faultyState) Create(ctx context.Context, key string, value []byte, opts 
 
 // Put implements sidecar.State.
 func (s faultyState) Put(ctx context.Context, key string, value []byte, etag string, opts ...sidecar.PutOption) error {
-	if err := s.beforeWrite(ctx); err != nil {
+	if err := s.beforeWrite(ctx, key); err != nil {
 		return err
 	}
 	return s.State.Put(ctx, key, value, etag, opts...)
@@ -76,7 +95,7 @@ func (s faultyState) Put(ctx context.Context, key string, value []byte, etag str
 
 // PutMany implements sidecar.State.
 func (s faultyState) PutMany(ctx context.Context, items []sidecar.Item) error {
-	if err := s.beforeWrite(ctx); err != nil {
+	if err := s.beforeWrite(ctx, keysOf(items)...); err != nil {
 		return err
 	}
 	return s.State.PutMany(ctx, items)
@@ -84,7 +103,7 @@ func (s faultyState) PutMany(ctx context.Context, items []sidecar.Item) error {
 
 // PutManyIf implements sidecar.State.
 func (s faultyState) PutManyIf(ctx context.Context, items []sidecar.Item) error {
-	if err := s.beforeWrite(ctx); err != nil {
+	if err := s.beforeWrite(ctx, keysOf(items)...); err != nil {
 		return err
 	}
 	return s.State.PutManyIf(ctx, items)
@@ -92,8 +111,16 @@ func (s faultyState) PutManyIf(ctx context.Context, items []sidecar.Item) error 
 
 // Delete implements sidecar.State.
 func (s faultyState) Delete(ctx context.Context, key, etag string) error {
-	if err := s.beforeWrite(ctx); err != nil {
+	if err := s.beforeWrite(ctx, key); err != nil {
 		return err
 	}
 	return s.State.Delete(ctx, key, etag)
+}
+
+func keysOf(items []sidecar.Item) []string {
+	keys := make([]string, len(items))
+	for i, item := range items {
+		keys[i] = item.Key
+	}
+	return keys
 }

@@ -20,7 +20,7 @@ func newFaults(ctx context.Context, app string, config Config, client *daprd.Cli
 	if err != nil {
 		return nil, err
 	}
-	flags.Offer(faultflag.SlowStore, faultflag.FullDisk, faultflag.FailingRequests)
+	flags.Offer(faultflag.SlowStore, faultflag.FullDisk, faultflag.FailingRequests, faultflag.MemoryBallast)
 	return flags, nil
 }
 

@@ -35,7 +35,10 @@ func OpenLog[S any](
 	h.Export(func(ctx context.Context, put func(sidecar.Item) error) error {
 		return log.Export(ctx, name.Topic, put)
 	})
-	h.Faults.Offer(faultflag.PausedPublisher)
+	h.Faults.Offer(faultflag.PausedPublisher, faultflag.RefusedEvents)
+	if !o.Resident { // otherwise it has no documents
+		h.Faults.Offer(faultflag.RefusedDocuments)
+	}
 	h.Go("publish "+name.Name, func(ctx context.Context) error {
 		log.Publish(ctx, h.Sidecar, name.Topic)
 		return nil
@@ -87,6 +90,7 @@ func (h *Host) OpenProjection(ctx context.Context, p *projection.Projection) err
 	}
 	p.Measure(h.Registry)
 	h.Audit(p)
+	h.Faults.Offer(faultflag.PausedProjections)
 	h.Go("projection "+p.Name(), func(ctx context.Context) error {
 		p.Run(ctx)
 		return nil

@@ -57,7 +57,7 @@ func Run(ctx context.Context, h *host.Host) error {
 		return err
 	}
 	if h.Faults != nil {
-		h.Faults.Offer(faultflag.SlowPayment)
+		h.Faults.Offer(faultflag.SlowPayment, faultflag.RefusedWorkflows)
 		payments = slowProvider{payments, h.Faults}
 	}
 	log, err := host.OpenLog(ctx, h, roster.OrdersLog, order.Model(), commitlog.Options{Committed: logDecisions})
@@ -69,8 +69,8 @@ func Run(ctx context.Context, h *host.Host) error {
 		return err
 	}
 	workflows := workflow.New(h.Sidecar.Conn(), workflow.Options{})
-	s, err := New(Deps{State: h.State(), Invoker: h.Sidecar, Workflows: h.Sidecar.Measured(workflows), Log: log,
-		ReadModel: readModel, Payments: payments, Provider: config.Provider, Webhooks: webhooks, Now: time.Now,
+	s, err := New(Deps{State: h.State(), Invoker: h.Sidecar, Workflows: h.Sidecar.Measured(h.Faults.Workflows(workflows)),
+		Log: log, ReadModel: readModel, Payments: payments, Provider: config.Provider, Webhooks: webhooks, Now: time.Now,
 		NewID: newID, Metrics: h.Registry,
 		Secret: secret, InvoiceYears: config.InvoiceYears, Durations: config.Durations})
 	if err != nil {

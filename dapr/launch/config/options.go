@@ -34,6 +34,9 @@ type Options struct {
 	// Secure starts sentry, and makes the sidecars refuse calls that dapr/secure does not allow.
 	Secure bool
 
+	// ShortCertificates makes the certificates of a secure shop expire soon: see controlplane.ShortAuthority.
+	ShortCertificates bool
+
 	// Watch starts the optional apps, too: the watcher of the invariants.
 	Watch bool
 
@@ -70,6 +73,14 @@ func FromEnv() (Options, error) {
 	default:
 		return o, fmt.Errorf("SECURE=%s is unknown: use SECURE=1 for mutual TLS and access rules, or leave it out", v)
 	}
+	switch v := os.Getenv("CERTIFICATES"); v {
+	case "":
+	case "short":
+		o.ShortCertificates = true
+	default:
+		return o, fmt.Errorf("CERTIFICATES=%s is unknown: use CERTIFICATES=short for certificates that expire soon, "+
+			"or leave it out", v)
+	}
 	switch v := os.Getenv("WATCH"); v {
 	case "", "off":
 	case "on":
@@ -104,6 +115,9 @@ func (o Options) Complete() (Options, error) {
 	if o.Secure && o.System {
 		return o, errors.New("SECURE=1 needs the sidecar that is built here, " +
 			"because only that one can be told the address of sentry: leave DAPR=system out")
+	}
+	if o.ShortCertificates && !o.Secure {
+		return o, errors.New("CERTIFICATES=short needs SECURE=1: without it there are no certificates")
 	}
 	if o.Log == nil {
 		o.Log = io.Discard

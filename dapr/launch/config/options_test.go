@@ -48,6 +48,21 @@ func TestSecureIsChosenByAVariable(t *testing.T) {
 	require.ErrorContains(t, err, "DAPR=system")
 }
 
+func TestShortCertificatesNeedASecureShop(t *testing.T) {
+	t.Setenv("CERTIFICATES", "short")
+	o, err := FromEnv()
+	require.NoError(t, err)
+	require.True(t, o.ShortCertificates)
+	_, err = o.Complete()
+	require.ErrorContains(t, err, "SECURE=1")
+	o.Secure = true
+	_, err = o.Complete()
+	require.NoError(t, err)
+	t.Setenv("CERTIFICATES", "long")
+	_, err = FromEnv()
+	require.ErrorContains(t, err, "CERTIFICATES=long")
+}
+
 func TestTheWatcherIsChosenByAVariable(t *testing.T) {
 	for value, want := range map[string]bool{"": false, "off": false, "on": true} {
 		t.Setenv("WATCH", value)

@@ -67,7 +67,8 @@ func Broker(bin string, port int, data string) supervisor.Spec {
 }
 
 // Sentry describes the certificate authority in the block of ports from base on. Its key and certificates are in the
-// directory issuer; config is a Dapr configuration, which sentry demands and takes nothing from.
+// directory issuer; config is a Dapr configuration, which sentry demands, and which may say how long certificates are
+// valid.
 func Sentry(bin string, base int, issuer, config string) supervisor.Spec {
 	return spec("sentry", map[string]int{"grpc": base + ports.Sentry, "metrics": base + ports.SentryMetrics},
 		supervisor.HTTPCheck(base+ports.SentryHealth, "/healthz"),

@@ -41,6 +41,7 @@ type Options struct {
 	RunDir  string            // of the shop
 	Tracing map[string]string // OpenTelemetry's variables for the apps; nil: the shop exports no traces
 	Rules   string            // the directory of Prometheus' rules; default: that of the checkout
+	Servers []string          // the names of those to start; default: all
 	Log     io.Writer         // progress, a line each
 }
 
@@ -48,6 +49,9 @@ type Options struct {
 func Dir(runDir string) string { return filepath.Join(runDir, "observe") }
 
 func (o Options) names() []string {
+	if len(o.Servers) > 0 {
+		return o.Servers
+	}
 	names := []string{alertmanager, nodeExporter, prometheus, jaeger, openSearch, shipper}
 	if hasBoard(o.Root) {
 		names = append(names, board)

@@ -17,7 +17,7 @@ import (
 // MailDir is the directory below Settings.Dir in which the SMTP server writes each message as an .eml file.
 func MailDir(dir string) string { return filepath.Join(dir, "mail") }
 
-// smtp prepares a server that accepts every message from everybody and forwards none.
+// smtp prepares a server that accepts every message from everybody, except to the mailbox "nobody", and forwards none.
 func smtp(ctx context.Context, s Settings) (Server, error) {
 	bin, err := toolchain.BuildProgram(ctx, s.Root, "./dapr/mailbox", s.Log)
 	if err != nil {
