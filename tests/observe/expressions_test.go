@@ -15,8 +15,8 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// expression is a query of a panel or of a rule.
-type expression struct{ where, text string }
+// expression is a query of a rule. An alert has a severity.
+type expression struct{ where, text, severity string }
 
 // metrics returns the names of the metrics in the expression.
 func (e expression) metrics() []string {
@@ -48,13 +48,16 @@ func rules(t *testing.T, root string) (all []expression) {
 		require.NoError(t, err)
 		var doc struct {
 			Groups []struct {
-				Rules []struct{ Record, Alert, Expr string }
+				Rules []struct {
+					Record, Alert, Expr string
+					Labels              map[string]string
+				}
 			}
 		}
 		require.NoError(t, yaml.Unmarshal(text, &doc))
 		for _, g := range doc.Groups {
 			for _, r := range g.Rules {
-				all = append(all, expression{r.Record + r.Alert, r.Expr})
+				all = append(all, expression{r.Record + r.Alert, r.Expr, r.Labels["severity"]})
 			}
 		}
 	}

@@ -35,7 +35,7 @@ func visit(t *testing.T, shop *launch.Shop) *visitors {
 		v.work.Wait()
 	}
 	t.Cleanup(v.leave)
-	for _, once := range []func(context.Context, *api.Client) error{v.buy, v.browse, v.register, v.bring} {
+	for _, once := range []func(context.Context, *api.Client) error{v.buy, v.browse, v.ponder, v.register, v.bring} {
 		v.work.Go(func() {
 			for ctx.Err() == nil {
 				_ = once(ctx, api.New(shop.GatewayURL())) // the test looks at what the servers show
@@ -84,6 +84,17 @@ func (v *visitors) browse(ctx context.Context, guest *api.Client) error {
 		return err
 	}
 	_, err := guest.Products(ctx, nil)
+	return err
+}
+
+// ponder looks at a cart again and again.
+func (v *visitors) ponder(ctx context.Context, guest *api.Client) error {
+	cart, err := guest.NewCart(ctx, api.Item{SKU: sku, Quantity: 1})
+	for range 5 {
+		if err == nil {
+			_, err = guest.Cart(ctx, cart.ID)
+		}
+	}
 	return err
 }
 
