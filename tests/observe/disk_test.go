@@ -26,8 +26,8 @@ type smallDisk struct {
 }
 
 // exporterOnSmallDisk mounts a small file system and becomes the node exporter that reports it and no other. The
-// exporter would read the mounts of process 1, which has another namespace, so it finds this one in that place. $1 is an
-// empty directory, and $2 the address.
+// exporter would read the mounts of process 1, which has another namespace, so it finds this one in that place. $1 is
+// an empty directory, and $2 the address.
 const exporterOnSmallDisk = `set -eu
 PATH="$PATH:/usr/sbin:/sbin"
 mkdir -p "$1/disk" "$1/proc/1"
