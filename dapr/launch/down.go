@@ -72,8 +72,8 @@ func Clean(ctx context.Context, o config.Options) error {
 		return err
 	}
 	for _, name := range append([]string{
-		"logs", "logs.previous", ".dapr", "config", "runtime", "sidecars", "sentry", "sentry-short", "apps.yaml", "env", secrets.FileName,
-		"state.json", "supervisor.log",
+		"logs", "logs.previous", ".dapr", "config", "runtime", "sidecars", "sentry", "sentry-short",
+		"apps.yaml", "env", secrets.FileName, "state.json", "supervisor.log",
 	}, dataDirs...) {
 		if err := os.RemoveAll(filepath.Join(o.RunDir, name)); err != nil {
 			return err
