@@ -24,7 +24,10 @@ func TestFilesAreThoseOfTheDefinitions(t *testing.T) {
 		require.Equal(t, string(want), string(have), "%s: run `go run .` in deploy/observability", name)
 	}
 	// A file of a dashboard or group that has been removed would still be read.
-	for _, pattern := range []string{"prometheus/rules/*", "prometheus/tests/*", "grafana/dashboards/*"} {
+	for _, pattern := range []string{
+		"prometheus/rules/*", "prometheus/tests/*", "prometheus/targets/*.json", "prometheus/targets/servers/*",
+		"grafana/dashboards/*",
+	} {
 		found, err := filepath.Glob(pattern)
 		require.NoError(t, err)
 		for _, name := range found {
@@ -99,6 +102,7 @@ func TestComposeFileNamesFilesThatExist(t *testing.T) {
 	var file struct {
 		Services map[string]struct {
 			Image       string
+			Profiles    []string
 			Ports       []string
 			NetworkMode string `yaml:"network_mode"`
 			Volumes     []string
@@ -110,9 +114,14 @@ func TestComposeFileNamesFilesThatExist(t *testing.T) {
 	}
 	decoder := yaml.NewDecoder(strings.NewReader(string(text)))
 	require.NoError(t, decoder.Decode(&file))
-	require.Len(t, file.Services, 10)
+	require.Len(t, file.Services, 13)
+	profiles := 0
 	for name, s := range file.Services {
 		require.Regexp(t, `:v?\d+\.\d+\.\d+$`, s.Image, "%s: the version is pinned", name)
+		for _, server := range s.Profiles { // Prometheus reads the file of a profile that is chosen
+			require.FileExists(t, "prometheus/targets/servers/"+server+".json", name)
+			profiles++
+		}
 		for _, p := range s.Ports {
 			require.True(t, strings.HasPrefix(p, "127.0.0.1:"), "%s: %s is not on the loopback interface", name, p)
 		}
@@ -128,6 +137,7 @@ func TestComposeFileNamesFilesThatExist(t *testing.T) {
 			}
 		}
 	}
+	require.Equal(t, 3, profiles)
 }
 
 // mounted matches the file that a server of the compose file reads.

@@ -48,6 +48,24 @@ func targets() (map[string][]byte, error) {
 	add("placement", "daprcontrol", 23102)
 	add("scheduler", "daprcontrol", 23106)
 	add("node", "machine", 9100)
-	out, err := json.MarshalIndent(list, "", "  ")
-	return map[string][]byte{"prometheus/targets/local.json": append(out, '\n')}, err
+	files := map[string][]byte{}
+	write := func(name string) error {
+		out, err := json.MarshalIndent(list, "", "  ")
+		files["prometheus/targets/"+name+".json"], list = append(out, '\n'), nil
+		return err
+	}
+	if err := write("local"); err != nil {
+		return nil, err
+	}
+	// Those of servers that not every shop uses. The ports are the exporters' defaults.
+	for _, s := range []struct {
+		name, kind string
+		port       int
+	}{{"redis", "store", 9121}, {"postgres", "store", 9187}, {"kafka", "broker", 9308}} {
+		add(s.name, s.kind, s.port)
+		if err := write("servers/" + s.name); err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
 }

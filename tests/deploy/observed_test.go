@@ -50,6 +50,35 @@ func TestPrometheusReachesEachAppAndSidecar(t *testing.T) {
 	}
 }
 
+// Prometheus finds the exporter of the cluster's own Redis, which has no more rights than Redis.
+func TestPrometheusReachesTheExporterOfRedis(t *testing.T) {
+	c := newCheckout(t)
+	const dir = "/deploy/overlays/demo-observed"
+	require.NoError(t, c.WriteFile(dir+"/kustomization.yaml", []byte("resources: [../demo]\ncomponents: ["+
+		"../../components/observability, ../../components/monitors, ../../components/redis-exporter]\n")))
+	all, err := c.render(dir)
+	require.NoError(t, err)
+	i := slices.IndexFunc(objects[*apps.StatefulSet](all), func(s *apps.StatefulSet) bool { return s.Name == "redis" })
+	require.GreaterOrEqual(t, i, 0)
+	pod := objects[*apps.StatefulSet](all)[i].Spec.Template
+	require.Equal(t, "store", pod.Labels["haberdash/server"])
+	var scraped []string
+	for _, m := range objects[*monitoring.PodMonitor](all) {
+		if matches(t, &m.Spec.Selector, labels.Set(pod.Labels)) {
+			for _, e := range m.Spec.PodMetricsEndpoints {
+				require.True(t, hasPort(pod, *e.Port), *e.Port)
+				scraped = append(scraped, *e.Port)
+			}
+		}
+	}
+	require.Equal(t, []string{"exporter"}, scraped)
+	require.Equal(t, []string{"exporter"}, allowed(t, objects[*network.NetworkPolicy](all), labels.Set(pod.Labels)))
+	for _, container := range pod.Spec.Containers {
+		require.False(t, *container.SecurityContext.AllowPrivilegeEscalation, container.Name)
+		require.Equal(t, []core.Capability{"ALL"}, container.SecurityContext.Capabilities.Drop, container.Name)
+	}
+}
+
 // allowed lists the ports of a pod that the namespace of Prometheus reaches.
 func allowed(t *testing.T, policies []*network.NetworkPolicy, pod labels.Set) (ports []string) {
 	for _, p := range policies {

@@ -134,6 +134,14 @@ func TestEveryAlertHasAFault(t *testing.T) {
 		}
 	}
 	var defined, tested []string
+	for name := range unlit {
+		require.Contains(t, severities, name)
+		delete(severities, name)
+	}
+	for _, name := range ofServers {
+		require.Len(t, severities[name], 1)
+		tested = append(tested, name+" "+severities[name][0])
+	}
 	for name, list := range severities {
 		for _, severity := range list {
 			defined = append(defined, name+" "+severity)

@@ -84,10 +84,11 @@ type Servers struct {
 	opts     Options
 	settings server.Settings // chosen at the first start
 	block    *ports.Block
-	ready    map[string]chan struct{} // closed when the server of the name answers
 
 	mu         sync.Mutex
+	ready      map[string]chan struct{} // closed when the server of the name answers
 	vars       map[string]string
+	added      []string // servers that StartServer has started
 	dependents []string // servers that use others of these
 }
 
@@ -163,9 +164,12 @@ func (s *Servers) startOne(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	s.mu.Lock()
+	ready, before := s.ready[name], s.ready[prepared.After]
+	s.mu.Unlock()
 	if prepared.After != "" {
 		select {
-		case <-s.ready[prepared.After]:
+		case <-before:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -194,9 +198,20 @@ func (s *Servers) startOne(ctx context.Context, name string) error {
 			return err
 		}
 	}
-	close(s.ready[name])
+	close(ready)
 	fmt.Fprintf(s.opts.Log, "%s: ready after %s\n", name, time.Since(began).Round(10*time.Millisecond))
 	return nil
+}
+
+// StartServer starts a server that is not in Options.Servers beside those that run, and waits until it answers.
+func (s *Servers) StartServer(ctx context.Context, name string) error {
+	s.mu.Lock()
+	s.ready[name] = make(chan struct{})
+	if !slices.Contains(s.added, name) {
+		s.added = append(s.added, name)
+	}
+	s.mu.Unlock()
+	return s.startOne(ctx, name)
 }
 
 func (s *Servers) await(ctx context.Context, name string) error {
@@ -231,7 +246,9 @@ func (s *Servers) Names() []string {
 	if s == nil {
 		return nil
 	}
-	return slices.Clone(s.opts.Servers)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Concat(s.opts.Servers, s.added)
 }
 
 // Stop ends all servers and removes the file of variables. Data stays.
@@ -243,7 +260,7 @@ func (s *Servers) stop(status string) {
 	s.mu.Lock()
 	dependents := slices.Clone(s.dependents)
 	s.mu.Unlock()
-	s.TerminateAll(0, dependents, s.opts.Servers)
+	s.TerminateAll(0, dependents, s.Names())
 	if err := s.Close(status); err != nil {
 		fmt.Fprintln(s.opts.Log, err)
 	}

@@ -1,6 +1,6 @@
-// Package observe starts what shows a running shop, without Docker: Prometheus and Alertmanager for its numbers and
-// those of the machine, Jaeger for its traces, OpenSearch with rsyslog for its logs, and a page with dashboards.
-// `make observe` uses it.
+// Package observe starts what shows a running shop, without Docker: Prometheus and Alertmanager for its numbers, those
+// of the machine and those of its store and broker, Jaeger for its traces, OpenSearch with rsyslog for its logs, and a
+// page with dashboards. `make observe` uses it.
 //
 // The shop knows of it by the one file that TracingVars reads. Everything else is read from outside: the state of the
 // shop tells where its metrics and logs are.
@@ -10,8 +10,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -59,11 +61,12 @@ func (o Options) names() []string {
 	return names
 }
 
-func (o Options) servers() infra.Options {
+// servers are the options of the servers, with the exporters of names beside those that every shop gets.
+func (o Options) servers(exporters ...string) infra.Options {
 	dir := Dir(o.RunDir)
 	return infra.Options{
 		Root: o.Root, Dir: dir, LogDir: filepath.Join(dir, "logs"), Log: o.Log,
-		Servers: o.names(), StartTimeout: startTimeout,
+		Servers: slices.Concat(o.names(), exporters), StartTimeout: startTimeout,
 		Prepare: func(ctx context.Context, name string, s server.Settings) (server.Server, error) {
 			return o.prepare(ctx, name, s)
 		},
@@ -77,6 +80,15 @@ func Build(ctx context.Context, o Options) error {
 			return err
 		}
 	}
+	shown, err := o.exporters()
+	if err != nil {
+		return err
+	}
+	for _, e := range shown {
+		if _, err := o.exporterProgram(ctx, e.name, o.Log); err != nil {
+			return err
+		}
+	}
 	if _, err := toolchain.EnsureOpenSearch(ctx, o.Root, o.Log); err != nil {
 		return err
 	}
@@ -85,7 +97,7 @@ func Build(ctx context.Context, o Options) error {
 			return err
 		}
 	}
-	_, err := toolchain.EnsureJaeger(ctx, o.Root, o.Log)
+	_, err = toolchain.EnsureJaeger(ctx, o.Root, o.Log)
 	return err
 }
 
@@ -93,22 +105,31 @@ func Build(ctx context.Context, o Options) error {
 type Servers struct {
 	*infra.Servers
 	opts   Options
+	looks  map[string]exporter // at which server each exporter looks, by its name
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 }
 
-// Start starts the servers and waits until each answers. From then on Prometheus' targets follow the shop, whether it
-// runs or not. It returns rundir.ErrRunning if another process runs them for the same shop. After any other error
+// Start starts the servers and waits until each answers. From then on Prometheus' targets and the exporters follow the
+// shop, whether it runs or not. It returns rundir.ErrRunning if another process runs them for the same shop. After any other error
 // nothing is left running.
 func Start(ctx context.Context, o Options) (*Servers, error) {
-	started, err := infra.Start(ctx, o.servers())
+	shown, err := o.exporters()
 	if err != nil {
 		return nil, err
 	}
-	s := &Servers{Servers: started, opts: o}
+	looks := map[string]exporter{}
+	for _, e := range shown {
+		looks[e.name] = e
+	}
+	started, err := infra.Start(ctx, o.servers(slices.Sorted(maps.Keys(looks))...))
+	if err != nil {
+		return nil, err
+	}
+	s := &Servers{Servers: started, opts: o, looks: looks}
 	background, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
-	s.wg.Go(func() { o.followShop(background) })
+	s.wg.Go(func() { s.followShop(background) })
 	return s, nil
 }
 

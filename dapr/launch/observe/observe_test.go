@@ -14,6 +14,7 @@ import (
 	"haberdash/dapr/launch/launchtest"
 	"haberdash/dapr/launch/process"
 	"haberdash/dapr/launch/rundir"
+	"haberdash/dapr/launch/secrets"
 	"haberdash/dapr/launch/toolchain"
 )
 
@@ -68,6 +69,75 @@ func TestTargetsFollowTheShop(t *testing.T) {
 	require.Len(t, read(), 1, "a shop that starts has no processes yet")
 }
 
+func TestExportersLookAtTheServersOfTheShop(t *testing.T) {
+	for _, c := range []struct {
+		state, pubsub string
+		want          []string // exporter, label app, label kind
+	}{
+		{"sqlite", "embedded", nil},
+		{"redis", "redis", []string{"redis-exporter redis store"}},
+		{"redis", "kafka", []string{"redis-exporter redis store", "kafka-exporter kafka broker"}},
+		{"postgres", "redis", []string{"redis-exporter redis broker", "postgres-exporter postgres store"}},
+		{"postgres", "embedded", []string{"postgres-exporter postgres store"}},
+	} {
+		o := Options{RunDir: t.TempDir()}
+		before := shopWith(t, o.RunDir, c.state, c.pubsub)
+		list, err := o.exporters()
+		require.NoError(t, err)
+		var have []string
+		for _, e := range list {
+			have = append(have, e.name+" "+e.server+" "+e.kind)
+		}
+		require.Equal(t, c.want, have)
+
+		before.Processes = nil
+		require.NoError(t, before.Write(o.RunDir))
+		list, err = o.exporters()
+		require.NoError(t, err)
+		require.Empty(t, list, "a shop that starts has not written the addresses yet")
+	}
+}
+
+// shopWith writes what a running shop has in its run directory.
+func shopWith(t *testing.T, runDir, state, pubsub string) rundir.State {
+	t.Helper()
+	st := rundir.State{
+		Choices:   map[string]string{"STATE": state, "PUBSUB": pubsub},
+		Processes: []process.Process{{Name: "orders", Kind: process.KindApp}},
+	}
+	require.NoError(t, st.Write(runDir))
+	require.NoError(t, secrets.WriteShellFile(filepath.Join(runDir, "sidecars", "orders.env"), map[string]string{
+		"REDIS_HOST": "127.0.0.1:1", "REDIS_PASSWORD": "it's a secret", "KAFKA_BROKERS": "127.0.0.1:3",
+		"POSTGRES_CONNECTION": "postgres://haberdash:secret@127.0.0.1:2/haberdash?pool_max_conns=8&sslmode=disable",
+	}))
+	return st
+}
+
+func TestExportersGetAddressesAndPasswordsInTheirEnvironment(t *testing.T) {
+	o := Options{RunDir: t.TempDir()}
+	shopWith(t, o.RunDir, "postgres", "redis")
+	list, err := o.exporters()
+	require.NoError(t, err)
+	require.Len(t, list, 2)
+	require.Equal(t, map[string]string{
+		"REDIS_ADDR": "redis://127.0.0.1:1", "REDIS_PASSWORD": "it's a secret",
+	}, list[0].env)
+	require.Equal(t, map[string]string{
+		"DATA_SOURCE_NAME": "postgres://haberdash:secret@127.0.0.1:2/haberdash?connect_timeout=3&sslmode=disable",
+	}, list[1].env, "the exporter does not know the settings of the sidecars' pool")
+}
+
+func TestTargetsOfExportersAreServersOfTheShop(t *testing.T) {
+	processes := []process.Process{
+		{Name: redisExporter, Ports: map[string]int{"metrics": 12}},
+		{Name: kafkaExporter, Ports: map[string]int{"metrics": 14}},
+	}
+	require.Equal(t, []targetGroup{
+		{[]string{"127.0.0.1:14"}, map[string]string{"app": "kafka", "kind": "broker"}},
+	}, ownTargets(processes, []exporter{{name: kafkaExporter, server: "kafka", kind: kindBroker}}),
+		"the shop used Redis before")
+}
+
 func TestAShopTracesToServersThatRun(t *testing.T) {
 	o := Options{RunDir: t.TempDir(), Tracing: map[string]string{"OTEL_TRACES_SAMPLER_ARG": "0.1"}}
 	require.NoError(t, os.MkdirAll(Dir(o.RunDir), 0o700))
@@ -97,6 +167,8 @@ func TestMissingProgramsAreNamedWithTheirPackage(t *testing.T) {
 	t.Cleanup(func() { moduleDirs = was })
 	moduleDirs = []string{t.TempDir()}
 	t.Setenv("PATH", "/nonexistent")
+	runDir := t.TempDir()
+	shopWith(t, runDir, "postgres", "redis")
 	err := Build(t.Context(), Options{})
 	require.ErrorContains(t, err, "prometheus is missing: install it (on Debian: apt-get install prometheus)")
 	for name, message := range map[string]string{
@@ -104,8 +176,11 @@ func TestMissingProgramsAreNamedWithTheirPackage(t *testing.T) {
 		nodeExporter: "apt-get install prometheus-node-exporter)",
 		openSearch:   "apt-get install default-jdk-headless)",
 		shipper:      "apt-get install rsyslog",
+
+		redisExporter:    "apt-get install prometheus-redis-exporter)",
+		postgresExporter: "apt-get install prometheus-postgres-exporter)",
 	} {
-		_, err := Options{}.prepare(t.Context(), name, server.Settings{Dir: t.TempDir()})
+		_, err := Options{RunDir: runDir}.prepare(t.Context(), name, server.Settings{Dir: t.TempDir()})
 		require.ErrorContains(t, err, message)
 	}
 	require.ErrorContains(t, checkModule("rsyslogd"), "apt-get install rsyslog-elasticsearch)")

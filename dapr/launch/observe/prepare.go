@@ -38,6 +38,9 @@ const (
 	offsetOTLP
 	offsetOTLPGRPC
 	offsetNodeExporter
+	offsetRedisExporter
+	offsetPostgresExporter
+	offsetKafkaExporter
 )
 
 // program is a program of the system and the Debian package that has it.
@@ -96,6 +99,8 @@ func (o Options) prepare(ctx context.Context, name string, s server.Settings) (s
 		return o.shipper(s)
 	case board:
 		return o.board(ctx, s)
+	case redisExporter, postgresExporter, kafkaExporter:
+		return o.exporter(ctx, name, s)
 	}
 	return server.Server{}, fmt.Errorf("there is no server %q", name)
 }

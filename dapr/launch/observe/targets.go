@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,6 +31,8 @@ const (
 	kindSidecar       = "sidecar"
 	kindControlPlane  = "daprcontrol"
 	kindMachine       = "machine"
+	kindStore         = "store"
+	kindBroker        = "broker"
 	kindObservability = "observability"
 )
 
@@ -59,14 +63,15 @@ func targets(processes []process.Process) []targetGroup {
 
 func targetsDir(runDir string) string { return filepath.Join(Dir(runDir), "targets") }
 
-// followShop keeps the files of targets like the shop and these servers until ctx ends. Targets of a shop that has
-// stopped stay, and Prometheus shows that they are down.
-func (o Options) followShop(ctx context.Context) {
+// followShop keeps the exporters and the files of targets like the shop and these servers until ctx ends. Targets of a
+// shop that has stopped stay, and Prometheus shows that they are down.
+func (s *Servers) followShop(ctx context.Context) {
 	said := ""
 	for {
-		if err := o.writeTargets(); err != nil && err.Error() != said {
+		err := errors.Join(s.followExporters(ctx), s.opts.writeTargets())
+		if err != nil && err.Error() != said && ctx.Err() == nil {
 			said = err.Error()
-			fmt.Fprintln(o.Log, "targets:", said)
+			fmt.Fprintln(s.opts.Log, "targets:", said)
 		}
 		select {
 		case <-ctx.Done():
@@ -90,11 +95,16 @@ func (o Options) writeTargets() error {
 			return err
 		}
 	}
-	return writeChanged(filepath.Join(targetsDir(o.RunDir), "observe.json"), ownTargets(own.Processes))
+	shown, err := o.exporters()
+	if err != nil {
+		return err
+	}
+	return writeChanged(filepath.Join(targetsDir(o.RunDir), "observe.json"), ownTargets(own.Processes, shown))
 }
 
-// ownTargets are those of these servers that have metrics.
-func ownTargets(processes []process.Process) []targetGroup {
+// ownTargets are those of these servers that have metrics. An exporter of a server that the shop does not use any more
+// is none.
+func ownTargets(processes []process.Process, shown []exporter) []targetGroup {
 	list := []targetGroup{}
 	for _, p := range processes {
 		port := p.Ports[portMetrics]
@@ -102,8 +112,15 @@ func ownTargets(processes []process.Process) []targetGroup {
 			port = p.Ports[portHTTP]
 		}
 		labels := map[string]string{"app": p.Name, "kind": kindObservability}
-		if p.Name == nodeExporter {
+		switch p.Name {
+		case nodeExporter:
 			labels["kind"] = kindMachine
+		case redisExporter, postgresExporter, kafkaExporter:
+			i := slices.IndexFunc(shown, func(e exporter) bool { return e.name == p.Name })
+			if i < 0 {
+				continue
+			}
+			labels["app"], labels["kind"] = shown[i].server, shown[i].kind
 		}
 		if port > 0 {
 			list = append(list, targetGroup{[]string{fmt.Sprintf("127.0.0.1:%d", port)}, labels})

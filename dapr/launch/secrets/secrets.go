@@ -100,6 +100,17 @@ func WriteShellFile(path string, vars map[string]string) error {
 	return write(path, vars, Quote)
 }
 
+// ReadShellFile reads the variables that WriteShellFile has written; none if the file does not exist. A value has no
+// line breaks.
+func ReadShellFile(path string) (map[string]string, error) {
+	vars, err := ReadFile(path)
+	for name, value := range vars {
+		value = strings.TrimSuffix(strings.TrimPrefix(value, "'"), "'")
+		vars[name] = strings.ReplaceAll(value, `'\''`, "'")
+	}
+	return vars, err
+}
+
 // Quote quotes a word for a shell.
 func Quote(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }
 

@@ -29,6 +29,7 @@ type Panel struct {
 	Unit        Unit
 	Kind        Kind
 	Queries     []Query
+	Server      string // a shop that does not use this server (redis, postgres, kafka) has no data; empty: each shop has
 	// Above and Below are the values beyond which a Stat is shown as bad. Nil is none.
 	Above, Below *float64
 }

@@ -1,5 +1,7 @@
 package boards
 
+import "slices"
+
 // Gateway is about the public address.
 func Gateway() Board {
 	return Board{
@@ -103,11 +105,12 @@ func Sidecars() Board {
 	}
 }
 
-// Stores is about the state store and the broker, as the sidecars see them, and about Dapr's control plane.
+// Stores is about the state store and the broker, as the sidecars and their exporters see them, and about Dapr's
+// control plane.
 func Stores() Board {
-	return Board{
+	b := Board{
 		UID: "haberdash-stores", Title: "Stores and broker",
-		Description: "How fast the state store, the broker and the other servers answer the sidecars.",
+		Description: "How fast the state store, the broker and the other servers answer the sidecars, and how they do.",
 		Rows: []Row{
 			{"State", []Panel{
 				{Title: "Operations on the store", Description: "Operations of all apps.", Unit: PerSecond, Kind: Stacked,
@@ -152,6 +155,8 @@ func Stores() Board {
 			}},
 		},
 	}
+	b.Rows = slices.Insert(b.Rows, 2, servers()...)
+	return b
 }
 
 // disks selects file systems that hold data.

@@ -48,7 +48,7 @@ func New(prometheus string) (http.Handler, error) {
 func newServer(prometheus string) (*server, error) {
 	src, err := newSource(prometheus)
 	return &server{source: src, prometheus: prometheus, now: time.Now,
-		boards: []boards.Board{boards.Shop(), boards.Placement(), boards.CommitLog()}}, err
+		boards: []boards.Board{boards.Shop(), boards.Placement(), boards.CommitLog(), boards.Stores()}}, err
 }
 
 func (s *server) handler() http.Handler {
@@ -181,11 +181,15 @@ func (s *server) view(b boards.Board, spanName string, span time.Duration) view 
 	v.Alerts = grouped(v.Alerts)
 	v.Silent = v.Trouble == "" && !slices.ContainsFunc(v.Alerts, func(a alert) bool { return !a.Pending })
 	for _, r := range b.Rows {
-		out := row{Title: r.Title, Layout: layout(r)}
+		out, used := row{Title: r.Title, Layout: layout(r)}, false
 		for _, p := range r.Panels {
-			out.Panels = append(out.Panels, s.panel(p, s.source.panel(panelKey{b.UID, p.Title, span}), span))
+			known := s.source.panel(panelKey{b.UID, p.Title, span})
+			used = used || p.Server == "" || known.err != nil || len(known.series) > 0
+			out.Panels = append(out.Panels, s.panel(p, known, span))
 		}
-		v.Rows = append(v.Rows, out)
+		if used { // not about a server that the shop does not have
+			v.Rows = append(v.Rows, out)
+		}
 	}
 	return v
 }

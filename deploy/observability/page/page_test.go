@@ -60,7 +60,7 @@ func ask(h http.Handler, path string) (int, string) {
 func TestEachBoardShowsItsPanels(t *testing.T) {
 	t.Parallel()
 	prometheus := fake(t, "x")
-	for _, b := range []boards.Board{boards.Shop(), boards.Placement(), boards.CommitLog()} {
+	for _, b := range []boards.Board{boards.Shop(), boards.Placement(), boards.CommitLog(), boards.Stores()} {
 		code, text := get(t, prometheus.URL, "/"+b.UID+"?span=1h")
 		require.Equal(t, http.StatusOK, code)
 		panels := 0
@@ -74,6 +74,24 @@ func TestEachBoardShowsItsPanels(t *testing.T) {
 		require.NotContains(t, text, "No data")
 		require.Contains(t, text, "No alert fires.")
 	}
+}
+
+// A shop without Redis needs no row about Redis.
+func TestRowsAboutServersThatAreNotThereAreLeftOut(t *testing.T) {
+	t.Parallel()
+	known := fake(t, "x")
+	prometheus := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.FormValue("query"), "redis_") {
+			fmt.Fprint(w, `{"status": "success", "data": {"resultType": "matrix", "result": []}}`)
+			return
+		}
+		known.Config.Handler.ServeHTTP(w, r)
+	}))
+	t.Cleanup(prometheus.Close)
+	_, text := get(t, prometheus.URL, "/haberdash-stores?span=1h")
+	require.NotContains(t, text, "<h2>Redis</h2>")
+	require.Contains(t, text, "<h2>PostgreSQL</h2>")
+	require.NotContains(t, text, "No data")
 }
 
 // The content security policy forbids style attributes, and a colour of the library would be wrong on a dark page.

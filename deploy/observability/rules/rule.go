@@ -63,7 +63,9 @@ type Group struct {
 
 // Groups returns all groups.
 func Groups() []Group {
-	return []Group{objectives(), orders(), logs(), consumers(), invariants(), apps(), sidecars(), machines()}
+	return []Group{
+		objectives(), orders(), logs(), consumers(), invariants(), apps(), sidecars(), stores(), machines(),
+	}
 }
 
 // Alerts returns all alerts.
