@@ -299,7 +299,8 @@ func (s shown) countsOrders() float64 {
 }
 
 // ordersAMinute is the panel of the dashboards that counts orders, and its number.
-var ordersAMinute = regexp.MustCompile(`<figcaption>Orders a minute</figcaption>\s*<div class="value[^"]*">([^<]+)</div>`)
+var ordersAMinute = regexp.MustCompile(
+	`<figcaption>Orders a minute</figcaption>\s*<div class="value[^"]*">([^<]+)</div>`)
 
 // showsOnItsPage waits until the page of the dashboards shows that orders were placed.
 func (s shown) showsOnItsPage() {
