@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,9 +23,10 @@ var observedCases = []string{
 // observedTurns is how often both shops are measured in turns.
 const observedTurns = 10
 
-// compareObserved compares the processor time and the memory of two shops in one run: one shows itself to Prometheus,
-// Jaeger (one trace of ten) and OpenSearch as `make observe` sets them up, and nothing looks at the other. The time is
-// that of the shop's own processes, without the servers that show it.
+// compareObserved compares the processor time and the memory of two shops in one run: one shows itself to Prometheus
+// and Jaeger (one trace of ten) as `make observe` sets them up, and nothing looks at the other. The time is that of the
+// shop's own processes, without the servers that show it. Both shops write the same log lines; the store of logs does
+// not run, because it would take a part of the caches while one of the shops is measured.
 func compareObserved(ctx context.Context, o config.Options, dir string, set settings) error {
 	o.FreePorts, o.GatewayPort = true, 0
 	o.Env = map[string]string{"RATE_LIMIT": "off", "TRUSTED_PROXIES": "127.0.0.1/32"}
@@ -49,7 +51,7 @@ func compareObserved(ctx context.Context, o config.Options, dir string, set sett
 	}
 	defer shown.Stop(context.WithoutCancel(ctx))
 	with := observe.Options{
-		Root: o.Root, RunDir: o.RunDir, Log: o.Log, Tracing: map[string]string{
+		Root: o.Root, RunDir: o.RunDir, Log: o.Log, Servers: []string{"alertmanager", "prometheus", "jaeger"}, Tracing: map[string]string{
 			"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.1",
 		},
 	}
@@ -100,6 +102,11 @@ func compareShops(ctx context.Context, plain, shown *launch.Shop, set settings) 
 				errors += a[turn].Errors + b[turn].Errors
 			}
 			slices.Sort(ratios)
+			fmt.Fprintf(os.Stderr, "%s, %d clients: CPU ms of each process\n", c.Name, n)
+			for _, name := range slices.Sorted(maps.Keys(a[0].Processes)) {
+				of := func(r measure.Result) float64 { return r.Processes[name] }
+				fmt.Fprintf(os.Stderr, "  %-20s %.3f %.3f\n", name, medianOf(a, of), medianOf(b, of))
+			}
 			fmt.Fprintf(w, "%s\t%d\t%.2f\t%.2f\t%.3f\t%.3f\t%.3f\t%d\t\n", c.Name, n, median(before), median(after),
 				median(ratios), ratios[0], ratios[len(ratios)-1], errors)
 		}
@@ -110,6 +117,14 @@ func compareShops(ctx context.Context, plain, shown *launch.Shop, set settings) 
 		fmt.Fprintf(w, "%s\t\t%.1f\t%.1f\t\t\t\t\t\n", app, before[app], after[app])
 	}
 	return w.Flush()
+}
+
+func medianOf(results []measure.Result, value func(measure.Result) float64) float64 {
+	var values []float64
+	for _, r := range results {
+		values = append(values, value(r))
+	}
+	return median(values)
 }
 
 func median(values []float64) float64 {

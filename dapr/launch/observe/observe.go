@@ -111,8 +111,8 @@ type Servers struct {
 }
 
 // Start starts the servers and waits until each answers. From then on Prometheus' targets and the exporters follow the
-// shop, whether it runs or not. It returns rundir.ErrRunning if another process runs them for the same shop. After any other error
-// nothing is left running.
+// shop, whether it runs or not. It returns rundir.ErrRunning if another process runs them for the same shop. After any
+// other error nothing is left running.
 func Start(ctx context.Context, o Options) (*Servers, error) {
 	shown, err := o.exporters()
 	if err != nil {
