@@ -51,7 +51,8 @@ func compareObserved(ctx context.Context, o config.Options, dir string, set sett
 	}
 	defer shown.Stop(context.WithoutCancel(ctx))
 	with := observe.Options{
-		Root: o.Root, RunDir: o.RunDir, Log: o.Log, Servers: []string{"alertmanager", "prometheus", "jaeger"}, Tracing: map[string]string{
+		Root: o.Root, RunDir: o.RunDir, Log: o.Log, Servers: []string{"alertmanager", "prometheus", "jaeger"},
+		Tracing: map[string]string{
 			"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.1",
 		},
 	}
