@@ -22,7 +22,7 @@ type Event struct {
 	Seq       uint64          `json:"seq"`       // within the aggregate, from 1
 	At        time.Time       `json:"at"`        // UTC
 	Data      json.RawMessage `json:"data"`
-	// Baggage is what the services that join pass along with a request (W3C Baggage), such as a mark of tests.
+	// Baggage is that of the request that caused the event (W3C Baggage), such as "tenant=north". Most events have none.
 	Baggage string `json:"baggage,omitempty"`
 }
 

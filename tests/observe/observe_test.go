@@ -313,6 +313,6 @@ func (s shown) showsOnItsPage() {
 		require.NoError(c, err)
 		found := ordersAMinute.FindSubmatch(page)
 		require.NotNil(c, found, "%s", page)
-		require.NotRegexp(c, `^0`, string(found[1]))
+		require.Regexp(c, `^[1-9]`, string(found[1]))
 	}, soon, tick)
 }

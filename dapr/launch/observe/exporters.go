@@ -3,6 +3,7 @@ package observe
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -169,29 +170,26 @@ func (o Options) exporter(ctx context.Context, name string, s server.Settings) (
 }
 
 // followExporters starts the exporters that the shop needs by now, and restarts those whose server has another address
-// or password.
-func (s *Servers) followExporters(ctx context.Context) error {
-	shown, err := s.opts.exporters()
-	if err != nil {
-		return err
-	}
+// or password. One that does not start stops no other.
+func (s *Servers) followExporters(ctx context.Context, shown []exporter) (failed error) {
 	for _, e := range shown {
 		before, known := s.looks[e.name]
-		switch {
-		case known && maps.Equal(before.env, e.env):
+		if known && maps.Equal(before.env, e.env) {
 			continue
-		case known:
-			if err := s.Terminate(e.name); err != nil {
-				return err
+		}
+		var err error
+		if known {
+			if err = s.Terminate(e.name); err == nil {
+				err = s.RestartWith(e.name, e.env)
 			}
-			err = s.RestartWith(e.name, e.env)
-		default:
+		} else {
 			err = s.StartServer(ctx, e.name)
 		}
 		if err != nil {
-			return err
+			failed = errors.Join(failed, err)
+			continue
 		}
 		s.looks[e.name] = e
 	}
-	return nil
+	return failed
 }

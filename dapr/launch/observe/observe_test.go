@@ -52,7 +52,7 @@ func TestTargetsFollowTheShop(t *testing.T) {
 			})
 		}
 		require.NoError(t, st.Write(o.RunDir))
-		require.NoError(t, o.writeTargets())
+		require.NoError(t, o.writeShopTargets())
 	}
 	read := func() (list []targetGroup) {
 		t.Helper()

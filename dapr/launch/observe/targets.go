@@ -63,12 +63,18 @@ func targets(processes []process.Process) []targetGroup {
 
 func targetsDir(runDir string) string { return filepath.Join(Dir(runDir), "targets") }
 
-// followShop keeps the exporters and the files of targets like the shop and these servers until ctx ends. Targets of a
-// shop that has stopped stay, and Prometheus shows that they are down.
+// followShop keeps the files of targets and the exporters like the shop and these servers until ctx ends. Targets of a
+// shop that has stopped stay, and Prometheus shows that they are down. The files come first, because the start of an
+// exporter may take minutes.
 func (s *Servers) followShop(ctx context.Context) {
 	said := ""
 	for {
-		err := errors.Join(s.followExporters(ctx), s.opts.writeTargets())
+		err := s.opts.writeShopTargets()
+		if shown, unknown := s.opts.exporters(); unknown != nil {
+			err = errors.Join(err, unknown)
+		} else {
+			err = errors.Join(err, s.opts.writeOwnTargets(shown), s.followExporters(ctx, shown))
+		}
 		if err != nil && err.Error() != said && ctx.Err() == nil {
 			said = err.Error()
 			fmt.Fprintln(s.opts.Log, "targets:", said)
@@ -81,21 +87,16 @@ func (s *Servers) followShop(ctx context.Context) {
 	}
 }
 
-func (o Options) writeTargets() error {
+func (o Options) writeShopTargets() error {
 	shop, err := rundir.ReadState(o.RunDir)
-	if err != nil {
+	if err != nil || len(shop.Processes) == 0 { // at the begin of a start there are none yet
 		return err
 	}
+	return writeChanged(filepath.Join(targetsDir(o.RunDir), "shop.json"), targets(shop.Processes))
+}
+
+func (o Options) writeOwnTargets(shown []exporter) error {
 	own, err := rundir.ReadState(Dir(o.RunDir))
-	if err != nil {
-		return err
-	}
-	if len(shop.Processes) > 0 { // at the begin of a start there are none yet
-		if err := writeChanged(filepath.Join(targetsDir(o.RunDir), "shop.json"), targets(shop.Processes)); err != nil {
-			return err
-		}
-	}
-	shown, err := o.exporters()
 	if err != nil {
 		return err
 	}

@@ -110,7 +110,7 @@ func Sidecars() Board {
 func Stores() Board {
 	b := Board{
 		UID: "haberdash-stores", Title: "Stores and broker",
-		Description: "How fast the state store, the broker and the other servers answer the sidecars, and how they do.",
+		Description: "How fast the state store, the broker and the other servers answer the sidecars, and what the servers report about themselves.",
 		Rows: []Row{
 			{"State", []Panel{
 				{Title: "Operations on the store", Description: "Operations of all apps.", Unit: PerSecond, Kind: Stacked,
