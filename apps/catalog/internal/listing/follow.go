@@ -64,23 +64,18 @@ func (x *Listing) HasSKU(ctx context.Context, sku string) (bool, error) {
 	return ok, err
 }
 
-// Compare compares variants as a buyer was shown them with the catalogue: gone lists those that are no longer sold, and
-// changed those that have another price now, or are taxed or shipped in another way. It catches up with the log before
-// it reports a difference.
+// Compare compares variants as a buyer was shown them with the end of the log: gone lists those that are no longer sold,
+// and changed those that have another price now, or are taxed or shipped in another way. It costs a CatchUp, because an
+// index that is behind would sell at a price that another process has already replaced.
 func (x *Listing) Compare(
 	ctx context.Context, shown []contract.Shown,
 ) (gone []string, changed []contract.PriceChangedLine, err error) {
-	if gone, changed = x.compare(shown); len(gone)+len(changed) == 0 {
+	if len(shown) == 0 {
 		return nil, nil, nil
 	}
 	if err := x.CatchUp(ctx); err != nil {
 		return nil, nil, err
 	}
-	gone, changed = x.compare(shown)
-	return gone, changed, nil
-}
-
-func (x *Listing) compare(shown []contract.Shown) (gone []string, changed []contract.PriceChangedLine) {
 	for _, was := range shown {
 		e, v, ok := x.Variant(was.SKU)
 		switch {
@@ -90,5 +85,5 @@ func (x *Listing) compare(shown []contract.Shown) (gone []string, changed []cont
 			changed = append(changed, contract.PriceChangedLine{SKU: was.SKU, Was: was.UnitPrice, Now: v.Price})
 		}
 	}
-	return gone, changed
+	return gone, changed, nil
 }
