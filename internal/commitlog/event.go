@@ -77,7 +77,7 @@ func (c Commit) Published(service, partition string) []contract.Event {
 		published = append(published, contract.Event{
 			ID: contract.EventID(service, partition, c.N, i), Type: e.Type, Source: service, Partition: partition,
 			Commit: c.N, Index: i, Position: c.Before + uint64(len(published)) + 1,
-			Aggregate: e.Aggregate, Seq: e.Seq, At: e.At, Data: e.Data, Baggage: e.Baggage,
+			Aggregate: e.Aggregate, Seq: e.Seq, At: e.At, Version: max(e.Version, 1), Data: e.Data, Baggage: e.Baggage,
 		})
 	}
 	return published

@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"haberdash/internal/commitlog/internal/layout"
+	"haberdash/internal/contract"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/telemetry"
 	"haberdash/internal/telemetry/field"
@@ -142,6 +143,8 @@ func (p *Partition[S]) publishBatch(ctx context.Context,
 			}
 			messages = append(messages, sidecar.Message{
 				ID: e.ID, Key: p.name, Data: data, TraceParent: c.Events[e.Index].Trace,
+				Source: e.Source, Type: e.Type, Subject: e.Aggregate, Time: e.At,
+				Schema: contract.SchemaOf(e.Type, e.Version), Version: e.Version,
 			})
 		}
 	}

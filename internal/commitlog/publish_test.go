@@ -2,6 +2,7 @@ package commitlog_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"sync"
@@ -25,6 +26,7 @@ type broker struct {
 	down    bool
 	calls   int
 	taken   []string
+	last    sidecar.Message
 }
 
 func (b *broker) Publish(_ context.Context, _ string, messages []sidecar.Message) error {
@@ -38,7 +40,7 @@ func (b *broker) Publish(_ context.Context, _ string, messages []sidecar.Message
 		}
 		ids = append(ids, m.ID)
 	}
-	b.taken = append(b.taken, ids...)
+	b.taken, b.last = append(b.taken, ids...), messages[len(messages)-1]
 	return nil
 }
 
@@ -93,6 +95,26 @@ func TestEventsKeepTheBaggageOfTheirCommand(t *testing.T) {
 		kept = append(kept, e.Baggage)
 	}
 	assert.Equal(t, []string{"tenant=north", "", "tenant=south"}, kept)
+}
+
+// Subscriptions route by the attributes of a message, which are those of its event.
+func TestMessagesHaveTheAttributesOfTheirEvent(t *testing.T) {
+	t.Parallel()
+	p := openTexts(t, memory.NewState(), commitlog.Options{})
+	defer p.Close(context.Background())
+	write(t, p, "a", "x")
+	b := &broker{}
+	publish(t, p, b)
+	page, err := p.Feed(t.Context(), 1, 1)
+	require.NoError(t, err)
+	event, err := json.Marshal(page.Events[0])
+	require.NoError(t, err)
+	assert.JSONEq(t, string(event), string(b.last.Data))
+	b.last.Data = nil
+	assert.Equal(t, sidecar.Message{
+		ID: "test/p/1/0", Key: "p", Source: "test", Type: "written", Subject: "a", Time: page.Events[0].At,
+		Schema: "urn:haberdash:event:written:1", Version: 1,
+	}, b.last)
 }
 
 // A broker that takes no event at all is unavailable: nothing is left out, however long that lasts.

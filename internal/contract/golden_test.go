@@ -26,7 +26,7 @@ var (
 		PostalCode: "10117", Country: "DE"}
 	event = contract.Event{ID: contract.EventID("orders", "orders", 7, 1), Type: contract.OrderConfirmed,
 		Source: "orders", Partition: "orders", Commit: 7, Index: 1, Position: 12, Aggregate: "order/o1", Seq: 4,
-		At: at, Data: json.RawMessage(`{"orderId":"o1"}`), Baggage: "tenant=north"}
+		At: at, Version: 1, Data: json.RawMessage(`{"orderId":"o1"}`), Baggage: "tenant=north"}
 	line = contract.OrderLine{SKU: "HAT-M", Title: "Hat – M", Quantity: 2, UnitPrice: eur(1000), Total: eur(2000),
 		Taxable: true, Shipped: true, Discount: eur(200), Tax: eur(342)}
 )

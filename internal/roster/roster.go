@@ -212,6 +212,24 @@ func (a App) Topics() (topics []string) {
 	return topics
 }
 
+// Publishes returns the topics to which the app's sidecar publishes: those of its logs, and its dead-letter topic.
+func (a App) Publishes() (topics []string) {
+	for _, l := range a.Logs {
+		topics = append(topics, l.Topic)
+	}
+	return append(topics, a.deadLetterTopics()...)
+}
+
+// Receives returns the topics that the app's sidecar subscribes to: those that it follows, and its dead-letter topic.
+func (a App) Receives() []string { return append(a.Topics(), a.deadLetterTopics()...) }
+
+func (a App) deadLetterTopics() []string {
+	if a.follows() {
+		return []string{DeadLetterTopic(a.ID)}
+	}
+	return nil
+}
+
 // DeadLetterTopic returns the topic of the messages that an app could not handle within the attempts of the broker.
 // Each app has one for all topics, so that it does not receive messages that only another app could not handle.
 func DeadLetterTopic(app string) string { return app + "-dead" }

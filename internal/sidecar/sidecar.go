@@ -89,12 +89,20 @@ func Options(opts []PutOption) (o PutOptions) {
 	return o
 }
 
-// Message is an event to publish.
+// Message is an event to publish, as a CloudEvent.
 type Message struct {
 	ID          string // unique for each event; a repeated message has the same
 	Key         string // the broker delivers messages of one key in order, if it can
 	Data        []byte // JSON
 	TraceParent string // of the command that caused the event; empty: that of the publisher's context
+
+	// Attributes of the CloudEvent. Subscriptions can route by them. Those that are empty have the sidecar's defaults.
+	Source  string // the app
+	Type    string // such as "order.confirmed"
+	Subject string // what the event is about
+	Time    time.Time
+	Schema  string // URI of the schema of Data
+	Version int    // of the shape of the event's data
 }
 
 // Publisher publishes messages to topics, at least once. Publish returns nil when the broker has stored all messages.

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -11,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"haberdash/internal/roster"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/daprd"
 	"haberdash/tests/api"
@@ -84,6 +86,29 @@ func requireCode(t *testing.T, want codes.Code, err error) {
 	t.Helper()
 	require.Error(t, err)
 	require.Equal(t, want, status.Code(err), "%v", err)
+}
+
+// No app can publish the events of another: a forged order.confirmed would make notifications send its text.
+func TestAppsCannotPublishEventsOfOthers(t *testing.T) {
+	t.Parallel()
+	const forged = `{"id":"orders/orders/1/0","type":"order.confirmed","source":"orders","data":{"orderId":"forged"}}`
+	for _, app := range sharedShop.Apps() {
+		client, known := sidecarClient(sharedShop, app), roster.Get(app)
+		for _, topic := range roster.Topics() {
+			if slices.Contains(known.Publishes(), topic) {
+				continue
+			}
+			a, err := client.Do(t.Context(), api.Request{
+				Method: http.MethodPost, Path: "/v1.0/publish/pubsub/" + topic, Body: forged,
+			})
+			require.NoError(t, err)
+			want := http.StatusForbidden
+			if !known.UsesComponent("pubsub") {
+				want = http.StatusNotFound // its sidecar has no broker
+			}
+			require.Equal(t, want, a.Status, "%s to %s: %s", app, topic, a.Body)
+		}
+	}
 }
 
 // A sidecar gives its app the secrets that the app reads, and no others: neither those of another app, nor those of its

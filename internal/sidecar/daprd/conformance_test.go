@@ -1,6 +1,7 @@
 package daprd_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -17,7 +18,9 @@ import (
 	"haberdash/dapr/launch/config"
 	"haberdash/dapr/launch/process"
 	"haberdash/dapr/launch/standalone"
+	"haberdash/internal/contract"
 	"haberdash/internal/httpx/httpserver"
+	"haberdash/internal/roster"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/daprd"
 	"haberdash/internal/sidecar/daprdtest"
@@ -91,11 +94,29 @@ func TestMessages(t *testing.T) {
 		app := httpserver.New(httpserver.Options{Log: zerolog.Nop(), Registry: prometheus.NewRegistry()})
 		subscribe(daprd.NewDeliveries(app.Router))
 		port, _ := daprdtest.Serve(t, app.Router)
-		return start(t, standalone.SidecarOptions{
-			AppID: "notifications", AppPort: port, Env: o.Env,
+		start(t, standalone.SidecarOptions{
+			AppID: roster.Notifications, AppPort: port, Env: o.Env,
 			ResourcesPaths: []string{filepath.Join("dapr", "resources")},
 		}, "pubsub/"+o.PubSub, "secrets/env")
+		return startPublishers(t, o)
 	})
+}
+
+// owners publishes the messages of a topic with the sidecar of the only app that may publish to it.
+type owners map[string]sidecar.Publisher
+
+func (o owners) Publish(ctx context.Context, topic string, messages []sidecar.Message) error {
+	return o[topic].Publish(ctx, topic, messages)
+}
+
+// startPublishers starts the sidecars of orders and users.
+func startPublishers(t *testing.T, o config.Options) owners {
+	t.Helper()
+	publishers := owners{}
+	for topic, app := range map[string]string{contract.TopicOrders: roster.Orders, contract.TopicUsers: roster.Users} {
+		publishers[topic] = start(t, standalone.SidecarOptions{AppID: app, Env: o.Env}, "pubsub/"+o.PubSub, "secrets/env")
+	}
+	return publishers
 }
 
 func TestInvoker(t *testing.T) {

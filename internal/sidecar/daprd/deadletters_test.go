@@ -68,8 +68,9 @@ func TestDeadLetters(t *testing.T) {
 		return sidecar.Done
 	}))
 	port, _ := daprdtest.Serve(t, app.Router)
-	c := start(t, standalone.SidecarOptions{AppID: "notifications", AppPort: port, Env: o.Env,
+	start(t, standalone.SidecarOptions{AppID: "notifications", AppPort: port, Env: o.Env,
 		ResourcesPaths: []string{resources(t)}}, "pubsub/"+o.PubSub, "secrets/env")
+	publishers := startPublishers(t, o)
 
 	want := map[string]string{}
 	for _, topic := range []string{contract.TopicOrders, contract.TopicUsers} {
@@ -84,7 +85,7 @@ func TestDeadLetters(t *testing.T) {
 			}
 			batch = append(batch, m)
 		}
-		require.NoError(t, c.Publish(t.Context(), topic, batch))
+		require.NoError(t, publishers.Publish(t.Context(), topic, batch))
 	}
 	for len(want) > 0 {
 		select {

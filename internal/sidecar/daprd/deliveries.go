@@ -38,17 +38,6 @@ func (d *Deliveries) Subscribe(topic string, h sidecar.Handler) {
 	})
 }
 
-// cloudEvent is an event as the sidecar delivers it.
-type cloudEvent struct {
-	ID          string          `json:"id"`
-	Data        json.RawMessage `json:"data"`
-	TraceParent string          `json:"traceparent"`
-}
-
-func (e cloudEvent) delivery(topic string) sidecar.Delivery {
-	return sidecar.Delivery{ID: e.ID, Topic: topic, Data: e.Data, TraceParent: e.TraceParent}
-}
-
 // bulk is a body with several events.
 type bulk struct {
 	Entries []struct {

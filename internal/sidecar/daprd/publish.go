@@ -3,6 +3,7 @@ package daprd
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"strconv"
 
@@ -48,12 +49,13 @@ func (c *Client) publishBatch(ctx context.Context, topic string, messages []side
 	defer cancel()
 	events := make([]any, len(messages))
 	for i, m := range messages {
-		meta := map[string]string{"partitionKey": m.Key, "cloudevent.id": m.ID}
-		if parent := cmp.Or(m.TraceParent, telemetry.TraceParent(ctx)); parent != "" {
-			meta["cloudevent.traceparent"] = parent
+		event, err := json.Marshal(newCloudEvent(m, cmp.Or(m.TraceParent, telemetry.TraceParent(ctx))))
+		if err != nil {
+			return fmt.Errorf("message %s: %w", m.ID, err)
 		}
 		events[i] = dapr.PublishEventsEvent{
-			EntryID: strconv.Itoa(i), Data: m.Data, ContentType: "application/json", Metadata: meta,
+			EntryID: strconv.Itoa(i), Data: event, ContentType: "application/cloudevents+json",
+			Metadata: map[string]string{"partitionKey": m.Key},
 		}
 	}
 	return c.dapr.PublishEvents(ctx, PubSub, topic, events).Error
