@@ -128,7 +128,7 @@ func TestMessagesOfEarlierReleasesArrive(t *testing.T) {
 		ResourcesPaths: []string{filepath.Join("dapr", "resources")}}, "pubsub/"+o.PubSub, "secrets/env")
 	publisher, err := standalone.StartSidecar(t.Context(), standalone.SidecarOptions{
 		AppID: "orders", RunDir: t.TempDir(), Env: o.Env,
-		ResourcesPaths: []string{filepath.Join("components", "pubsub", o.PubSub), filepath.Join("components", "secrets", "env")},
+		ResourcesPaths: []string{"components/pubsub/" + o.PubSub, "components/secrets/env"},
 	})
 	require.NoError(t, err)
 	t.Cleanup(publisher.Stop)
