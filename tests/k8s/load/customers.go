@@ -38,10 +38,16 @@ type purchase struct {
 	final bool // the placement got a final answer: the order is confirmed, or the SKU is out of stock
 }
 
+// idleTimeout is how long a customer keeps an idle connection. It is shorter than LEAVE_TIME in deploy/base/gateway.yaml.
+// A gateway that shuts down closes the connections that have been idle since then, and a request that is sent at that
+// moment would have no answer.
+const idleTimeout = 5 * time.Second
+
 // New imports five products with so much stock each, and waits until all replicas show them. If retry is set, customers
 // repeat requests that failed.
 func New(ctx context.Context, gatewayURL string, stock int64, retry bool) (c *Customers, err error) {
 	c = &Customers{guest: api.New(gatewayURL), stock: stock, retry: retry}
+	c.guest.HTTP.Transport.(*http.Transport).IdleConnTimeout = idleTimeout
 	if c.staff, err = c.guest.AsAdmin(ctx); err != nil {
 		return nil, err
 	}
