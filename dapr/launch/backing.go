@@ -11,6 +11,7 @@ import (
 	"haberdash/dapr/launch/controlplane"
 	"haberdash/dapr/launch/ports"
 	"haberdash/dapr/launch/supervisor"
+	"haberdash/internal/roster"
 )
 
 // startBacking starts what sidecars need.
@@ -26,7 +27,8 @@ func (s *Shop) startBacking(ctx context.Context) error {
 		controlplane.Scheduler(s.tools.Scheduler, base, filepath.Join(dir, "scheduler"), trust),
 	}
 	if s.opts.PubSub == "embedded" {
-		list = append(list, controlplane.Broker(s.tools.Broker, base+ports.Broker, filepath.Join(dir, "broker")))
+		topics := roster.TopicsOf(s.opts.Apps())
+		list = append(list, controlplane.Broker(s.tools.Broker, base+ports.Broker, filepath.Join(dir, "broker"), topics))
 	}
 	var names []string
 	for _, spec := range list {

@@ -31,7 +31,10 @@ func Build(ctx context.Context, o config.Options) (string, error) {
 	if _, err := toolchain.EnsureTools(ctx, o.Root, o.System, o.Log); err != nil {
 		return o.RunDir, err
 	}
-	return o.RunDir, toolchain.BuildApps(ctx, o.Root, o.Log)
+	if err := toolchain.BuildApps(ctx, o.Root, o.Log); err != nil {
+		return o.RunDir, err
+	}
+	return o.RunDir, buildJoined(ctx, o)
 }
 
 // Down stops the shop of a run directory, and what a launcher that was killed left behind; data stays. It reports

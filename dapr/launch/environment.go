@@ -33,7 +33,7 @@ func Environment(o config.Options) ([]string, error) {
 	}
 	names := []string{
 		"STATE", "PUBSUB", "MAIL", "SECRETS", "DAPR", "SECURE", "CERTIFICATES", "WATCH", "TRACES", "RUN_DIR",
-		"GATEWAY_PORT", "PORT_BASE", "SERVERS",
+		"GATEWAY_PORT", "PORT_BASE", "SERVERS", config.AppsVariable,
 		"HABERDASH_CACHE", "XDG_CACHE_HOME", "GOROOT", "GOPATH", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOFLAGS", "GOTOOLCHAIN",
 		"KUBECONFIG", "NAMESPACE",
 	}
@@ -47,6 +47,9 @@ func Environment(o config.Options) ([]string, error) {
 			return nil, err
 		}
 		names = slices.Concat(names, read, allowed, needed)
+	}
+	for _, a := range o.Joined {
+		names = slices.Concat(names, a.Settings, a.Secrets, slices.Collect(maps.Keys(a.Env)))
 	}
 	file, err := runfile.Read(runfile.Source(o.Root))
 	for _, a := range file.Apps {
@@ -67,6 +70,9 @@ func (s *Shop) prepareEnvironments(generated map[string]string) error {
 	allowed := map[string][]string{} // by app, the secrets that it may read
 	isSecret := map[string]bool{}
 	for _, a := range s.file.Apps {
+		if a.Joined {
+			continue
+		}
 		if allowed[a.AppID], err = runfile.AllowedSecrets(s.opts.Root, a.AppID); err != nil {
 			return err
 		}
@@ -76,6 +82,15 @@ func (s *Shop) prepareEnvironments(generated map[string]string) error {
 	}
 	for name := range s.secrets {
 		isSecret[name] = true
+	}
+	if err := s.checkSecretsOfJoined(isSecret); err != nil {
+		return err
+	}
+	for _, a := range s.opts.Joined {
+		allowed[a.ID], settings[a.ID] = a.Secrets, a.Settings
+		for _, name := range a.Secrets {
+			isSecret[name] = true
+		}
 	}
 	common := map[string]string{"DAPR_RUNTIME_PATH": filepath.Join(s.opts.RunDir, "runtime")}
 	if s.opts.BackingOnly {

@@ -57,6 +57,9 @@ func (s *Shop) prepare() error {
 	if err := s.writeConfigurations(); err != nil {
 		return err
 	}
+	if err := runfile.WriteJoined(s.opts); err != nil {
+		return err
+	}
 	if err := s.prepareEnvironments(generated); err != nil {
 		return err
 	}
@@ -65,7 +68,7 @@ func (s *Shop) prepare() error {
 
 // writeConfigurations writes the configurations of the sidecars.
 func (s *Shop) writeConfigurations() error {
-	settings := runfile.Configuration{Secure: s.opts.Secure, Traced: tracing(s.tracing)}
+	settings := runfile.Configuration{Secure: s.opts.Secure, Traced: tracing(s.tracing), Joined: s.opts.Joined}
 	return s.file.WriteConfigurations(s.opts.Root, s.opts.RunDir, settings)
 }
 

@@ -75,6 +75,9 @@ func (s *Shop) start(ctx context.Context) error {
 		return err
 	}
 	if !s.opts.BackingOnly {
+		if err := s.createJoinedTopics(ctx); err != nil {
+			return err
+		}
 		s.Phase("starting " + strings.Join(s.Apps(), ", "))
 		run := apps.Run{Set: s.Set, File: s.file, RunDir: s.opts.RunDir, Dapr: s.tools.Dapr, Env: s.env}
 		if err := run.Start(ctx); err != nil {
@@ -83,6 +86,9 @@ func (s *Shop) start(ctx context.Context) error {
 		if err := s.Ready(ctx); err != nil {
 			return err
 		}
+	}
+	if err := s.checkSubscriptions(ctx); err != nil {
+		return err
 	}
 	s.Update(func(st *rundir.State) { st.Status, st.Phase, st.Traces = rundir.Ready, "", exportsTo(s.tracing) })
 	return nil
@@ -117,6 +123,7 @@ func (s *Shop) choosePorts() error {
 		if s.opts.Secure {
 			st.Choices["SECURE"] = "1"
 		}
+		st.Joined = runfile.JoinedApps(s.opts)
 	})
 	s.secrets, err = s.opts.SecretValues()
 	return err
@@ -128,6 +135,9 @@ func (s *Shop) build(ctx context.Context) (err error) {
 	}
 	if !s.opts.SkipBuild && !s.opts.BackingOnly {
 		if err := toolchain.BuildApps(ctx, s.opts.Root, s.opts.Log, s.opts.Tags...); err != nil {
+			return err
+		}
+		if err := buildJoined(ctx, s.opts); err != nil {
 			return err
 		}
 	}

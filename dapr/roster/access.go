@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"haberdash/dapr/wiring"
 	"haberdash/internal/roster"
 )
 
@@ -43,7 +44,7 @@ func access(root string) (map[string][]policy, error) {
 			if byCallee[c.callee] == nil {
 				byCallee[c.callee] = map[string][]string{}
 			}
-			name := operationName(c.path)
+			name := wiring.Operation(c.path)
 			byCallee[c.callee][name] = addMethod(byCallee[c.callee][name], c.method)
 		}
 		for callee, operations := range byCallee {
@@ -51,14 +52,6 @@ func access(root string) (map[string][]policy, error) {
 		}
 	}
 	return policies, nil
-}
-
-// operationName is the name of a path in Dapr's rules, in which no wildcard but the last has an effect.
-func operationName(path string) string {
-	if i := strings.IndexAny(path, "*{"); i >= 0 {
-		return path[:strings.LastIndex(path[:i], "/")] + "/**"
-	}
-	return path
 }
 
 func addMethod(methods []string, method string) []string {

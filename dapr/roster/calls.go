@@ -94,7 +94,7 @@ func readCalls(folder string) (list []call, err error) {
 				}
 			case *ast.CompositeLit:
 				if name(n.Type) == "sidecar.Request" {
-					if m := members(n); name(m["App"]) != "t.app" { // the gateway's proxy, whose targets the roster names
+					if m := members(n); !slices.Contains(elsewhere, name(m["App"])) {
 						list = append(list, s.calls(f, m["App"], m["Method"], m["Path"])...)
 					}
 				}
@@ -107,6 +107,10 @@ func readCalls(folder string) (list []call, err error) {
 
 // callees are the apps that variables of these names stand for.
 var callees = map[string][]string{"app": roster.Serving(), "follower": roster.Following(), "logger": roster.Logging()}
+
+// elsewhere are the expressions of callees that other sources name: the gateway's proxy has the routes of the roster,
+// and dapr/launch writes the rules of apps that have joined.
+var elsewhere = []string{"t.app", "app.App"}
 
 // calls reads one call: see callees.
 func (s *source) calls(in *ast.FuncDecl, app, method, path ast.Expr) (list []call) {

@@ -9,8 +9,7 @@ import (
 	"strings"
 	"text/template"
 
-	"gopkg.in/yaml.v3"
-
+	"haberdash/dapr/wiring"
 	"haberdash/internal/roster"
 )
 
@@ -41,7 +40,7 @@ func render(root string) (files []file, err error) {
 		if err != nil {
 			return nil, err
 		}
-		edits[filepath.ToSlash(name)] = scopes
+		edits[filepath.ToSlash(name)] = func(text string) (string, error) { return wiring.Scopes(text, roster.Apps()) }
 	}
 	policies, err := access(root)
 	if err != nil {
@@ -95,55 +94,6 @@ func replace(pattern, with string) func(string) (string, error) {
 		}
 		return re.ReplaceAllLiteralString(text, with), nil
 	}
-}
-
-var scopesBlock = regexp.MustCompile(`(?m)^scopes:\n(?:  - .*\n)+`)
-
-// scopes replaces the list of the apps that may use a component, in the file of the component, and for the message
-// broker the topics that each app may use.
-func scopes(text string) (string, error) {
-	var component struct{ Metadata struct{ Name string } }
-	if err := yaml.Unmarshal([]byte(text), &component); err != nil {
-		return text, err
-	}
-	if len(scopesBlock.FindAllString(text, -1)) != 1 {
-		return text, errors.New("expected one list of scopes")
-	}
-	block := "scopes:\n"
-	for _, app := range roster.Apps() {
-		if app.UsesComponent(component.Metadata.Name) {
-			block += "  - " + app.ID + "\n"
-		}
-	}
-	text = scopesBlock.ReplaceAllLiteralString(text, block)
-	if component.Metadata.Name != "pubsub" {
-		return text, nil
-	}
-	for name, value := range map[string]string{
-		"protectedTopics":    strings.Join(roster.Topics(), ","),
-		"publishingScopes":   topicScopes(roster.App.Publishes),
-		"subscriptionScopes": topicScopes(roster.App.Receives),
-	} {
-		var err error
-		text, err = replace(`(?m)    - name: `+name+`\n      value: .*\n`,
-			"    - name: "+name+"\n      value: \""+value+"\"\n")(text)
-		if err != nil {
-			return text, err
-		}
-	}
-	return text, nil
-}
-
-// topicScopes lists topics for each app that uses the broker, in Dapr's form. An app without topics has an empty list,
-// which allows none; an app that is missing would be allowed all.
-func topicScopes(topics func(roster.App) []string) string {
-	var list []string
-	for _, app := range roster.Apps() {
-		if app.UsesComponent("pubsub") {
-			list = append(list, app.ID+"="+strings.Join(topics(app), ","))
-		}
-	}
-	return strings.Join(list, ";")
 }
 
 // manifests lists the manifests of the apps that every shop runs, for a kustomization.

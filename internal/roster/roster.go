@@ -235,17 +235,18 @@ func (a App) deadLetterTopics() []string {
 func DeadLetterTopic(app string) string { return app + "-dead" }
 
 // Topics returns all topics, including dead-letter topics. Some brokers require that topics are created in advance.
-func Topics() []string {
-	var topics []string
-	for _, a := range apps {
+func Topics() []string { return TopicsOf(apps) }
+
+// TopicsOf returns the topics to which some apps publish, those of dead letters last.
+func TopicsOf(list []App) (topics []string) {
+	var dead []string
+	for _, a := range list {
 		for _, l := range a.Logs {
 			topics = append(topics, l.Topic)
 		}
+		dead = append(dead, a.deadLetterTopics()...)
 	}
-	for _, app := range Following() {
-		topics = append(topics, DeadLetterTopic(app))
-	}
-	return topics
+	return slices.Concat(topics, dead)
 }
 
 // UsesComponent reports whether the app may use a Dapr component. All apps use secrets. All but stateless ones use

@@ -10,7 +10,7 @@ import (
 const localTests = "^(TestShopSurvivesRestartsAndKills|TestDeletionIsCompletedAfterAnOutage|" +
 	"TestSidecarsRefuseUnknownApps|TestAccountsAreOpenedByMail|" +
 	"TestOneTraceShowsAnOrderFromTheRequestToTheMail|TestLogsHaveNoSecretsAndNoPersonalData|" +
-	"TestTheWatcherFindsAViolation)$"
+	"TestTheWatcherFindsAViolation|TestAnAppJoinsTheShop|TestAnAppThatCannotJoinIsExplained)$"
 
 // endToEnd runs the end-to-end suite.
 func (t test) endToEnd(ctx context.Context) error { return t.goTest(ctx, "-skip", localTests) }

@@ -7,6 +7,7 @@ import (
 
 	"haberdash/internal/host"
 	"haberdash/internal/httpx/httpserver"
+	"haberdash/internal/roster"
 )
 
 // Config is the gateway's own configuration, read from the environment.
@@ -25,6 +26,8 @@ type Config struct {
 	// TrustedProxies are the networks (CIDR) of proxies in front of the gateway, whose X-Forwarded-For is trusted.
 	// None by default: the address of the connection is the client's.
 	TrustedProxies []string `env:"TRUSTED_PROXIES"`
+	// Joined are the apps that have joined the shop. The launcher and the overlay of `haberdash overlay` set it.
+	Joined roster.JoinedApps `env:"JOINED_APPS"`
 }
 
 const maxCacheMegabytes = 1 << 16

@@ -15,6 +15,7 @@ import (
 
 	"haberdash/apps/gateway/service"
 	"haberdash/internal/httpx"
+	"haberdash/internal/roster"
 )
 
 type thing struct {
@@ -101,5 +102,42 @@ func TestOpenAPIKeepsThePartsOfServicesThatFail(t *testing.T) {
 		g.mesh.Join("cart", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "no JSON") }))
 		time.Sleep(2 * time.Minute)
 		require.Contains(t, g.send("GET", "/openapi.json", "").Body.String(), "/api/v1/carts/{id}")
+	})
+}
+
+// An app that has joined has its addresses and its part of the documentation. A document that cannot be shown takes
+// nothing from the others.
+func TestAppsThatJoinAreRoutedAndDocumented(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var joined roster.JoinedApps
+		require.NoError(t, joined.UnmarshalText([]byte(`[
+			{"app": "loyalty", "serves": ["/api/v1/loyalty/*"], "openapi": "/openapi.json", "deadLetters": true},
+			{"app": "broken", "serves": ["/api/v1/broken"], "openapi": "/schema"},
+			{"app": "absent", "serves": ["/api/v1/absent"], "openapi": "/openapi.json"}]`)))
+		g := newTestGateway(t, service.Config{RateLimit: true, Joined: joined})
+		joinDocumented(g)
+		points := documented("loyalty", "/api/v1/loyalty/me").(*chi.Mux)
+		answer := func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.URL.Path) }
+		points.Get("/api/v1/loyalty/me", answer)
+		points.Get("/api/v1/dead-letters/loyalty", answer)
+		g.mesh.Join("loyalty", points)
+		g.mesh.Join("broken", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprint(w, `{"openapi": "3.1.0", "paths": {"/api/v1/broken": {"get": {"tags": [[7]], "parameters": "all",
+				"requestBody": {"$ref": "#/components/requestBodies/none"}, "responses": [1, 2]}}}}`)
+		}))
+		for path, status := range map[string]int{
+			"/api/v1/loyalty/me": 200, "/api/v1/dead-letters/loyalty": 200, "/api/v1/loyalty": 404,
+			"/internal/loyalty": 404, "/api/v1/loyaltycards": 404, "/api/v1/absent": 503,
+		} {
+			require.Equal(t, status, g.send("GET", path, "").Code, path)
+		}
+		document := g.send("GET", "/openapi.json", "")
+		require.Equal(t, http.StatusOK, document.Code)
+		require.Contains(t, document.Body.String(), "/api/v1/loyalty/me")
+		require.Contains(t, document.Body.String(), "/api/v1/carts/{id}")
+		require.NotContains(t, document.Body.String(), "/internal/loyalty")
+		page := g.send("GET", "/docs", "")
+		require.Equal(t, http.StatusOK, page.Code)
+		require.Contains(t, page.Body.String(), "Make a thing of loyalty")
 	})
 }

@@ -54,6 +54,7 @@ type Gateway struct {
 	readOnly  *readonly.Switch
 	readiness *readiness
 	access    *access.Operations
+	routing   *routing
 	handler   http.Handler
 }
 
@@ -87,6 +88,7 @@ func New(d Deps) (*Gateway, error) {
 		refusals:  refusals,
 		readOnly:  readonly.New(d.State, d.Now, refusals[protection.ReadOnly]),
 		readiness: &readiness{invoker: d.Invoker, now: d.Now},
+		routing:   newRouting(d.Config.Joined),
 	}
 	var err error
 	if g.access, err = operations(); err != nil {
@@ -101,7 +103,7 @@ func New(d Deps) (*Gateway, error) {
 			Bytes: d.Config.CacheMegabytes << 20, Now: d.Now, Metrics: d.Metrics, Compress: g.compressStored,
 		})
 	}
-	for _, r := range routes {
+	for _, r := range g.routing.routes {
 		if g.upstreams[r.app] == nil {
 			g.upstreams[r.app] = protection.NewUpstream(r.app, d.Invoker, share, refusals, d.Log)
 		}
@@ -144,7 +146,7 @@ func (g *Gateway) router() (http.Handler, error) {
 	r.NotFound(httpx.NotFound)
 	r.MethodNotAllowed(httpx.MethodNotAllowed)
 	compressed := r.With(g.compress)
-	for _, rt := range routes {
+	for _, rt := range g.routing.routes {
 		router := compressed
 		if rt.kind == protection.Stream {
 			router = r
@@ -154,7 +156,10 @@ func (g *Gateway) router() (http.Handler, error) {
 			router.Method(method, rt.pattern, h)
 		}
 	}
-	documentation := docs.Options{Apps: roster.Serving(), Public: isPublic, Invoker: g.deps.Invoker, Now: g.deps.Now}
+	documentation := docs.Options{
+		Apps: roster.Serving(), Joined: g.deps.Config.Joined, Public: g.routing.isPublic, Invoker: g.deps.Invoker,
+		Now: g.deps.Now, Log: g.deps.Log,
+	}
 	if g.deps.State != nil {
 		operations, document, err := g.readOnly.API()
 		if err != nil {

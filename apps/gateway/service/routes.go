@@ -51,16 +51,34 @@ var special = []route{
 	{pattern: "/api/v1/me/email", app: roster.Users, mails: true},
 }
 
-var routes = allRoutes()
+// routing is where the gateway forwards public addresses to.
+type routing struct {
+	routes  []route
+	matcher chi.Routes // finds the pattern that matches an address; its handlers are never called
+}
+
+// newRouting routes to the apps of the shop and to those that have joined it.
+func newRouting(joined roster.JoinedApps) *routing {
+	list, matcher := allRoutes(joined), chi.NewRouter()
+	for _, rt := range list {
+		matcher.Method(http.MethodGet, rt.pattern, http.NotFoundHandler())
+	}
+	return &routing{list, matcher}
+}
 
 // allRoutes adds the patterns of the roster that are not special, and the dead letters of each app that has some.
-func allRoutes() []route {
+func allRoutes(joined roster.JoinedApps) []route {
 	list := slices.Clone(special)
 	for _, app := range roster.Apps() {
 		for _, pattern := range roster.PublicPatterns(app.ID) {
 			if !slices.ContainsFunc(special, func(r route) bool { return r.pattern == pattern }) {
 				list = append(list, route{pattern: pattern, app: app.ID})
 			}
+		}
+	}
+	for _, app := range joined {
+		for _, pattern := range app.Patterns() {
+			list = append(list, route{pattern: pattern, app: app.App})
 		}
 	}
 	return list
@@ -70,21 +88,12 @@ func allRoutes() []route {
 var purging = []string{roster.Catalog, roster.Orders}
 
 // isPublic reports whether the gateway routes a path of an app's document to this app.
-func isPublic(app, path string) bool {
-	pattern := matcher.Find(chi.NewRouteContext(), http.MethodGet, path)
-	for _, rt := range routes {
+func (r *routing) isPublic(app, path string) bool {
+	pattern := r.matcher.Find(chi.NewRouteContext(), http.MethodGet, path)
+	for _, rt := range r.routes {
 		if rt.pattern == pattern {
 			return rt.app == app
 		}
 	}
 	return false
 }
-
-// matcher finds the pattern that matches an address. Its handlers are never called.
-var matcher = func() chi.Routes {
-	r := chi.NewRouter()
-	for _, rt := range routes {
-		r.Method(http.MethodGet, rt.pattern, http.NotFoundHandler())
-	}
-	return r
-}()

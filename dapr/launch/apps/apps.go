@@ -91,7 +91,8 @@ func (r Run) discover(missing []string) []string {
 		if err != nil || len(args) == 0 {
 			continue
 		}
-		spec, ok := r.recognise(args)
+		env, _ := ps.Environ()
+		spec, ok := r.recognise(args, env)
 		if !ok || !slices.Contains(missing, spec.Name) {
 			continue
 		}
@@ -99,9 +100,11 @@ func (r Run) discover(missing []string) []string {
 		if err != nil {
 			continue
 		}
-		spec.Command.Args = args
-		spec.Command.Env, _ = ps.Environ()
-		spec.Command.Dir, _ = ps.Cwd()
+		spec.Command.Env = env
+		if spec.Command.Args == nil {
+			spec.Command.Args = args
+			spec.Command.Dir, _ = ps.Cwd()
+		}
 		missing = slices.DeleteFunc(missing, func(name string) bool { return name == spec.Name })
 		r.Set.Watch(int(ps.Pid), created, spec, func() string { return exitReason(spec.Command.Log) })
 	}
@@ -119,15 +122,20 @@ func exitReason(log string) string {
 	return "unknown exit status"
 }
 
-// recognise finds out which app or sidecar has a command line.
-func (r Run) recognise(args []string) (supervisor.Spec, bool) {
+// recognise finds out which app or sidecar has a command line and an environment. The script that starts an app that has
+// joined becomes another program, which may be a script itself. So such an app is recognised by its token.
+func (r Run) recognise(args, env []string) (supervisor.Spec, bool) {
+	sidecar := slices.Index(args, "--app-id")
 	for _, a := range r.File.Apps {
-		if slices.Equal(args, a.Command) {
-			return r.appSpec(a), true
-		}
-		i := slices.Index(args, "--app-id")
-		if filepath.Base(args[0]) == "daprd" && i >= 0 && i+1 < len(args) && args[i+1] == a.AppID {
+		switch {
+		case filepath.Base(args[0]) == "daprd" && sidecar >= 0 && sidecar+1 < len(args) && args[sidecar+1] == a.AppID:
 			return r.sidecarSpec(a), true
+		case slices.Equal(args, a.Command):
+			return r.appSpec(a), true
+		case a.Joined && sidecar < 0 && slices.Contains(env, runfile.AppToken+"="+a.Env[runfile.AppToken]):
+			spec := r.appSpec(a)
+			spec.Command.Args, spec.Command.Dir = a.Command, a.Dir
+			return spec, true
 		}
 	}
 	return supervisor.Spec{}, false
@@ -141,7 +149,7 @@ func (r Run) appSpec(a runfile.App) supervisor.Spec {
 	return supervisor.Spec{
 		Name: a.AppID, Kind: process.KindApp,
 		Ports:   ports,
-		Healthy: supervisor.HTTPCheck(a.Port, "/readyz"),
+		Healthy: supervisor.HTTPCheck(a.Port, a.Ready),
 		Command: process.Command{Log: logs.Latest(r.RunDir, a.AppID, "app"), Grace: appGrace},
 	}
 }

@@ -79,7 +79,7 @@ func (o Options) neededSecrets() (map[string]string, error) {
 // SecretsOfSidecar returns the names of the secrets that the chosen components of an app refer to.
 func (o Options) SecretsOfSidecar(app string) (names []string, err error) {
 	for _, c := range o.Choices() {
-		list, err := components(filepath.Join(o.Root, "components", c.Kind, c.Value))
+		list, err := components(o.Components(c.Kind, c.Value))
 		if err != nil {
 			return nil, err
 		}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"haberdash/dapr/launch/appfile"
 	"haberdash/dapr/launch/ports"
 	"haberdash/dapr/launch/toolchain"
 )
@@ -39,6 +40,9 @@ type Options struct {
 
 	// Watch starts the optional apps, too: the watcher of the invariants.
 	Watch bool
+
+	// Joined are the apps of other folders that run in the shop, too.
+	Joined []appfile.App
 
 	// Tags are build tags of the apps, for tests. They need a RunDir that is not the default.
 	Tags []string
@@ -88,6 +92,10 @@ func FromEnv() (Options, error) {
 	default:
 		return o, fmt.Errorf("WATCH=%s is unknown: use WATCH=on for the watcher of the invariants, or leave it out", v)
 	}
+	var err error
+	if o.Joined, err = joinedApps(os.Getenv(AppsVariable)); err != nil {
+		return o, err
+	}
 	for name, to := range map[string]*int{"GATEWAY_PORT": &o.GatewayPort, "PORT_BASE": &o.PortBase} {
 		v := os.Getenv(name)
 		if v == "" {
@@ -118,6 +126,9 @@ func (o Options) Complete() (Options, error) {
 	}
 	if o.ShortCertificates && !o.Secure {
 		return o, errors.New("CERTIFICATES=short needs SECURE=1: without it there are no certificates")
+	}
+	if err := o.checkJoined(); err != nil {
+		return o, err
 	}
 	if o.Log == nil {
 		o.Log = io.Discard

@@ -11,7 +11,6 @@ import (
 	"haberdash/dapr/launch/ports"
 	"haberdash/dapr/launch/process"
 	"haberdash/dapr/launch/supervisor"
-	"haberdash/internal/roster"
 )
 
 // grace is how long each program may take to stop.
@@ -60,10 +59,10 @@ func Scheduler(bin string, base int, data string, trust *Trust) supervisor.Spec 
 		}, trust.flags()...)...)
 }
 
-// Broker describes the embedded broker with all topics on a port, with its data in the directory data.
-func Broker(bin string, port int, data string) supervisor.Spec {
+// Broker describes the embedded broker with topics on a port, with its data in the directory data.
+func Broker(bin string, port int, data string, topics []string) supervisor.Spec {
 	return spec("broker", map[string]int{"kafka": port}, supervisor.TCPCheck(fmt.Sprintf("127.0.0.1:%d", port)),
-		bin, fmt.Sprintf("-port=%d", port), "-data="+data, "-topics="+strings.Join(roster.Topics(), ","))
+		bin, fmt.Sprintf("-port=%d", port), "-data="+data, "-topics="+strings.Join(topics, ","))
 }
 
 // Sentry describes the certificate authority in the block of ports from base on. Its key and certificates are in the

@@ -1,11 +1,18 @@
 package ports
 
 // A shop uses the port of the gateway and one block: ten ports for placement, scheduler and broker, then ten for each
-// app in the order of dapr/apps.yaml.
+// app in the order of dapr/apps.yaml, ten for sentry, and ten for each app that joins.
 const (
 	DefaultGateway = 8080
 	DefaultBase    = 23100 // below the ports that systems assign to clients (32768 and up)
-	BlockSize      = 100
+	BlockSize      = 200
+)
+
+// FirstJoined is the offset of the ports of the first app that joins, and PerApp the number of those of an app.
+const (
+	FirstJoined = 100
+	PerApp      = 10
+	MaxJoined   = (BlockSize - FirstJoined) / PerApp
 )
 
 // Offsets in a block.
@@ -23,7 +30,7 @@ const (
 	FirstApp // the gateway, if its port is one of the block
 )
 
-// Offsets of sentry, at the end of the block.
+// Offsets of sentry.
 const (
 	Sentry = iota + 90
 	SentryHealth

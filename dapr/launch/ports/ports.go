@@ -1,4 +1,4 @@
-// Package ports reserves TCP ports of this machine: blocks of 100 that no two launchers share, and the place that each
+// Package ports reserves TCP ports of this machine: blocks that no two launchers share, and the place that each
 // program has in a block.
 package ports
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"haberdash/dapr/launch/process"
+	"haberdash/internal/roster"
 )
 
 // Values of State.Status.
@@ -37,6 +38,7 @@ type State struct {
 	PortBase    int               `json:"portBase"`
 	Choices     map[string]string `json:"choices"`          // of infrastructure, by variable: STATE, PUBSUB, …
 	Traces      string            `json:"traces,omitempty"` // where a shop exports its spans to, or NoTraces
+	Joined      []roster.Joined   `json:"joined,omitempty"`
 	Processes   []process.Process `json:"processes"`
 }
 

@@ -6,6 +6,9 @@ import (
 	"path/filepath"
 
 	"gopkg.in/yaml.v3"
+
+	"haberdash/dapr/launch/appfile"
+	"haberdash/dapr/wiring"
 )
 
 func configPath(runDir, app string) string { return filepath.Join(runDir, "config", app+".yaml") }
@@ -16,6 +19,7 @@ func accessPath(root, app string) string { return filepath.Join(root, "dapr", "s
 type Configuration struct {
 	Secure bool // the access rules of each app
 	Traced bool // the export of spans: see samplingRate
+	Joined []appfile.App
 }
 
 // samplingRate makes a sidecar record the spans of a trace that its app records, and practically no others: a rate of 0
@@ -35,7 +39,7 @@ func (f File) WriteConfigurations(root, runDir string, c Configuration) error {
 			return err
 		}
 		path := accessPath(root, a.AppID)
-		access, err := readConfiguration(path)
+		access, err := c.access(root, a.AppID)
 		if err != nil {
 			return fmt.Errorf("the access rules of %s: %w", a.AppID, err)
 		}
@@ -59,6 +63,23 @@ func (f File) WriteConfigurations(root, runDir string, c Configuration) error {
 		}
 	}
 	return nil
+}
+
+// access returns the access rules and allowed secrets of an app.
+func (c Configuration) access(root, app string) (configuration, error) {
+	for _, a := range c.Joined {
+		if a.ID == app {
+			return configuration{Spec: map[string]any{
+				"secrets": wiring.SecretScopes(a.Secrets), "accessControl": wiring.AccessTo(a, c.Joined),
+			}}, nil
+		}
+	}
+	rules, err := readConfiguration(accessPath(root, app))
+	if err != nil || len(c.Joined) == 0 {
+		return rules, err
+	}
+	rules.Spec["accessControl"], err = allowJoined(rules.Spec["accessControl"], app, c.Joined)
+	return rules, err
 }
 
 // AllowedSecrets returns the names of the secrets that the sidecar of an app may give it.

@@ -47,6 +47,9 @@ type App struct {
 	Command      []string          `yaml:"command"`
 	Env          map[string]string `yaml:"env"` // never empty: the dapr CLI 1.16 panics if only common has one
 	Rest         map[string]any    `yaml:",inline"`
+
+	Joined bool   `yaml:"-"` // the app is in a folder of its own: see joined.go
+	Ready  string `yaml:"-"` // path of the check whether the app is ready
 }
 
 // operationsVariable is the environment variable with the port for operators of a public app.
@@ -112,8 +115,8 @@ func (f File) Render(o config.Options) File {
 	for _, r := range f.Common.Resources {
 		r = abs(r)
 		for _, c := range o.Choices() {
-			if kind := filepath.Join(o.Root, "components", c.Kind); filepath.Dir(r) == kind {
-				r = filepath.Join(kind, c.Value)
+			if filepath.Dir(r) == filepath.Join(o.Root, "components", c.Kind) {
+				r = o.Components(c.Kind, c.Value)
 			}
 		}
 		out.Common.Resources = append(out.Common.Resources, r)
@@ -138,9 +141,10 @@ func (f File) Render(o config.Options) File {
 			a.Env[operationsVariable] = strconv.Itoa(portIn(o, operations))
 		}
 		maps.Copy(a.Env, o.Env)
+		a.Ready = "/readyz"
 		out.Apps = append(out.Apps, a)
 	}
-	return out
+	return out.join(o)
 }
 
 // portIn returns the port of the shop for a port of the file.
@@ -232,7 +236,11 @@ func (f File) Ports(o config.Options) []ports.Used {
 		return list
 	}
 	for _, a := range f.Apps {
-		add(a.Port, a.AppID)
+		if a.Joined && (a.Port < o.PortBase || a.Port >= o.PortBase+ports.BlockSize) {
+			list = append(list, ports.Used{Port: a.Port, For: a.AppID, Variable: "port in its app.yaml"})
+		} else {
+			add(a.Port, a.AppID)
+		}
 		if port := a.OperationsPort(); port > 0 {
 			add(port, a.AppID+"'s metrics")
 		}

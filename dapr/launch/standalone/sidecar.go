@@ -9,6 +9,7 @@ import (
 	"haberdash/dapr/launch/controlplane"
 	"haberdash/dapr/launch/process"
 	"haberdash/dapr/launch/supervisor"
+	"haberdash/internal/roster"
 )
 
 // SidecarOptions describe a sidecar without a shop.
@@ -102,7 +103,7 @@ func StartBroker(ctx context.Context, o BrokerOptions) (*Broker, error) {
 	if err := os.MkdirAll(data, 0o755); err != nil {
 		return nil, p.release(err)
 	}
-	started, err := p.start(ctx, controlplane.Broker(tools.Broker, p.block.Base, data), nil)
+	started, err := p.start(ctx, controlplane.Broker(tools.Broker, p.block.Base, data, roster.Topics()), nil)
 	if err != nil {
 		return nil, err
 	}

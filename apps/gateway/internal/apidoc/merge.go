@@ -16,6 +16,9 @@ type Document = map[string]any
 type Source struct {
 	Service string
 	Doc     Document
+	// Joined is set for an app that has joined the shop. Its components never change the names of others: all of them
+	// have the app's name as a prefix.
+	Joined bool
 }
 
 // Parse decodes a document. It fails if b is not a JSON object with paths.
@@ -39,7 +42,7 @@ func Merge(title, version string, sources []Source, public func(service, path st
 	operationIDs := map[string]bool{}
 	for _, s := range sources {
 		rename := func(section, name string) string {
-			if clashing[section+"/"+name] {
+			if clashing[section+"/"+name] || s.Joined && section != securitySchemes {
 				return capital(s.Service) + name
 			}
 			return name
@@ -58,7 +61,9 @@ func Merge(title, version string, sources []Source, public func(service, path st
 			into := child(components, section)
 			components[section] = into
 			for name, entry := range asDoc(entries) {
-				into[rename(section, name)] = renamed(entry, rename)
+				if _, taken := into[rename(section, name)]; !taken || !s.Joined {
+					into[rename(section, name)] = renamed(entry, rename)
+				}
 			}
 		}
 	}
@@ -77,6 +82,9 @@ func Merge(title, version string, sources []Source, public func(service, path st
 func clashes(sources []Source) map[string]bool {
 	seen, clashing, entries := Document{}, map[string]bool{}, map[string][]any{}
 	for _, s := range sources {
+		if s.Joined {
+			continue
+		}
 		for section, list := range child(s.Doc, "components") {
 			for name, entry := range asDoc(list) {
 				key := section + "/" + name
@@ -105,6 +113,9 @@ func clashes(sources []Source) map[string]bool {
 }
 
 const refPrefix = "#/components/"
+
+// securitySchemes is the section whose components operations name without a reference.
+const securitySchemes = "securitySchemes"
 
 // Tag describes a group of operations.
 type Tag struct{ Name, Description string }
@@ -193,7 +204,7 @@ func prune(paths, components Document) {
 	}
 	walkRefs(paths, need)
 	for section, entries := range components {
-		if section == "securitySchemes" {
+		if section == securitySchemes {
 			continue
 		}
 		for name := range asDoc(entries) {

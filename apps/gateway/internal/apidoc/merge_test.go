@@ -28,7 +28,8 @@ func TestMergeRenamesComponentsThatClash(t *testing.T) {
 				"Money": {"type": "object"}, "Hidden": {"type": "object"}}, "securitySchemes": {"bearer": {"type": "http"}}}}`
 	}
 	sources := []Source{
-		{"cart", doc(t, service("/carts", "string"))}, {"orders", doc(t, service("/orders", "integer"))},
+		{Service: "cart", Doc: doc(t, service("/carts", "string"))},
+		{Service: "orders", Doc: doc(t, service("/orders", "integer"))},
 	}
 	before, _ := json.Marshal(sources)
 	merged := Merge("Shop", "1", sources, func(_, path string) bool { return path != "/internal/x" })
@@ -45,6 +46,25 @@ func TestMergeRenamesComponentsThatClash(t *testing.T) {
 	require.Contains(t, string(text), "#/components/schemas/OrdersList")
 	require.Contains(t, string(text), `"orders-read"`)
 	walkRefs(merged, func(ref string) { require.Contains(t, schemas, ref[len("schemas/"):]) })
+}
+
+// The document of an app that has joined changes no name of others, whatever it calls its components.
+func TestMergeKeepsJoinedAppsApart(t *testing.T) {
+	t.Parallel()
+	own := Source{Service: "cart", Doc: doc(t, `{"paths": {"/carts": {"get": {"x": {"$ref": "#/components/schemas/Money"}}}},
+		"components": {"schemas": {"Money": {"type": "object"}}, "securitySchemes": {"bearer": {"type": "http"}}}}`)}
+	joined := Source{Service: "loyalty", Joined: true, Doc: doc(t, `{"paths": {
+		"/loyalty": {"get": {"x": {"$ref": "#/components/schemas/Money"}}}, "/carts": {"get": {"stolen": true}}},
+		"components": {"schemas": {"Money": {"type": "string"}}, "securitySchemes": {"bearer": {"type": "apiKey"}}}}`)}
+	merged := Merge("Shop", "1", []Source{own, joined}, func(string, string) bool { return true })
+	components := child(merged, "components")
+	require.Equal(t, Document{"Money": Document{"type": "object"}, "LoyaltyMoney": Document{"type": "string"}},
+		child(components, "schemas"))
+	require.Equal(t, Document{"bearer": Document{"type": "http"}}, child(components, "securitySchemes"))
+	text, err := json.Marshal(merged["paths"])
+	require.NoError(t, err)
+	require.Contains(t, string(text), "#/components/schemas/LoyaltyMoney")
+	require.NotContains(t, string(text), "stolen")
 }
 
 func TestPageEscapesTextsOfServices(t *testing.T) {
@@ -79,7 +99,7 @@ func FuzzMerge(f *testing.F) {
 		if err != nil {
 			return
 		}
-		merged := Merge("T", "1", []Source{{"a", d}, {"b", d}}, func(string, string) bool { return true })
+		merged := Merge("T", "1", []Source{{Service: "a", Doc: d}, {Service: "b", Doc: d}}, func(string, string) bool { return true })
 		_, err = Page(merged)
 		require.NoError(t, err)
 	})

@@ -13,12 +13,15 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rs/zerolog"
 	"golang.org/x/sync/singleflight"
 
 	"haberdash/apps/gateway/internal/apidoc"
 	"haberdash/apps/gateway/service/protection"
 	"haberdash/internal/httpx"
+	"haberdash/internal/roster"
 	"haberdash/internal/sidecar"
+	"haberdash/internal/telemetry/field"
 )
 
 const (
@@ -26,18 +29,22 @@ const (
 	retryTime   = time.Second // how long no service is asked after one had no document
 	fetchTime   = 3 * time.Second
 	maxDocument = 8 << 20 // bytes
+	maxJoined   = 1 << 20 // bytes of the document of an app that has joined
 )
 
 // Options of a Handler.
 type Options struct {
 	Apps    []string // whose documents are merged, in this order
+	Joined  roster.JoinedApps
 	Public  func(app, path string) bool
 	Invoker sidecar.Invoker
 	Now     func() time.Time
 	Own     json.RawMessage // the gateway's own document; may be nil
+	Log     zerolog.Logger
 }
 
 // Handler serves the documentation. A service that does not answer keeps the part that it had in the document.
+// An app that has joined the shop is left out while it has no document that can be shown.
 // A Handler is safe for concurrent use.
 type Handler struct {
 	Options
@@ -77,12 +84,18 @@ func (h *Handler) refresh(ctx context.Context) (*document, error) {
 	var wait sync.WaitGroup
 	for _, app := range h.Apps {
 		wait.Go(func() {
-			if doc, err := h.fetch(ctx, app); err == nil {
+			request := sidecar.Request{App: app, Method: http.MethodGet, Path: "/openapi.json"}
+			if doc, err := h.fetch(ctx, request, maxDocument); err == nil {
 				h.mu.Lock()
 				defer h.mu.Unlock()
 				h.parts[app] = doc
 			}
 		})
+	}
+	for _, app := range h.Joined {
+		if len(app.Serves) > 0 {
+			wait.Go(func() { h.fetchJoined(ctx, app) })
+		}
 	}
 	wait.Wait()
 	h.mu.Lock()
@@ -102,6 +115,11 @@ func (h *Handler) refresh(ctx context.Context) (*document, error) {
 			return nil, err
 		}
 		sources = append(sources, apidoc.Source{Service: gateway, Doc: doc})
+	}
+	for _, app := range h.Joined {
+		if doc := h.parts[app.App]; doc != nil {
+			sources = append(sources, apidoc.Source{Service: app.App, Doc: doc, Joined: true})
+		}
 	}
 	public := func(app, path string) bool { return app == gateway || h.Public(app, path) }
 	merged := apidoc.Merge("Haberdash", httpx.Version, sources, public)
@@ -131,18 +149,46 @@ var tags = []apidoc.Tag{
 	{Name: "Operations", Description: "Running the shop"},
 }
 
-func (h *Handler) fetch(ctx context.Context, app string) (apidoc.Document, error) {
-	res, err := h.Invoker.Invoke(ctx, sidecar.Request{App: app, Method: http.MethodGet, Path: "/openapi.json"})
+// fetchJoined fetches the document of an app that has joined. It keeps the document only if it can be shown by itself,
+// so that it does not spoil that of the shop.
+func (h *Handler) fetchJoined(ctx context.Context, app roster.Joined) {
+	doc, err := h.fetch(ctx, sidecar.Request{App: app.App, Method: http.MethodGet, Path: app.OpenAPI}, maxJoined)
+	if err == nil {
+		err = showable(apidoc.Source{Service: app.App, Doc: doc, Joined: true}, h.Public)
+	}
+	if err != nil {
+		h.Log.Warn().Err(err).Str(field.Upstream, app.App).Msg("the API document leaves out an app that has joined")
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.parts[app.App] = doc
+}
+
+// showable returns an error if a document cannot be merged and rendered. The merge reads whatever a stranger's program
+// has written, so it may also panic.
+func showable(s apidoc.Source, public func(app, path string) bool) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the document cannot be shown: %v", p)
+		}
+	}()
+	_, err = render(apidoc.Merge(s.Service, httpx.Version, []apidoc.Source{s}, public))
+	return err
+}
+
+func (h *Handler) fetch(ctx context.Context, from sidecar.Request, limit int64) (apidoc.Document, error) {
+	res, err := h.Invoker.Invoke(ctx, from)
 	if err != nil {
 		return nil, err
 	}
 	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxDocument))
+	body, err := io.ReadAll(io.LimitReader(res.Body, limit))
 	if err != nil {
 		return nil, err
 	}
 	if res.Status != http.StatusOK {
-		return nil, fmt.Errorf("%s answers %d", app, res.Status)
+		return nil, fmt.Errorf("%s answers %d", from.App, res.Status)
 	}
 	return apidoc.Parse(body)
 }

@@ -60,7 +60,7 @@ func kafka(ctx context.Context, s Settings) (Server, error) {
 	return Server{
 		Args:    append(command, "kafka.Kafka", config),
 		Ports:   map[string]int{"kafka": s.port(portKafka), "controller": s.port(portKafkaController)},
-		Healthy: func(ctx context.Context) bool { return createTopics(ctx, address) == nil },
+		Healthy: func(ctx context.Context) bool { return CreateTopics(ctx, address, roster.Topics()...) == nil },
 		Vars:    map[string]string{"KAFKA_BROKERS": address},
 	}, nil
 }
@@ -101,8 +101,8 @@ func clusterID() string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// createTopics creates the topics that are missing, and fails until all have a leader.
-func createTopics(ctx context.Context, address string) error {
+// CreateTopics creates the topics that are missing, and fails until all have a leader.
+func CreateTopics(ctx context.Context, address string, names ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	// The Kafka client would try to reach a missing server until the timeout.
@@ -118,7 +118,7 @@ func createTopics(ctx context.Context, address string) error {
 	}
 	defer client.Close()
 	admin := kadm.NewClient(client)
-	created, err := admin.CreateTopics(ctx, -1, -1, nil, roster.Topics()...)
+	created, err := admin.CreateTopics(ctx, -1, -1, nil, names...)
 	if err != nil {
 		return err
 	}
@@ -127,7 +127,7 @@ func createTopics(ctx context.Context, address string) error {
 			return fmt.Errorf("create topic %s: %w", t.Topic, t.Err)
 		}
 	}
-	topics, err := admin.ListTopics(ctx, roster.Topics()...)
+	topics, err := admin.ListTopics(ctx, names...)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,65 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"haberdash/dapr/launch/appfile"
+	"haberdash/dapr/launch/ports"
+	"haberdash/internal/roster"
+)
+
+// AppsVariable is the variable with the folders of apps that join the shop, separated by spaces or commas.
+const AppsVariable = "APPS"
+
+// joinedApps reads the app.yaml of each folder in a list.
+func joinedApps(folders string) (apps []appfile.App, err error) {
+	var failed error
+	for _, folder := range strings.FieldsFunc(folders, func(r rune) bool { return r == ',' || r == ' ' }) {
+		app, err := appfile.Read(folder)
+		apps, failed = append(apps, app), errors.Join(failed, err)
+	}
+	return apps, failed
+}
+
+// checkJoined refuses apps that cannot run together or in this shop.
+func (o Options) checkJoined() error {
+	if len(o.Joined) > ports.MaxJoined {
+		return fmt.Errorf("%s has %d folders: at most %d apps can join", AppsVariable, len(o.Joined), ports.MaxJoined)
+	}
+	if len(o.Joined) > 0 && o.System {
+		return errors.New("APPS needs the sidecar that is built here: leave DAPR=system out")
+	}
+	return appfile.CheckTogether(o.Joined)
+}
+
+// Apps returns the entries of the apps of the shop and of those that join.
+func (o Options) Apps() []roster.App {
+	list := roster.Apps()
+	for _, app := range o.Joined {
+		list = append(list, app.Entry())
+	}
+	return list
+}
+
+// JoinedTopics returns the topics that only apps that join use.
+func (o Options) JoinedTopics() []string {
+	return slices.DeleteFunc(roster.TopicsOf(o.Apps()), func(topic string) bool {
+		return slices.Contains(roster.Topics(), topic)
+	})
+}
+
+// Components is the folder of the chosen components of a kind: one of the checkout, or if apps join, a copy that
+// permits them what they need.
+func (o Options) Components(kind, value string) string {
+	if len(o.Joined) > 0 {
+		return filepath.Join(o.JoinedDir(), "components", kind)
+	}
+	return filepath.Join(o.Root, "components", kind, value)
+}
+
+// JoinedDir is the folder of the files that the launcher writes for apps that join.
+func (o Options) JoinedDir() string { return filepath.Join(o.RunDir, "joined") }

@@ -1,0 +1,123 @@
+package launch
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+
+	"haberdash/dapr/launch/appfile"
+	"haberdash/dapr/launch/config"
+	"haberdash/dapr/launch/infra/server"
+	"haberdash/dapr/launch/process"
+)
+
+// buildJoined runs the build command of each app that joins, with the whole environment of this program: it may need
+// the settings of a package manager.
+func buildJoined(ctx context.Context, o config.Options) error {
+	for _, a := range o.Joined {
+		if len(a.Build) == 0 {
+			continue
+		}
+		var out bytes.Buffer
+		cmd := exec.CommandContext(ctx, a.Build[0], a.Build[1:]...)
+		cmd.Dir, cmd.Stdout, cmd.Stderr = a.Dir, &out, &out
+		began := time.Now()
+		if err := cmd.Run(); err != nil {
+			return fmt.Errorf("%s: build of %s failed: %w\n%s", a.Path, a.ID, err, process.LastLines(out.String(), 20))
+		}
+		fmt.Fprintf(o.Log, "%s: built in %s\n", a.ID, time.Since(began).Round(100*time.Millisecond))
+	}
+	return nil
+}
+
+// checkSecretsOfJoined refuses an app that wants a secret of the shop, or one that nobody has.
+func (s *Shop) checkSecretsOfJoined(ofTheShop map[string]bool) error {
+	for _, a := range s.opts.Joined {
+		for _, name := range slices.Concat(a.Secrets, a.Settings) {
+			if ofTheShop[name] {
+				return fmt.Errorf("%s: the secret %s belongs to the shop", a.Path, name)
+			}
+		}
+		for _, name := range a.Secrets {
+			if s.opts.Secrets == "env" && s.opts.Env[name] == "" && os.Getenv(name) == "" {
+				return fmt.Errorf("%s: the app %s needs the secret %s: set the variable", a.Path, a.ID, name)
+			}
+		}
+	}
+	return nil
+}
+
+// createJoinedTopics creates the topics of apps that join on a real Kafka. The embedded broker has them from its start,
+// and Redis creates a stream with its first message.
+func (s *Shop) createJoinedTopics(ctx context.Context) error {
+	topics := s.opts.JoinedTopics()
+	if s.opts.PubSub != "kafka" || len(topics) == 0 {
+		return nil
+	}
+	brokers := s.secrets["KAFKA_BROKERS"]
+	if err := server.CreateTopics(ctx, brokers, topics...); err != nil {
+		return fmt.Errorf("create the topics %s at %s: %w", strings.Join(topics, ", "), brokers, err)
+	}
+	return nil
+}
+
+// checkSubscriptions returns an error for an app that has joined and receives less than its app.yaml says. Dapr only
+// logs that it leaves out a subscription.
+func (s *Shop) checkSubscriptions(ctx context.Context) error {
+	for _, a := range s.opts.Joined {
+		got, err := s.subscriptions(ctx, a.ID)
+		if err != nil {
+			return err
+		}
+		for _, t := range a.Follows {
+			if !slices.Contains(got, t.Topic) {
+				return fmt.Errorf("%s: %s follows the topic %s, but its sidecar receives no events of it: see make logs APP=%s",
+					a.Path, a.ID, t.Topic, a.ID)
+			}
+		}
+		if err := s.refusedTopics(a, got); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refusedTopics returns an error for a topic to which an app subscribes by itself and which its app.yaml does not have.
+func (s *Shop) refusedTopics(a appfile.App, subscribed []string) error {
+	for _, topic := range subscribed {
+		if !slices.Contains(a.Entry().Receives(), topic) && !slices.Contains(a.Publishes, topic) {
+			return fmt.Errorf("%s: the app %s subscribes to the topic %s, and `follows` does not have it", a.Path, a.ID, topic)
+		}
+	}
+	return nil
+}
+
+// subscriptions returns the topics that the sidecar of an app has subscribed to.
+func (s *Shop) subscriptions(ctx context.Context, app string) (topics []string, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.SidecarHTTP(app)+"/v1.0/metadata", nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("dapr-api-token", s.SidecarToken(app))
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	var metadata struct{ Subscriptions []struct{ Topic string } }
+	if err := json.NewDecoder(res.Body).Decode(&metadata); err != nil || res.StatusCode != http.StatusOK {
+		return nil, errors.Join(fmt.Errorf("the sidecar of %s answers %s", app, res.Status), err)
+	}
+	for _, subscription := range metadata.Subscriptions {
+		topics = append(topics, subscription.Topic)
+	}
+	return topics, nil
+}

@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+"""Collects the events that arrive, and shows them with what it can see of its surroundings."""
+import http.server
+import json
+import os
+import sys
+
+EVENTS = []
+
+if os.environ.get("POINTS_PER_ORDER") == "broken":
+    sys.exit("points: POINTS_PER_ORDER is broken")
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def answer(self, status, body):
+        text = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def do_GET(self):
+        described = {"get": {"summary": "What has arrived", "responses": {"200": {"description": "OK"}}}}
+        programmatic = os.environ.get("POINTS_PER_ORDER") == "subscribes"
+        pages = {
+            "/healthz": {},
+            "/readyz": {},
+            "/openapi.json": {"openapi": "3.1.0", "info": {"title": "Points", "version": "1"},
+                              "paths": {"/api/v1/points/seen": described}},
+            "/dapr/subscribe": [{"pubsubname": "pubsub", "topic": "stock", "route": "/stock"}] if programmatic else [],
+            "/api/v1/points/seen": {
+                "events": EVENTS, "authorization": self.headers.get("Authorization", ""),
+                "environment": dict(os.environ), "folder": os.getcwd(),
+            },
+        }
+        if self.path in pages:
+            self.answer(200, pages[self.path])
+        else:
+            self.answer(404, {})
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", "0"))))
+        if "entries" in body:
+            EVENTS.extend([self.path, e["event"]["type"]] for e in body["entries"])
+            self.answer(200, {"statuses": [{"entryId": e["entryId"], "status": "SUCCESS"} for e in body["entries"]]})
+            return
+        EVENTS.append([self.path, body.get("type")])
+        placed = body.get("type") == "order.placed" and not self.path.endswith("-dead")
+        self.answer(200, {"status": "DROP" if placed else "SUCCESS"})
+
+    def log_message(self, *_):
+        pass
+
+
+http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["APP_PORT"])), Handler).serve_forever()
