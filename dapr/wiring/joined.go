@@ -8,8 +8,8 @@ import (
 	"haberdash/internal/roster"
 )
 
-// Operation is the name of an operation in Dapr's access rules, in which no wildcard but the last has an effect. path is
-// a path or a pattern of one.
+// Operation is the name of an operation in Dapr's access rules, in which no wildcard but the last has an effect. path
+// is a path or a pattern of one.
 func Operation(path string) string {
 	if i := strings.IndexAny(path, "*{"); i >= 0 {
 		return path[:strings.LastIndex(path[:i], "/")] + "/**"

@@ -1,5 +1,5 @@
-// Package wiring writes into Dapr's YAML files which app may use what: the components, the topics, and the operations of
-// other apps. make roster does so for the apps of the shop, and the launcher also for apps that join.
+// Package wiring writes into Dapr's YAML files which app may use what: the components, the topics, and the operations
+// of other apps. make roster does so for the apps of the shop, and the launcher also for apps that join.
 package wiring
 
 import (

@@ -111,7 +111,9 @@ func TestAnAppJoinsTheShop(t *testing.T) {
 
 func changedFiles(t *testing.T) string {
 	t.Helper()
-	out, err := exec.Command("git", "-C", filepath.Join("..", ".."), "status", "--porcelain", "--untracked-files=no").Output()
+	status := exec.Command("git", "status", "--porcelain", "--untracked-files=no")
+	status.Dir = filepath.Join("..", "..")
+	out, err := status.Output()
 	require.NoError(t, err)
 	return string(out)
 }

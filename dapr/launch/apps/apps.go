@@ -122,8 +122,8 @@ func exitReason(log string) string {
 	return "unknown exit status"
 }
 
-// recognise finds out which app or sidecar has a command line and an environment. The script that starts an app that has
-// joined becomes another program, which may be a script itself. So such an app is recognised by its token.
+// recognise finds out which app or sidecar has a command line and an environment. The script that starts an app that
+// has joined becomes another program, which may be a script itself. So such an app is recognised by its token.
 func (r Run) recognise(args, env []string) (supervisor.Spec, bool) {
 	sidecar := slices.Index(args, "--app-id")
 	for _, a := range r.File.Apps {

@@ -23,7 +23,8 @@ import (
 // joinedVariable tells the gateway which apps have joined the shop.
 const joinedVariable = "JOINED_APPS"
 
-// join adds the apps that join the shop. They run like the others: with a sidecar, tokens and access rules of their own.
+// join adds the apps that join the shop. They run like the others: each has a sidecar, tokens and
+// access rules.
 func (f File) join(o config.Options) File {
 	if len(o.Joined) == 0 {
 		return f

@@ -51,7 +51,8 @@ func TestMergeRenamesComponentsThatClash(t *testing.T) {
 // The document of an app that has joined changes no name of others, whatever it calls its components.
 func TestMergeKeepsJoinedAppsApart(t *testing.T) {
 	t.Parallel()
-	own := Source{Service: "cart", Doc: doc(t, `{"paths": {"/carts": {"get": {"x": {"$ref": "#/components/schemas/Money"}}}},
+	own := Source{Service: "cart", Doc: doc(t, `{
+		"paths": {"/carts": {"get": {"x": {"$ref": "#/components/schemas/Money"}}}},
 		"components": {"schemas": {"Money": {"type": "object"}}, "securitySchemes": {"bearer": {"type": "http"}}}}`)}
 	joined := Source{Service: "loyalty", Joined: true, Doc: doc(t, `{"paths": {
 		"/loyalty": {"get": {"x": {"$ref": "#/components/schemas/Money"}}}, "/carts": {"get": {"stolen": true}}},
@@ -99,7 +100,8 @@ func FuzzMerge(f *testing.F) {
 		if err != nil {
 			return
 		}
-		merged := Merge("T", "1", []Source{{Service: "a", Doc: d}, {Service: "b", Doc: d}}, func(string, string) bool { return true })
+		sources := []Source{{Service: "a", Doc: d}, {Service: "b", Doc: d, Joined: true}}
+		merged := Merge("T", "1", sources, func(string, string) bool { return true })
 		_, err = Page(merged)
 		require.NoError(t, err)
 	})
