@@ -15,6 +15,7 @@ import (
 	"haberdash/dapr/launch/config"
 	"haberdash/dapr/launch/rundir"
 	"haberdash/dapr/launch/runfile"
+	"haberdash/internal/roster"
 )
 
 // installation is a running shop.
@@ -92,6 +93,7 @@ func (i installation) signIn(ctx context.Context) (string, error) {
 // client calls the public API as the local administrator.
 type client struct {
 	base, token string
+	joined      []roster.Joined
 }
 
 func newClient(ctx context.Context, o config.Options) (*client, error) {
@@ -100,7 +102,7 @@ func newClient(ctx context.Context, o config.Options) (*client, error) {
 		return nil, err
 	}
 	token, err := i.signIn(ctx)
-	return &client{i.gateway(), token}, err
+	return &client{i.gateway(), token, i.state.Joined}, err
 }
 
 // do calls an operation without a body.
@@ -117,6 +119,15 @@ func (c *client) exchange(req *http.Request, reply any) error {
 	req.Header.Set("Authorization", "Bearer "+c.token)
 	return exchange(req, reply)
 }
+
+// refusal is an answer of the shop that is no success.
+type refusal struct {
+	status int
+	text   string
+}
+
+// Error implements error.
+func (r *refusal) Error() string { return r.text }
 
 // exchange sends a request and decodes the answer into reply, if that is not nil.
 func exchange(req *http.Request, reply any) error {
@@ -137,7 +148,7 @@ func exchange(req *http.Request, reply any) error {
 		for _, e := range problem.Errors {
 			problem.Detail += fmt.Sprintf(" %s: %s.", e.Location, e.Message)
 		}
-		return fmt.Errorf("the shop answered %s: %s", res.Status, problem.Detail)
+		return &refusal{res.StatusCode, fmt.Sprintf("the shop answered %s: %s", res.Status, problem.Detail)}
 	}
 	if reply == nil {
 		return nil

@@ -22,20 +22,31 @@ type deadLetter struct {
 	Tries                   int
 }
 
-// DeadLetters lists the events that apps could not handle: those of the app in args, or of all.
+// DeadLetters lists the events that apps could not handle: those of the app in args, or of all. An app that has joined
+// may have no list of them.
 func DeadLetters(ctx context.Context, o config.Options, args []string) error {
-	apps := roster.Following()
-	if len(args) > 0 && args[0] != "" {
-		apps = args[:1]
-	}
 	c, err := newClient(ctx, o)
 	if err != nil {
 		return err
+	}
+	apps := roster.Following()
+	for _, app := range c.joined {
+		if app.DeadLetters {
+			apps = append(apps, app.App)
+		}
+	}
+	if len(args) > 0 && args[0] != "" {
+		apps = args[:1]
 	}
 	t := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
 	n := 0
 	for _, app := range apps {
 		letters, err := c.deadLetters(ctx, app)
+		var refused *refusal
+		if _, own := roster.Find(app); !own && errors.As(err, &refused) && refused.status == http.StatusNotFound {
+			fmt.Fprintf(os.Stderr, "%s does not list its dead letters\n", app)
+			continue
+		}
 		if err != nil {
 			return err
 		}
