@@ -12,7 +12,8 @@ help: ## show this
 	@echo "  Settings of make up: STATE=sqlite PUBSUB=embedded MAIL=files SECRETS=env (directories in components/),"
 	@echo "  GATEWAY_PORT=8080, PORT_BASE=23100 (all other ports), SECURE=1 (mutual TLS, access rules),"
 	@echo "  RATE_LIMIT=off, DAPR=system, RUN_DIR=.run, REBUILD=on (documents from the logs), WATCH=on (the watcher),"
-	@echo "  CERTIFICATES=short (with SECURE=1: they expire soon), FAULT_FLAGS=on (make fault)"
+	@echo "  CERTIFICATES=short (with SECURE=1: they expire soon), FAULT_FLAGS=on (make fault),"
+	@echo "  APPS=../loyalty (folders of apps that join the shop, see docs/joining.md)"
 
 .PHONY: up
 up: $(HABERDASH) ## build what is missing, start the shop, wait until it is ready
