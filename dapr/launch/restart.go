@@ -205,7 +205,7 @@ func (s *Shop) writeDetached(app string) (Detached, error) {
 	d := Detached{
 		App: app, Env: process.Given(command.Env), File: DetachedFile(s.opts.RunDir, app), Dir: command.Dir,
 	}
-	return d, secrets.WriteShellFile(d.File, d.Env)
+	return d, secrets.WriteDotEnv(d.File, d.Env)
 }
 
 // isDetached reports whether somebody else runs the program of an app.

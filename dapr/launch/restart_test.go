@@ -102,6 +102,7 @@ func TestDetachedAppRunsElsewhereBesideItsSidecar(t *testing.T) {
 	require.Equal(t, d.Env, written)
 	require.Equal(t, s.SidecarToken(app), d.Env["DAPR_API_TOKEN"])
 	require.NotContains(t, d.Env, "PATH")
+	require.NotContains(t, d.Env, "")
 	p, _ := s.Process(app)
 	require.True(t, p.Detached)
 	require.False(t, p.Alive())

@@ -46,7 +46,7 @@ func Given(env []string) map[string]string {
 	given := map[string]string{}
 	for _, kv := range env {
 		name, value, _ := strings.Cut(kv, "=")
-		if name != markVariable && !slices.Contains(inherited, name) {
+		if name != "" && name != markVariable && !slices.Contains(inherited, name) {
 			given[name] = value
 		}
 	}
