@@ -19,6 +19,18 @@ help: ## show this
 up: $(HABERDASH) ## build what is missing, start the shop, wait until it is ready
 	@$(HABERDASH) up
 
+.PHONY: dev
+dev: $(HABERDASH) ## start the shop if needed, then build and restart what changes; Ctrl-C leaves it running
+	@$(HABERDASH) dev
+
+.PHONY: restart
+restart: $(HABERDASH) ## restart apps beside their sidecars, wait until they are ready: APP=orders, APP="orders cart", APP=all
+	@$(HABERDASH) restart "$(APP)"
+
+.PHONY: detach
+detach: $(HABERDASH) ## stop an app but not its sidecar, and print the environment for a debugger: APP=orders
+	@$(HABERDASH) detach "$(APP)"
+
 .PHONY: down
 down: $(HABERDASH) ## stop it; data stays
 	@$(HABERDASH) down

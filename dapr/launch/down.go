@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"haberdash/dapr/launch/config"
+	"haberdash/dapr/launch/control"
 	"haberdash/dapr/launch/ports"
 	"haberdash/dapr/launch/rundir"
 	"haberdash/dapr/launch/runfile"
@@ -38,7 +39,8 @@ func Build(ctx context.Context, o config.Options) (string, error) {
 }
 
 // Down stops the shop of a run directory, and what a launcher that was killed left behind; data stays. It reports
-// whether there was anything to stop, and fails if a port of the shop is still in use.
+// whether there was anything to stop, and fails if a port of the shop is still in use. The program of a detached app is
+// not one of the shop, so it goes on running, and Down only tells of it.
 func Down(ctx context.Context, o config.Options) (bool, error) {
 	o, err := o.Complete()
 	if err != nil {
@@ -56,8 +58,14 @@ func Down(ctx context.Context, o config.Options) (bool, error) {
 		return was, err
 	}
 	o.PortBase, o.GatewayPort, o.Secure = st.PortBase, st.GatewayPort, st.Choices["SECURE"] != ""
+	detached := detachedPorts(st)
 	for _, p := range file.Render(o).Ports(o) {
-		if !ports.Bindable(p.Port) {
+		if ports.Bindable(p.Port) {
+			continue
+		}
+		if app := detached[p.Port]; app != "" {
+			fmt.Fprintf(o.Log, "%s was detached, and its port %d is still in use%s\n", app, p.Port, ports.Holder(p.Port))
+		} else {
 			return was, fmt.Errorf("everything is stopped, but port %d (%s) is in use%s", p.Port, p.For, ports.Holder(p.Port))
 		}
 	}
@@ -75,8 +83,8 @@ func Clean(ctx context.Context, o config.Options) error {
 		return err
 	}
 	for _, name := range append([]string{
-		"logs", "logs.previous", ".dapr", "config", "runtime", "sidecars", "sentry", "sentry-short",
-		"apps.yaml", "env", secrets.FileName, "state.json", "supervisor.log",
+		"logs", "logs.previous", ".dapr", "config", "runtime", "sidecars", "detached", "sentry", "sentry-short",
+		"apps.yaml", "env", control.FileName, secrets.FileName, "state.json", "supervisor.log",
 	}, dataDirs...) {
 		if err := os.RemoveAll(filepath.Join(o.RunDir, name)); err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"haberdash/dapr/launch/control"
 	"haberdash/dapr/launch/controlplane"
 	"haberdash/dapr/launch/runfile"
 	"haberdash/dapr/launch/secrets"
@@ -23,7 +24,8 @@ func (s *Shop) prepare() error {
 			return err
 		}
 	}
-	for _, file := range []string{EnvFile(dir), filepath.Dir(s.sidecarFile(""))} { // of an earlier start
+	earlier := []string{EnvFile(dir), filepath.Dir(s.sidecarFile("")), detachedDir(dir), filepath.Join(dir, control.FileName)}
+	for _, file := range earlier {
 		if err := os.RemoveAll(file); err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"haberdash/dapr/launch/apps"
@@ -33,6 +34,8 @@ type Shop struct {
 	secrets map[string]string // that the chosen components need
 	tracing map[string]string // OpenTelemetry's variables
 	env     []string          // of the processes that are neither app nor sidecar
+
+	changing sync.Mutex // restarts and the stop follow one another
 }
 
 // Start builds what is missing, starts a shop and waits until it is ready: every sidecar is healthy and every app
@@ -125,7 +128,11 @@ func (s *Shop) choosePorts() error {
 		}
 		st.Joined = runfile.JoinedApps(s.opts)
 	})
-	s.secrets, err = s.opts.SecretValues()
+	if s.secrets, err = s.opts.SecretValues(); err != nil {
+		return err
+	}
+	settings, err := settingsOf(s.opts)
+	s.Update(func(st *rundir.State) { st.Settings = settings })
 	return err
 }
 
@@ -144,9 +151,16 @@ func (s *Shop) build(ctx context.Context) (err error) {
 	return s.StartGuard(ctx, s.opts.Root)
 }
 
-// Ready waits until every app and every sidecar is ready, at the start or after Restart.
+// Ready waits until every app and every sidecar is ready, at the start or after Restart. It leaves out the apps that
+// are detached, and their sidecars, which wait for them.
 func (s *Shop) Ready(ctx context.Context) error {
-	return s.Await(ctx, s.reportWaiting, apps.Names(s.file)...)
+	var names []string
+	for _, app := range s.Apps() {
+		if !s.isDetached(app) {
+			names = append(names, app, apps.SidecarOf(app))
+		}
+	}
+	return s.Await(ctx, s.reportWaiting, names...)
 }
 
 // trust is where the certificates of the shop come from; nil without SECURE=1.
@@ -241,6 +255,8 @@ func (s *Shop) RunDir() string { return s.opts.RunDir }
 func (s *Shop) Stop(context.Context) error { return s.stop(rundir.Stopped) }
 
 func (s *Shop) stop(status string) error {
+	s.changing.Lock()
+	defer s.changing.Unlock()
 	var started bool
 	s.Update(func(st *rundir.State) {
 		started = st.Status != rundir.Starting

@@ -2,13 +2,11 @@ package launch
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -19,11 +17,10 @@ import (
 
 	"haberdash/dapr/launch/config"
 	"haberdash/dapr/launch/launchtest"
+	"haberdash/dapr/launch/launchtest/checkout"
 	"haberdash/dapr/launch/ports"
 	"haberdash/dapr/launch/process"
 	"haberdash/dapr/launch/rundir"
-	"haberdash/dapr/launch/runfile"
-	"haberdash/dapr/launch/toolchain"
 )
 
 // These tests start real shops, whose apps are replaced by testdata/app: they test the launcher and the files in dapr/
@@ -63,63 +60,16 @@ var fixture struct {
 	err  error
 }
 
-// testRoot is a checkout like this one with testdata/app for every app, and with one more choice of state store, which
-// cannot work.
+// testRoot is a checkout with an app of the tests for every app: see checkout.Make.
 func testRoot(t *testing.T) string {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("starts real sidecars")
 	}
 	t.Parallel()
-	fixture.once.Do(func() { fixture.dir, fixture.err = makeRoot() })
+	fixture.once.Do(func() { fixture.dir, fixture.err = checkout.Make("") })
 	require.NoError(t, fixture.err)
 	return fixture.dir
-}
-
-func makeRoot() (string, error) {
-	root, err := toolchain.FindRoot()
-	if err != nil {
-		return "", err
-	}
-	dir, err := os.MkdirTemp("", "haberdash-launch-")
-	if err != nil {
-		return "", err
-	}
-	for _, name := range []string{"dapr", "internal", "go.mod", "go.sum"} {
-		if err := os.Symlink(filepath.Join(root, name), filepath.Join(dir, name)); err != nil {
-			return dir, err
-		}
-	}
-	if err := os.CopyFS(filepath.Join(dir, "components"), os.DirFS(filepath.Join(root, "components"))); err != nil {
-		return dir, err
-	}
-	good, err := os.ReadFile(filepath.Join(dir, "components", "state", "sqlite", "state.yaml"))
-	if err != nil {
-		return dir, err
-	}
-	bad := bytes.Replace(good, []byte("file:data/"), []byte("file:no/such/directory/"), 1)
-	file, err := runfile.Read(runfile.Source(root))
-	if err != nil {
-		return dir, err
-	}
-	source, err := os.ReadFile(filepath.Join(root, "dapr", "launch", "testdata", "app", "main.go"))
-	if err != nil {
-		return dir, err
-	}
-	write := map[string][]byte{"components/state/broken/state.yaml": bad}
-	for _, a := range file.Apps {
-		write["apps/"+a.AppID+"/main.go"] = source
-	}
-	for name, text := range write {
-		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return dir, err
-		}
-		if err := os.WriteFile(path, text, 0o644); err != nil {
-			return dir, err
-		}
-	}
-	return dir, nil
 }
 
 func startShop(t *testing.T, o config.Options) *Shop {

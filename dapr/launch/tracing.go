@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"haberdash/dapr/launch/apps"
 	"haberdash/dapr/launch/observe"
 	"haberdash/dapr/launch/rundir"
 	"haberdash/dapr/launch/runfile"
@@ -91,6 +92,8 @@ func exportsTo(vars map[string]string) string {
 // `make observe` have started meanwhile: OpenTelemetry reads its variables only at the start of a process. The shop
 // stays up, but for what the app that just restarts would answer. After an error the shop is as healthy as Ready says.
 func (s *Shop) FollowObserve(ctx context.Context) error {
+	s.changing.Lock()
+	defer s.changing.Unlock()
 	before := exportsTo(s.tracing)
 	if err := s.chooseTracing(); err != nil {
 		return err
@@ -115,22 +118,25 @@ func (s *Shop) FollowObserve(ctx context.Context) error {
 
 // restartTraced restarts an app and its sidecar with the variables of tracing, and waits until both are ready.
 func (s *Shop) restartTraced(ctx context.Context, a runfile.App) error {
-	sidecar := a.AppID + "-daprd"
+	sidecar := apps.SidecarOf(a.AppID)
 	for _, name := range []string{a.AppID, sidecar} { // the app first: it finishes its requests through the sidecar
 		if err := s.Terminate(name); err != nil {
 			return err
 		}
 	}
-	for _, name := range []string{sidecar, a.AppID} {
-		vars := maps.Clone(s.tracing)
-		if name == sidecar {
-			delete(vars, serviceName)
-		} else {
-			vars[serviceName] = a.Env[serviceName]
-		}
-		if err := s.RestartWith(name, vars); err != nil {
-			return err
-		}
+	ofApp, ofSidecar := maps.Clone(s.tracing), maps.Clone(s.tracing)
+	ofApp[serviceName] = a.Env[serviceName]
+	delete(ofSidecar, serviceName)
+	if err := s.RestartWith(sidecar, ofSidecar); err != nil {
+		return err
+	}
+	if s.isDetached(a.AppID) { // who runs it finds the variables in its file
+		s.SetVariables(a.AppID, ofApp)
+		_, err := s.writeDetached(a.AppID)
+		return err
+	}
+	if err := s.RestartWith(a.AppID, ofApp); err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.opts.StartTimeout)
 	defer cancel()

@@ -19,6 +19,9 @@ const usage = `usage: haberdash COMMAND
 
   up           start the shop in the background and wait until it is ready
   backing      start only placement, scheduler and broker, for dapr run -f by hand
+  dev          start the shop if needed, then build and restart what changes, until interrupted
+  restart APP… restart apps, or "all", and wait until they are ready; their sidecars go on running
+  detach APP   stop an app but not its sidecar, and print the environment for a debugger
   down         stop it; data stays
   clean        stop it and remove its data
   status       what runs, where, and how much memory it takes
@@ -53,6 +56,7 @@ type command func(context.Context, config.Options, []string) error
 
 var commands = map[string]command{
 	"up": lifecycle.Up, "backing": lifecycle.Backing, "supervise": lifecycle.Supervise,
+	"dev": lifecycle.Dev, "restart": lifecycle.Restart, "detach": lifecycle.Detach,
 	"down": lifecycle.Down, "clean": lifecycle.Clean, "tools": lifecycle.Tools,
 	"status": lifecycle.Status, "logs": lifecycle.Logs, "profile": lifecycle.Profile,
 	"infra": lifecycle.Infra, "infra-supervise": lifecycle.SuperviseInfra, "infra-down": lifecycle.InfraDown,

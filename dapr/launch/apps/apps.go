@@ -36,12 +36,13 @@ type Run struct {
 // Names lists the processes of the apps and sidecars of a run file.
 func Names(f runfile.File) (names []string) {
 	for _, a := range f.Apps {
-		names = append(names, a.AppID, sidecarOf(a.AppID))
+		names = append(names, a.AppID, SidecarOf(a.AppID))
 	}
 	return names
 }
 
-func sidecarOf(app string) string { return app + "-daprd" }
+// SidecarOf is the name of the process of an app's sidecar.
+func SidecarOf(app string) string { return app + "-daprd" }
 
 // Start starts the CLI as process "dapr", and returns when all apps and sidecars are processes of the set. It does not
 // wait until they are ready. It fails when a process stops.
@@ -158,7 +159,7 @@ func (r Run) sidecarSpec(a runfile.App) supervisor.Spec {
 	outbound := supervisor.HTTPCheck(a.HTTPPort, "/v1.0/healthz/outbound")
 	all := supervisor.HTTPCheck(a.HTTPPort, "/v1.0/healthz")
 	return supervisor.Spec{
-		Name: sidecarOf(a.AppID), Kind: process.KindSidecar,
+		Name: SidecarOf(a.AppID), Kind: process.KindSidecar,
 		Ports: map[string]int{
 			"http": a.HTTPPort, "grpc": a.GRPCPort, "internal": a.InternalPort, "metrics": a.MetricsPort,
 		},

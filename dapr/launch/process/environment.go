@@ -39,3 +39,16 @@ func With(env []string, set map[string]string) []string {
 	}
 	return out
 }
+
+// Given returns the variables of env that a process was given and no other process has: without those that every
+// process inherits, and without the mark, so that what starts with them is not a process of this program.
+func Given(env []string) map[string]string {
+	given := map[string]string{}
+	for _, kv := range env {
+		name, value, _ := strings.Cut(kv, "=")
+		if name != "" && name != markVariable && !slices.Contains(inherited, name) {
+			given[name] = value
+		}
+	}
+	return given
+}

@@ -25,6 +25,8 @@ type Process struct {
 	Ports   map[string]int `json:"ports,omitempty"`
 	Log     string         `json:"log,omitempty"`
 	Exit    string         `json:"exit,omitempty"` // why it stopped; empty while it runs
+
+	Detached bool `json:"detached,omitempty"` // stopped, because somebody else runs the program, such as a debugger
 }
 
 // Self describes the current process.

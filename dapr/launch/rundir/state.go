@@ -39,7 +39,10 @@ type State struct {
 	Choices     map[string]string `json:"choices"`          // of infrastructure, by variable: STATE, PUBSUB, …
 	Traces      string            `json:"traces,omitempty"` // where a shop exports its spans to, or NoTraces
 	Joined      []roster.Joined   `json:"joined,omitempty"`
-	Processes   []process.Process `json:"processes"`
+
+	// Settings are digests of the files that decide how the processes were started, by path in the checkout.
+	Settings  map[string]string `json:"settings,omitempty"`
+	Processes []process.Process `json:"processes"`
 }
 
 // NoTraces is the value of State.Traces of a shop that exports no spans.

@@ -14,6 +14,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -100,7 +101,16 @@ func WriteShellFile(path string, vars map[string]string) error {
 	return write(path, vars, Quote)
 }
 
-// ReadShellFile reads the variables that WriteShellFile has written; none if the file does not exist. A value has no
+// WriteDotEnv writes the variables for a shell and for editors, not all of which know quotes: only values that a shell
+// would misunderstand are in quotes. Only the owner may read the file.
+func WriteDotEnv(path string, vars map[string]string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	return write(path, vars, QuoteIfNeeded)
+}
+
+// ReadShellFile reads the variables that WriteShellFile or WriteDotEnv has written; none if the file does not exist. A value has no
 // line breaks.
 func ReadShellFile(path string) (map[string]string, error) {
 	vars, err := ReadFile(path)
@@ -113,6 +123,16 @@ func ReadShellFile(path string) (map[string]string, error) {
 
 // Quote quotes a word for a shell.
 func Quote(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }
+
+// QuoteIfNeeded quotes a word that a shell would not take as it is.
+func QuoteIfNeeded(word string) string {
+	if plain.MatchString(word) {
+		return word
+	}
+	return Quote(word)
+}
+
+var plain = regexp.MustCompile(`^[A-Za-z0-9_@%+,./:=-]*$`)
 
 func write(path string, vars map[string]string, encode func(value string) string) error {
 	var b strings.Builder

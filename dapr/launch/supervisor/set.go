@@ -44,6 +44,7 @@ type entry struct {
 	recorded chan struct{} // closed after exit is set
 	expected bool          // this program has asked it to stop
 	paused   bool
+	detached bool // somebody else runs the program
 }
 
 // NewSet returns an empty Set, and starts the guard of this program.
@@ -153,7 +154,7 @@ func (s *Set) Processes() []process.Process {
 	for _, name := range s.order {
 		e := s.entries[name]
 		p := e.Process
-		p.Exit = e.exit
+		p.Exit, p.Detached = e.exit, e.detached
 		list = append(list, p)
 	}
 	return list
@@ -195,6 +196,22 @@ func (s *Set) Kill(name string) error {
 		}
 	}
 	<-e.recorded
+	return killChildren(children)
+}
+
+// Terminate asks a process to stop, kills it if it has not when its grace is over, and waits until it has. It kills the
+// children that the process leaves behind, which may still have its ports. Restart starts it again.
+func (s *Set) Terminate(name string) error {
+	e, err := s.expectEnd(name)
+	if err != nil {
+		return err
+	}
+	children := e.Children()
+	s.terminate(e.Command.Grace, e)
+	return killChildren(children)
+}
+
+func killChildren(children []process.Process) error {
 	if len(children) == 0 {
 		return nil
 	}
@@ -202,16 +219,6 @@ func (s *Set) Kill(name string) error {
 		return fmt.Errorf("cannot kill %v", left)
 	}
 	return nil
-}
-
-// Terminate asks a process to stop, kills it if it has not when its grace is over, and waits until it has. Restart
-// starts it again.
-func (s *Set) Terminate(name string) error {
-	e, err := s.expectEnd(name)
-	if err == nil {
-		s.terminate(e.Command.Grace, e)
-	}
-	return err
 }
 
 // TerminateAll stops all processes that still run: group after group of names, and those of a group at the same time.
@@ -269,12 +276,36 @@ func (s *Set) expectEnd(name string) (*entry, error) {
 	return e, nil
 }
 
+// Detach records that somebody else runs the program of a process that has stopped, until Restart.
+func (s *Set) Detach(name string) error {
+	s.mu.Lock()
+	e := s.entries[name]
+	stopped := e != nil && e.exit != ""
+	if stopped {
+		e.expected, e.detached = true, true
+	}
+	s.mu.Unlock()
+	if !stopped {
+		return fmt.Errorf("%s is no process that has stopped", name)
+	}
+	s.onChange()
+	return nil
+}
+
+// Command returns what Restart starts under a name.
+func (s *Set) Command(name string) (process.Command, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.entries[name]
+	if e == nil {
+		return process.Command{}, false
+	}
+	return e.Command, true
+}
+
 // Restart starts a process that has stopped with its command line, environment and directory. It does not wait until
 // the process is ready: see Await.
-func (s *Set) Restart(name string) error { return s.RestartWith(name, nil) }
-
-// RestartWith is Restart with variables that replace those of the environment, also at later restarts.
-func (s *Set) RestartWith(name string, vars map[string]string) error {
+func (s *Set) Restart(name string) error {
 	s.mu.Lock()
 	e := s.entries[name]
 	s.mu.Unlock()
@@ -286,14 +317,28 @@ func (s *Set) RestartWith(name string, vars map[string]string) error {
 	default:
 		return fmt.Errorf("%s is still running", name)
 	}
-	if len(e.Command.Env) == 0 {
+	command, _ := s.Command(name)
+	if len(command.Env) == 0 {
 		return fmt.Errorf("restart %s: this system does not show the environment of a process", name)
 	}
 	select {
 	case <-s.died: // the caller repairs it
 	default:
 	}
-	command := e.Command
-	command.Env = process.With(command.Env, vars)
 	return s.Start(Spec{Name: e.Name, Kind: e.Kind, Ports: e.Ports, Command: command, Healthy: e.healthy})
+}
+
+// RestartWith is Restart with variables that replace those of the environment, also at later restarts.
+func (s *Set) RestartWith(name string, vars map[string]string) error {
+	s.SetVariables(name, vars)
+	return s.Restart(name)
+}
+
+// SetVariables replaces variables of the environment with which Restart starts a process.
+func (s *Set) SetVariables(name string, vars map[string]string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.entries[name]; e != nil && len(e.Command.Env) > 0 {
+		e.Command.Env = process.With(e.Command.Env, vars)
+	}
 }

@@ -50,6 +50,15 @@ func BuildApps(ctx context.Context, root string, log io.Writer, tags ...string) 
 	return build(ctx, root, BinDir(root), what, log, "./apps/...", launcher)
 }
 
+// BuildSome builds some apps of a checkout.
+func BuildSome(ctx context.Context, root string, apps []string, log io.Writer) error {
+	var packages []string
+	for _, app := range apps {
+		packages = append(packages, "./apps/"+app)
+	}
+	return build(ctx, root, BinDir(root), "build "+strings.Join(apps, ", "), log, packages...)
+}
+
 // BuildProgram builds a program of the checkout, whose package is relative to root, and returns its path.
 func BuildProgram(ctx context.Context, root, pkg string, log io.Writer) (string, error) {
 	name := filepath.Base(pkg)
@@ -84,19 +93,27 @@ func buildModule(ctx context.Context, root, module, dir, what string, log io.Wri
 	return runGo(ctx, module, what, log, append([]string{"build", "-o", dir + "/"}, args...)...)
 }
 
-// runGo runs the go command without cgo and logs every ten seconds that it still runs. The programs do not contain the
-// commit: with it, every commit would link them again, and the go command would fail in a checkout that belongs to
-// another user.
-func runGo(ctx context.Context, dir, what string, log io.Writer, args ...string) error {
+// goCommand is the go command without cgo. The programs that it builds do not contain the commit: with it, every commit
+// would link them again, and the go command would fail in a checkout that belongs to another user.
+func goCommand(ctx context.Context, dir string, args ...string) (*exec.Cmd, error) {
 	bin, err := exec.LookPath("go")
 	if err != nil {
-		return errors.New("the go command is missing: install Go (https://go.dev/dl) and put it on the PATH")
+		return nil, errors.New("the go command is missing: install Go (https://go.dev/dl) and put it on the PATH")
+	}
+	cmd := exec.CommandContext(ctx, bin, args...)
+	flags := strings.TrimSpace(os.Getenv("GOFLAGS") + " -buildvcs=false")
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS="+flags)
+	return cmd, nil
+}
+
+// runGo runs the go command and logs every ten seconds that it still runs.
+func runGo(ctx context.Context, dir, what string, log io.Writer, args ...string) error {
+	cmd, err := goCommand(ctx, dir, args...)
+	if err != nil {
+		return err
 	}
 	var out bytes.Buffer
-	cmd := exec.CommandContext(ctx, bin, args...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &out, &out
-	flags := strings.TrimSpace(os.Getenv("GOFLAGS") + " -buildvcs=false")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS="+flags)
+	cmd.Stdout, cmd.Stderr = &out, &out
 	began := time.Now()
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("run go: %w", err)

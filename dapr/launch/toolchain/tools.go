@@ -33,6 +33,9 @@ func toolList() []tool {
 	}
 }
 
+// ToolsVersion is a digest of everything that the tools are built from.
+func ToolsVersion(root string) (string, error) { return cacheKey(root) }
+
 // cacheKey names the tools in the cache by everything that they are built from: the list above, and the sources and
 // versions in dapr/local.
 func cacheKey(root string) (string, error) {

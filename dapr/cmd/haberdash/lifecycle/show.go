@@ -15,6 +15,8 @@ import (
 
 	"haberdash/dapr/launch/config"
 	"haberdash/dapr/launch/logs"
+	launchports "haberdash/dapr/launch/ports"
+	"haberdash/dapr/launch/process"
 	"haberdash/dapr/launch/rundir"
 )
 
@@ -40,7 +42,10 @@ func Status(_ context.Context, o config.Options, _ []string) error {
 	var total uint64
 	for _, p := range append(st.Processes, st.Supervisor) {
 		state, memory := "running", p.Memory()
-		if p.Exit != "" {
+		switch {
+		case p.Detached:
+			state = "detached" + heldBy(p)
+		case p.Exit != "":
 			state = "stopped: " + p.Exit
 		}
 		total += memory
@@ -53,6 +58,14 @@ func Status(_ context.Context, o config.Options, _ []string) error {
 		return ErrReported
 	}
 	return nil
+}
+
+// heldBy names the program that runs in the place of a detached app.
+func heldBy(p process.Process) string {
+	if holder := launchports.Holder(p.Ports["http"]); holder != "" {
+		return ", its port is used" + holder
+	}
+	return ""
 }
 
 func ports(m map[string]int) string {

@@ -31,7 +31,7 @@ func start(ctx context.Context, o config.Options) error {
 	began := time.Now()
 	dir, err := launch.Build(ctx, o)
 	if errors.Is(err, rundir.ErrRunning) {
-		return alreadyRunning(ctx, dir)
+		return alreadyRunning(ctx, o, dir)
 	}
 	if ctx.Err() != nil {
 		return errors.New("interrupted: nothing was started")
@@ -48,7 +48,7 @@ func start(ctx context.Context, o config.Options) error {
 		return err
 	}
 	if err = waitForSupervisor(ctx, dir, cmd); errors.Is(err, rundir.ErrRunning) {
-		return alreadyRunning(ctx, dir)
+		return alreadyRunning(ctx, o, dir)
 	} else if err != nil {
 		return err
 	}
@@ -61,15 +61,19 @@ func start(ctx context.Context, o config.Options) error {
 	return nil
 }
 
-// alreadyRunning waits for a shop that another command has started or is starting, and changes nothing.
-func alreadyRunning(ctx context.Context, dir string) error {
+// alreadyRunning waits for a shop that another command has started or is starting, and says whether it is older than the
+// source. It changes nothing of what runs.
+func alreadyRunning(ctx context.Context, o config.Options, dir string) error {
 	st, err := waitForOther(ctx, dir, "the shop", restartShop)
 	if err != nil {
 		return err
 	}
 	fmt.Println("already running")
 	printAddresses(dir, st, backingOnly(st))
-	return nil
+	if backingOnly(st) {
+		return nil
+	}
+	return reportOutdated(ctx, o, st)
 }
 
 // restartShop tells how to start a shop again.
@@ -111,6 +115,11 @@ func Supervise(ctx context.Context, o config.Options, args []string) error {
 	if err != nil {
 		return err
 	}
+	requests, err := serveActions(ctx, s)
+	if err != nil {
+		return errors.Join(err, s.Stop(context.Background()))
+	}
+	defer requests.Close()
 	fmt.Fprintln(o.Log, "ready")
 	for ctx.Err() == nil {
 		select {
@@ -122,5 +131,6 @@ func Supervise(ctx context.Context, o config.Options, args []string) error {
 		}
 	}
 	fmt.Fprintln(o.Log, "stopping")
+	requests.Close()
 	return s.Stop(context.Background())
 }
