@@ -12,6 +12,7 @@ type EventType struct {
 	Topic     string       // on which the events are published
 	Aggregate string       // the form of Event.Aggregate, such as "order/{orderId}"
 	Data      reflect.Type // of Event.Data
+	Version   int          // of the shape of Data; events of a log that has older shapes are converted to it
 	// Personal lists the members of the data that lead to a person, by their paths. An app that stores one of them has
 	// the duties that Erasure names. Empty: the events have no personal data.
 	Personal []string
@@ -112,7 +113,7 @@ func orderEvents() []EventType {
 func eventsOf[T any](topic, aggregate string, personal []string, typesAndSummaries ...string) (list []EventType) {
 	for pair := range slices.Chunk(typesAndSummaries, 2) {
 		list = append(list, EventType{Type: pair[0], Summary: pair[1], Topic: topic, Aggregate: aggregate,
-			Data: reflect.TypeFor[T](), Personal: personal})
+			Data: reflect.TypeFor[T](), Version: 1, Personal: personal})
 	}
 	return list
 }
