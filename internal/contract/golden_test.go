@@ -75,7 +75,7 @@ var samples = map[string]any{
 		UpdatedAt: at},
 	"category-fact": contract.CategoryFact{Handle: "hats", Name: "Hats", Parent: "head"},
 	"account-fact": contract.AccountFact{UserFact: contract.UserFact{UserID: "u1", MailID: "m1"}, By: "u1",
-		SecondFactor: "totp"},
+		Session: "s1", SecondFactor: "totp"},
 	"stock-movement":    contract.StockMovement{Quantity: 2, Order: "o1", Reason: "count", ID: "f1"},
 	"feeds":             contract.Feeds{Names: []string{"catalog", "stock-main"}},
 	"histories-request": contract.HistoriesRequest{OrderIDs: []string{"o1"}},

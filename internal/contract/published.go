@@ -54,7 +54,7 @@ var published = slices.Concat(
 		CategoryUpdated, "A category has changed.",
 		CategoryDeleted, "A category was deleted.",
 	),
-	eventsOf[AccountFact](TopicUsers, "user/{userId}", []string{"userId", "mailId", "by"},
+	eventsOf[AccountFact](TopicUsers, "user/{userId}", []string{"userId", "mailId", "by", "sessionId"},
 		UserVerificationRequested, "Somebody has registered, and a mail is to ask whether the mailbox is theirs.",
 		UserPasswordResetAsked, "Somebody has forgotten a password, and a mail is to let them set another.",
 		UserEmailChangeAsked, "A user wants another mailbox, and a mail is to ask whether it is theirs.",

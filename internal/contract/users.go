@@ -32,6 +32,7 @@ type UserFact struct {
 type AccountFact struct {
 	UserFact
 	By           string `json:"by,omitempty"`           // id of the user who acted; empty if nobody was signed in
+	Session      string `json:"sessionId,omitempty"`    // in which the user acted
 	SecondFactor string `json:"secondFactor,omitempty"` // the kind of the factor that was added or removed
 }
 

@@ -97,6 +97,17 @@ func TestOnlyThePublishedDataOfATestIsIgnored(t *testing.T) {
 	assert.Len(t, c.Findings(), 1)
 }
 
+func TestRefusedForgeriesAreIgnored(t *testing.T) {
+	t.Parallel()
+	c := newChecker(t)
+	c.Exchange(call("orders", http.MethodPost, "/events/users", "{}", 401, "{}"))
+	c.Exchange(call("orders", http.MethodPost, "/internal/nothing", "{}", 401, "{}"))
+	c.Exchange(call("catalog", http.MethodGet, "/api/v1/dead-letters/an/app", "", 404, "{}"))
+	assert.Empty(t, c.Findings())
+	c.Exchange(call("orders", http.MethodPost, "/events/users", "{}", 200, "{}"))
+	assert.Len(t, c.Findings(), 1)
+}
+
 func TestCallsThatAreNotDescribedAreFound(t *testing.T) {
 	t.Parallel()
 	const path, request, response = "/internal/contacts", `{"orderIds":["o1"]}`,

@@ -145,8 +145,11 @@ func read(s shop, app, path string, v any) error {
 	return a.Decode(v)
 }
 
-// unseen are the types of events that no end-to-end test causes. Tests of the services cover them.
-var unseen = []string{}
+// unseen are the types of events that no end-to-end test causes in the shared shop. Tests of the services cause them.
+var unseen = []string{
+	contract.OrderRestEnded, contract.FulfilmentFailed, contract.RefundFailed, contract.UserPasswordResetAsked,
+	contract.UserRegistrationRepeated,
+}
 
 // reportContract prints what was checked and found in the shared shop. It returns 1 if something is not described, or if
 // a run of all tests has not caused every type of events.
@@ -164,8 +167,8 @@ func reportContract() (code int) {
 	}
 	if all := flag.Lookup("test.run").Value.String() == "" && flag.Lookup("test.skip").Value.String() == ""; all {
 		for _, t := range contract.Published() {
-			if seen["event "+t.Type] == 0 && !slices.Contains(unseen, t.Type) {
-				fmt.Printf("contract: no test has caused an event %s\n", t.Type)
+			if (seen["event "+t.Type] == 0) != slices.Contains(unseen, t.Type) {
+				fmt.Printf("contract: tests have caused %d events %s: see unseen\n", seen["event "+t.Type], t.Type)
 				code = 1
 			}
 		}
