@@ -163,6 +163,19 @@ test-clients: tools clients ## lint the API, and buy from a shop with the built 
 	cd clients/typescript && npm run lint:api
 	go test -count=1 -run '$(NODE)' ./tests/typescript
 
+# Models are written into directories that git ignores: whoever consumes events generates them from the same file.
+MODELS := $(CURDIR)/.run/models
+.PHONY: test-contract
+test-contract: ## lint the descriptions of events and internal calls; write, compile and use models in TypeScript and Python
+	cd tests/models && npm ci --no-audit --no-fund --ignore-scripts && npm run lint && npm run generate && npm run check
+	cd clients/typescript && npm ci --no-audit --no-fund && npm run lint:internal
+	@python3 -c 'import ensurepip' || { echo "python3 has no venv (Debian: python3-venv)" >&2; exit 1; }
+	python3 -m venv $(MODELS)
+	$(MODELS)/bin/pip install --quiet --disable-pip-version-check --no-deps -r tests/models/requirements.txt
+	$(MODELS)/bin/datamodel-codegen --input api/asyncapi.yaml --input-file-type asyncapi \
+		--target-python-version 3.11 --formatters builtin --output $(MODELS)/events.py
+	sed -n '/^```json$$/,/^```$$/{/^```/!p}' docs/contract.md | PYTHONPATH=$(MODELS) $(MODELS)/bin/python tests/models/use.py
+
 .PHONY: fuzz
 fuzz: tools ## Schemathesis against a shop, by its API description; EXAMPLES=20 requests each, SEED=1, AS=customer
 	go run ./tests/fuzz

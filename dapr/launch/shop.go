@@ -117,6 +117,9 @@ func (s *Shop) choosePorts() error {
 	if err := ports.CheckFree(s.file.Ports(s.opts)); err != nil {
 		return err
 	}
+	if s.opts.Tap != nil {
+		s.file.Tap(s.opts.Tap)
+	}
 	s.Update(func(st *rundir.State) {
 		st.GatewayPort, st.PortBase = s.opts.GatewayPort, s.opts.PortBase
 		st.Choices = map[string]string{}

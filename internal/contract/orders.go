@@ -7,8 +7,7 @@ import (
 	"haberdash/internal/strictjson"
 )
 
-// Types of the events on TopicOrders that other services may use. The aggregate is "order/<id>". The data of a placed
-// and of a confirmed order is an OrderFact, of the others an object with at least "orderId".
+// Types of the events on TopicOrders. The aggregate is "order/<id>". Published has the data of each.
 const (
 	OrderPlaced    = "order.placed"
 	OrderConfirmed = "order.confirmed"
@@ -24,6 +23,8 @@ const (
 	FulfilmentShipped = "fulfilment.shipped"
 	// FulfilmentFailed means that the payment provider refused to capture a parcel's share. Its data is a PartFact.
 	FulfilmentFailed = "fulfilment.failed"
+	// FulfilmentDelivered means that a parcel has arrived. Its data is a PartFact.
+	FulfilmentDelivered = "fulfilment.delivered"
 
 	// ReturnRequested means that lines are to come back. Its data is a ReturnFact.
 	ReturnRequested = "return.requested"
@@ -85,35 +86,63 @@ type OrderLine struct {
 	Tax       money.Money `json:"tax"`
 }
 
+// RejectionFact is the data of a rejected order in events.
+type RejectionFact struct {
+	OrderID string             `json:"orderId"`
+	Reason  string             `json:"reason" enum:"out-of-stock,payment-declined,expired,price-changed,cart-changed"`
+	Code    string             `json:"code,omitempty"`   // the payment provider's, of a declined payment
+	Lines   []OutOfStockLine   `json:"lines,omitempty"`  // for out-of-stock
+	Prices  []PriceChangedLine `json:"prices,omitempty"` // for price-changed
+	Gone    []string           `json:"gone,omitempty"`   // for cart-changed: the SKUs that are no longer sold
+}
+
+// EndingFact is the data of a cancelled order, or of an order whose rest has ended, in events.
+type EndingFact struct {
+	OrderID string `json:"orderId"`
+	Reason  string `json:"reason,omitempty"` // a code, such as authorization-expired; empty if a person has cancelled
+	Why     Sealed `json:"why,omitzero"`     // the reason in the words of a person
+}
+
+// Sealed is text that the app orders has encrypted. Other apps ignore it. The app destroys the key when the personal
+// data of the order is erased.
+type Sealed struct {
+	Key  string `json:"key"` // its name
+	Data []byte `json:"data"`
+}
+
 // ShipmentFact is the data of a shipped parcel in events.
 type ShipmentFact struct {
 	OrderID        string `json:"orderId"`
 	Number         string `json:"number"`
-	Customer       string `json:"customer,omitempty"`
-	ID             string `json:"id"` // of the fulfilment
+	Customer       string `json:"customer,omitempty"` // user id, empty for a guest
+	ID             string `json:"id"`                 // of the fulfilment
 	Carrier        string `json:"carrier"`
 	TrackingNumber string `json:"trackingNumber"`
 	Lines          []Line `json:"lines"`
 }
 
 type (
-	// Part is a quantity of one SKU in a parcel or a return, and its share of what the order costs in minor units.
+	// Part is a quantity of one SKU in a parcel or a return, and its share of what the order costs in minor units of the
+	// order's currency.
 	Part struct {
 		SKU      string `json:"sku"`
 		Quantity int64  `json:"quantity"`
 		Amount   int64  `json:"amount"`
 	}
-	// FulfilmentFact is the data of a requested parcel in events. Freight is the shipping cost of the order, if this
-	// parcel bears it.
+	// FulfilmentFact is the data of a requested parcel in events.
 	FulfilmentFact struct {
 		OrderID    string         `json:"orderId"`
 		Fulfilment FulfilmentPart `json:"fulfilment"`
 	}
 	// FulfilmentPart is a parcel.
 	FulfilmentPart struct {
-		ID      string `json:"id"`
-		Parts   []Part `json:"parts"`
-		Freight int64  `json:"freight,omitempty"`
+		ID             string `json:"id"`
+		Parts          []Part `json:"parts"`
+		Freight        int64  `json:"freight,omitempty"` // the shipping cost of the order, if this parcel bears it
+		Carrier        string `json:"carrier"`
+		TrackingNumber string `json:"trackingNumber"`
+		Status         string `json:"status" enum:"pending"`
+		Fingerprint    string `json:"fingerprint,omitempty"` // of the request, for the app orders; other apps ignore it
 	}
 	// ReturnFact is the data of a requested return in events.
 	ReturnFact struct {
@@ -122,15 +151,22 @@ type (
 	}
 	// ReturnPart is a return.
 	ReturnPart struct {
-		ID    string `json:"id"`
-		Parts []Part `json:"parts"`
+		ID          string `json:"id"`
+		Parts       []Part `json:"parts"`
+		Status      string `json:"status" enum:"requested"`
+		Fingerprint string `json:"fingerprint,omitempty"` // of the request, for the app orders; other apps ignore it
+		Why         Sealed `json:"why,omitzero"`          // the reason in the words of a person
 	}
-	// ReceiptFact is the data of a received return in events. Owed is the amount to be refunded, in minor units.
+	// ReceiptFact is the data of a received return in events. Events that were published before the members currency and
+	// number existed do not have them.
 	ReceiptFact struct {
-		OrderID string `json:"orderId"`
-		ID      string `json:"id"` // of the return
-		Restock bool   `json:"restock"`
-		Owed    int64  `json:"owed"`
+		OrderID  string `json:"orderId"`
+		Number   string `json:"number,omitempty"`   // of the order
+		Customer string `json:"customer,omitempty"` // user id, empty for a guest
+		ID       string `json:"id"`                 // of the return
+		Restock  bool   `json:"restock"`            // the goods are to be in stock again
+		Owed     int64  `json:"owed"`               // the amount to be refunded, in minor units
+		Currency string `json:"currency,omitempty" pattern:"^[A-Z]{3}$"`
 	}
 	// RefundFact is the data of a requested refund in events.
 	RefundFact struct {
@@ -139,13 +175,17 @@ type (
 	}
 	// RefundPart is a refund.
 	RefundPart struct {
-		ID     string `json:"id"`
-		Amount int64  `json:"amount"`
+		ID          string `json:"id"`
+		Amount      int64  `json:"amount"` // minor units of the order's currency
+		Status      string `json:"status" enum:"pending"`
+		Fingerprint string `json:"fingerprint,omitempty"` // of the request, for the app orders; other apps ignore it
+		Why         Sealed `json:"why,omitzero"`          // the reason in the words of a person
 	}
 	// PartFact is the data of an event about a part of an order that an earlier event has described.
 	PartFact struct {
 		OrderID string `json:"orderId"`
-		ID      string `json:"id"` // of the fulfilment, return or refund
+		ID      string `json:"id"`               // of the fulfilment, return or refund
+		Reason  string `json:"reason,omitempty"` // a code of the payment provider, if it has refused
 	}
 )
 

@@ -13,8 +13,8 @@ const (
 
 // StockMovement is a change of the level of one SKU at one location.
 type StockMovement struct {
-	Quantity int64  `json:"quantity"` // signed for adjustments, else positive
-	Order    string `json:"order,omitempty"`
-	Reason   string `json:"reason,omitempty"`
-	ID       string `json:"id,omitempty"` // of the adjustment, shipment or return
+	Quantity int64  `json:"quantity"`         // signed for adjustments, else positive
+	Order    string `json:"order,omitempty"`  // the id of the order that has reserved, bought or returned the goods
+	Reason   string `json:"reason,omitempty"` // of an adjustment
+	ID       string `json:"id,omitempty"`     // of the adjustment, shipment or return
 }

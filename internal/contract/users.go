@@ -8,7 +8,8 @@ import (
 	"haberdash/internal/strictjson"
 )
 
-// Types of the events on TopicUsers. The aggregate is "user/<id>", the data a UserFact.
+// Types of the events on TopicUsers. The aggregate is "user/<id>", the data an AccountFact, of which
+// consumers need the UserFact.
 const (
 	UserVerificationRequested = "user.verification-requested" // with a mail
 	UserPasswordResetAsked    = "user.password-reset-asked"   // with a mail
@@ -25,6 +26,14 @@ const (
 type UserFact struct {
 	UserID string `json:"userId"`
 	MailID string `json:"mailId,omitempty"` // of the mail to send: see UserLetter
+}
+
+// AccountFact is all of the data of a user in events: beside the UserFact, who acted.
+type AccountFact struct {
+	UserFact
+	By           string `json:"by,omitempty"`           // id of the user who acted; empty if nobody was signed in
+	Session      string `json:"sessionId,omitempty"`    // in which the user acted
+	SecondFactor string `json:"secondFactor,omitempty"` // the kind of the factor that was added or removed
 }
 
 // DecodeUserFact decodes the data of a user event. The error does not quote the data.

@@ -36,17 +36,30 @@ func init() {
 // NewAPI creates an API on a router. It accepts and sends strict JSON, refuses query parameters that an operation does
 // not know, and serves its OpenAPI document at /openapi.json.
 func NewAPI(router chi.Router, title string) huma.API {
-	c := huma.DefaultConfig(title, Version)
-	c.CreateHooks = nil // which would add a link to the schema to each response
-	c.DocsPath, c.SchemasPath = "", ""
-	c.RejectUnknownQueryParameters = true
+	c := config(title)
 	c.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", openapi.SchemaName)
-	c.Formats = map[string]huma.Format{"application/json": strictJSON, "json": strictJSON}
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"bearer": {Type: "http", Scheme: "bearer", BearerFormat: "JWT"},
 	}
 	c.OnAddOperation = append(c.OnAddOperation, openapi.Describe(reflect.TypeFor[Problem]()))
 	return humachi.New(router, c)
+}
+
+// ExtendAPI creates an API on another router, such as one with other middleware, whose operations are in the OpenAPI
+// document of an API that exists.
+func ExtendAPI(api huma.API, router chi.Router) huma.API {
+	c := config(api.OpenAPI().Info.Title)
+	c.OpenAPI, c.OpenAPIPath = api.OpenAPI(), ""
+	return humachi.New(router, c)
+}
+
+func config(title string) huma.Config {
+	c := huma.DefaultConfig(title, Version)
+	c.CreateHooks = nil // which would add a link to the schema to each response
+	c.DocsPath, c.SchemasPath = "", ""
+	c.RejectUnknownQueryParameters = true
+	c.Formats = map[string]huma.Format{"application/json": strictJSON, "json": strictJSON}
+	return c
 }
 
 // Values of an operation's Security, which the OpenAPI document shows. An operation without a value accepts an access

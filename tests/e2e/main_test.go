@@ -24,11 +24,16 @@ import (
 	"haberdash/dapr/launch/infra"
 	"haberdash/dapr/launch/process"
 	"haberdash/tests/api"
+	"haberdash/tests/contract"
 )
 
 var (
 	sharedShop   shop
 	sharedClient *api.Client // of a guest
+
+	// sharedChecker checks all that the apps of the shared shop say to one another; nil for a remote shop.
+	sharedChecker *contract.Checker
+
 	adminSession struct {
 		sync.Mutex
 		client  *api.Client
@@ -68,6 +73,13 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer stop()
+	if sharedChecker, err = contract.NewChecker(o.Root); err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	recorder := contract.NewRecorder(sharedChecker.Exchange)
+	defer recorder.Close()
+	o.Tap = recorder.Tap
 	s, err := launch.Start(context.Background(), o)
 	if err != nil {
 		fmt.Println(err)
@@ -78,11 +90,13 @@ func run(m *testing.M) int {
 	if code != 0 {
 		printWarnings(s)
 	}
-	if err := s.Stop(context.Background()); err != nil {
+	unread := readFeeds(localShop{s})
+	if err := errors.Join(unread, s.Stop(context.Background())); err != nil {
 		fmt.Println(err)
 		return 1
 	}
-	return code
+	recorder.Close()
+	return max(code, reportContract())
 }
 
 // options returns the options of a new shop in dir, with the components that STATE, PUBSUB and MAIL select. It starts

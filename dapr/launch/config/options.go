@@ -47,6 +47,11 @@ type Options struct {
 	// Tags are build tags of the apps, for tests. They need a RunDir that is not the default.
 	Tags []string
 
+	// Tap lets a test see what the sidecars send to the apps. It is called for each app that is not public, before the
+	// apps start. The app then listens on the port behind, and Tap must forward connections from the app's own port, as
+	// soon as the app listens. It needs FreePorts.
+	Tap func(app string, port, behind int)
+
 	Log          io.Writer     // progress, a line each; default: none
 	System       bool          // use the Dapr that `dapr init --slim` has installed
 	BackingOnly  bool          // start placement, scheduler and broker only

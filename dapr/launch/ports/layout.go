@@ -30,6 +30,9 @@ const (
 	FirstApp // the gateway, if its port is one of the block
 )
 
+// Behind is the offset, from the port of an app, of the port on which it listens behind a tap: see config.Options.
+const Behind = 9
+
 // Offsets of sentry.
 const (
 	Sentry = iota + 90

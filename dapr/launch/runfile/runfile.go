@@ -61,6 +61,20 @@ func (a App) OperationsPort() int {
 	return port
 }
 
+// portVariable is the environment variable with the port on which an app listens. The dapr CLI sets it to the port to
+// which the sidecar sends, unless the run file sets another.
+const portVariable = "APP_PORT"
+
+// Tap makes each app that is not public listen on a port behind the one to which its sidecar sends: see config.Options.
+func (f File) Tap(tap func(app string, port, behind int)) {
+	for _, a := range f.Apps {
+		if a.OperationsPort() == 0 {
+			a.Env[portVariable] = strconv.Itoa(a.Port + ports.Behind)
+			tap(a.AppID, a.Port, a.Port+ports.Behind)
+		}
+	}
+}
+
 // Source is the run file of a checkout.
 func Source(root string) string { return filepath.Join(root, "dapr", "apps.yaml") }
 

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,13 +16,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/internal/commitlog"
+	"haberdash/internal/contract"
 	"haberdash/internal/sidecar"
 	"haberdash/internal/sidecar/memory"
 )
 
 // Releases tests that a model reads the logs of earlier releases. Each folder testdata/releases/1, 2, … has the commits
 // of a log as they were stored, one in a line, and the documents that are made from them. writeLog writes a log of that
-// name as the present code does; its events must have the shapes of the last release.
+// name as the present code does; its events must have the shapes of the last release. The contract must describe every
+// published event, of all releases.
 //
 // A stored log never changes. If the present events have other shapes, run the test with NEW_RELEASE=1, which adds a
 // release; if the release before cannot read the new shapes, give them a version and an upcaster (commitlog.Model). If
@@ -37,11 +40,13 @@ func Releases[S any](t *testing.T, name string, model commitlog.Model[S], writeL
 	slices.SortFunc(dirs, func(a, b string) int { return releaseNumber(a) - releaseNumber(b) })
 	update := os.Getenv("NEW_RELEASE") == "1"
 	var last map[string][]string
+	requirePromised(t, present)
 	for _, dir := range dirs {
 		text, err := os.ReadFile(filepath.Join(dir, name+".log"))
 		require.NoError(t, err)
 		commits := slices.Collect(strings.Lines(string(text)))
 		last = shapes(t, commits)
+		requirePromised(t, commits)
 		documents, path := makeDocuments(t, name, model, commits), filepath.Join(dir, name+".documents.json")
 		if update {
 			require.NoError(t, os.WriteFile(path, []byte(documents), 0o644))
@@ -60,6 +65,23 @@ func Releases[S any](t *testing.T, name string, model commitlog.Model[S], writeL
 		return
 	}
 	require.Equal(t, last, shapes(t, present), "events have other shapes than those of the last release: see Releases")
+}
+
+// requirePromised requires that the contract describes each published event of a log, with every member of its data.
+func requirePromised(t *testing.T, commits []string) {
+	t.Helper()
+	for i, text := range commits {
+		c := commitlog.Commit{N: uint64(i + 1)}
+		require.NoError(t, json.Unmarshal([]byte(text), &c))
+		for _, e := range c.Published("app", "log") {
+			promise, found := contract.PublishedType(e.Type)
+			require.True(t, found, "%s is published, but contract.Published does not have it", e.Type)
+			data := json.NewDecoder(bytes.NewReader(e.Data))
+			data.DisallowUnknownFields()
+			require.NoError(t, data.Decode(reflect.New(promise.Data).Interface()),
+				"the data of %s is not as %s describes it: %s", e.Type, promise.Data, e.Data)
+		}
+	}
 }
 
 // firstDifference names the first line that differs: documents are too long to print.

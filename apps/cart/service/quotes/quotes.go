@@ -74,7 +74,8 @@ type (
 // Mount adds the operation to an API.
 func (q Quotes) Mount(api huma.API) {
 	httpx.Register(api, huma.Operation{OperationID: "quote", Method: http.MethodPost, Path: "/internal/quotes",
-		Summary: "What an order of a cart would cost now", Tags: []string{"Internal"}, Security: httpx.Optional}, q.quote)
+		Summary: "What an order of a cart would cost now", Tags: []string{"Internal"}, Security: httpx.Optional,
+		Errors: []int{http.StatusNotFound, http.StatusConflict}}, q.quote)
 }
 
 // quote prices a cart for an order at the prices that the buyer was last shown. It does not call the catalogue, which

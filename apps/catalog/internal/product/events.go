@@ -1,14 +1,16 @@
 package product
 
+import "haberdash/internal/contract"
+
 // Types of the published events. The data of a product event is the Product, and that of a category event the Category.
-// A deletion has the deleted one.
+// A deletion has the deleted one. The data has the shape that internal/contract promises, which a test compares.
 const (
-	Created         = "product.created"
-	Updated         = "product.updated"
-	Deleted         = "product.deleted"
-	CategoryCreated = "category.created"
-	CategoryUpdated = "category.updated"
-	CategoryDeleted = "category.deleted"
+	Created         = contract.ProductCreated
+	Updated         = contract.ProductUpdated
+	Deleted         = contract.ProductDeleted
+	CategoryCreated = contract.CategoryCreated
+	CategoryUpdated = contract.CategoryUpdated
+	CategoryDeleted = contract.CategoryDeleted
 )
 
 // Types of the internal events, which are not published.

@@ -75,7 +75,7 @@ func (s *Service) Mount(api huma.API) {
 
 	internal := func(id, method, path, summary string) huma.Operation {
 		return huma.Operation{OperationID: id, Method: method, Path: "/internal/reservations/{orderId}" + path,
-			Summary: summary, Tags: []string{"Internal"}}
+			Summary: summary, Tags: []string{"Internal"}, Errors: []int{http.StatusConflict}}
 	}
 	httpx.Register(api, internal("reserve-stock", http.MethodPut, "",
 		"Hold stock for an order: all lines or none"), s.reserve)

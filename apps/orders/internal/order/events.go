@@ -5,8 +5,8 @@ import (
 	"haberdash/internal/money"
 )
 
-// Types of events beside those of internal/contract. An internal event is not published: its data is not for other
-// services (the payment token), other services learn it from another event (money), or it is an index of this log.
+// Types of events and their data. The data of a published event has the shape that internal/contract promises, which a
+// test compares. An internal event is not published: its data is not for other services (the payment token), other services learn it from another event (money), or it is an index of this log.
 const (
 	EventPaymentRequested = "payment.requested" // internal: Request
 	EventRejectionBegun   = "order.given-up"    // internal: Rejection
@@ -21,7 +21,7 @@ const (
 
 	EventFulfilmentRequested = contract.FulfilmentRequested // FulfilmentRequested
 	EventFulfilmentFailed    = contract.FulfilmentFailed    // Outcome
-	EventFulfilmentDelivered = "fulfilment.delivered"       // Outcome
+	EventFulfilmentDelivered = contract.FulfilmentDelivered // Outcome
 
 	EventReturnRequested = contract.ReturnRequested // ReturnRequested
 	EventReturnReceived  = contract.ReturnReceived  // ReturnReceived
@@ -54,13 +54,9 @@ type ReturnRequested struct {
 	Return  Return `json:"return"`
 }
 
-// ReturnReceived is the data of an event.
-type ReturnReceived struct {
-	OrderID string `json:"orderId"`
-	ID      string `json:"id"`
-	Restock bool   `json:"restock"`
-	Owed    int64  `json:"owed"`
-}
+// ReturnReceived is the data of an event. Number, Customer and Currency are for other apps, and older events do not have
+// them.
+type ReturnReceived = contract.ReceiptFact
 
 // RefundRequested is the data of an event.
 type RefundRequested struct {

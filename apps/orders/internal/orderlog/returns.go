@@ -71,8 +71,10 @@ func (r *Repository) ReceiveReturn(ctx context.Context, id, returnID string,
 		if o.ReceivedQuantity()+share.Quantity(ret.Parts) == o.Quantity() {
 			owed += o.Freight()
 		}
-		tx.Emit(order.AggregateID(id), order.EventReturnReceived,
-			order.ReturnReceived{OrderID: id, ID: ret.ID, Restock: restock, Owed: min(owed, o.Refundable())})
+		tx.Emit(order.AggregateID(id), order.EventReturnReceived, order.ReturnReceived{
+			OrderID: id, Number: o.Number, Customer: o.Customer, ID: ret.ID, Restock: restock,
+			Owed: min(owed, o.Refundable()), Currency: o.Total.Currency,
+		})
 		return nil
 	})
 }

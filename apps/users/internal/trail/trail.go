@@ -19,7 +19,7 @@ import (
 	"haberdash/internal/contract"
 )
 
-// Types of events beside those of the contract. They are not published to other services.
+// Types of events that are not published to other services. The contract has the others.
 const (
 	EmailVerified   = "user.email-verified"
 	PasswordChanged = "user.password-changed"
@@ -37,15 +37,22 @@ const (
 var unpublished = []string{EmailVerified, PasswordChanged, PasswordReset, RolesChanged, SessionEnded, TokenReused,
 	SignInThrottled, SecondFactorThrottled, RecoveryCodeUsed, RecoveryCodesReplaced}
 
+// published are the types that the contract promises to other services.
+var published = func() (types []string) {
+	for _, t := range contract.Published() {
+		if t.Topic == contract.TopicUsers {
+			types = append(types, t.Type)
+		}
+	}
+	return types
+}()
+
 // Types lists the types of all events of the trail.
 func Types() []string { return slices.Concat(published, unpublished) }
 
-var published = []string{contract.UserVerificationRequested, contract.UserPasswordResetAsked,
-	contract.UserEmailChangeAsked, contract.UserRegistrationRepeated, contract.UserEmailChanged,
-	contract.UserSecondFactorAdded, contract.UserSecondFactorRemoved, contract.UserDeleted}
-
-// Record is the data of every event of the trail. By is the id of the user who acted. It is empty if the user was not
-// signed in, for example when they used a mailed token or guessed passwords.
+// Record is the data of every event of the trail. A published event has only members that contract.AccountFact has, too.
+// By is the id of the user who acted. It is empty if the user was not signed in, for example when they used a mailed
+// token or guessed passwords.
 type Record struct {
 	contract.UserFact
 	By      string   `json:"by,omitempty"`
