@@ -125,6 +125,10 @@ var onStores = []string{
 
 const storeTests = "^(TestState|TestStateWithoutItsServer|TestWorkflows|TestThroughSidecar)$"
 
+// brokerTests are the tests of internal/sidecar/daprd that run on each message broker.
+const brokerTests = "^(TestMessages|TestDeadLetters|TestSubscriptionsRouteByTheAttributesOfCloudEvents|" +
+	"TestMessagesOfEarlierReleasesArrive|TestAppsUseOnlyTheirTopics)$"
+
 // plan returns the runs: the conformance suites of each store and each broker, then the end-to-end tests of each
 // combination.
 func plan(wanted []combination) (runs []run) {
@@ -143,7 +147,7 @@ func plan(wanted []combination) (runs []run) {
 	for _, b := range brokers {
 		runs = append(runs, run{
 			combination: combination{pubsub: b},
-			packages:    []string{"./internal/sidecar/daprd"}, tests: "^(TestMessages|TestDeadLetters)$",
+			packages:    []string{"./internal/sidecar/daprd"}, tests: brokerTests,
 		})
 	}
 	for _, c := range wanted {

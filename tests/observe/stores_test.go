@@ -27,6 +27,7 @@ import (
 
 // Each shop shows the servers that it uses and no others. A fault of a server lights the alert that is meant for it.
 func TestServersShowStoresAndBrokers(t *testing.T) {
+	t.Parallel()
 	t.Run("redis-redis", func(t *testing.T) {
 		s := showServers(t, "redis", "redis", false)
 		s.scrapesServers("redis store")

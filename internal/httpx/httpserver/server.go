@@ -163,12 +163,29 @@ func (s *Server) Run(ctx context.Context) error {
 	return s.Serve(ctx, listener)
 }
 
+// idleTime is how long a connection may be idle between two requests. Go's clients, and so Dapr's sidecars, close theirs
+// after 90 seconds.
+const idleTime = 2 * time.Minute
+
+// strangersHeaderTime is how long a stranger may take to send the header of a request.
+const strangersHeaderTime = 10 * time.Second
+
+// headerTime is how long a new connection may take until it has sent the header of its first request. HTTP clients also
+// open connections in reserve. A request on one of them that the server closes at that moment fails, so those of the
+// sidecar may wait as long as idle ones.
+func (s *Server) headerTime() time.Duration {
+	if s.options.Public {
+		return strangersHeaderTime
+	}
+	return idleTime
+}
+
 // Serve is like Run, but serves on a listener. It closes the listener.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{
-		Handler: s.Router, ReadHeaderTimeout: 5 * time.Second,
+		Handler: s.Router, ReadHeaderTimeout: s.headerTime(),
 		// There is no ReadTimeout, because it would end streams and imports. The gateway limits the time of bodies.
-		WriteTimeout: s.options.WriteTimeout, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
+		WriteTimeout: s.options.WriteTimeout, IdleTimeout: idleTime, MaxHeaderBytes: 32 << 10,
 		BaseContext: func(net.Listener) context.Context { return s.options.Log.WithContext(context.Background()) },
 		// The library would answer OPTIONS * itself, without the middleware.
 		DisableGeneralOptionsHandler: true,

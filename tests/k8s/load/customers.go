@@ -38,7 +38,8 @@ type purchase struct {
 	final bool // the placement got a final answer: the order is confirmed, or the SKU is out of stock
 }
 
-// idleTimeout is how long a customer keeps an idle connection. It is shorter than LEAVE_TIME in deploy/base/gateway.yaml.
+// idleTimeout is how long a customer keeps an idle connection. It is shorter than LEAVE_TIME in deploy/base/gateway.yaml,
+// and than the time that the gateway gives to a new connection.
 // A gateway that shuts down closes the connections that have been idle since then, and a request that is sent at that
 // moment would have no answer.
 const idleTimeout = 5 * time.Second
