@@ -93,7 +93,7 @@ tools: $(HABERDASH) ## build Dapr's programs and the broker, once, into the user
 	@$(HABERDASH) tools
 
 .PHONY: infra
-infra: $(HABERDASH) ## start real servers to try the shop on: Redis, PostgreSQL, Kafka, SMTP; SERVERS="redis postgres" for some
+infra: $(HABERDASH) ## start real servers to try the shop on: Redis, PostgreSQL, MariaDB, Kafka, SMTP; SERVERS="redis postgres" for some
 	@$(HABERDASH) infra
 
 .PHONY: infra-down

@@ -185,6 +185,9 @@ func (h *Host) wire(run Run) error {
 		return nil
 	}
 	if app, _ := roster.Find(h.App); h.API != nil && !app.Stateless {
+		if err := h.checkStore(h.lifecycle.ctx); err != nil {
+			return err
+		}
 		h.markStoreUsed(h.lifecycle.ctx)
 	}
 	if err := run(h.lifecycle.ctx, h); err != nil {
@@ -194,6 +197,22 @@ func (h *Host) wire(run Run) error {
 		h.mountOperations()
 		h.mountFaults()
 	}
+	return nil
+}
+
+// storeCheckTime limits checkStore.
+const storeCheckTime = 10 * time.Second
+
+// checkStore returns an error for a store that breaks a promise. The service starts with one that does not answer: it
+// is not ready until the store does.
+func (h *Host) checkStore(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, storeCheckTime)
+	defer cancel()
+	err := sidecar.CheckStore(ctx, h.State())
+	if err == nil || errors.Is(err, sidecar.ErrUnfit) {
+		return err
+	}
+	h.Log.Warn().Err(err).Msg("cannot check whether the store is fit")
 	return nil
 }
 

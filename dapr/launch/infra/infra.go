@@ -53,7 +53,7 @@ func (o Options) complete() (Options, error) {
 		return o, err
 	}
 	if o.Prepare == nil {
-		o.Prepare, o.passwords = server.Prepare, []string{"REDIS_PASSWORD", "POSTGRES_PASSWORD"}
+		o.Prepare, o.passwords = server.Prepare, []string{"REDIS_PASSWORD", "POSTGRES_PASSWORD", "MYSQL_PASSWORD"}
 		if len(o.Servers) == 0 {
 			o.Servers = server.Names
 		}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/mail"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -41,6 +43,15 @@ var probes = map[string]probe{
 		},
 		get: func(ctx context.Context, i *Servers) ([]string, error) {
 			return psql(ctx, i, "SELECT value FROM probe")
+		},
+	},
+	"mysql": {
+		put: func(ctx context.Context, i *Servers, value string) error {
+			_, err := mysql(ctx, i, "CREATE TABLE IF NOT EXISTS probe (value TEXT); INSERT INTO probe VALUES ('"+value+"')")
+			return err
+		},
+		get: func(ctx context.Context, i *Servers) ([]string, error) {
+			return mysql(ctx, i, "SELECT value FROM probe")
 		},
 	},
 	"kafka": {put: produce, get: consume},
@@ -81,6 +92,21 @@ func psql(ctx context.Context, i *Servers, sql string) ([]string, error) {
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return nil, fmt.Errorf("psql: %w\n%s", err, out)
+	}
+	return strings.Fields(string(out)), nil
+}
+
+func mysql(ctx context.Context, i *Servers, sql string) ([]string, error) {
+	m := regexp.MustCompile(`^haberdash:(\w+)@tcp\(([\d.]+):(\d+)\)`).FindStringSubmatch(i.Vars()["MYSQL_CONNECTION"])
+	if m == nil {
+		return nil, errors.New("mysql: MYSQL_CONNECTION has another form")
+	}
+	cmd := exec.CommandContext(ctx, "mariadb", "--no-defaults", "--protocol=tcp", "--host="+m[2], "--port="+m[3],
+		"--user=haberdash", "--skip-column-names", "--execute="+sql, "haberdash")
+	cmd.Env = append(os.Environ(), "MYSQL_PWD="+m[1])
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return nil, fmt.Errorf("mariadb: %w\n%s", err, out)
 	}
 	return strings.Fields(string(out)), nil
 }

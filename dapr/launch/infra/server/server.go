@@ -14,7 +14,7 @@ import (
 )
 
 // Names lists the servers that there are.
-var Names = []string{"redis", "postgres", "kafka", "smtp"}
+var Names = []string{"redis", "postgres", "mysql", "kafka", "smtp"}
 
 // Settings say where servers run. They stay the same from one start to the next.
 type Settings struct {
@@ -25,6 +25,7 @@ type Settings struct {
 	PortBase         int // first of the ports of all servers
 	RedisPassword    string
 	PostgresPassword string
+	MySQLPassword    string
 
 	Log io.Writer // progress, a line each
 }
@@ -36,6 +37,7 @@ const (
 	portKafka
 	portKafkaController
 	portSMTP
+	portMySQL
 )
 
 // Server is a server that is prepared to start.
@@ -59,6 +61,8 @@ func Prepare(ctx context.Context, name string, s Settings) (Server, error) {
 		return redis(s)
 	case "postgres":
 		return postgres(ctx, s)
+	case "mysql":
+		return mysql(ctx, s)
 	case "kafka":
 		return kafka(ctx, s)
 	case "smtp":
