@@ -6,8 +6,8 @@ import (
 	"haberdash/internal/money"
 )
 
-// Types of the events on TopicCatalog. The aggregate of a product is its id, that of a category "category/<handle>". The
-// data is the whole ProductFact or CategoryFact, and that of a deletion is the deleted one.
+// Types of the events on TopicCatalog. The aggregate of a product is its id, that of a category "category/<handle>".
+// The data is the whole ProductFact or CategoryFact, and that of a deletion is the deleted one.
 const (
 	ProductCreated  = "product.created"
 	ProductUpdated  = "product.updated"

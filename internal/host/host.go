@@ -270,8 +270,8 @@ func newHost(
 	return h
 }
 
-// NewAPI creates an API whose requests pass the middleware and then the verifier of access tokens. Its operations are in
-// the same OpenAPI document as those of Host.API, which most services use instead.
+// NewAPI creates an API whose requests pass the middleware and then the verifier of access tokens. Its operations are
+// in the same OpenAPI document as those of Host.API, which most services use instead.
 func (h *Host) NewAPI(verifier *identity.Verifier, middleware ...func(http.Handler) http.Handler) huma.API {
 	middleware = append(middleware, h.Faults.Middleware, httpx.Authenticate(verifier), httpx.Conditional)
 	routes := h.Server.Router.With(middleware...)

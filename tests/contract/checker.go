@@ -360,8 +360,8 @@ func (c *Checker) deliveries(topic string, body []byte) {
 	}
 }
 
-// message checks a message of a topic. One of a dead-letter topic has the attributes that the broker gave it on the way,
-// so only the event in it is checked.
+// message checks a message of a topic. One of a dead-letter topic has the attributes that the broker gave it on the
+// way, so only the event in it is checked.
 func (c *Checker) message(topic string, text []byte) {
 	var m struct{ Data json.RawMessage }
 	if err := json.Unmarshal(text, &m); err == nil && c.ignores(m.Data) {

@@ -117,15 +117,18 @@ func TestCallsThatAreNotDescribedAreFound(t *testing.T) {
 	c.Exchange(call("orders", http.MethodPost, path, request, 200, response))
 	require.Empty(t, c.Findings())
 	assert.Equal(t, map[string]int{"call orders POST /internal/contacts": 1}, c.Seen())
+	post := func(path, body string, status int, answer string) contract.Exchange {
+		return call("orders", http.MethodPost, path, body, status, answer)
+	}
 	fromCart := call("orders", http.MethodPost, "/internal/nothing", "", 404, "")
 	fromCart.Request.Header.Set("dapr-caller-app-id", "cart")
 	for finding, x := range map[string]contract.Exchange{
 		"api/internal/orders.json does not describe it": call("orders", http.MethodGet, path, "", 200, response),
 		"the app answers 404":                           fromCart,
-		"the request: /: not described: all":            call("orders", http.MethodPost, path, `{"orderIds":["o1"],"all":true}`, 200, response),
-		"the parameter all is not described":            call("orders", http.MethodPost, path+"?all=1", request, 200, response),
-		"the status 418 is not described":               call("orders", http.MethodPost, path, request, 418, "{}"),
-		"the response 200: /contacts: type":             call("orders", http.MethodPost, path, request, 200, `{"contacts":7}`),
+		"the request: /: not described: all":            post(path, `{"orderIds":["o1"],"all":true}`, 200, response),
+		"the parameter all is not described":            post(path+"?all=1", request, 200, response),
+		"the status 418 is not described":               post(path, request, 418, "{}"),
+		"the response 200: /contacts: type":             post(path, request, 200, `{"contacts":7}`),
 	} {
 		c := newChecker(t)
 		c.Exchange(x)

@@ -1,6 +1,6 @@
-// Package contract holds what the apps of a shop say to one another against what is promised: api/asyncapi.yaml for
-// events, and api/internal for calls. A Recorder sits between the sidecars and the apps, and a Checker validates what it
-// has recorded. Neither knows in which language an app is written.
+// Package contract compares what the apps of a shop say to one another with what is promised: api/asyncapi.yaml for
+// events, and api/internal for calls. A Recorder sits between the sidecars and the apps, and a Checker validates what
+// it has recorded. Neither knows in which language an app is written.
 package contract
 
 import (

@@ -151,8 +151,8 @@ var unseen = []string{
 	contract.UserRegistrationRepeated,
 }
 
-// reportContract prints what was checked and found in the shared shop. It returns 1 if something is not described, or if
-// a run of all tests has not caused every type of events.
+// reportContract prints what was checked and found in the shared shop. It returns 1 if something is not described, or
+// if a run of all tests has not caused every type of events.
 func reportContract() (code int) {
 	seen, kinds := sharedChecker.Seen(), map[string]int{}
 	for what, n := range seen {

@@ -9,6 +9,10 @@ const { components } = load(await readFile(from, "utf8"));
 // A payload of any message, as one type.
 const messages = Object.values(components.messages).map((m) => m.payload);
 const schema = { title: "Message", oneOf: messages, components };
-const types = await compile(schema, "Message", { additionalProperties: false, unreachableDefinitions: true, cwd: dirname(from) });
+const types = await compile(schema, "Message", {
+  additionalProperties: false,
+  unreachableDefinitions: true,
+  cwd: dirname(from),
+});
 await mkdir(dirname(to), { recursive: true });
 await writeFile(to, types);

@@ -6,6 +6,7 @@
 package asyncapi
 
 import (
+	"bytes"
 	"encoding/json"
 	"path/filepath"
 	"regexp"
@@ -41,9 +42,9 @@ type CloudEvent struct {
 	DataVersion     string    `json:"dataversion"`           // the version of the Event
 	Topic           string    `json:"topic"`                 // Dapr's attribute
 	PubsubName      string    `json:"pubsubname"`            // Dapr's attribute: the name of the component
-	TraceParent     string    `json:"traceparent,omitempty"` // of the command that has caused the Event (W3C Trace Context)
+	TraceParent     string    `json:"traceparent,omitempty"` // of the command that has caused the Event (W3C)
 	TraceID         string    `json:"traceid,omitempty"`     // Dapr's copy of traceparent
-	TraceState      string    `json:"tracestate,omitempty"`  // of the trace (W3C Trace Context)
+	TraceState      string    `json:"tracestate,omitempty"`  // of the trace (W3C)
 	Expiration      time.Time `json:"expiration,omitzero"`   // Dapr's attribute, if a message has a lifetime
 	Data            any       `json:"data"`                  // an Event
 }
@@ -71,11 +72,14 @@ func Files(root string) (map[string][]byte, error) {
 		return nil, err
 	}
 	for _, t := range contract.Published() {
-		files[schemaFile(t)], err = json.MarshalIndent(standalone(t, document.Components.Schemas), "", "  ")
-		if err != nil {
+		var schema bytes.Buffer
+		out := json.NewEncoder(&schema)
+		out.SetEscapeHTML(false)
+		out.SetIndent("", "  ")
+		if err := out.Encode(standalone(t, document.Components.Schemas)); err != nil {
 			return nil, err
 		}
-		files[schemaFile(t)] = append(files[schemaFile(t)], '\n')
+		files[schemaFile(t)] = schema.Bytes()
 	}
 	return files, nil
 }

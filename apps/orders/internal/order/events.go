@@ -6,7 +6,8 @@ import (
 )
 
 // Types of events and their data. The data of a published event has the shape that internal/contract promises, which a
-// test compares. An internal event is not published: its data is not for other services (the payment token), other services learn it from another event (money), or it is an index of this log.
+// test compares. An internal event is not published: its data is not for other services (the payment token), other
+// services learn it from another event (money), or it is an index of this log.
 const (
 	EventPaymentRequested = "payment.requested" // internal: Request
 	EventRejectionBegun   = "order.given-up"    // internal: Rejection
@@ -54,8 +55,8 @@ type ReturnRequested struct {
 	Return  Return `json:"return"`
 }
 
-// ReturnReceived is the data of an event. Number, Customer and Currency are for other apps, and older events do not have
-// them.
+// ReturnReceived is the data of an event. Number, Customer and Currency are for other apps, and older events do not
+// have them.
 type ReturnReceived = contract.ReceiptFact
 
 // RefundRequested is the data of an event.

@@ -50,7 +50,7 @@ var published = func() (types []string) {
 // Types lists the types of all events of the trail.
 func Types() []string { return slices.Concat(published, unpublished) }
 
-// Record is the data of every event of the trail. A published event has only members that contract.AccountFact has, too.
+// Record is the data of every event of the trail. A published event has only members that contract.AccountFact has.
 // By is the id of the user who acted. It is empty if the user was not signed in, for example when they used a mailed
 // token or guessed passwords.
 type Record struct {
