@@ -88,8 +88,8 @@ func PolicyOf(a appfile.App, callee string) map[string]any {
 	return policy(a.ID, operations)
 }
 
-// AccessTo returns the access rules of an app that joins: the gateway may call what the app serves and what operators
-// need, and other apps that join what they say.
+// AccessTo returns the access rules of an app that joins. The gateway may call what the app serves, its dead letters,
+// its description and its readiness. Other apps that join may call what they say.
 func AccessTo(a appfile.App, joined []appfile.App) map[string]any {
 	var operations []any
 	described := roster.Joined{App: a.ID, Serves: a.Serves, DeadLetters: len(a.Follows) > 0}

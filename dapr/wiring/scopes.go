@@ -23,7 +23,7 @@ func Scopes(text string, apps []roster.App) (string, error) {
 		return text, err
 	}
 	if len(scopesBlock.FindAllString(text, -1)) != 1 {
-		return text, errors.New("expected one list of scopes")
+		return text, errors.New("expected one list `scopes:` with at least one app, which is then replaced")
 	}
 	block := "scopes:\n"
 	for _, app := range apps {

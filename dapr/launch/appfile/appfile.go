@@ -26,7 +26,7 @@ type App struct {
 	Dir    string   `yaml:"-"` // absolute: the folder of the file, in which the command runs
 	ID     string   `yaml:"id"`
 	Port   int      `yaml:"port"`    // 0: one that is free
-	Build  []string `yaml:"build"`   // a command that runs before each start, such as an installation of dependencies
+	Build  []string `yaml:"build"`   // a command that runs when make up starts the shop
 	Start  []string `yaml:"command"` // starts the app
 	Ready  string   `yaml:"ready"`   // path of the check whether the app is ready; default /readyz
 	Health string   `yaml:"health"`  // path of the check of the sidecar whether the app lives; default /healthz
@@ -128,7 +128,7 @@ func parse(text []byte) (App, error) {
 	}
 	body := root.Content[0]
 	if body.Kind != yaml.MappingNode {
-		return a, fmt.Errorf("%d: not a list of members", body.Line)
+		return a, fmt.Errorf("%d: expected members such as `id: loyalty`", body.Line)
 	}
 	if err := decode(body, &a); err != nil {
 		return a, numbered(err)

@@ -68,7 +68,7 @@ func TestWhatIsWrongIsSaidWithItsLine(t *testing.T) {
 	}
 	for _, c := range []struct{ text, want string }{
 		{"", ":1: "},
-		{"- a\n", ":1: not a list of members"},
+		{"- a\n", ":1: expected members"},
 		{"id: [", ":1: not YAML"},
 		{whole + "---\nid: b\n", ":1: more than one document"},
 		{whole + "colour: red\n", `:23: unknown member "colour"`},
@@ -84,7 +84,7 @@ func TestWhatIsWrongIsSaidWithItsLine(t *testing.T) {
 		{replaced("port: 9000", "port: 80"), ":5: port: 80 is not a port"},
 		{replaced("ready: /ready", "ready: ready"), `:6: ready: "ready" is not a path`},
 		{replaced("- orders\n", "- {topic: orders, path: x}\n"), `:8: follows: "x" is not a path`},
-		{replaced("topic: users", "topic: orders"), `:9: follows: the topic "orders" is there twice`},
+		{replaced("topic: users", "topic: orders"), `:9: follows: lists the topic "orders" twice`},
 		{replaced("        path: /gone\n", ""), ":9: follows: a rule needs"},
 		{replaced("publishes: [loyalty]", "publishes: [orders]"), `:15: publishes: the topic "orders" belongs to the shop`},
 		{replaced("publishes: [loyalty]", "publishes: [cart-dead]"), `:15: publishes: "cart-dead" is not a name`},
@@ -92,9 +92,9 @@ func TestWhatIsWrongIsSaidWithItsLine(t *testing.T) {
 		{replaced("/internal/contacts", "internal"), `:17: calls: "internal" is not a path`},
 		{replaced("/api/v1/loyalty/*", "/api/v1/orders/*"), `:18: serves: "/api/v1/orders/*" is not below /api/v1/loyalty`},
 		{replaced("uses: [state]", "uses: [redis]"), `:19: uses: "redis" is none of state, workflow, mail`},
-		{replaced("LOYALTY_KEY", "loyalty key"), `:20: secrets: "loyalty key" is not the name`},
-		{replaced("POINTS_PER_EURO", "DAPR_API_TOKEN"), `:21: settings: "DAPR_API_TOKEN" is not the name`},
-		{replaced("GREETING", "LD_PRELOAD"), `:22: env: "LD_PRELOAD" is not the name`},
+		{replaced("LOYALTY_KEY", "loyalty key"), `:20: secrets: "loyalty key" is not in capitals`},
+		{replaced("POINTS_PER_EURO", "DAPR_API_TOKEN"), `:21: settings: "DAPR_API_TOKEN" is not in capitals`},
+		{replaced("GREETING", "LD_PRELOAD"), `:22: env: "LD_PRELOAD" is not in capitals`},
 		{replaced("[python3, -m, loyalty]", "["+strings.Repeat("x, ", 60)+"]"), ":3: command: more than 50"},
 		{replaced("[python3, -m, loyalty]", "["+strings.Repeat("x", 2000)+"]"), ":3: command: an element is longer"},
 	} {

@@ -76,7 +76,7 @@ func (a App) check(l lines) error {
 	case a.ID == "":
 		return wrong(l.of("id"), "id is missing: the Dapr app id of the app, such as loyalty")
 	case !validID.MatchString(a.ID):
-		return wrong(l.of("id"), "id: %.80q has other characters than a-z, 0-9 and -, or more than 40", a.ID)
+		return wrong(l.of("id"), "id: %.80q is not 2 to 40 of a-z, 0-9 and -, with a letter first and no - at the end", a.ID)
 	case own:
 		return wrong(l.of("id"), "id: the shop itself has an app %q", a.ID)
 	case slices.Contains(reserved, a.ID), strings.HasSuffix(a.ID, "-daprd"), strings.HasSuffix(a.ID, "-dead"):
@@ -117,7 +117,7 @@ func (a App) checkWiring(
 		case !validTopic.MatchString(t.Topic):
 			return at("follows", i, "%.80q is not the name of a topic", t.Topic)
 		case seen[t.Topic]:
-			return at("follows", i, "the topic %q is there twice", t.Topic)
+			return at("follows", i, "lists the topic %q twice", t.Topic)
 		case !isPath(t.Path):
 			return at("follows", i, "%.80q is not a path", t.Path)
 		case len(t.Rules) > maxParts:
@@ -137,7 +137,7 @@ func (a App) checkWiring(
 		case slices.Contains(roster.Topics(), topic):
 			return at("publishes", i, "the topic %q belongs to the shop", topic)
 		case slices.Contains(a.Publishes[:i], topic):
-			return at("publishes", i, "the topic %q is there twice", topic)
+			return at("publishes", i, "lists the topic %q twice", topic)
 		}
 	}
 	if len(a.Calls) > maxParts {
@@ -169,13 +169,13 @@ func (a App) checkWiring(
 	for member, names := range map[string][]string{"secrets": a.Secrets, "settings": a.Settings} {
 		for i, name := range names {
 			if !validVariable.MatchString(name) || slices.Contains(setByLauncher, name) {
-				return at(member, i, "%.80q is not the name of a variable that an app may have", name)
+				return at(member, i, "%.80q is not in capitals, digits and _, or is a variable that the launcher sets", name)
 			}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(a.Env)) {
 		if !validVariable.MatchString(name) || slices.Contains(setByLauncher, name) {
-			return wrong(l.of("env"), "env: %.80q is not the name of a variable that an app may have", name)
+			return wrong(l.of("env"), "env: %.80q is not in capitals, digits and _, or is a variable that the launcher sets", name)
 		}
 	}
 	return nil

@@ -16,6 +16,7 @@ import (
 	"haberdash/dapr/launch/process"
 	"haberdash/dapr/launch/rundir"
 	"haberdash/dapr/launch/runfile"
+	"haberdash/internal/roster"
 )
 
 // Up builds what is missing, starts the shop in the background and waits until it is ready.
@@ -70,6 +71,11 @@ func alreadyRunning(ctx context.Context, o config.Options, dir string) error {
 	}
 	fmt.Println("already running")
 	printAddresses(dir, st, backingOnly(st))
+	for _, app := range o.Joined {
+		if !slices.ContainsFunc(st.Joined, func(j roster.Joined) bool { return j.App == app.ID }) {
+			fmt.Printf("%s does not run: %s\n", app.ID, restartShop)
+		}
+	}
 	if backingOnly(st) {
 		return nil
 	}

@@ -6,6 +6,7 @@ import os
 import sys
 
 EVENTS = []
+CHECKS = ("/healthz", "/readyz")  # their requests have no token
 
 if os.environ.get("POINTS_PER_ORDER") == "broken":
     sys.exit("points: POINTS_PER_ORDER is broken")
@@ -20,7 +21,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text)
 
+    def is_sidecar(self):
+        """Answers 401 to everybody but the app's sidecar."""
+        if self.path in CHECKS or self.headers.get("dapr-api-token") == os.environ["APP_API_TOKEN"]:
+            return True
+        self.answer(401, {})
+        return False
+
     def do_GET(self):
+        if not self.is_sidecar():
+            return
         described = {"get": {"summary": "What has arrived", "responses": {"200": {"description": "OK"}}}}
         programmatic = os.environ.get("POINTS_PER_ORDER") == "subscribes"
         pages = {
@@ -40,6 +50,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(404, {})
 
     def do_POST(self):
+        if not self.is_sidecar():
+            return
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", "0"))))
         if "entries" in body:
             EVENTS.extend([self.path, e["event"]["type"]] for e in body["entries"])
