@@ -47,6 +47,7 @@ func TestRenderedDefaultsEqualTheFileOfTheCheckout(t *testing.T) {
 	for i := range want.Apps {
 		want.Apps[i].Dir = filepath.Join(base, f.Apps[i].Dir)
 		want.Apps[i].ConfigFile = filepath.Join(want.Apps[i].Dir, f.Apps[i].ConfigFile)
+		want.Apps[i].Ready = "/readyz"
 	}
 	require.Equal(t, want, got)
 

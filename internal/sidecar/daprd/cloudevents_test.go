@@ -132,7 +132,7 @@ func TestMessagesOfEarlierReleasesArrive(t *testing.T) {
 	})
 	require.NoError(t, err)
 	t.Cleanup(publisher.Stop)
-	old, err := dapr.NewClientWithAddress(fmt.Sprint("127.0.0.1:", publisher.GRPCPort))
+	old, err := dapr.NewClientWithAddressContext(t.Context(), fmt.Sprint("127.0.0.1:", publisher.GRPCPort))
 	require.NoError(t, err)
 	t.Cleanup(old.Close)
 	const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

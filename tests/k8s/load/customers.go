@@ -38,10 +38,9 @@ type purchase struct {
 	final bool // the placement got a final answer: the order is confirmed, or the SKU is out of stock
 }
 
-// idleTimeout is how long a customer keeps an idle connection. It is shorter than LEAVE_TIME in deploy/base/gateway.yaml,
-// and than the time that the gateway gives to a new connection.
-// A gateway that shuts down closes the connections that have been idle since then, and a request that is sent at that
-// moment would have no answer.
+// idleTimeout is how long a customer keeps an idle connection. It is shorter than LEAVE_TIME in
+// deploy/base/gateway.yaml, and than the time that the gateway gives to a new connection. When these times are over,
+// the gateway closes idle connections, and a request that is sent at that moment would have no answer.
 const idleTimeout = 5 * time.Second
 
 // New imports five products with so much stock each, and waits until all replicas show them. If retry is set, customers

@@ -64,9 +64,9 @@ func (x *Listing) HasSKU(ctx context.Context, sku string) (bool, error) {
 	return ok, err
 }
 
-// Compare compares variants as a buyer was shown them with the end of the log: gone lists those that are no longer sold,
-// and changed those that have another price now, or are taxed or shipped in another way. It costs a CatchUp, because an
-// index that is behind would sell at a price that another process has already replaced.
+// Compare compares variants as a buyer was shown them with the end of the log: gone lists those that are no longer
+// sold, and changed those that have another price now, or are taxed or shipped in another way. It costs a CatchUp,
+// because an index that is behind would sell at a price that another process has already replaced.
 func (x *Listing) Compare(
 	ctx context.Context, shown []contract.Shown,
 ) (gone []string, changed []contract.PriceChangedLine, err error) {
