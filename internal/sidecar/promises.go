@@ -16,7 +16,7 @@ var ErrUnfit = errors.New("the state store is not fit for the shop")
 const probeLife = time.Minute
 
 // CheckStore tries those promises of a state store that can be tried in a few calls, with keys of its own that expire.
-// Errors: ErrUnfit with the promise that the store breaks, or that of a store that does not answer. It costs nine calls.
+// It costs nine calls. Errors: ErrUnfit with the promise that the store breaks, or that of a store that does not answer.
 func CheckStore(ctx context.Context, s State) error {
 	key := "probe-" + strings.ToLower(rand.Text())
 	unfit := func(format string, args ...any) error {

@@ -169,17 +169,19 @@ func (a App) checkWiring(
 	for member, names := range map[string][]string{"secrets": a.Secrets, "settings": a.Settings} {
 		for i, name := range names {
 			if !validVariable.MatchString(name) || slices.Contains(setByLauncher, name) {
-				return at(member, i, "%.80q is not in capitals, digits and _, or is a variable that the launcher sets", name)
+				return at(member, i, "%.80q "+notVariable, name)
 			}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(a.Env)) {
 		if !validVariable.MatchString(name) || slices.Contains(setByLauncher, name) {
-			return wrong(l.of("env"), "env: %.80q is not in capitals, digits and _, or is a variable that the launcher sets", name)
+			return wrong(l.of("env"), "env: %.80q "+notVariable, name)
 		}
 	}
 	return nil
 }
+
+const notVariable = "is not in capitals, digits and _, or is a variable that the launcher sets"
 
 // setByLauncher are the variables that every app gets.
 var setByLauncher = []string{

@@ -142,7 +142,8 @@ func (o Options) SecretValues() (map[string]string, error) {
 // servers lists the real servers that the chosen components need.
 func (o Options) servers() (names []string) {
 	for _, c := range []struct{ choice, kind, name string }{
-		{o.State, "postgres", "postgres"}, {o.State, "mysql", "mysql"}, {o.PubSub, "kafka", "kafka"}, {o.Mail, "smtp", "smtp"},
+		{o.State, "postgres", "postgres"}, {o.State, "mysql", "mysql"},
+		{o.PubSub, "kafka", "kafka"}, {o.Mail, "smtp", "smtp"},
 	} {
 		if c.choice == c.kind {
 			names = append(names, c.name)

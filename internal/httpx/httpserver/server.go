@@ -163,8 +163,8 @@ func (s *Server) Run(ctx context.Context) error {
 	return s.Serve(ctx, listener)
 }
 
-// idleTime is how long a connection may be idle between two requests. Go's clients, and so Dapr's sidecars, close theirs
-// after 90 seconds.
+// idleTime is how long a connection may be idle between two requests. Go's clients, and so Dapr's sidecars, close
+// theirs after 90 seconds.
 const idleTime = 2 * time.Minute
 
 // strangersHeaderTime is how long a stranger may take to send the header of a request.

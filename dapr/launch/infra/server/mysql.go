@@ -107,8 +107,8 @@ func writeMySQLStart(s Settings) (path string, err error) {
 	return path, os.WriteFile(path, []byte(text.String()), 0o600)
 }
 
-// oneLineStatements writes each statement of an SQL text into one line, as the server wants them in the file of a start,
-// and leaves out comments.
+// oneLineStatements writes each statement of an SQL text into one line, as the server wants them in the file of a
+// start, and leaves out comments.
 func oneLineStatements(text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
