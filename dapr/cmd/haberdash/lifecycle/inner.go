@@ -136,8 +136,8 @@ func Dev(ctx context.Context, o config.Options, _ []string) error {
 	return err
 }
 
-// reportOutdated builds the apps and says which processes run an older program, and which files of settings have changed
-// since the start.
+// reportOutdated builds the apps and says which processes run an older program, and which files of settings have
+// changed since the start.
 func reportOutdated(ctx context.Context, o config.Options, st rundir.State) error {
 	o, err := o.Complete()
 	if err != nil {
