@@ -24,7 +24,7 @@ dev: $(HABERDASH) ## start the shop if needed, then build and restart what chang
 	@$(HABERDASH) dev
 
 .PHONY: restart
-restart: $(HABERDASH) ## restart apps beside their sidecars, wait until they are ready: APP=orders, APP="orders cart", APP=all
+restart: $(HABERDASH) ## restart apps, not their sidecars, until ready: APP=orders, APP="orders cart", APP=all
 	@$(HABERDASH) restart "$(APP)"
 
 .PHONY: detach

@@ -24,7 +24,9 @@ func (s *Shop) prepare() error {
 			return err
 		}
 	}
-	earlier := []string{EnvFile(dir), filepath.Dir(s.sidecarFile("")), detachedDir(dir), filepath.Join(dir, control.FileName)}
+	earlier := []string{
+		EnvFile(dir), filepath.Dir(s.sidecarFile("")), detachedDir(dir), filepath.Join(dir, control.FileName),
+	}
 	for _, file := range earlier {
 		if err := os.RemoveAll(file); err != nil {
 			return err

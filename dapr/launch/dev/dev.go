@@ -1,5 +1,5 @@
-// Package dev is the inner loop of a developer: it watches the source of the apps, builds those that a change belongs to,
-// and has them restarted. It knows about Go packages; the restart itself does not.
+// Package dev is the inner loop of a developer: it watches the source of the apps, builds those that a change belongs
+// to, and has them restarted. It knows about Go packages; the restart itself does not.
 package dev
 
 import (
@@ -92,8 +92,8 @@ func (l *loop) watch(w watcher) error {
 	return nil
 }
 
-// note adds the apps of changed files to those that are due, and reports whether there are any. While a build fails, any
-// change may mend it, even one of a package that no app has imported when the source last compiled.
+// note adds the apps of changed files to those that are due, and reports whether there are any. While a build fails,
+// any change may mend it, even one of a package that no app has imported when the source last compiled.
 func (l *loop) note(paths []string, lost bool) bool {
 	if lost {
 		l.due = l.apps()

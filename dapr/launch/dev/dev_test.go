@@ -197,7 +197,9 @@ func TestChangesAreBuiltAndRestarted(t *testing.T) {
 	s.restarted(t, &log, "orders")
 
 	// What the compiler ignores restarts nothing, and what changes with it does.
-	write(t, s.root, map[string]string{"apps/cart/price/notes.txt": "x", "apps/cart/price/price_test.go": "package price\n"})
+	write(t, s.root, map[string]string{
+		"apps/cart/price/notes.txt": "x", "apps/cart/price/price_test.go": "package price\n",
+	})
 	change(main, "two years", "three years")
 	s.restarted(t, &log, "orders")
 

@@ -31,7 +31,8 @@ func newWatcher() (watcher, error) {
 	return watcher{w}, nil
 }
 
-// addAll watches a folder and all folders in it, except those that the go command ignores. It returns the files in them.
+// addAll watches a folder and all folders in it, except those that the go command ignores. It returns the files in
+// them.
 func (w watcher) addAll(folder string) (files []string, err error) {
 	err = filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
 		switch {

@@ -110,8 +110,8 @@ func WriteDotEnv(path string, vars map[string]string) error {
 	return write(path, vars, QuoteIfNeeded)
 }
 
-// ReadShellFile reads the variables that WriteShellFile or WriteDotEnv has written; none if the file does not exist. A value has no
-// line breaks.
+// ReadShellFile reads the variables that WriteShellFile or WriteDotEnv has written; none if the file does not exist. A
+// value has no line breaks.
 func ReadShellFile(path string) (map[string]string, error) {
 	vars, err := ReadFile(path)
 	for name, value := range vars {

@@ -79,23 +79,28 @@ func Detach(ctx context.Context, o config.Options, args []string) error {
 		fmt.Printf("%s=%s\n", name, secrets.QuoteIfNeeded(d.Env[name]))
 	}
 	// Messages follow the environment on another stream, so that a script can read it.
-	fmt.Fprintf(os.Stderr, `
-%s is detached: its sidecar waits for a program with this environment, which is also in
-  %s
-a shell:      set -a; . %s; set +a
-then for Go:  (cd %s && dlv debug %s)
-back again:   end that program, then make restart APP=%s
-`, d.App, d.File, secrets.Quote(d.File), secrets.Quote(d.Dir), secrets.Quote(sourceOf(o, d.App)), d.App)
+	w := os.Stderr
+	fmt.Fprintf(w, "\n%s is detached: its sidecar waits for a program with this environment, which is also in\n  %s\n",
+		d.App, d.File)
+	fmt.Fprintf(w, "a shell:     set -a; . %s; set +a; cd %s\n", secrets.Quote(d.File), secrets.Quote(d.Dir))
+	if source := sourceOf(o, d.App); source != "" {
+		fmt.Fprintf(w, "then:        dlv debug %s\n", secrets.Quote(source))
+	}
+	fmt.Fprintf(w, "back again:  end that program, then make restart APP=%s\n", d.App)
 	return nil
 }
 
-// sourceOf is the folder of the package main of an app that the checkout builds.
+// sourceOf is the folder of the package main of an app that the checkout builds; empty for another app.
 func sourceOf(o config.Options, app string) string {
 	o, err := o.Complete()
 	if err != nil {
-		return filepath.Join("apps", app)
+		return ""
 	}
-	return filepath.Join(o.Root, "apps", app)
+	source := filepath.Join(o.Root, "apps", app)
+	if _, err := os.Stat(filepath.Join(source, "main.go")); err != nil {
+		return ""
+	}
+	return source
 }
 
 // Dev starts the shop if it does not run, and then builds and restarts what changes until it is interrupted. The shop
@@ -131,8 +136,8 @@ func Dev(ctx context.Context, o config.Options, _ []string) error {
 	return err
 }
 
-// reportOutdated builds the apps and says which processes run an older program, and which files of settings have changed
-// since the start.
+// reportOutdated builds the apps and says which processes run an older program, and which files of settings have
+// changed since the start.
 func reportOutdated(ctx context.Context, o config.Options, st rundir.State) error {
 	o, err := o.Complete()
 	if err != nil {

@@ -62,8 +62,8 @@ func start(ctx context.Context, o config.Options) error {
 	return nil
 }
 
-// alreadyRunning waits for a shop that another command has started or is starting, and says whether it is older than the
-// source. It changes nothing of what runs.
+// alreadyRunning waits for a shop that another command has started or is starting, and says whether it is older than
+// the source. It changes nothing of what runs.
 func alreadyRunning(ctx context.Context, o config.Options, dir string) error {
 	st, err := waitForOther(ctx, dir, "the shop", restartShop)
 	if err != nil {
