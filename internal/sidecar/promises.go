@@ -15,8 +15,8 @@ var ErrUnfit = errors.New("the state store is not fit for the shop")
 // probeLife is how long the store keeps the keys of CheckStore.
 const probeLife = time.Minute
 
-// CheckStore tries those promises of a state store that can be tried in a few calls, with keys of its own that expire.
-// It costs nine calls. Errors: ErrUnfit with the promise that the store breaks, or that of a store that does not answer.
+// CheckStore tries those promises of a state store that can be tried in nine calls, with keys of its own that expire.
+// Errors: ErrUnfit with the promise that the store breaks, or that of a store that does not answer.
 func CheckStore(ctx context.Context, s State) error {
 	key := "probe-" + strings.ToLower(rand.Text())
 	unfit := func(format string, args ...any) error {
