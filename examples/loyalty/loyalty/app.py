@@ -111,20 +111,25 @@ def create_app(sidecar: Sidecar, app_token: str) -> FastAPI:
         """Discard a dead letter"""
         await dead_letters.remove(letter.id)
 
-    async def deliver(message: dict[str, Any]) -> dict[str, str]:
+    async def deliver(message: dict[str, Any]) -> str:
         try:
             await consumer.deliver(message)
         except UnavailableError as error:
             logger.warning("an event waits for its next delivery: %s", error)
-            return {"status": "RETRY"}
-        return {"status": "SUCCESS"}
+            return "RETRY"
+        return "SUCCESS"
 
     @app.post("/events/{topic}", include_in_schema=False)
     async def receive(body: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
         """Take one event from the sidecar, or several. Those of the dead-letter topic are handled like any other."""
         if "entries" not in body:
-            return await deliver(body)
-        return {"statuses": [{"entryId": e["entryId"], **await deliver(e["event"])} for e in body["entries"]]}
+            return {"status": await deliver(body)}
+        statuses, status = [], "SUCCESS"
+        for entry in body["entries"]:
+            if status == "SUCCESS":  # otherwise the later ones would fail too
+                status = await deliver(entry["event"])
+            statuses.append({"entryId": entry["entryId"], "status": status})
+        return {"statuses": statuses}
 
     @app.get("/internal/consumers", include_in_schema=False)
     async def list_cursors() -> dict[str, Any]:

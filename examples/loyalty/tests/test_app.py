@@ -36,6 +36,9 @@ def test_several_events_come_in_one_request(shop, client):
     statuses = client.post("/events/orders", json=body).json()["statuses"]
     assert statuses == [{"entryId": str(n), "status": "SUCCESS"} for n in range(3)]
     assert client.get("/api/v1/loyalty/me", headers=bearer()).json() == {"points": 3}
+    shop.dapr.down = True
+    statuses = client.post("/events/orders", json=body).json()["statuses"]
+    assert [s["status"] for s in statuses] == ["RETRY"] * 3
 
 
 def test_requests_that_do_not_come_from_the_sidecar_are_refused(shop, client):
