@@ -48,7 +48,7 @@ class Index(BaseModel):
 def reason_of(error: Exception) -> str:
     """Say why an event failed, without its data, which may lead to a person."""
     if isinstance(error, ValidationError):
-        return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
+        return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
     return f"{type(error).__name__}: {error}"
 
 

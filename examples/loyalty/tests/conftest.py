@@ -20,6 +20,11 @@ from loyalty.sidecar import Sidecar
 KEY = Ed25519PrivateKey.generate()
 
 
+def jwk(kid: str, key: Ed25519PrivateKey) -> dict[str, str]:
+    public = jwt.algorithms.OKPAlgorithm.to_jwk(key.public_key(), as_dict=True)
+    return {**public, "kid": kid, "use": "sig", "alg": "EdDSA"}
+
+
 class FakeDapr:
     """Has the methods of dapr.aio.clients.DaprClient that the app uses. Each write of a key changes its ETag."""
 
@@ -27,7 +32,9 @@ class FakeDapr:
         self.documents: dict[str, tuple[bytes, int]] = {}
         self.feeds: dict[str, list[dict[str, Any]]] = {"orders": [], "users": []}
         self.calls: list[str] = []
-        self.down = False
+        self.down = self.users_down = False
+        self.refused = "nothing"  # writes of keys that begin so fail
+        self.keys = {"k1": KEY}
         self.writes = 0
 
     def fail_if_down(self) -> None:
@@ -42,6 +49,8 @@ class FakeDapr:
 
     async def save_state(self, store: str, key: str, value: str, etag: str | None, options: Any) -> None:
         self.fail_if_down()
+        if key.startswith(self.refused):
+            raise DaprInternalError("the store does not answer")
         if str(self.documents.get(key, (b"", 0))[1] or "") != (etag or ""):
             raise DaprInternalError("the ETag does not match")
         self.writes += 1
@@ -54,9 +63,11 @@ class FakeDapr:
     async def invoke_method(self, app: str, path: str, http_verb: str, http_querystring: Any) -> SimpleNamespace:
         self.fail_if_down()
         self.calls.append(f"{app}/{path}")
+        if app == "users" and self.users_down:
+            raise DaprInternalError("users does not answer")
         if path == ".well-known/jwks.json":
-            key = json.loads(jwt.algorithms.OKPAlgorithm.to_jwk(KEY.public_key()))
-            return SimpleNamespace(data=json.dumps({"keys": [{**key, "kid": "k1", "use": "sig", "alg": "EdDSA"}]}))
+            keys = [jwk(kid, key) for kid, key in self.keys.items()]
+            return SimpleNamespace(data=json.dumps({"keys": keys}))
         query = dict(http_querystring)
         start, size = int(query["from"]) - 1, int(query["max"])
         feed = self.feeds[app]

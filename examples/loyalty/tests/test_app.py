@@ -80,6 +80,23 @@ def test_other_tokens_are_refused(client, changes):
     assert answer.json()["type"].endswith("/invalid-token")
 
 
+def test_new_keys_are_fetched_and_old_ones_used_while_users_is_down(shop, client, monkeypatch):
+    assert client.get("/api/v1/loyalty/me", headers=bearer()).status_code == 200
+    clock = time.monotonic()
+    monkeypatch.setattr("loyalty.identity.time.monotonic", lambda: clock)
+    shop.dapr.keys["k2"] = Ed25519PrivateKey.generate()
+    renewed = bearer(key=shop.dapr.keys["k2"], headers={"kid": "k2"})
+    assert client.get("/api/v1/loyalty/me", headers=renewed).status_code == 401, "not twice in a second"
+    clock += 2
+    assert client.get("/api/v1/loyalty/me", headers=renewed).status_code == 200
+    clock += 301
+    del shop.dapr.keys["k1"]
+    shop.dapr.users_down = True
+    assert client.get("/api/v1/loyalty/me", headers=bearer()).status_code == 200
+    shop.dapr.users_down = False
+    assert client.get("/api/v1/loyalty/me", headers=bearer()).status_code == 401, "the key was withdrawn"
+
+
 @pytest.mark.parametrize("authorization", ["Bearer x", "Bearer a.b.c", "Basic YTpi", ""])
 def test_what_is_no_token_is_refused(client, authorization):
     answer = client.get("/api/v1/loyalty/me", headers={"Authorization": authorization})

@@ -113,6 +113,19 @@ def test_an_event_waits_while_the_sidecar_does_not_answer(shop):
     run(steps())
 
 
+def test_an_event_whose_document_cannot_be_written_is_no_dead_letter(shop):
+    async def steps():
+        message, shop.dapr.refused = shop.dapr.confirm(), "order/"
+        with pytest.raises(UnavailableError):
+            await shop.deliver(message)
+        assert shop.dapr.documents == {}
+        shop.dapr.refused = "nothing"
+        await shop.deliver(message)
+        assert await shop.points.of("ada") == 47
+
+    run(steps())
+
+
 def test_poison_is_set_aside_and_does_not_stop_the_log(shop):
     async def steps():
         poison = shop.dapr.confirm(order="o1", amount="many")
