@@ -121,13 +121,14 @@ $(HABERDASH):
 
 # Tests that start shops are few at a time: each is a dozen processes.
 CHAOS := ^(TestChaos|TestRush|TestFiftyCopies|TestEveryKillPoint)$$
-# These need the servers' programs, or Node.js; .ci/run says which packages have them.
+# These need the servers' programs, Node.js, or the languages of the examples; .ci/run says which packages have them.
 INFRA := ^(TestServers|TestPostgres)
 NODE := ^TestTypeScript
+IN_EXAMPLES := ^TestExample
 .PHONY: test
 test: tools ## all tests that need nothing but Go
 	go vet ./...
-	go test -timeout 20m -p 2 -skip '$(INFRA)|$(NODE)' ./...
+	go test -timeout 20m -p 2 -skip '$(INFRA)|$(NODE)|$(IN_EXAMPLES)' ./...
 	$(MAKE) deploy-check
 	SECURE=1 go test -timeout 10m ./tests/e2e
 
@@ -162,6 +163,12 @@ clients: ## write the Go and TypeScript clients from api/openapi.json, and build
 test-clients: tools clients ## lint the API, and buy from a shop with the built TypeScript client
 	cd clients/typescript && npm run lint:api
 	go test -count=1 -run '$(NODE)' ./tests/typescript
+
+.PHONY: test-examples
+test-examples: tools ## lint and test the apps in examples, alone and in a shop; needs Python
+	cd examples/loyalty && sh install.sh --dev && .venv/bin/python -m ruff check . \
+		&& .venv/bin/python -m ruff format --check . && .venv/bin/python -m pytest --quiet
+	go test -count=1 -timeout 15m -run '$(IN_EXAMPLES)' ./tests/examples
 
 # Models are written into directories that git ignores: whoever consumes events generates them from the same file.
 MODELS := $(CURDIR)/.run/models
