@@ -117,7 +117,7 @@ backing: $(HABERDASH) ## start only what dapr run -f dapr/apps.yaml needs
 $(HABERDASH):
 	@command -v go >/dev/null || { echo "the go command is missing: install Go (https://go.dev/dl)" >&2; exit 1; }
 	@mkdir -p $(@D) 2>/dev/null || { echo "cannot write to $(@D)" >&2; exit 1; }
-	@CGO_ENABLED=0 go build -buildvcs=false -o $@ ./dapr/cmd/haberdash
+	@CGO_ENABLED=0 go build -buildvcs=false -ldflags=-w -o $@ ./dapr/cmd/haberdash
 
 # Tests that start shops are few at a time: each is a dozen processes.
 CHAOS := ^(TestChaos|TestRush|TestFiftyCopies|TestEveryKillPoint)$$

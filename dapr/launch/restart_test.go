@@ -15,6 +15,7 @@ import (
 
 	"haberdash/dapr/launch/config"
 	"haberdash/dapr/launch/launchtest"
+	"haberdash/dapr/launch/observe"
 	"haberdash/dapr/launch/process"
 	"haberdash/dapr/launch/rundir"
 	"haberdash/dapr/launch/secrets"
@@ -154,8 +155,32 @@ func TestDetachedAppRunsElsewhereBesideItsSidecar(t *testing.T) {
 	require.False(t, p.Detached)
 	publish(2)
 
+	// Servers of `make observe` that start meanwhile: the file gets the variables of tracing, and nobody else starts the
+	// app.
 	_, err = s.Detach(app)
 	require.NoError(t, err)
+	before = pids(s)
+	servers := observe.Dir(s.RunDir())
+	lock, err := rundir.Acquire(servers)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, lock.Release()) }()
+	const endpoint = "http://127.0.0.1:1"
+	vars := map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}
+	require.NoError(t, secrets.WriteFile(filepath.Join(servers, "tracing.env"), vars))
+	require.NoError(t, s.FollowObserve(t.Context()))
+	var restarts []string
+	for _, name := range s.Apps() {
+		if name != app {
+			restarts = append(restarts, name)
+		}
+		restarts = append(restarts, name+"-daprd")
+	}
+	requireRestarted(t, s, before, restarts...)
+	written, err = secrets.ReadShellFile(d.File)
+	require.NoError(t, err)
+	require.Equal(t, endpoint, written["OTEL_EXPORTER_OTLP_ENDPOINT"])
+	require.Equal(t, app, written["OTEL_SERVICE_NAME"])
+
 	mark := s.State().RunID
 	require.NoError(t, s.Stop(context.Background()))
 	require.Empty(t, process.Marked(mark))

@@ -14,8 +14,8 @@ import (
 )
 
 // settingsOf returns digests of the files that decide how a shop starts its processes, by path in the checkout: those
-// in dapr/ that are no programs, those of the chosen components, and Dapr's programs as one. What runs has read the files
-// at the start. Dapr's programs of DAPR=system are not built from the checkout.
+// in dapr/ that are no programs, those of the chosen components, and Dapr's programs as one. What runs has read the
+// files at the start. Dapr's programs of DAPR=system are not built from the checkout.
 func settingsOf(o config.Options) (map[string]string, error) {
 	settings := map[string]string{}
 	folders := []string{"dapr", filepath.Join("dapr", "resources")}

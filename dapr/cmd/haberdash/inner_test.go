@@ -136,7 +136,6 @@ func upTellsWhatIsOlder(t *testing.T, c *cli) {
 
 	c.replace(main, `"changed"`, `changed`)
 	said = c.refused("up")
-	said = c.refused("up")
 	require.Contains(t, said, "which does not compile")
 	require.Contains(t, said, "undefined: changed")
 	c.replace(main, `changed`, `"changed"`)

@@ -38,7 +38,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	defer w.Close()
+	defer func() { _ = w.Close() }()
 	l := loop{Options: o, sources: s, due: s.apps()}
 	if len(l.due) == 0 {
 		return errors.New("no apps to build: apps/*/main.go is empty")

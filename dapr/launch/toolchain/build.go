@@ -94,14 +94,15 @@ func buildModule(ctx context.Context, root, module, dir, what string, log io.Wri
 }
 
 // goCommand is the go command without cgo. The programs that it builds do not contain the commit: with it, every commit
-// would link them again, and the go command would fail in a checkout that belongs to another user.
+// would link them again, and the go command would fail in a checkout that belongs to another user. Nor do they contain
+// what only a debugger reads, which takes a third of the time of linking: a debugger builds the program itself.
 func goCommand(ctx context.Context, dir string, args ...string) (*exec.Cmd, error) {
 	bin, err := exec.LookPath("go")
 	if err != nil {
 		return nil, errors.New("the go command is missing: install Go (https://go.dev/dl) and put it on the PATH")
 	}
 	cmd := exec.CommandContext(ctx, bin, args...)
-	flags := strings.TrimSpace(os.Getenv("GOFLAGS") + " -buildvcs=false")
+	flags := strings.TrimSpace(os.Getenv("GOFLAGS") + " -buildvcs=false -ldflags=-w")
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS="+flags)
 	return cmd, nil
 }
