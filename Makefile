@@ -109,7 +109,7 @@ observe-down: $(HABERDASH) ## stop what make observe has started; its data stays
 	@$(HABERDASH) observe-down
 
 .PHONY: backing
-backing: $(HABERDASH) ## start only what dapr run -f dapr/apps.yaml needs
+backing: $(HABERDASH) ## start only what the apps need, and write .run/apps.yaml for dapr run -f, and for tye run
 	@$(HABERDASH) backing
 
 # Go knows what has changed, so this is not a file for make to compare.
@@ -143,7 +143,8 @@ chaos: tools ## kill every process while hundreds buy, then hold all promises; S
 
 .PHONY: test-infra
 test-infra: tools ## the suites on every choice of state and broker with real servers; COMBINATIONS="redis:redis postgres:kafka"
-	go test -count=1 -timeout 20m -run '$(INFRA)' ./dapr/launch/infra ./dapr/launch/observe ./tests/moving ./tests/observe
+	go test -count=1 -timeout 20m -run '$(INFRA)' ./dapr/launch/infra ./dapr/launch/observe ./tests/byhand \
+		./tests/moving ./tests/observe
 	go run ./tests/matrix $(COMBINATIONS)
 
 COMMON_PASSWORDS := @zxcvbn-ts/language-common@4.1.3

@@ -84,7 +84,7 @@ func Clean(ctx context.Context, o config.Options) error {
 	}
 	for _, name := range append([]string{
 		"logs", "logs.previous", ".dapr", "config", "runtime", "sidecars", "detached", "sentry", "sentry-short",
-		"apps.yaml", "env", control.FileName, secrets.FileName, "state.json", "supervisor.log",
+		"apps.yaml", "env", "tye", "tye.yaml", control.FileName, secrets.FileName, "state.json", "supervisor.log",
 	}, dataDirs...) {
 		if err := os.RemoveAll(filepath.Join(o.RunDir, name)); err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"haberdash/dapr/launch/config"
 	"haberdash/dapr/launch/process"
@@ -18,7 +19,8 @@ import (
 // weakest of them. The dapr CLI would give its own environment to all apps and sidecars. So the CLI has no secret, the
 // rendered run file has the variables of each app, and a script in the place of daprd reads those of the sidecar.
 //
-// By hand (BackingOnly) there is one shell, and all apps and sidecars have its environment with the same tokens.
+// By hand (BackingOnly) there is one shell, and all apps and sidecars have its environment with the same tokens. Tye
+// cannot pass all flags of a sidecar: a script in the place of daprd adds them.
 
 // Environment is the environment of a program that starts a shop with these options: what this program has of the
 // variables that the launcher, the go command, the apps or the chosen components read.
@@ -94,8 +96,9 @@ func (s *Shop) prepareEnvironments(generated map[string]string) error {
 	}
 	common := map[string]string{"DAPR_RUNTIME_PATH": filepath.Join(s.opts.RunDir, "runtime")}
 	if s.opts.BackingOnly {
-		common["DAPR_RUNTIME_PATH"] = s.tools.RuntimePath
-		maps.DeleteFunc(common, func(_, value string) bool { return value == "" })
+		if err := s.writeDaprd(s.completingScript()); err != nil {
+			return err
+		}
 		return s.writeEnvFile(common, generated, isSecret)
 	}
 	s.env = process.Environment(common)
@@ -113,7 +116,8 @@ func (s *Shop) prepareEnvironments(generated map[string]string) error {
 			return err
 		}
 	}
-	return s.writeSidecarScript()
+	dir := filepath.Dir(s.sidecarFile(""))
+	return s.writeDaprd(fmt.Sprintf(sidecarScript, secrets.Quote(dir), secrets.Quote(s.tools.Daprd)))
 }
 
 // setAppVariables adds the settings of an app from this program's environment, and removes secrets: an app asks its
@@ -188,13 +192,40 @@ fi
 exec %s "$@"
 `
 
-func (s *Shop) writeSidecarScript() error {
+// completingScript is the program that the CLI starts as daprd by hand: it adds the flags that Tye has no setting for,
+// and the address of this scheduler instead of the one that the CLI assumes.
+func (s *Shop) completingScript() string {
+	var b strings.Builder
+	b.WriteString(`#!/bin/sh
+# Written by the launcher.
+for argument; do
+	shift
+	if [ "$previous" = --app-id ]; then app=$argument; fi
+	if [ "$argument" != --scheduler-host-address ] && [ "$previous" != --scheduler-host-address ]; then
+		set -- "$@" "$argument"
+	fi
+	previous=$argument
+done
+case $app in
+`)
+	for _, a := range s.file.Apps {
+		fmt.Fprintf(&b, "%s) set -- \"$@\"", a.AppID)
+		for _, flag := range s.file.SidecarFlags(a) {
+			b.WriteString(" " + secrets.Quote(flag))
+		}
+		b.WriteString(" ;;\n")
+	}
+	fmt.Fprintf(&b, "?*) set -- \"$@\" --scheduler-host-address=%s ;;\n", s.file.Common.SchedulerHost)
+	fmt.Fprintf(&b, "esac\nexec %s \"$@\"\n", secrets.Quote(s.tools.Daprd))
+	return b.String()
+}
+
+// writeDaprd writes the script that the CLI starts as daprd.
+func (s *Shop) writeDaprd(script string) error {
 	path := filepath.Join(s.opts.RunDir, "runtime", ".dapr", "bin", "daprd")
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	dir := filepath.Dir(s.sidecarFile(""))
-	script := fmt.Sprintf(sidecarScript, secrets.Quote(dir), secrets.Quote(s.tools.Daprd))
 	if err := os.WriteFile(path+".new", []byte(script), 0o700); err != nil {
 		return err
 	}

@@ -67,6 +67,11 @@ func (s *Shop) prepare() error {
 	if err := s.prepareEnvironments(generated); err != nil {
 		return err
 	}
+	if s.opts.BackingOnly {
+		if err := s.file.WriteTye(dir, s.opts.PortBase); err != nil {
+			return err
+		}
+	}
 	return s.file.Write(runfile.Rendered(dir))
 }
 

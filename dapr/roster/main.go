@@ -25,7 +25,11 @@ func write(root string) error {
 		if f.want == f.have {
 			continue
 		}
-		if err := os.WriteFile(filepath.Join(root, f.path), []byte(f.want), 0o644); err != nil {
+		path := filepath.Join(root, f.path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, []byte(f.want), 0o644); err != nil {
 			return err
 		}
 		fmt.Println("wrote", f.path)

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"text/template"
 
+	"haberdash/dapr/launch/ports"
+	"haberdash/dapr/launch/runfile"
 	"haberdash/dapr/wiring"
 	"haberdash/internal/roster"
 )
@@ -25,7 +27,6 @@ func render(root string) (files []file, err error) {
 	edits := map[string]func(text string) (string, error){
 		"dapr/resources/subscriptions.yaml": whole(subscriptions),
 		"dapr/Kustomization":                whole(kustomization),
-		"tye.yaml":                          whole(tye),
 
 		"deploy/observability/boards/apps.json": whole(dashboards),
 		"deploy/base/kustomization.yaml":        replace(`(?:  - [a-z-]+\.yaml\n)+labels:`, manifests()+"labels:"),
@@ -58,6 +59,9 @@ func render(root string) (files []file, err error) {
 			return nil, err
 		}
 	}
+	if err := installed(root, edits); err != nil {
+		return nil, err
+	}
 	edits["dapr/settings.yaml"] = from(settings, all)
 	var failed error
 	for path, edit := range edits {
@@ -72,6 +76,22 @@ func render(root string) (files []file, err error) {
 		files = append(files, file{path, string(have), want})
 	}
 	return files, failed
+}
+
+// installed adds the files that follow from dapr/apps.yaml: what `dapr run` with an installed Dapr and Tye need.
+func installed(root string, edits map[string]func(text string) (string, error)) error {
+	file, err := runfile.Read(runfile.Source(root))
+	if err != nil {
+		return err
+	}
+	edits["tye.yaml"] = func(string) (string, error) { return tyeHead + file.Tye(".run", ports.DefaultBase), nil }
+	for _, app := range roster.IDs() {
+		edits["dapr/init/"+app+".yaml"] = func(string) (string, error) {
+			text, err := runfile.InstalledConfiguration(root, app)
+			return fmt.Sprintf(installedHead, app) + text, err
+		}
+	}
+	return nil
 }
 
 // whole renders a file from a template and the list of apps.

@@ -40,7 +40,7 @@ func TestRunFileListsTheAppsOfTheRoster(t *testing.T) {
 	for i, app := range roster.Apps() {
 		require.Equal(t, app.ID, run.Apps[i].ID)
 		require.Equal(t, app.Port, run.Apps[i].Port)
-		require.Equal(t, "config/"+app.ID+".yaml", run.Apps[i].Config, "with the common one it could read every secret")
+		require.Equal(t, "../dapr/init/"+app.ID+".yaml", run.Apps[i].Config, "with the common one it could read every secret")
 	}
 }
 
@@ -50,6 +50,7 @@ func TestEveryAppHasItsFiles(t *testing.T) {
 	for _, app := range roster.IDs() {
 		require.FileExists(t, filepath.Join(root, "apps", app, "main.go"))
 		require.FileExists(t, filepath.Join(root, "dapr", "secure", app+".yaml"))
+		require.FileExists(t, filepath.Join(root, "dapr", "init", app+".yaml"))
 		manifest := filepath.Join("base", app+".yaml")
 		if roster.Get(app).Optional {
 			manifest = filepath.Join("components", app, "app", app+".yaml")

@@ -72,30 +72,23 @@ resources:
 {{- end}}
 `)
 
-var tye = parse(`
-# The same apps as dapr/apps.yaml for Tye (https://github.com/dotnet/tye). Tye has been archived since 2023 and
-# supports one components path and no more than this of Dapr: use 'make up' or 'dapr run -f'.
-# Written by 'make roster' from internal/roster.
-name: haberdash
-extensions:
-  - name: dapr
-    config: haberdash
-    components-path: ./dapr
-services:
-{{- range .}}
-  - name: {{.ID}}
-    executable: ./bin/{{.ID}}
-    workingDirectory: .run
-    bindings:
-      - protocol: http
-        port: {{.Port}}
-{{- if or (eq .ID "notifications") (eq .ID "users")}}
-    env:
-      - name: SHOP_URL
-        value: http://localhost:8080
-{{- end}}
-{{- end}}
-`)
+// tyeHead is the begin of tye.yaml; File.Tye is the rest.
+const tyeHead = `# The apps of dapr/apps.yaml for Tye (https://github.com/dotnet/tye), which is archived since 2023.
+# 'make backing' starts and writes what it needs: docs/operations.md, "With Tye".
+#
+# For each app, Tye runs 'dapr run' with the flags that it makes of this file. Two of them are not what Dapr 1.18 calls
+# for: --components-path is an old name of --resources-path, which still works, and --dapr-http-max-request-size
+# (http-max-request-size) does not exist any more; --max-body-size replaces it. Tye has no setting for that, for
+# --read-buffer-size, for the app's health check and for --scheduler-host-address: the daprd of 'make backing' adds
+# them.
+# Written by 'make roster' from dapr/apps.yaml.
+`
+
+// installedHead is the begin of the configuration of a sidecar in dapr/init.
+const installedHead = `# The sidecar of %s with the Dapr that 'dapr init' has installed: dapr/config.yaml without
+# nameResolution, so that sidecars find each other by mDNS, and with the secrets that the app may read.
+# Written by 'make roster' from dapr/config.yaml and the source code.
+`
 
 var settings = parse(`
 # The variables that each app reads. The launcher gives an app these from its own environment, and no others.

@@ -159,11 +159,15 @@ func (d *report) tye(app, tye map[string]any) {
 			port := s["bindings"].([]any)[0].(map[string]any)["port"]
 			d.check(text(port) == text(app["appPort"]), "%s: its port in tye.yaml is %s", id, text(port))
 			program := s["executable"]
-			d.check(program == app["command"].([]any)[0], "%s: its program in tye.yaml is %s", id, program)
+			want := filepath.Join(".run", text(app["command"].([]any)[0]))
+			d.check(program == want, "%s: its program in tye.yaml is %s", id, program)
 			env, _ := s["env"].([]any)
 			for _, e := range env {
 				name, value := e.(map[string]any)["name"].(string), e.(map[string]any)["value"]
 				want := app["env"].(map[string]any)[name]
+				if name == "APP_PORT" {
+					want = text(app["appPort"])
+				}
 				d.check(value == want, "%s: %s in tye.yaml is %v, in apps.yaml %v", id, name, value, want)
 			}
 			for name := range s {
@@ -240,12 +244,12 @@ func TestEachDifferenceBetweenTheDescriptionsIsReported(t *testing.T) {
 		{"/dapr/apps.yaml", "logLevel: warn", "logLevel: warn\n  appMaxConcurrency: 3",
 			"this test does not know what appMaxConcurrency is"},
 		{"/dapr/apps.yaml", "./bin/cart", "./bin/basket", "cart: its image is"},
-		{"/tye.yaml", "port: 23140", "port: 23149", "orders: its port in tye.yaml is 23149"},
+		{"/tye.yaml", " port: 23140", " port: 23149", "orders: its port in tye.yaml is 23149"},
 		{"/tye.yaml", "value: http://localhost:8080", "value: http://localhost:80",
 			"users: SHOP_URL in tye.yaml is http://localhost:80, in apps.yaml http://localhost:8080"},
 		{"/tye.yaml", "name: users", "name: accounts", "tye.yaml has no service users"},
-		{"/tye.yaml", "executable: ./bin/cart", "executable: ./bin/basket",
-			"cart: its program in tye.yaml is ./bin/basket"},
+		{"/tye.yaml", "executable: .run/bin/cart", "executable: .run/bin/basket",
+			"cart: its program in tye.yaml is .run/bin/basket"},
 		{"/tye.yaml", "  - name: cart",
 			"  - name: till\n    executable: x\n    bindings: [{port: 1}]\n  - name: cart",
 			fmt.Sprintf("tye.yaml has %d services", appCount(t)+1)},

@@ -135,6 +135,9 @@ func (o Options) Complete() (Options, error) {
 	if err := o.checkJoined(); err != nil {
 		return o, err
 	}
+	if o.BackingOnly {
+		o.Watch = true // the files for starting apps by hand have all of them
+	}
 	if o.Log == nil {
 		o.Log = io.Discard
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"gopkg.in/yaml.v3"
 
@@ -80,6 +81,28 @@ func (c Configuration) access(root, app string) (configuration, error) {
 	}
 	rules.Spec["accessControl"], err = allowJoined(rules.Spec["accessControl"], app, c.Joined)
 	return rules, err
+}
+
+// InstalledConfiguration returns the configuration of the sidecar of an app for a Dapr that `dapr init` has installed:
+// the common one without its name resolution, so that the sidecars find each other by mDNS, and with the secrets that
+// the app may read. It has no access rules: without mutual TLS the sidecar does not know who calls.
+func InstalledConfiguration(root, app string) (string, error) {
+	config, err := readConfiguration(filepath.Join(root, "dapr", "config.yaml"))
+	if err != nil {
+		return "", err
+	}
+	access, err := readConfiguration(accessPath(root, app))
+	if err != nil {
+		return "", err
+	}
+	delete(config.Spec, "nameResolution")
+	config.Spec["secrets"] = access.Spec["secrets"]
+	config.Rest["metadata"] = map[string]any{"name": app}
+	var b strings.Builder
+	encoder := yaml.NewEncoder(&b)
+	encoder.SetIndent(2)
+	err = encoder.Encode(config)
+	return b.String(), err
 }
 
 // AllowedSecrets returns the names of the secrets that the sidecar of an app may give it.

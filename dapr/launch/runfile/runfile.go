@@ -1,5 +1,6 @@
 // Package runfile reads dapr/apps.yaml, the file that `dapr run -f` starts the apps from, and renders it for one shop:
-// its ports, its infrastructure, its environment and its access rules. No app is named here: the file lists them.
+// its ports, its infrastructure, its environment and its access rules, for `dapr run` and for Tye. No app is named
+// here: the file lists them.
 package runfile
 
 import (
@@ -8,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 
 	"gopkg.in/yaml.v3"
 
@@ -28,8 +28,8 @@ type File struct {
 type Common struct {
 	ConfigFile    string            `yaml:"configFilePath"`
 	Resources     []string          `yaml:"resourcesPaths"`
-	PlacementHost string            `yaml:"placementHostAddress"`
-	SchedulerHost string            `yaml:"schedulerHostAddress"`
+	PlacementHost string            `yaml:"placementHostAddress,omitempty"`
+	SchedulerHost string            `yaml:"schedulerHostAddress,omitempty"`
 	Env           map[string]string `yaml:"env,omitempty"`
 	Rest          map[string]any    `yaml:",inline"`
 }
@@ -135,8 +135,8 @@ func (f File) Render(o config.Options) File {
 		}
 		out.Common.Resources = append(out.Common.Resources, r)
 	}
-	out.Common.PlacementHost = addressIn(o, f.Common.PlacementHost)
-	out.Common.SchedulerHost = addressIn(o, f.Common.SchedulerHost)
+	out.Common.PlacementHost = loopback(o.PortBase + ports.Placement)
+	out.Common.SchedulerHost = loopback(o.PortBase + ports.Scheduler)
 	out.Common.Env = overridden(o, f.Common.Env)
 
 	out.Apps = nil
@@ -172,14 +172,7 @@ func portIn(o config.Options, port int) int {
 	return port
 }
 
-func addressIn(o config.Options, address string) string {
-	host, port, ok := strings.Cut(address, ":")
-	n, err := strconv.Atoi(port)
-	if !ok || err != nil {
-		return address
-	}
-	return fmt.Sprintf("%s:%d", host, portIn(o, n))
-}
+func loopback(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
 // addressed replaces the address of the shop on the default port by its address on the port of the gateway.
 func addressed(o config.Options, env map[string]string) map[string]string {

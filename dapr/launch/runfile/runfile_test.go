@@ -24,7 +24,8 @@ func defaults(t *testing.T, o config.Options) (config.Options, File) {
 	return o, f
 }
 
-func TestRenderedDefaultsEqualTheFileOfTheCheckout(t *testing.T) {
+// withoutSettings removes from the environment what the run file would take from it.
+func withoutSettings(t *testing.T) {
 	for _, v := range []string{
 		"LOG_LEVEL", "RATE_LIMIT", "DEMO_CATALOGUE", "ADMIN_EMAIL", "ADMIN_PASSWORD", "OTEL_SERVICE_NAME", "SHOP_URL",
 	} {
@@ -33,6 +34,10 @@ func TestRenderedDefaultsEqualTheFileOfTheCheckout(t *testing.T) {
 			t.Cleanup(func() { os.Setenv(v, old) })
 		}
 	}
+}
+
+func TestRenderedDefaultsEqualTheFileOfTheCheckout(t *testing.T) {
+	withoutSettings(t)
 	o, f := defaults(t, config.Options{})
 	got := f.Render(o)
 
@@ -40,13 +45,17 @@ func TestRenderedDefaultsEqualTheFileOfTheCheckout(t *testing.T) {
 	base := filepath.Join(o.Root, "dapr")
 	want.Common.ConfigFile = filepath.Join(base, f.Common.ConfigFile)
 	want.Common.Resources = nil
-	for _, r := range f.Common.Resources {
+	for _, r := range []string{
+		"resources", "../components/state/sqlite", "../components/pubsub/embedded", "../components/mail/files",
+		"../components/secrets/env",
+	} {
 		want.Common.Resources = append(want.Common.Resources, filepath.Join(base, r))
 	}
+	want.Common.PlacementHost, want.Common.SchedulerHost = "127.0.0.1:23100", "127.0.0.1:23104"
 	want.Apps = slices.Clone(f.Apps)
 	for i := range want.Apps {
 		want.Apps[i].Dir = filepath.Join(base, f.Apps[i].Dir)
-		want.Apps[i].ConfigFile = filepath.Join(want.Apps[i].Dir, f.Apps[i].ConfigFile)
+		want.Apps[i].ConfigFile = filepath.Join(want.Apps[i].Dir, "config", f.Apps[i].AppID+".yaml")
 		want.Apps[i].Ready = "/readyz"
 	}
 	require.Equal(t, want, got)
@@ -54,6 +63,30 @@ func TestRenderedDefaultsEqualTheFileOfTheCheckout(t *testing.T) {
 	for _, path := range append(got.Common.Resources, got.Common.ConfigFile) {
 		_, err := os.Stat(path)
 		require.NoError(t, err)
+	}
+}
+
+// By hand, `dapr run` takes the file as it is, with a Dapr that `dapr init` has installed: with its addresses of the
+// control plane, its Redis, and mDNS.
+func TestFileOfTheCheckoutIsForAnInstalledDapr(t *testing.T) {
+	o, f := defaults(t, config.Options{})
+	require.Empty(t, f.Common.PlacementHost)
+	require.Empty(t, f.Common.SchedulerHost)
+	base := filepath.Join(o.Root, "dapr")
+	var kinds []string
+	for _, r := range f.Common.Resources {
+		require.DirExists(t, filepath.Join(base, r))
+		kinds = append(kinds, r)
+	}
+	require.Subset(t, kinds, []string{"../components/state/redis", "../components/pubsub/redis"})
+	for _, a := range f.Apps {
+		got, err := readConfiguration(filepath.Join(base, a.Dir, a.ConfigFile))
+		require.NoError(t, err)
+		require.NotContains(t, got.Spec, "nameResolution")
+		rules, err := readConfiguration(accessPath(o.Root, a.AppID))
+		require.NoError(t, err)
+		require.Equal(t, rules.Spec["secrets"], got.Spec["secrets"])
+		require.NotContains(t, got.Spec, "accessControl")
 	}
 }
 

@@ -60,6 +60,21 @@ func EnsureTools(ctx context.Context, root string, system bool, log io.Writer) (
 	return t, nil
 }
 
+// EnsureOfficialSidecar returns a directory with Dapr's own daprd, without what dapr/local adds, at the place where
+// `dapr init` puts it in the home directory: <dir>/.dapr/bin.
+func EnsureOfficialSidecar(ctx context.Context, root string, log io.Writer) (string, error) {
+	key, err := cacheKey(root)
+	if err != nil {
+		return "", err
+	}
+	cache, err := CacheDir()
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(cache, "tools", key)
+	return filepath.Join(dir, officialHome), buildTools(ctx, root, dir, []tool{officialSidecar()}, log)
+}
+
 func systemTools(broker string) (Tools, error) {
 	home, err := os.UserHomeDir()
 	if err != nil {

@@ -21,8 +21,6 @@ type tool struct {
 // toolList lists the tools in the order in which they are built. The sidecar comes first: it takes longest, and the
 // others reuse most of what it compiles.
 func toolList() []tool {
-	stamp := "-s -w -X github.com/dapr/dapr/pkg/buildinfo.version=" + runtimeVersion +
-		" -X github.com/dapr/kit/logger.DaprVersion=" + runtimeVersion
 	return []tool{
 		{"daprd", "dapr/local", "./daprd", ".dapr/bin/daprd", []string{"-tags", "stablecomponents", "-ldflags", stamp}},
 		{"placement", "dapr/local", "./placement", "bin/placement", []string{"-ldflags", stamp}},
@@ -30,6 +28,19 @@ func toolList() []tool {
 		{"sentry", "dapr/local", "./sentry", "bin/sentry", []string{"-ldflags", stamp}},
 		{"broker", "dapr/local", "./broker", "bin/broker", []string{"-ldflags", "-s -w"}},
 		{"dapr", "dapr/local/cli", ".", "bin/dapr", []string{"-ldflags", "-s -w"}},
+	}
+}
+
+const stamp = "-s -w -X github.com/dapr/dapr/pkg/buildinfo.version=" + runtimeVersion +
+	" -X github.com/dapr/kit/logger.DaprVersion=" + runtimeVersion
+
+const officialHome = "official"
+
+// officialSidecar is the daprd of Dapr, which only tests use.
+func officialSidecar() tool {
+	return tool{
+		"the official daprd", "dapr/local", "github.com/dapr/dapr/cmd/daprd", officialHome + "/.dapr/bin/daprd",
+		[]string{"-tags", "stablecomponents", "-ldflags", stamp},
 	}
 }
 

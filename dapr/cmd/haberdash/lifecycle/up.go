@@ -96,6 +96,8 @@ func printAddresses(dir string, st rundir.State, backingOnly bool) {
 		// The rendered file has the choices and ports of this start.
 		fmt.Printf("next:      set -a; . %s; set +a; %s run -f %s\n",
 			launch.EnvFile(dir), filepath.Join(dir, "tools", "bin", "dapr"), runfile.Rendered(dir))
+		fmt.Printf("with Tye:  set -a; . %s; set +a; PATH=%s:$PATH tye run %s\n",
+			launch.EnvFile(dir), filepath.Join(dir, "tools", "bin"), runfile.TyeFile(dir))
 		return
 	}
 	fmt.Printf("shop           http://localhost:%d\n", st.GatewayPort)
