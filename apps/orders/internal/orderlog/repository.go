@@ -37,7 +37,7 @@ func (r *Repository) change(ctx context.Context, id string, others []string,
 	_, err = r.log.Do(ctx, slices.Concat([]string{aggregate}, others, statusLists), func(tx *transaction) error {
 		s, _ := tx.State(aggregate)
 		if s.Order == nil {
-			return fault.Missing("gnl")
+			return fault.Missing("order")
 		}
 		before := s.Order.Status
 		if err := decide(tx, *s.Order); err != nil {
@@ -79,7 +79,7 @@ func (r *Repository) Recent(ctx context.Context, id string) (order.Order, uint64
 
 func existing(s order.State, version uint64, err error) (order.Order, uint64, error) {
 	if err == nil && s.Order == nil {
-		err = fault.Missing("gnl")
+		err = fault.Missing("order")
 	}
 	if err != nil {
 		return order.Order{}, 0, err
@@ -101,7 +101,7 @@ func (r *Repository) GetMany(ctx context.Context, ids []string) ([]order.Order, 
 	for i, aggregate := range aggregates {
 		s := found[aggregate].State
 		if s.Order == nil {
-			return nil, fault.Missing("gnl")
+			return nil, fault.Missing("order")
 		}
 		orders[i] = *s.Order
 	}
@@ -131,7 +131,7 @@ func (r *Repository) At(ctx context.Context, id string, version uint64) (order.O
 		}
 	}
 	if s.Order == nil {
-		return order.Order{}, fault.Missing("gnl")
+		return order.Order{}, fault.Missing("order")
 	}
 	return *s.Order, nil
 }
