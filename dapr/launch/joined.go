@@ -30,6 +30,7 @@ func buildJoined(ctx context.Context, o config.Options) error {
 		cmd := exec.CommandContext(ctx, a.Build[0], a.Build[1:]...)
 		cmd.Dir, cmd.Stdout, cmd.Stderr = a.Dir, &out, &out
 		began := time.Now()
+		fmt.Fprintf(o.Log, "%s: building: %s\n", a.ID, strings.Join(a.Build, " "))
 		if err := cmd.Run(); err != nil {
 			return fmt.Errorf("%s: build of %s failed: %w\n%s", a.Path, a.ID, err, process.LastLines(out.String(), 20))
 		}
