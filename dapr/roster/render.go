@@ -47,9 +47,10 @@ func render(root string) (files []file, err error) {
 	if err != nil {
 		return nil, err
 	}
-	all := map[string][]string{}
+	all, secretsBy := map[string][]string{}, map[string][]string{}
 	for _, app := range roster.IDs() {
 		secrets, err := secretsOf(root, app)
+		secretsBy[app] = secrets
 		if err != nil {
 			return nil, err
 		}
@@ -59,7 +60,7 @@ func render(root string) (files []file, err error) {
 			return nil, err
 		}
 	}
-	if err := installed(root, edits); err != nil {
+	if err := installed(root, secretsBy, edits); err != nil {
 		return nil, err
 	}
 	edits["dapr/settings.yaml"] = from(settings, all)
@@ -79,7 +80,9 @@ func render(root string) (files []file, err error) {
 }
 
 // installed adds the files that follow from dapr/apps.yaml: what `dapr run` with an installed Dapr and Tye need.
-func installed(root string, edits map[string]func(text string) (string, error)) error {
+func installed(
+	root string, secrets map[string][]string, edits map[string]func(text string) (string, error),
+) error {
 	file, err := runfile.Read(runfile.Source(root))
 	if err != nil {
 		return err
@@ -87,7 +90,7 @@ func installed(root string, edits map[string]func(text string) (string, error)) 
 	edits["tye.yaml"] = func(string) (string, error) { return tyeHead + file.Tye(".run", ports.DefaultBase), nil }
 	for _, app := range roster.IDs() {
 		edits["dapr/init/"+app+".yaml"] = func(string) (string, error) {
-			text, err := runfile.InstalledConfiguration(root, app)
+			text, err := runfile.InstalledConfiguration(root, app, secrets[app])
 			return fmt.Sprintf(installedHead, app) + text, err
 		}
 	}

@@ -98,8 +98,10 @@ func TestAddingAService(t *testing.T) {
 
 func TestAddingAField(t *testing.T) {
 	c := followed(t, "adding-a-field.md")
-	c.gofmt("apps", "tests/e2e")
+	c.gofmt("apps", "internal/contract", "tests/e2e")
 	c.run("go", "test", "./apps/catalog/...")
+	c.run("go", "test", "./internal/contract", "-update")
+	c.run("go", "test", "./internal/contract/asyncapi", "-update")
 	c.run("go", "test", "./tests/e2e", "-run", "^TestOpenAPIMatchesTheReviewedFile$", "-update")
 	c.run("go", "test", "./tests/e2e", "-run", "^(TestProductsHaveAMaterial|TestOpenAPI.*)$")
 }

@@ -37,7 +37,7 @@ func TestLocalTestsAreThoseThatStartAShop(t *testing.T) {
 }
 
 // starters are the functions of the end-to-end tests that start a shop or a sidecar.
-var starters = []string{"startOwnShop", "startWatchedShop", "standalone"}
+var starters = []string{"startOwnShop", "startWatchedShop", "standalone", "joining"}
 
 // startsPrograms reports whether a test uses what starts a shop or a sidecar.
 func startsPrograms(test *ast.FuncDecl) (starts bool) {

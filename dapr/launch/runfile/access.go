@@ -86,17 +86,13 @@ func (c Configuration) access(root, app string) (configuration, error) {
 // InstalledConfiguration returns the configuration of the sidecar of an app for a Dapr that `dapr init` has installed:
 // the common one without its name resolution, so that the sidecars find each other by mDNS, and with the secrets that
 // the app may read. It has no access rules: without mutual TLS the sidecar does not know who calls.
-func InstalledConfiguration(root, app string) (string, error) {
+func InstalledConfiguration(root, app string, secrets []string) (string, error) {
 	config, err := readConfiguration(filepath.Join(root, "dapr", "config.yaml"))
 	if err != nil {
 		return "", err
 	}
-	access, err := readConfiguration(accessPath(root, app))
-	if err != nil {
-		return "", err
-	}
 	delete(config.Spec, "nameResolution")
-	config.Spec["secrets"] = access.Spec["secrets"]
+	config.Spec["secrets"] = wiring.SecretScopes(secrets)
 	config.Rest["metadata"] = map[string]any{"name": app}
 	var b strings.Builder
 	encoder := yaml.NewEncoder(&b)
