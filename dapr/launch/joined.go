@@ -70,31 +70,51 @@ func (s *Shop) createJoinedTopics(ctx context.Context) error {
 	return nil
 }
 
-// checkSubscriptions returns an error for an app that has joined and receives less than its app.yaml says. Dapr only
-// logs that it leaves out a subscription.
+// subscribeTime is how long a sidecar may take to subscribe after its app is ready.
+const subscribeTime = 10 * time.Second
+
+// checkSubscriptions returns an error for an app that has joined and receives other topics than its app.yaml says. Dapr
+// only logs that it leaves out a subscription.
 func (s *Shop) checkSubscriptions(ctx context.Context) error {
 	for _, a := range s.opts.Joined {
-		got, err := s.subscriptions(ctx, a.ID)
+		got, err := s.awaitSubscriptions(ctx, a)
 		if err != nil {
 			return err
 		}
-		for _, t := range a.Follows {
-			if !slices.Contains(got, t.Topic) {
-				return fmt.Errorf("%s: %s follows the topic %s, but its sidecar receives no events of it: see make logs APP=%s",
-					a.Path, a.ID, t.Topic, a.ID)
-			}
-		}
-		if err := s.refusedTopics(a, got); err != nil {
+		if err := checkReceived(a, got); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// refusedTopics returns an error for a topic to which an app subscribes by itself and which its app.yaml does not have.
-func (s *Shop) refusedTopics(a appfile.App, subscribed []string) error {
+// awaitSubscriptions waits until an app receives all topics that it follows, and returns those that it has subscribed
+// to.
+func (s *Shop) awaitSubscriptions(ctx context.Context, a appfile.App) (got []string, err error) {
+	for deadline := time.Now().Add(subscribeTime); ; {
+		if got, err = s.subscriptions(ctx, a.ID); err != nil {
+			return nil, err
+		}
+		missing := slices.IndexFunc(a.Follows, func(t appfile.Topic) bool { return !slices.Contains(got, t.Topic) })
+		if missing < 0 {
+			return got, nil
+		}
+		if time.Now().After(deadline) {
+			return nil, fmt.Errorf("%s: %s follows the topic %s, but its sidecar receives no events of it: see make logs APP=%s",
+				a.Path, a.ID, a.Follows[missing].Topic, a.ID)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// checkReceived returns an error for a topic to which an app subscribes by itself and which its app.yaml does not have.
+func checkReceived(a appfile.App, subscribed []string) error {
 	for _, topic := range subscribed {
-		if !slices.Contains(a.Entry().Receives(), topic) && !slices.Contains(a.Publishes, topic) {
+		if !slices.Contains(a.Entry().Receives(), topic) {
 			return fmt.Errorf("%s: the app %s subscribes to the topic %s, and `follows` does not have it", a.Path, a.ID, topic)
 		}
 	}

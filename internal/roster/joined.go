@@ -20,7 +20,10 @@ type Joined struct {
 // JoinedApps are the apps that have joined a shop. In a variable they are a JSON array.
 type JoinedApps []Joined
 
-var joinedID = regexp.MustCompile(`^[a-z][a-z0-9-]{0,38}[a-z0-9]$`)
+var validID = regexp.MustCompile(`^[a-z][a-z0-9-]{0,38}[a-z0-9]$`)
+
+// IsID reports whether a text can be the name of an app that joins: a Dapr app id that is also a part of addresses.
+func IsID(text string) bool { return validID.MatchString(text) }
 
 // UnmarshalText reads the JSON array. It refuses an app with the name, or with an address, of one of the shop.
 func (j *JoinedApps) UnmarshalText(text []byte) error {
@@ -33,7 +36,7 @@ func (j *JoinedApps) UnmarshalText(text []byte) error {
 		}
 	}
 	for i, app := range list {
-		if _, own := Find(app.App); own || !joinedID.MatchString(app.App) {
+		if _, own := Find(app.App); own || !IsID(app.App) {
 			return fmt.Errorf("%q is not a name for an app that joins", app.App)
 		}
 		if slices.ContainsFunc(list[:i], func(other Joined) bool { return other.App == app.App }) {

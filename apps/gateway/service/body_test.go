@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/apps/gateway/service"
+	"haberdash/internal/httpx/httpxtest"
 )
 
 func TestDeeplyNestedJSONIsRefused(t *testing.T) {
@@ -92,22 +93,6 @@ func TestBodiesWithAContentCodingAreRefused(t *testing.T) {
 	require.Equal(t, http.StatusOK, g.send("GET", "/api/v1/products", "", "Content-Encoding", "gzip").Code)
 }
 
-// pipes is a listener for connections in memory, which use the time of a synctest bubble.
-type pipes chan net.Conn
-
-func (p pipes) Accept() (net.Conn, error) {
-	if c, ok := <-p; ok {
-		return c, nil
-	}
-	return nil, net.ErrClosed
-}
-func (p pipes) Close() error {
-	close(p)
-	return nil
-}
-
-func (p pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1)} }
-
 // addressed is a connection with an IP address, which the gateway needs.
 type addressed struct{ net.Conn }
 
@@ -117,7 +102,7 @@ func TestSlowBodiesAreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newTestGateway(t, service.Config{RateLimit: true})
 		joinEcho(g)
-		listener := make(pipes)
+		listener := make(httpxtest.Pipes)
 		server := &http.Server{Handler: g}
 		ended := make(chan error, 1)
 		go func() { ended <- server.Serve(listener) }()

@@ -21,7 +21,6 @@ const (
 )
 
 var (
-	validID       = regexp.MustCompile(`^[a-z][a-z0-9-]{0,38}[a-z0-9]$`)
 	validTopic    = regexp.MustCompile(`^[a-z][a-z0-9.-]{0,78}[a-z0-9]$`)
 	validPath     = regexp.MustCompile(`^(/[A-Za-z0-9._~{}-]+)+$`)
 	validVariable = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,63}$`)
@@ -75,7 +74,7 @@ func (a App) check(l lines) error {
 	switch {
 	case a.ID == "":
 		return wrong(l.of("id"), "id is missing: the Dapr app id of the app, such as loyalty")
-	case !validID.MatchString(a.ID):
+	case !roster.IsID(a.ID):
 		return wrong(l.of("id"), "id: %.80q is not 2 to 40 of a-z, 0-9 and -, with a letter first and no - at the end", a.ID)
 	case own:
 		return wrong(l.of("id"), "id: the shop itself has an app %q", a.ID)

@@ -13,24 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"haberdash/internal/httpx/httpserver"
+	"haberdash/internal/httpx/httpxtest"
 )
-
-// pipes is a listener for connections in memory, which use the time of a synctest bubble.
-type pipes chan net.Conn
-
-func (p pipes) Accept() (net.Conn, error) {
-	if c, ok := <-p; ok {
-		return c, nil
-	}
-	return nil, net.ErrClosed
-}
-
-func (p pipes) Close() error {
-	close(p)
-	return nil
-}
-
-func (pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
 // A client that opens a connection in reserve may send its first request after a while.
 func TestAConnectionInReserveIsServed(t *testing.T) {
@@ -46,7 +30,7 @@ func TestAConnectionInReserveIsServed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				listener := make(pipes)
+				listener := make(httpxtest.Pipes)
 				ctx, end := context.WithCancel(t.Context())
 				ended := make(chan error, 1)
 				s := newServer(httpserver.Options{Public: c.public})
