@@ -189,7 +189,7 @@ func (r *run) execute(ctx context.Context) {
 		if !errors.As(r.err, &exit) {
 			fmt.Fprintln(os.Stderr, r.err)
 		}
-		fmt.Fprint(os.Stderr, lastLines(path, 60))
+		fmt.Fprint(os.Stderr, lastLines(path, 60), failures(path))
 	}
 }
 
@@ -209,6 +209,30 @@ func lastLines(path string, n int) string {
 	}
 	lines := strings.SplitAfter(string(text), "\n")
 	return strings.Join(lines[max(0, len(lines)-n):], "")
+}
+
+// failures returns what the tests that failed printed, at most 40 lines each. The logs of the shop follow them in the
+// output, so the last lines alone seldom name a test.
+func failures(path string) string {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	var b strings.Builder
+	left := 0 // lines that may still be printed of the present test
+	for line := range strings.Lines(string(text)) {
+		switch {
+		case strings.Contains(line, "--- FAIL: ") || strings.HasPrefix(line, "panic: "):
+			left = 40
+		case !strings.HasPrefix(line, " "):
+			left = 0
+		}
+		if left > 0 {
+			b.WriteString(line)
+			left--
+		}
+	}
+	return b.String()
 }
 
 // report returns the table in Markdown: a row for each state store, a column for each broker. Cells without a run are

@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -37,4 +39,20 @@ func TestReportIsATable(t *testing.T) {
 | suite of the port | | passed, 4 s |
 | redis | passed, 3 s | FAILED, 50 s |
 `, table)
+}
+
+func TestFailuresNameTheTests(t *testing.T) {
+	t.Parallel()
+	log := filepath.Join(t.TempDir(), "e2e.log")
+	require.NoError(t, os.WriteFile(log, []byte(`a line of a sidecar
+--- FAIL: TestPurchase (1.00s)
+    --- FAIL: TestPurchase/guest (0.50s)
+        purchase_test.go:10: expected 201
+FAIL
+== APP - orders == {"log.level":"warn"}
+`), 0o600))
+	require.Equal(t, `--- FAIL: TestPurchase (1.00s)
+    --- FAIL: TestPurchase/guest (0.50s)
+        purchase_test.go:10: expected 201
+`, failures(log))
 }

@@ -115,6 +115,16 @@ func TestServersKeepDataAndPorts(t *testing.T) {
 	}
 }
 
+func TestServersLeaveTheTemporaryTablesOfOthersAlone(t *testing.T) {
+	t.Parallel()
+	other, err := os.CreateTemp("", "#sql-temptable-ffff-*.MAI")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.Remove(other.Name()) })
+	require.NoError(t, other.Close())
+	startInfra(t, t.TempDir(), "mysql")
+	require.FileExists(t, other.Name())
+}
+
 func TestCleanRemovesTheDataOfTheServers(t *testing.T) {
 	t.Parallel()
 	ctx, dir := t.Context(), filepath.Join(t.TempDir(), "infra")

@@ -26,7 +26,12 @@ func mysql(ctx context.Context, s Settings) (Server, error) {
 		return Server{}, err
 	}
 	data := filepath.Join(s.Dir, "mysql")
-	if err := createMySQL(ctx, data); err != nil {
+	// A server removes the temporary tables that it finds when it starts, and would also remove those of other servers.
+	temporary := filepath.Join(s.Dir, "mysql.tmp")
+	if err := os.MkdirAll(temporary, 0o700); err != nil {
+		return Server{}, err
+	}
+	if err := createMySQL(ctx, data, temporary); err != nil {
 		return Server{}, err
 	}
 	start, err := writeMySQLStart(s)
@@ -36,7 +41,8 @@ func mysql(ctx context.Context, s Settings) (Server, error) {
 	port := strconv.Itoa(s.port(portMySQL))
 	return Server{
 		Args: []string{
-			bin, "--no-defaults", "--datadir=" + data, "--bind-address=" + s.Address, "--port=" + port, "--user=" + userName(),
+			bin, "--no-defaults", "--datadir=" + data, "--tmpdir=" + temporary, "--user=" + userName(),
+			"--bind-address=" + s.Address, "--port=" + port,
 			"--socket=", // none: its path may have at most 107 bytes, and no client uses it
 			"--pid-file=" + filepath.Join(data, "server.pid"), "--init-file=" + start, "--skip-name-resolve",
 			"--character-set-server=utf8mb4", "--collation-server=utf8mb4_bin",
@@ -70,7 +76,7 @@ func userName() string {
 }
 
 // createMySQL creates the data directory at the first start. Until it is complete, the directory has another name.
-func createMySQL(ctx context.Context, data string) error {
+func createMySQL(ctx context.Context, data, temporary string) error {
 	if _, err := os.Stat(data); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -83,8 +89,8 @@ func createMySQL(ctx context.Context, data string) error {
 		return err
 	}
 	// The grants of each start are those of writeMySQLStart.
-	err = process.Run(ctx, "", install, "--no-defaults", "--datadir="+incomplete, "--user="+userName(),
-		"--auth-root-authentication-method=socket", "--skip-test-db", "--skip-name-resolve")
+	err = process.Run(ctx, "", install, "--no-defaults", "--datadir="+incomplete, "--tmpdir="+temporary,
+		"--user="+userName(), "--auth-root-authentication-method=socket", "--skip-test-db", "--skip-name-resolve")
 	if err != nil {
 		return err
 	}
