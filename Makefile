@@ -170,6 +170,11 @@ test-examples: tools ## lint and test the apps in examples, alone and in a shop;
 	cd examples/loyalty && sh install.sh --dev && .venv/bin/python -m ruff check . \
 		&& .venv/bin/python -m ruff format --check . && .venv/bin/python -m pytest --quiet
 	go test -count=1 -timeout 15m -run '$(IN_EXAMPLES)' ./tests/examples
+	go run ./tests/conform examples/loyalty
+
+.PHONY: conform
+conform: tools ## tell whether an app keeps its side of docs/contract.md: APP=notifications, or a folder with an app.yaml
+	go run ./tests/conform $(APP)
 
 # Models are written into directories that git ignores: whoever consumes events generates them from the same file.
 MODELS := $(CURDIR)/.run/models

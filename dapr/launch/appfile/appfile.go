@@ -20,6 +20,16 @@ import (
 // Name is the name of the file in the folder of the app.
 const Name = "app.yaml"
 
+// Parts of the contract that not every app keeps. docs/contract.md describes them under "What an app must answer".
+const (
+	PartConsumers   = "consumers"    // its positions
+	PartDeadLetters = "dead-letters" // and what administrators do with them
+	PartExport      = "export"
+)
+
+// Parts are all of them.
+var Parts = []string{PartConsumers, PartDeadLetters, PartExport}
+
 // App is an app that joins the shop.
 type App struct {
 	Path   string   `yaml:"-"` // of the file, as errors name it
@@ -40,6 +50,7 @@ type App struct {
 	Secrets   []string          `yaml:"secrets"`
 	Settings  []string          `yaml:"settings"` // variables that the app gets from the environment of make up
 	Env       map[string]string `yaml:"env"`      // variables with values that the environment of make up may replace
+	Keeps     []string          `yaml:"keeps"`    // parts of the contract that make conform holds the app to
 }
 
 // Topic is a topic that an app receives.

@@ -87,7 +87,7 @@ func (a App) check(l lines) error {
 	}
 	for member, list := range map[string][]string{
 		"build": a.Build, "command": a.Start, "publishes": a.Publishes, "serves": a.Serves, "uses": a.Uses,
-		"secrets": a.Secrets, "settings": a.Settings,
+		"secrets": a.Secrets, "settings": a.Settings, "keeps": a.Keeps,
 	} {
 		if len(list) > maxParts {
 			return wrong(l.of(member), "%s: more than %d", member, maxParts)
@@ -163,6 +163,11 @@ func (a App) checkWiring(
 	for i, name := range a.Uses {
 		if !slices.Contains(components, name) {
 			return at("uses", i, "%.80q is none of %s", name, strings.Join(components, ", "))
+		}
+	}
+	for i, name := range a.Keeps {
+		if !slices.Contains(Parts, name) {
+			return at("keeps", i, "%.80q is none of %s", name, strings.Join(Parts, ", "))
 		}
 	}
 	for member, names := range map[string][]string{"secrets": a.Secrets, "settings": a.Settings} {

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from . import problems
 from .consumer import Consumer, logger
-from .dead_letters import DeadLetter, DeadLetters
+from .dead_letters import CURSOR, DeadLetter, DeadLetters
 from .events import Event, Log
 from .identity import Caller, Verifier
 from .points import Points
@@ -93,7 +93,8 @@ def create_app(sidecar: Sidecar, app_token: str) -> FastAPI:
 
     @app.get(DEAD_LETTERS, dependencies=[Depends(admin)])
     async def list_dead_letters(
-        limit: Annotated[int, Query(ge=1, le=100)] = 20, cursor: Annotated[str, Query(max_length=512)] = ""
+        limit: Annotated[int, Query(ge=1, le=100)] = 20,
+        cursor: Annotated[str, Query(max_length=512, pattern=CURSOR)] = "",
     ) -> dict[str, Any]:
         """Events that this app could not apply"""
         letters, next_cursor = await dead_letters.list(cursor, limit)

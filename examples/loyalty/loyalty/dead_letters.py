@@ -11,6 +11,7 @@ from .events import Event
 from .sidecar import Sidecar
 
 UNKNOWN = "unknown"  # the source of a delivery that is not an event
+CURSOR = "^([^:]+:[^:]*:[^:]+)?$"  # an id, as DeadLetters makes them, or nothing
 
 
 class DeadLetter(BaseModel):

@@ -18,6 +18,12 @@ from .sidecar import Sidecar
 
 CENTS_PER_POINT = 100
 
+# What Order.record knows. The data of other events may have any shape.
+TYPES = {
+    "order.confirmed", "order.cancelled", "order.rest-ended", "fulfilment.requested", "fulfilment.shipped",
+    "return.received", "return.settled", "refund.requested", "refund.settled",
+}  # fmt: skip
+
 
 class Document(BaseModel):
     model_config = ConfigDict(validate_assignment=True, strict=True)  # an event with a wrong type is an error
@@ -48,7 +54,7 @@ class Order(Document):
         return 0 if self.cancelled else max(paid - total_settled(self.refunds), 0) // CENTS_PER_POINT
 
     def record(self, event: Event) -> None:
-        """Record the fact of an event. Events of other types change nothing."""
+        """Record the fact of an event that has one of TYPES."""
         fact = event.data
         match event.type:
             case "order.confirmed" if fact.get("customer"):  # a guest has none
@@ -101,7 +107,7 @@ class Points:
         """Apply an event. Any error but UnavailableError is the fault of the event."""
         if event.type == "user.deleted":
             await self._delete(event.data["userId"])
-        elif event.source == "orders":
+        elif event.type in TYPES:
             await self._record(event, event.data["orderId"])
 
     async def _record(self, event: Event, id: str) -> None:

@@ -129,6 +129,12 @@ def test_nobody_else_sees_dead_letters(client):
     assert client.get("/api/v1/dead-letters/cart", headers=bearer(roles=["admin"])).status_code == 404
 
 
+def test_a_cursor_is_one_that_a_page_has_named(client):
+    for cursor, status in {"": 200, "orders:orders:3": 200, "invented": 422}.items():
+        answer = client.get(LETTERS, params={"cursor": cursor}, headers=bearer(roles=["admin"]))
+        assert answer.status_code == status
+
+
 def test_the_dead_letters_of_a_deleted_account_go_too(shop, client):
     client.post("/events/orders", json=shop.dapr.confirm(amount="many"))
     client.post("/events/orders", json=shop.dapr.confirm(amount="many", customer="grace"))

@@ -126,6 +126,15 @@ def test_an_event_whose_document_cannot_be_written_is_no_dead_letter(shop):
     run(steps())
 
 
+def test_events_of_unknown_types_are_ignored_whatever_their_data(shop):
+    async def steps():
+        await shop.deliver(shop.dapr.publish("order.unheard-of", {"one": 1}), shop.dapr.publish("order.empty", None))
+        assert (await cursor(shop))["parked"] == 0
+        assert await shop.dead_letters.list("", 20) == ([], None)
+
+    run(steps())
+
+
 def test_poison_is_set_aside_and_does_not_stop_the_log(shop):
     async def steps():
         poison = shop.dapr.confirm(order="o1", amount="many")
