@@ -47,10 +47,13 @@ func Fault(ctx context.Context, o config.Options, args []string) error {
 	}
 	apps := roster.WithFaults()
 	if app != "" {
+		if !slices.Contains(apps, app) {
+			return fmt.Errorf("APP=%s has no fault flags: the apps are %s", app, strings.Join(apps, ", "))
+		}
 		apps = []string{app}
 	}
 	if flag != "" {
-		if apps, err = []string{app}, c.switchFault(ctx, app, flag, variant, minutes); err != nil {
+		if err := c.switchFault(ctx, app, flag, variant, minutes); err != nil {
 			return err
 		}
 	}
@@ -58,9 +61,9 @@ func Fault(ctx context.Context, o config.Options, args []string) error {
 	defer t.Flush()
 	fmt.Fprintln(t, "APP\tFLAG\tNOW\tUNTIL\tVARIANTS\tEFFECT")
 	for _, app := range apps {
-		var list flags
-		if err := c.do(ctx, http.MethodGet, faultsPath(app), &list); err != nil {
-			return fmt.Errorf("fault flags of %s: %w", app, err)
+		list, err := c.flags(ctx, app)
+		if err != nil {
+			return err
 		}
 		for _, name := range slices.Sorted(maps.Keys(list.Flags)) {
 			f, until := list.Flags[name], "-"
@@ -76,6 +79,27 @@ func Fault(ctx context.Context, o config.Options, args []string) error {
 
 func faultsPath(app string) string { return "/api/v1/faults/" + url.PathEscape(app) }
 
+func (c *client) flags(ctx context.Context, app string) (list flags, err error) {
+	if err := c.do(ctx, http.MethodGet, faultsPath(app), &list); err != nil {
+		return list, fmt.Errorf("fault flags of %s: %w", app, err)
+	}
+	return list, nil
+}
+
+// check fails for a flag or a variant that an app does not have, and lists those that it has.
+func (f flags) check(app, flag, variant string) error {
+	found, known := f.Flags[flag]
+	if !known {
+		return fmt.Errorf("%s has no flag %q: it has %s", app, flag,
+			strings.Join(slices.Sorted(maps.Keys(f.Flags)), ", "))
+	}
+	if _, known := found.Variants[variant]; !known {
+		return fmt.Errorf("the flag %s of %s has no variant %q: it has %s", flag, app, variant,
+			strings.Join(slices.Sorted(maps.Keys(found.Variants)), ", "))
+	}
+	return nil
+}
+
 func (c *client) switchFault(ctx context.Context, app, flag, variant, minutes string) error {
 	change := map[string]any{"variant": variant}
 	if minutes != "" {
@@ -84,6 +108,13 @@ func (c *client) switchFault(ctx context.Context, app, flag, variant, minutes st
 			return fmt.Errorf("MINUTES=%s is not a number", minutes)
 		}
 		change["minutes"] = n
+	}
+	list, err := c.flags(ctx, app)
+	if err != nil {
+		return err
+	}
+	if err := list.check(app, flag, variant); err != nil {
+		return err
 	}
 	body, err := json.Marshal(change)
 	if err != nil {
