@@ -56,16 +56,21 @@ func (s *Shop) checkSecretsOfJoined(ofTheShop map[string]bool) error {
 	return nil
 }
 
-// createJoinedTopics creates the topics of apps that join on a real Kafka. The embedded broker has them from its start,
-// and Redis creates a stream with its first message.
-func (s *Shop) createJoinedTopics(ctx context.Context) error {
+// createJoinedTopics creates the topics of apps that join on brokers that want them beforehand. The embedded broker has
+// them from its start, and Redis creates a stream with its first message.
+func (s *Shop) createJoinedTopics(ctx context.Context) (err error) {
 	topics := s.opts.JoinedTopics()
-	if s.opts.PubSub != "kafka" || len(topics) == 0 {
+	if len(topics) == 0 {
 		return nil
 	}
-	brokers := s.secrets["KAFKA_BROKERS"]
-	if err := server.CreateTopics(ctx, brokers, topics...); err != nil {
-		return fmt.Errorf("create the topics %s at %s: %w", strings.Join(topics, ", "), brokers, err)
+	switch s.opts.PubSub {
+	case "kafka":
+		err = server.CreateTopics(ctx, s.secrets["KAFKA_BROKERS"], topics...)
+	case "rabbitmq":
+		err = server.DeclareQueues(ctx, s.secrets["RABBITMQ_CONNECTION"], s.opts.Apps())
+	}
+	if err != nil {
+		return fmt.Errorf("create the topics %s (PUBSUB=%s): %w", strings.Join(topics, ", "), s.opts.PubSub, err)
 	}
 	return nil
 }

@@ -21,7 +21,8 @@ import (
 // component is the part of a Dapr component file that says which secrets the component needs.
 type component struct {
 	Metadata struct {
-		Name string `yaml:"name"`
+		Name        string            `yaml:"name"`
+		Annotations map[string]string `yaml:"annotations"`
 	} `yaml:"metadata"`
 	Spec struct {
 		Metadata []struct {
@@ -94,6 +95,26 @@ func (o Options) SecretsOfSidecar(app string) (names []string, err error) {
 	return names, nil
 }
 
+// orderAnnotation is the annotation of a message broker that does not deliver the messages of one key in order.
+const orderAnnotation = "haberdash/order"
+
+// Ordered reports whether the chosen message broker delivers the messages of one key in order. One that does not says
+// so in its component file, with the annotation haberdash/order: none.
+func (o Options) Ordered() (bool, error) {
+	list, err := components(o.Components("pubsub", o.PubSub))
+	for _, c := range list {
+		switch order := c.Metadata.Annotations[orderAnnotation]; order {
+		case "", "key":
+		case "none":
+			return false, nil
+		default:
+			return false, fmt.Errorf("%s: the annotation %s is %q: expected key or none",
+				o.Components("pubsub", o.PubSub), orderAnnotation, order)
+		}
+	}
+	return true, err
+}
+
 // brokersVariable is the secret with the address of Kafka, or of the embedded broker.
 const brokersVariable = "KAFKA_BROKERS"
 
@@ -143,7 +164,7 @@ func (o Options) SecretValues() (map[string]string, error) {
 func (o Options) servers() (names []string) {
 	for _, c := range []struct{ choice, kind, name string }{
 		{o.State, "postgres", "postgres"}, {o.State, "mysql", "mysql"},
-		{o.PubSub, "kafka", "kafka"}, {o.Mail, "smtp", "smtp"},
+		{o.PubSub, "kafka", "kafka"}, {o.PubSub, "rabbitmq", "rabbitmq"}, {o.Mail, "smtp", "smtp"},
 	} {
 		if c.choice == c.kind {
 			names = append(names, c.name)

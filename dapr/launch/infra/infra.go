@@ -1,5 +1,5 @@
 // Package infra starts real servers beside a shop: those that it can use instead of its embedded choices, which are
-// Redis, PostgreSQL, Kafka and an SMTP server, or others that Options.Prepare prepares. `make infra`, `make observe`
+// Redis, PostgreSQL, MariaDB, Kafka, RabbitMQ and an SMTP server, or others that Options.Prepare prepares. `make infra`, `make observe`
 // and the tests use it.
 package infra
 
@@ -53,7 +53,8 @@ func (o Options) complete() (Options, error) {
 		return o, err
 	}
 	if o.Prepare == nil {
-		o.Prepare, o.passwords = server.Prepare, []string{"REDIS_PASSWORD", "POSTGRES_PASSWORD", "MYSQL_PASSWORD"}
+		o.Prepare = server.Prepare
+		o.passwords = []string{"REDIS_PASSWORD", "POSTGRES_PASSWORD", "MYSQL_PASSWORD", "RABBITMQ_PASSWORD"}
 		if len(o.Servers) == 0 {
 			o.Servers = server.Names
 		}
@@ -233,8 +234,8 @@ func (s *Servers) RestartServer(ctx context.Context, name string) error {
 }
 
 // Vars returns the variables that the components in components/ read, for the servers that were started: REDIS_HOST
-// (host:port), REDIS_PASSWORD, POSTGRES_CONNECTION (a URL), KAFKA_BROKERS (host:port), SMTP_HOST, SMTP_PORT, SMTP_USER
-// and SMTP_PASSWORD.
+// (host:port), REDIS_PASSWORD, POSTGRES_CONNECTION (a URL), MYSQL_CONNECTION, KAFKA_BROKERS (host:port),
+// RABBITMQ_CONNECTION (a URL), SMTP_HOST, SMTP_PORT, SMTP_USER and SMTP_PASSWORD.
 func (s *Servers) Vars() map[string]string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

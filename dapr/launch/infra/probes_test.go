@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -54,7 +55,8 @@ var probes = map[string]probe{
 			return mysql(ctx, i, "SELECT value FROM probe")
 		},
 	},
-	"kafka": {put: produce, get: consume},
+	"kafka":    {put: produce, get: consume},
+	"rabbitmq": {put: publish, get: browse},
 	"smtp": {
 		put: func(_ context.Context, i *Servers, value string) error {
 			return smtp.SendMail(net.JoinHostPort(i.Vars()["SMTP_HOST"], i.Vars()["SMTP_PORT"]), nil, "shop@example.com",
@@ -145,6 +147,51 @@ func consume(ctx context.Context, i *Servers) ([]string, error) {
 		got.EachRecord(func(r *kgo.Record) { values = append(values, string(r.Value)) })
 	}
 	return values, nil
+}
+
+// publish returns when the server has stored the message.
+func publish(ctx context.Context, i *Servers, value string) error {
+	return onRabbitMQ(i, func(c *amqp.Channel) error {
+		if err := c.Confirm(false); err != nil {
+			return err
+		}
+		stored, err := c.PublishWithDeferredConfirmWithContext(ctx, contract.TopicOrders, "", false, false,
+			amqp.Publishing{DeliveryMode: amqp.Persistent, Body: []byte(value)})
+		if err != nil {
+			return err
+		}
+		if ok, err := stored.WaitContext(ctx); err != nil || !ok {
+			return fmt.Errorf("not confirmed: %w", err)
+		}
+		return nil
+	})
+}
+
+// browse reads the messages of a queue. They return to it, because they are not acknowledged.
+func browse(_ context.Context, i *Servers) (values []string, err error) {
+	err = onRabbitMQ(i, func(c *amqp.Channel) error {
+		for {
+			m, ok, err := c.Get("cart-"+contract.TopicOrders, false)
+			if err != nil || !ok {
+				return err
+			}
+			values = append(values, string(m.Body))
+		}
+	})
+	return values, err
+}
+
+func onRabbitMQ(i *Servers, do func(*amqp.Channel) error) error {
+	connection, err := amqp.Dial(i.Vars()["RABBITMQ_CONNECTION"])
+	if err != nil {
+		return err
+	}
+	defer connection.Close()
+	channel, err := connection.Channel()
+	if err != nil {
+		return err
+	}
+	return do(channel)
 }
 
 // subjects reads the subjects of the messages in a directory, all of which must be for buyer@example.com.

@@ -42,7 +42,7 @@ func (s *Servers) readSettings() error {
 	s.settings = server.Settings{
 		Root: s.opts.Root, Dir: s.opts.Dir, Address: s.opts.Address, Log: s.opts.Log, PortBase: s.block.Base,
 		RedisPassword: vars["REDIS_PASSWORD"], PostgresPassword: vars["POSTGRES_PASSWORD"],
-		MySQLPassword: vars["MYSQL_PASSWORD"],
+		MySQLPassword: vars["MYSQL_PASSWORD"], RabbitMQPassword: vars["RABBITMQ_PASSWORD"],
 	}
 	return secrets.WriteFile(path, vars)
 }

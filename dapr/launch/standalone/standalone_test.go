@@ -71,6 +71,9 @@ func TestComponentThatDoesNotWorkIsNamed(t *testing.T) {
 			[]string{"state.postgresql", "connection refused"},
 		},
 		"pubsub/redis": {redis, []string{"pubsub.redis", "connection refused"}},
+		"pubsub/rabbitmq": {
+			map[string]string{"RABBITMQ_CONNECTION": "amqp://a:b@127.0.0.1:1"}, []string{"pubsub.rabbitmq", "connection refused"},
+		},
 		"pubsub/kafka": {map[string]string{"KAFKA_BROKERS": "127.0.0.1:1"}, []string{"pubsub.kafka", "brokers"}},
 	} {
 		t.Run(choice, func(t *testing.T) {

@@ -88,7 +88,10 @@ func TestState(t *testing.T) {
 
 func TestMessages(t *testing.T) {
 	t.Parallel()
-	ordered := os.Getenv("PUBSUB") != "redis" // its consumers process messages in parallel: see components/pubsub/redis
+	chosen, err := config.Options{RunDir: t.TempDir(), PubSub: os.Getenv("PUBSUB")}.Complete()
+	require.NoError(t, err)
+	ordered, err := chosen.Ordered()
+	require.NoError(t, err)
 	messagetest.TestMessages(t, ordered, func(t *testing.T, subscribe func(sidecar.Subscriber)) sidecar.Publisher {
 		o := pubsub(t)
 		app := httpserver.New(httpserver.Options{Log: zerolog.Nop(), Registry: prometheus.NewRegistry()})

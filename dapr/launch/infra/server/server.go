@@ -14,7 +14,7 @@ import (
 )
 
 // Names lists the servers that there are.
-var Names = []string{"redis", "postgres", "mysql", "kafka", "smtp"}
+var Names = []string{"redis", "postgres", "mysql", "kafka", "rabbitmq", "smtp"}
 
 // Settings say where servers run. They stay the same from one start to the next.
 type Settings struct {
@@ -26,6 +26,7 @@ type Settings struct {
 	RedisPassword    string
 	PostgresPassword string
 	MySQLPassword    string
+	RabbitMQPassword string
 
 	Log io.Writer // progress, a line each
 }
@@ -38,6 +39,8 @@ const (
 	portKafkaController
 	portSMTP
 	portMySQL
+	portRabbitMQ
+	portErlang
 )
 
 // Server is a server that is prepared to start.
@@ -65,6 +68,8 @@ func Prepare(ctx context.Context, name string, s Settings) (Server, error) {
 		return mysql(ctx, s)
 	case "kafka":
 		return kafka(ctx, s)
+	case "rabbitmq":
+		return rabbitmq(s)
 	case "smtp":
 		return smtp(ctx, s)
 	}
