@@ -172,9 +172,12 @@ test-examples: tools ## lint and test the apps in examples, alone and in a shop;
 	go test -count=1 -timeout 15m -run '$(IN_EXAMPLES)' ./tests/examples
 	go run ./tests/conform examples/loyalty
 
+# The variables that are set choose the suite: an app is tried in a shop with the STATE and PUBSUB of make up.
 .PHONY: conform
-conform: tools ## tell whether an app keeps its side of docs/contract.md: APP=notifications, or a folder with an app.yaml
-	go run ./tests/conform $(APP)
+conform: tools ## tell whether an app, a store or a broker keeps its promises: APP=../loyalty; STATE=../my/state PUBSUB=redis
+	@if [ -n "$(APP)" ]; then go run ./tests/conform $(APP); \
+	elif [ -n "$(STATE)$(PUBSUB)" ]; then go run ./tests/conform/infra; \
+	else echo "set APP (docs/joining.md), or STATE or PUBSUB (docs/infrastructure.md)" >&2; exit 1; fi
 
 # Models are written into directories that git ignores: whoever consumes events generates them from the same file.
 MODELS := $(CURDIR)/.run/models

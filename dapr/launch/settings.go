@@ -23,10 +23,13 @@ func settingsOf(o config.Options) (map[string]string, error) {
 		folders = append(folders, filepath.Join("dapr", "secure"))
 	}
 	for _, c := range o.Choices() {
-		folders = append(folders, filepath.Join("components", c.Kind, c.Value))
+		folders = append(folders, o.Folder(c.Kind, c.Value))
 	}
 	for _, folder := range folders {
-		files, err := filepath.Glob(filepath.Join(o.Root, folder, "*.yaml"))
+		if !filepath.IsAbs(folder) {
+			folder = filepath.Join(o.Root, folder)
+		}
+		files, err := filepath.Glob(filepath.Join(folder, "*.yaml"))
 		if err != nil {
 			return nil, err
 		}
@@ -36,7 +39,11 @@ func settingsOf(o config.Options) (map[string]string, error) {
 				return nil, err
 			}
 			sum := sha256.Sum256(text)
-			settings[filepath.ToSlash(filepath.Join(folder, filepath.Base(path)))] = hex.EncodeToString(sum[:8])
+			name := path
+			if rel, err := filepath.Rel(o.Root, path); err == nil && filepath.IsLocal(rel) {
+				name = rel
+			}
+			settings[filepath.ToSlash(name)] = hex.EncodeToString(sum[:8])
 		}
 	}
 	if o.System {

@@ -127,7 +127,7 @@ const storeTests = "^(TestState|TestStateWithoutItsServer|TestWorkflows|TestThro
 
 // brokerTests are the tests of internal/sidecar/daprd that run on each message broker.
 const brokerTests = "^(TestMessages|TestDeadLetters|TestSubscriptionsRouteByTheAttributesOfCloudEvents|" +
-	"TestMessagesOfEarlierReleasesArrive|TestAppsUseOnlyTheirTopics)$"
+	"TestMessagesOfEarlierReleasesArrive|TestReplicasShareMessages|TestAppsUseOnlyTheirTopics)$"
 
 // plan returns the runs: the conformance suites of each store and each broker, then the end-to-end tests of each
 // combination.

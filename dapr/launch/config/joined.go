@@ -52,13 +52,21 @@ func (o Options) JoinedTopics() []string {
 	})
 }
 
-// Components is the folder of the chosen components of a kind: one of the checkout, or if apps join, a copy that
-// permits them what they need.
+// Folder is the folder with the chosen components of a kind.
+func (o Options) Folder(kind, value string) string {
+	if filepath.IsAbs(value) {
+		return value
+	}
+	return filepath.Join(o.Root, "components", kind, value)
+}
+
+// Components is the folder of the chosen components of a kind that the sidecars read: Folder, or if apps join, a copy
+// that permits them what they need.
 func (o Options) Components(kind, value string) string {
 	if len(o.Joined) > 0 {
 		return filepath.Join(o.JoinedDir(), "components", kind)
 	}
-	return filepath.Join(o.Root, "components", kind, value)
+	return o.Folder(kind, value)
 }
 
 // JoinedDir is the folder of the files that the launcher writes for apps that join.

@@ -25,6 +25,7 @@ type component struct {
 		Annotations map[string]string `yaml:"annotations"`
 	} `yaml:"metadata"`
 	Spec struct {
+		Type     string `yaml:"type"`
 		Metadata []struct {
 			SecretKeyRef struct {
 				Name string `yaml:"name"`
@@ -62,7 +63,7 @@ func components(dir string) (list []component, err error) {
 func (o Options) neededSecrets() (map[string]string, error) {
 	needed := map[string]string{}
 	for _, c := range o.Choices() {
-		list, err := components(filepath.Join(o.Root, "components", c.Kind, c.Value))
+		list, err := components(o.Folder(c.Kind, c.Value))
 		if err != nil {
 			return nil, err
 		}
@@ -113,6 +114,32 @@ func (o Options) Ordered() (bool, error) {
 		}
 	}
 	return true, err
+}
+
+// Chosen returns the folder that the variable of a kind (STATE, PUBSUB, …) chooses, and the types of its components,
+// which must have all of these names.
+func (o Options) Chosen(variable string, names ...string) (folder string, types []string, err error) {
+	for _, c := range o.Choices() {
+		if c.Variable != variable {
+			continue
+		}
+		folder = o.Folder(c.Kind, c.Value)
+		list, err := components(folder)
+		if err != nil {
+			return folder, nil, err
+		}
+		for _, name := range names {
+			i := slices.IndexFunc(list, func(c component) bool { return c.Metadata.Name == name })
+			if i < 0 {
+				return folder, nil, fmt.Errorf("%s=%s: no file of %s has a component with the name %s",
+					variable, c.Value, folder, name)
+			}
+			if !slices.Contains(types, list[i].Spec.Type) {
+				types = append(types, list[i].Spec.Type)
+			}
+		}
+	}
+	return folder, types, nil
 }
 
 // brokersVariable is the secret with the address of Kafka, or of the embedded broker.
@@ -176,12 +203,20 @@ func (o Options) servers() (names []string) {
 	return names
 }
 
+// GivenServers is a variable for tests on servers that run already: if it is set, WithServers starts none, and the
+// components find theirs by the variables of the environment.
+const GivenServers = "GIVEN_SERVERS"
+
 // WithServers starts the servers that the chosen components need in <RunDir>/infra, for the shop or sidecar of a test,
 // and returns the options with their addresses in Env. stop ends the servers, and they die with this process. servers
 // is nil if the choices need none.
 func (o Options) WithServers(ctx context.Context) (with Options, servers *infra.Servers, stop func(), err error) {
 	if o, err = o.Complete(); err != nil {
 		return o, nil, nil, err
+	}
+	if os.Getenv(GivenServers) != "" {
+		o.Env, err = o.SecretValues()
+		return o, nil, func() {}, err
 	}
 	names := o.servers()
 	if len(names) == 0 {

@@ -22,7 +22,7 @@ type Options struct {
 	Root   string // the checkout; default: toolchain.FindRoot
 	RunDir string // data, logs and state; default: <Root>/.run
 
-	// Directories below components/<kind>/; default sqlite, embedded, files, env.
+	// Directories below components/<kind>/, or paths of others; default sqlite, embedded, files, env.
 	State, PubSub, Mail, Secrets string
 
 	FreePorts   bool // use any free block of ports instead of PortBase and GatewayPort
@@ -154,14 +154,14 @@ func (o Options) Complete() (Options, error) {
 		if *c.to == "" {
 			*c.to = c.fallback
 		}
-		if err := checkChoice(o.Root, c.kind, c.variable, *c.to); err != nil {
+		if *c.to, err = checkChoice(o.Root, c.kind, c.variable, *c.to); err != nil {
 			return o, err
 		}
 	}
 	return o, nil
 }
 
-// Choice is the choice of a kind of infrastructure: Value is a directory below components/<Kind>.
+// Choice is the choice of a kind of infrastructure: Value is a directory below components/<Kind>, or an absolute path.
 type Choice struct{ Kind, Variable, Value string }
 
 // Choices lists the choice of each kind.
@@ -186,10 +186,21 @@ func (o *Options) pointers() []pointer {
 	}
 }
 
-func checkChoice(root, kind, variable, value string) error {
+// checkChoice returns the name of a directory in components/, or the absolute path of another that has components.
+func checkChoice(root, kind, variable, value string) (string, error) {
+	if strings.ContainsRune(value, filepath.Separator) {
+		path, err := filepath.Abs(value)
+		if err != nil {
+			return value, err
+		}
+		if files, _ := filepath.Glob(filepath.Join(path, "*.yaml")); len(files) == 0 {
+			return path, fmt.Errorf("%s=%s: the directory %s has no component files (*.yaml)", variable, value, path)
+		}
+		return path, nil
+	}
 	entries, err := os.ReadDir(filepath.Join(root, "components", kind))
 	if err != nil {
-		return fmt.Errorf("no components to choose from: %w", err)
+		return value, fmt.Errorf("no components to choose from: %w", err)
 	}
 	var known []string
 	for _, e := range entries {
@@ -197,8 +208,9 @@ func checkChoice(root, kind, variable, value string) error {
 			known = append(known, e.Name())
 		}
 		if e.IsDir() && e.Name() == value {
-			return nil
+			return value, nil
 		}
 	}
-	return fmt.Errorf("%s=%s is unknown: the choices are %s", variable, value, strings.Join(known, ", "))
+	return value, fmt.Errorf("%s=%s is unknown: the choices are %s, or the path of a directory",
+		variable, value, strings.Join(known, ", "))
 }

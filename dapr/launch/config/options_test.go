@@ -10,6 +10,9 @@ func TestUnknownChoiceListsTheKnownOnes(t *testing.T) {
 	_, err := Options{State: "mongo"}.Complete()
 	require.ErrorContains(t, err, "STATE=mongo is unknown: the choices are ")
 	require.ErrorContains(t, err, "sqlite")
+	_, err = Options{State: "./mongo"}.Complete()
+	require.ErrorContains(t, err, "STATE=./mongo: the directory ")
+	require.ErrorContains(t, err, "mongo has no component files (*.yaml)")
 	_, err = Options{State: "../pubsub"}.Complete()
 	require.Error(t, err)
 }

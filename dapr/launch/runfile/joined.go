@@ -113,7 +113,7 @@ func writeFile(path string, text []byte) error {
 }
 
 func copyComponents(o config.Options, c config.Choice) error {
-	files, err := filepath.Glob(filepath.Join(o.Root, "components", c.Kind, c.Value, "*.yaml"))
+	files, err := filepath.Glob(filepath.Join(o.Folder(c.Kind, c.Value), "*.yaml"))
 	if err != nil {
 		return err
 	}

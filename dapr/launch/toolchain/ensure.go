@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -58,6 +59,15 @@ func EnsureTools(ctx context.Context, root string, system bool, log io.Writer) (
 		return systemTools(t.Broker)
 	}
 	return t, nil
+}
+
+// ComponentTypes asks a sidecar of EnsureTools for the types of components that it has.
+func ComponentTypes(ctx context.Context, daprd string) ([]string, error) {
+	out, err := exec.CommandContext(ctx, daprd, "--component-types").Output()
+	if err != nil {
+		return nil, fmt.Errorf("%s --component-types: %w", daprd, err)
+	}
+	return strings.Fields(string(out)), nil
 }
 
 // EnsureOfficialSidecar returns a directory with Dapr's own daprd, without what dapr/local adds, at the place where

@@ -1,5 +1,5 @@
-// Command daprd is the official Dapr sidecar plus SQLite name resolution and the SMTP binding, which
-// the stable component set lacks.
+// Command daprd is the official Dapr sidecar plus SQLite name resolution and the SMTP binding, which the stable
+// component set lacks.
 //
 // The stable component set resolves names by mDNS, which fails on many VPNs and company machines
 // (dapr/dapr#3256); SQLite name resolution needs nothing but a file.
@@ -37,6 +37,9 @@ func main() {
 		return cached{sqlite.NewResolver(log)}
 	}, "sqlite")
 	bindings.DefaultRegistry.RegisterOutputBinding(smtp.NewSMTP, "smtp")
+	if slices.Contains(os.Args[1:], typesFlag) {
+		printTypes()
+	}
 	// This sidecar is for one machine. By default both would listen on all addresses, and other sidecars
 	// would be told the machine's network address, which changes under a laptop. A flag given wins: it
 	// comes later. In a pod (`--mode kubernetes`) the others are elsewhere.

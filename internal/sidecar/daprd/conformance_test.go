@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// start starts a sidecar with these components, such as "state/sqlite", and returns a client of it.
+// start starts a sidecar with these folders of components, such as "secrets/env", and returns a client of it.
 func start(t *testing.T, o standalone.SidecarOptions, components ...string) *daprd.Client {
 	t.Helper()
 	return startWith(t, daprd.Options{}, o, components...)
@@ -48,7 +48,10 @@ func startWith(t *testing.T, client daprd.Options, o standalone.SidecarOptions, 
 		o.RunDir = t.TempDir()
 	}
 	for _, c := range components {
-		o.ResourcesPaths = append(o.ResourcesPaths, filepath.Join("components", filepath.FromSlash(c)))
+		if !filepath.IsAbs(c) {
+			c = filepath.Join("components", filepath.FromSlash(c))
+		}
+		o.ResourcesPaths = append(o.ResourcesPaths, c)
 	}
 	s, err := standalone.StartSidecar(t.Context(), o)
 	require.NoError(t, err)
@@ -82,7 +85,7 @@ func TestState(t *testing.T) {
 	statetest.TestState(t, func(t *testing.T) sidecar.State {
 		o := daprdtest.StateOptions(t)
 		options := standalone.SidecarOptions{AppID: "orders", Env: o.Env}
-		return start(t, options, "state/"+o.State, "secrets/env").State(daprd.StateStore)
+		return start(t, options, o.Components("state", o.State), "secrets/env").State(daprd.StateStore)
 	})
 }
 
@@ -100,7 +103,7 @@ func TestMessages(t *testing.T) {
 		start(t, standalone.SidecarOptions{
 			AppID: roster.Notifications, AppPort: port, Env: o.Env,
 			ResourcesPaths: []string{filepath.Join("dapr", "resources")},
-		}, "pubsub/"+o.PubSub, "secrets/env")
+		}, o.Components("pubsub", o.PubSub), "secrets/env")
 		return startPublishers(t, o)
 	})
 }
@@ -117,7 +120,8 @@ func startPublishers(t *testing.T, o config.Options) owners {
 	t.Helper()
 	publishers := owners{}
 	for topic, app := range map[string]string{contract.TopicOrders: roster.Orders, contract.TopicUsers: roster.Users} {
-		publishers[topic] = start(t, standalone.SidecarOptions{AppID: app, Env: o.Env}, "pubsub/"+o.PubSub, "secrets/env")
+		publishers[topic] = start(t, standalone.SidecarOptions{AppID: app, Env: o.Env},
+			o.Components("pubsub", o.PubSub), "secrets/env")
 	}
 	return publishers
 }

@@ -2,6 +2,7 @@ package daprd_test
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -69,16 +70,16 @@ func TestDeadLetters(t *testing.T) {
 	}))
 	port, _ := daprdtest.Serve(t, app.Router)
 	start(t, standalone.SidecarOptions{AppID: "notifications", AppPort: port, Env: o.Env,
-		ResourcesPaths: []string{resources(t)}}, "pubsub/"+o.PubSub, "secrets/env")
+		ResourcesPaths: []string{resources(t)}}, o.Components("pubsub", o.PubSub), "secrets/env")
 	publishers := startPublishers(t, o)
 
-	want := map[string]string{}
+	want, run := map[string]string{}, rand.Text()
 	for _, topic := range []string{contract.TopicOrders, contract.TopicUsers} {
 		var batch []sidecar.Message
 		for i := range 20 {
 			fails := i%8 == 5
 			m := sidecar.Message{
-				ID: fmt.Sprintf("%s/%d", topic, i), Key: "k", Data: fmt.Appendf(nil, `{"fails":%t,"n":%d}`, fails, i),
+				ID: fmt.Sprintf("%s/%s/%d", run, topic, i), Key: "k", Data: fmt.Appendf(nil, `{"fails":%t,"n":%d}`, fails, i),
 			}
 			if fails {
 				want[m.ID] = string(m.Data)

@@ -31,7 +31,7 @@ func TestAppsUseOnlyTheirTopics(t *testing.T) {
 		t.Run(app.ID, func(t *testing.T) {
 			side, err := standalone.StartSidecar(t.Context(), standalone.SidecarOptions{
 				AppID: app.ID, RunDir: t.TempDir(), Env: o.Env,
-				ResourcesPaths: []string{"components/pubsub/" + o.PubSub, "components/secrets/env"},
+				ResourcesPaths: []string{o.Components("pubsub", o.PubSub), "components/secrets/env"},
 			})
 			require.NoError(t, err)
 			t.Cleanup(side.Stop)

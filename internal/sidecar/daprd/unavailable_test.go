@@ -25,7 +25,8 @@ func TestStateWithoutItsServer(t *testing.T) {
 		t.Skip("SQLite has no server; make test-infra runs this test with those that have one")
 	}
 	server := servers.Names()[0]
-	client := start(t, standalone.SidecarOptions{AppID: "orders", Env: o.Env}, "state/"+o.State, "secrets/env")
+	client := start(t, standalone.SidecarOptions{AppID: "orders", Env: o.Env},
+		o.Components("state", o.State), "secrets/env")
 	store := client.State(daprd.StateStore)
 	open := func(*testing.T) sidecar.State { return store }
 	require.NoError(t, servers.Pause(server))

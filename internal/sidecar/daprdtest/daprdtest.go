@@ -26,7 +26,7 @@ func State(tb testing.TB, app string) sidecar.State {
 	s, err := standalone.StartSidecar(context.Background(), standalone.SidecarOptions{
 		AppID: app, RunDir: tb.TempDir(), Env: o.Env,
 		ResourcesPaths: []string{
-			filepath.Join("components", "state", o.State), filepath.Join("components", "secrets", "env"),
+			o.Components("state", o.State), filepath.Join("components", "secrets", "env"),
 		},
 	})
 	require.NoError(tb, err)

@@ -58,7 +58,7 @@ func startEngine(t testing.TB) *engine {
 	e.sidecar, err = standalone.StartSidecar(t.Context(), standalone.SidecarOptions{
 		RunDir: dir, AppID: "orders", AppPort: port, ControlPlane: control, ConfigFile: config, Env: o.Env,
 		ResourcesPaths: []string{
-			filepath.Join("components", "state", o.State), filepath.Join("components", "secrets", "env"),
+			o.Components("state", o.State), filepath.Join("components", "secrets", "env"),
 		},
 		Args: []string{
 			"--enable-app-health-check", "--app-health-check-path=/healthz",

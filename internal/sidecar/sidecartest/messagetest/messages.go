@@ -3,6 +3,7 @@ package messagetest
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -31,7 +32,8 @@ func TestMessages(
 ) {
 	in := &receiver{arrivals: map[string][]arrival{}}
 	in.changed = sync.NewCond(&in.mu)
-	publisher := open(t, func(s sidecar.Subscriber) {
+	in.run = rand.Text() + "/"
+	opened := open(t, func(s sidecar.Subscriber) {
 		s.Subscribe(contract.TopicOrders, func(ctx context.Context, deliveries []sidecar.Delivery) []sidecar.Outcome {
 			outcomes := sidecar.Each(in.handle)(ctx, deliveries)
 			if i := slices.Index(outcomes, silent); i >= 0 {
@@ -41,6 +43,7 @@ func TestMessages(
 		})
 		s.Subscribe(contract.TopicUsers, sidecar.Each(in.handle))
 	})
+	publisher := marking{opened, in.run}
 	for _, c := range []struct {
 		name string
 		run  func(t *testing.T, p sidecar.Publisher, in *receiver)
@@ -66,6 +69,20 @@ func TestMessages(
 	}
 }
 
+// marking marks the ids of messages, so that a run does not take those of an earlier one for its own.
+type marking struct {
+	sidecar.Publisher
+	run string
+}
+
+func (m marking) Publish(ctx context.Context, topic string, messages []sidecar.Message) error {
+	messages = slices.Clone(messages)
+	for i := range messages {
+		messages[i].ID = m.run + messages[i].ID
+	}
+	return m.Publisher.Publish(ctx, topic, messages)
+}
+
 type arrival struct {
 	order int // number of this arrival among all
 	topic string
@@ -75,9 +92,10 @@ type arrival struct {
 
 // receiver handles the deliveries and records them. The payload of a message determines the outcome.
 type receiver struct {
+	run      string // the mark of the ids
 	mu       sync.Mutex
 	changed  *sync.Cond
-	arrivals map[string][]arrival // by message id
+	arrivals map[string][]arrival // by message id, without the mark
 	n        int
 }
 
@@ -94,20 +112,21 @@ const silent sidecar.Outcome = -1
 
 func (in *receiver) handle(ctx context.Context, d sidecar.Delivery) sidecar.Outcome {
 	var p payload
-	if json.Unmarshal(d.Data, &p) != nil {
+	id, ofThisRun := strings.CutPrefix(d.ID, in.run)
+	if json.Unmarshal(d.Data, &p) != nil || !ofThisRun {
 		return sidecar.Drop
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.n++
-	in.arrivals[d.ID] = append(in.arrivals[d.ID], arrival{in.n, d.Topic, string(d.Data), telemetry.TraceID(ctx)})
+	in.arrivals[id] = append(in.arrivals[id], arrival{in.n, d.Topic, string(d.Data), telemetry.TraceID(ctx)})
 	in.changed.Broadcast()
 	switch {
 	case p.Drop:
 		return sidecar.Drop
-	case p.Silent && len(in.arrivals[d.ID]) == 1:
+	case p.Silent && len(in.arrivals[id]) == 1:
 		return silent
-	case len(in.arrivals[d.ID]) <= p.Retries:
+	case len(in.arrivals[id]) <= p.Retries:
 		return sidecar.Retry
 	}
 	return sidecar.Done
