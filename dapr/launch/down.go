@@ -29,7 +29,7 @@ func Build(ctx context.Context, o config.Options) (string, error) {
 	if locked, err := rundir.Running(o.RunDir); err != nil || locked {
 		return o.RunDir, errors.Join(err, rundir.ErrRunning)
 	}
-	if _, err := toolchain.EnsureTools(ctx, o.Root, o.System, o.Log); err != nil {
+	if _, err := toolchain.EnsureTools(ctx, o.Root, o.System, o.Log, o.Folders()...); err != nil {
 		return o.RunDir, err
 	}
 	if err := toolchain.BuildApps(ctx, o.Root, o.Log); err != nil {

@@ -140,17 +140,9 @@ func (s *Shop) choosePorts() error {
 }
 
 func (s *Shop) build(ctx context.Context) (err error) {
-	if s.tools, err = toolchain.EnsureTools(ctx, s.opts.Root, s.opts.System, s.opts.Log); err != nil {
+	s.tools, err = toolchain.EnsureTools(ctx, s.opts.Root, s.opts.System, s.opts.Log, s.opts.Folders()...)
+	if err != nil {
 		return err
-	}
-	if !s.opts.System { // an installed sidecar cannot be asked
-		types, err := toolchain.ComponentTypes(ctx, s.tools.Daprd)
-		if err != nil {
-			return err
-		}
-		if err := s.opts.CheckTypes(types); err != nil {
-			return err
-		}
 	}
 	if !s.opts.SkipBuild && !s.opts.BackingOnly {
 		if err := toolchain.BuildApps(ctx, s.opts.Root, s.opts.Log, s.opts.Tags...); err != nil {

@@ -60,6 +60,14 @@ func (o Options) Folder(kind, value string) string {
 	return filepath.Join(o.Root, "components", kind, value)
 }
 
+// Folders are the folders with all chosen components.
+func (o Options) Folders() (list []string) {
+	for _, c := range o.Choices() {
+		list = append(list, o.Folder(c.Kind, c.Value))
+	}
+	return list
+}
+
 // Components is the folder of the chosen components of a kind that the sidecars read: Folder, or if apps join, a copy
 // that permits them what they need.
 func (o Options) Components(kind, value string) string {

@@ -39,7 +39,7 @@ func (s *Sidecar) HTTP() string { return fmt.Sprintf("http://127.0.0.1:%d", s.HT
 
 // StartSidecar starts a daprd and waits until its components work. It does not wait for the app at AppPort.
 func StartSidecar(ctx context.Context, o SidecarOptions) (*Sidecar, error) {
-	p, tools, err := newPlaceWithTools(ctx, o.Root, o.RunDir)
+	p, tools, err := newPlaceWithTools(ctx, o.Root, o.RunDir, o.ResourcesPaths...)
 	if err != nil {
 		return nil, err
 	}

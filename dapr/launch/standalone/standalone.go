@@ -41,12 +41,13 @@ func newPlace(root, runDir string) (p place, err error) {
 	return p, err
 }
 
-// newPlaceWithTools also returns the programs of Dapr and the broker, which it builds if they are missing.
-func newPlaceWithTools(ctx context.Context, root, runDir string) (p place, t toolchain.Tools, err error) {
+// newPlaceWithTools also returns the programs of Dapr and the broker, which it builds if they are missing. The sidecar
+// has the types of components of the folders.
+func newPlaceWithTools(ctx context.Context, root, runDir string, folders ...string) (p place, t toolchain.Tools, err error) {
 	if p, err = newPlace(root, runDir); err != nil {
 		return p, t, err
 	}
-	if t, err = toolchain.EnsureTools(ctx, p.root, false, io.Discard); err != nil {
+	if t, err = toolchain.EnsureTools(ctx, p.root, false, io.Discard, p.paths(folders)...); err != nil {
 		p.block.Release()
 	}
 	return p, t, err
@@ -58,6 +59,13 @@ func (p place) path(name string) string {
 		return name
 	}
 	return filepath.Join(p.root, name)
+}
+
+func (p place) paths(names []string) (list []string) {
+	for _, name := range names {
+		list = append(list, p.path(name))
+	}
+	return list
 }
 
 // start starts a process with more in its environment and waits until it is ready. After an error, nothing is left

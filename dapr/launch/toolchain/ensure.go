@@ -2,6 +2,8 @@ package toolchain
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -25,8 +27,9 @@ type Tools struct {
 
 // EnsureTools returns the tools at their pinned versions, and builds those that the user's cache does not have.
 // Processes that need them at the same time build them once: the others wait. With system, all but the broker are those
-// that `dapr init --slim` has installed.
-func EnsureTools(ctx context.Context, root string, system bool, log io.Writer) (Tools, error) {
+// that `dapr init --slim` has installed. The sidecar has the types of components that the folders of the checkout have,
+// and those of the given folders.
+func EnsureTools(ctx context.Context, root string, system bool, log io.Writer, folders ...string) (Tools, error) {
 	key, err := cacheKey(root)
 	if err != nil {
 		return Tools{}, err
@@ -36,20 +39,29 @@ func EnsureTools(ctx context.Context, root string, system bool, log io.Writer) (
 		return Tools{}, err
 	}
 	dir := filepath.Join(cache, "tools", key)
-	list := toolList()
-	if system {
+	own, others, err := neededComponents(root, folders)
+	if err != nil {
+		return Tools{}, err
+	}
+	list, home := toolList(own), ""
+	switch {
+	case system:
 		list = list[4:5] // the broker, which Dapr does not have
+	case len(others) > 0:
+		sum := sha256.Sum256([]byte(strings.Join(typesOf(others), " ")))
+		home = "with-" + hex.EncodeToString(sum[:8])
+		list[0] = sidecar(append(own, others...), home)
 	}
 	if err := buildTools(ctx, root, dir, list, log); err != nil {
 		return Tools{}, err
 	}
 	prune(filepath.Join(cache, "tools"), dir)
-	t := Tools{RuntimePath: dir}
+	t := Tools{RuntimePath: filepath.Join(dir, home)}
 	for name, to := range map[string]*string{
 		"daprd": &t.Daprd, "placement": &t.Placement, "scheduler": &t.Scheduler, "sentry": &t.Sentry,
 		"broker": &t.Broker, "dapr": &t.Dapr,
 	} {
-		for _, c := range toolList() {
+		for _, c := range list {
 			if c.name == name {
 				*to = filepath.Join(dir, c.out)
 			}
@@ -59,15 +71,6 @@ func EnsureTools(ctx context.Context, root string, system bool, log io.Writer) (
 		return systemTools(t.Broker)
 	}
 	return t, nil
-}
-
-// ComponentTypes asks a sidecar of EnsureTools for the types of components that it has.
-func ComponentTypes(ctx context.Context, daprd string) ([]string, error) {
-	out, err := exec.CommandContext(ctx, daprd, "--component-types").Output()
-	if err != nil {
-		return nil, fmt.Errorf("%s --component-types: %w", daprd, err)
-	}
-	return strings.Fields(string(out)), nil
 }
 
 // EnsureOfficialSidecar returns a directory with Dapr's own daprd, without what dapr/local adds, at the place where
@@ -134,11 +137,7 @@ func buildTools(ctx context.Context, root, dir string, list []tool, log io.Write
 	for i, t := range todo {
 		what := fmt.Sprintf("tools: %d of %d: %s", i+1, len(todo), t.name)
 		out := filepath.Join(dir, t.out)
-		if err := MakeDir(filepath.Dir(out)); err != nil {
-			return err
-		}
-		args := append([]string{"build", "-trimpath", "-o", out + ".new"}, t.args...)
-		if err := runGo(ctx, filepath.Join(root, t.module), what, log, append(args, t.pkg)...); err != nil {
+		if err := buildTool(ctx, root, t, out+".new", what, log); err != nil {
 			return err
 		}
 		if err := os.Rename(out+".new", out); err != nil {
@@ -147,6 +146,31 @@ func buildTools(ctx context.Context, root, dir string, list []tool, log io.Write
 	}
 	fmt.Fprintf(log, "tools: ready after %s\n", time.Since(began).Round(time.Second))
 	return nil
+}
+
+func buildTool(ctx context.Context, root string, t tool, out, what string, log io.Writer) error {
+	args := append([]string{"build", "-trimpath", "-o", out}, t.args...)
+	module := filepath.Join(root, t.module)
+	if t.components != nil {
+		source, err := moduleDir(ctx, module, daprModule)
+		if err != nil {
+			return err
+		}
+		dir, err := os.MkdirTemp("", "haberdash-daprd-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		file, err := overlay(root, source, dir, t.components)
+		if err != nil {
+			return err
+		}
+		args = append(args, "-overlay", file)
+	}
+	if err := MakeDir(filepath.Dir(out)); err != nil {
+		return err
+	}
+	return runGo(ctx, module, what, log, append(args, t.pkg)...)
 }
 
 // prune removes tools of other versions that nobody has used for a month: each takes 400 MB.

@@ -31,7 +31,7 @@ func EnsureJaeger(ctx context.Context, root string, log io.Writer) (string, erro
 	}
 	dir := filepath.Join(cache, "jaeger", hex.EncodeToString(sum.Sum(nil))[:16])
 	jaeger := tool{
-		"jaeger", module, "github.com/jaegertracing/jaeger/cmd/jaeger", "jaeger", []string{"-ldflags", "-s -w"},
+		name: "jaeger", module: module, pkg: "github.com/jaegertracing/jaeger/cmd/jaeger", out: "jaeger", args: stripped,
 	}
 	if err := buildTools(ctx, root, dir, []tool{jaeger}, log); err != nil {
 		return "", err

@@ -16,20 +16,34 @@ const runtimeVersion = "1.18.1" // of github.com/dapr/dapr in dapr/local/go.mod
 type tool struct {
 	name, module, pkg, out string
 	args                   []string
+	components             []component // of a sidecar
 }
 
 // toolList lists the tools in the order in which they are built. The sidecar comes first: it takes longest, and the
 // others reuse most of what it compiles.
-func toolList() []tool {
+func toolList(components []component) []tool {
 	return []tool{
-		{"daprd", "dapr/local", "./daprd", ".dapr/bin/daprd", []string{"-tags", "stablecomponents", "-ldflags", stamp}},
-		{"placement", "dapr/local", "./placement", "bin/placement", []string{"-ldflags", stamp}},
-		{"scheduler", "dapr/local", "./scheduler", "bin/scheduler", []string{"-ldflags", stamp}},
-		{"sentry", "dapr/local", "./sentry", "bin/sentry", []string{"-ldflags", stamp}},
-		{"broker", "dapr/local", "./broker", "bin/broker", []string{"-ldflags", "-s -w"}},
-		{"dapr", "dapr/local/cli", ".", "bin/dapr", []string{"-ldflags", "-s -w"}},
+		sidecar(components, ""),
+		{name: "placement", module: "dapr/local", pkg: "./placement", out: "bin/placement", args: stamped},
+		{name: "scheduler", module: "dapr/local", pkg: "./scheduler", out: "bin/scheduler", args: stamped},
+		{name: "sentry", module: "dapr/local", pkg: "./sentry", out: "bin/sentry", args: stamped},
+		{name: "broker", module: "dapr/local", pkg: "./broker", out: "bin/broker", args: stripped},
+		{name: "dapr", module: "dapr/local/cli", pkg: ".", out: "bin/dapr", args: stripped},
 	}
 }
+
+// sidecar is a sidecar with some components, at the place below home where the dapr CLI finds it.
+func sidecar(components []component, home string) tool {
+	return tool{
+		name: "daprd", module: "dapr/local", pkg: "./daprd", out: filepath.Join(home, ".dapr/bin/daprd"), args: stamped,
+		components: components,
+	}
+}
+
+var (
+	stamped  = []string{"-ldflags", stamp}
+	stripped = []string{"-ldflags", "-s -w"}
+)
 
 const stamp = "-s -w -X github.com/dapr/dapr/pkg/buildinfo.version=" + runtimeVersion +
 	" -X github.com/dapr/kit/logger.DaprVersion=" + runtimeVersion
@@ -39,20 +53,24 @@ const officialHome = "official"
 // officialSidecar is the daprd of Dapr, which only tests use.
 func officialSidecar() tool {
 	return tool{
-		"the official daprd", "dapr/local", "github.com/dapr/dapr/cmd/daprd", officialHome + "/.dapr/bin/daprd",
-		[]string{"-tags", "stablecomponents", "-ldflags", stamp},
+		name: "the official daprd", module: "dapr/local", pkg: "github.com/dapr/dapr/cmd/daprd",
+		out: officialHome + "/.dapr/bin/daprd", args: []string{"-tags", "stablecomponents", "-ldflags", stamp},
 	}
 }
 
 // ToolsVersion is a digest of everything that the tools are built from.
 func ToolsVersion(root string) (string, error) { return cacheKey(root) }
 
-// cacheKey names the tools in the cache by everything that they are built from: the list above, and the sources and
-// versions in dapr/local.
+// cacheKey names the tools in the cache by everything that they are built from: the list above, the types of the
+// components of the checkout, and the sources and versions in dapr/local.
 func cacheKey(root string) (string, error) {
+	own, _, err := neededComponents(root, nil)
+	if err != nil {
+		return "", err
+	}
 	var files []string
 	base := filepath.Join(root, "dapr", "local")
-	err := filepath.WalkDir(base, func(path string, d fs.DirEntry, err error) error {
+	err = filepath.WalkDir(base, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() && (strings.HasSuffix(path, ".go") || strings.HasPrefix(d.Name(), "go.")) {
 			files = append(files, path)
 		}
@@ -63,7 +81,10 @@ func cacheKey(root string) (string, error) {
 	}
 	sort.Strings(files)
 	sum := sha256.New()
-	fmt.Fprintln(sum, toolList())
+	for _, t := range toolList(nil) {
+		fmt.Fprintln(sum, t.name, t.module, t.pkg, t.out, t.args)
+	}
+	fmt.Fprintln(sum, typesOf(own))
 	for _, f := range files {
 		b, err := os.ReadFile(f)
 		if err != nil {

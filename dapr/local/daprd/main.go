@@ -37,9 +37,6 @@ func main() {
 		return cached{sqlite.NewResolver(log)}
 	}, "sqlite")
 	bindings.DefaultRegistry.RegisterOutputBinding(smtp.NewSMTP, "smtp")
-	if slices.Contains(os.Args[1:], typesFlag) {
-		printTypes()
-	}
 	// This sidecar is for one machine. By default both would listen on all addresses, and other sidecars
 	// would be told the machine's network address, which changes under a laptop. A flag given wins: it
 	// comes later. In a pod (`--mode kubernetes`) the others are elsewhere.

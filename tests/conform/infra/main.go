@@ -62,15 +62,7 @@ func try(ctx context.Context, variable string, o config.Options, s suite) (broke
 	if o, err = o.Complete(); err != nil {
 		return 0, err
 	}
-	tools, err := toolchain.EnsureTools(ctx, o.Root, false, os.Stderr)
-	if err != nil {
-		return 0, err
-	}
-	types, err := toolchain.ComponentTypes(ctx, tools.Daprd)
-	if err != nil {
-		return 0, err
-	}
-	if err := o.CheckTypes(types); err != nil {
+	if _, err := toolchain.EnsureTools(ctx, o.Root, false, os.Stderr, o.Folders()...); err != nil {
 		return 0, err
 	}
 	if _, err := o.SecretValues(); err != nil {
