@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -86,7 +87,12 @@ func (s *Shop) checkSubscriptions(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := checkReceived(a, got); err != nil {
+		// The sidecar may not have added yet what the app asks for by itself.
+		asked, err := s.askedFor(ctx, a)
+		if err != nil {
+			return err
+		}
+		if err := checkReceived(a, slices.Concat(got, asked)); err != nil {
 			return err
 		}
 	}
@@ -124,6 +130,28 @@ func checkReceived(a appfile.App, subscribed []string) error {
 		}
 	}
 	return nil
+}
+
+// askedFor returns the topics to which an app subscribes by its answer to GET /dapr/subscribe. An app need not answer it.
+func (s *Shop) askedFor(ctx context.Context, a appfile.App) (topics []string, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.AppURL(a.ID)+"/dapr/subscribe", nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("dapr-api-token", s.file.AppToken(a.ID))
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %s does not answer GET /dapr/subscribe: %w", a.Path, a.ID, err)
+	}
+	defer res.Body.Close()
+	var asked []struct{ Topic string }
+	if res.StatusCode != http.StatusOK || json.NewDecoder(io.LimitReader(res.Body, 1<<20)).Decode(&asked) != nil {
+		return nil, nil // Dapr takes this for none, too
+	}
+	for _, subscription := range asked {
+		topics = append(topics, subscription.Topic)
+	}
+	return topics, nil
 }
 
 // subscriptions returns the topics that the sidecar of an app has subscribed to.

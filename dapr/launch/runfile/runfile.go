@@ -203,10 +203,15 @@ func overridden(o config.Options, env map[string]string) map[string]string {
 }
 
 // SidecarToken returns the token that the sidecar of an app demands; empty for an unknown app.
-func (f File) SidecarToken(app string) string {
+func (f File) SidecarToken(app string) string { return f.variable(app, SidecarToken) }
+
+// AppToken returns the token that an app demands of its sidecar; empty for an unknown app.
+func (f File) AppToken(app string) string { return f.variable(app, AppToken) }
+
+func (f File) variable(app, name string) string {
 	for _, a := range f.Apps {
 		if a.AppID == app {
-			return a.Env[SidecarToken]
+			return a.Env[name]
 		}
 	}
 	return ""
