@@ -93,7 +93,7 @@ tools: $(HABERDASH) ## build Dapr's programs and the broker, once, into the user
 	@$(HABERDASH) tools
 
 .PHONY: infra
-infra: $(HABERDASH) ## start real servers to try the shop on: Redis, PostgreSQL, MariaDB, Kafka, RabbitMQ, SMTP; SERVERS="redis postgres" for some
+infra: $(HABERDASH) ## start real servers to try the shop on: Redis, PostgreSQL, MariaDB, Kafka, RabbitMQ, NATS, SMTP; SERVERS="redis postgres" for some
 	@$(HABERDASH) infra
 
 .PHONY: infra-down
@@ -203,7 +203,7 @@ bench: ## the benchmarks, as a table and in .run/bench.json
 # Each combination has a shop of its own; what is in the table is read off the last lines of each.
 .PHONY: bench-all
 bench-all: ## purchases on each choice of infrastructure: CLIENTS=64 DURATION=60s
-	@for state in sqlite redis postgres mysql; do for pubsub in embedded kafka rabbitmq redis; do \
+	@for state in sqlite redis postgres mysql; do for pubsub in embedded kafka nats rabbitmq redis; do \
 	  echo "== $$state, $$pubsub"; \
 	  STATE=$$state PUBSUB=$$pubsub CLIENTS=$(or $(CLIENTS),64) DURATION=$(or $(DURATION),60s) \
 	    CASES='^(raw sidecar: invoke|place an order)$$' go run ./tests/bench 2>/dev/null || exit 1; done; done

@@ -69,6 +69,8 @@ func (s *Shop) createJoinedTopics(ctx context.Context) (err error) {
 		err = server.CreateTopics(ctx, s.secrets["KAFKA_BROKERS"], topics...)
 	case "rabbitmq":
 		err = server.DeclareQueues(ctx, s.secrets["RABBITMQ_CONNECTION"], s.opts.Apps())
+	case "nats":
+		err = server.CreateStreams(ctx, s.secrets["NATS_URL"], topics...)
 	}
 	if err != nil {
 		return fmt.Errorf("create the topics %s (PUBSUB=%s): %w", strings.Join(topics, ", "), s.opts.PubSub, err)

@@ -25,7 +25,7 @@ func TestRulesHaveAWildcardAtTheirEnd(t *testing.T) {
 func TestScopesPermitAnAppThatJoinsItsTopicsOnly(t *testing.T) {
 	t.Parallel()
 	joined := appfile.App{ID: "loyalty", Publishes: []string{"points"}, Follows: []appfile.Topic{{Topic: "orders"}}}
-	for _, folder := range []string{"embedded", "kafka", "rabbitmq", "redis"} {
+	for _, folder := range []string{"embedded", "kafka", "nats", "rabbitmq", "redis"} {
 		text, err := os.ReadFile(filepath.Join("..", "..", "components", "pubsub", folder, "pubsub.yaml"))
 		require.NoError(t, err)
 		unchanged, err := Scopes(string(text), roster.Apps())

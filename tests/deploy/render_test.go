@@ -120,9 +120,11 @@ func (c checkout) overlays(t *testing.T) (dirs []string) {
 	for _, name := range names {
 		dirs = append(dirs, "/deploy/overlays/"+name)
 	}
-	servers := map[string]string{"redis": "redis-pubsub", "kafka": "kafka", "embedded": "kafka"}
+	servers := map[string]string{
+		"redis": "redis-pubsub", "kafka": "kafka", "embedded": "kafka", "rabbitmq": "rabbitmq", "nats": "nats",
+	}
 	for _, state := range []string{"redis", "postgres"} {
-		for _, pubsub := range []string{"redis", "kafka", "embedded"} {
+		for _, pubsub := range []string{"redis", "kafka", "embedded", "rabbitmq", "nats"} {
 			name := state + "-" + pubsub
 			if slices.Contains(names, name) {
 				continue

@@ -191,7 +191,8 @@ func (o Options) SecretValues() (map[string]string, error) {
 func (o Options) servers() (names []string) {
 	for _, c := range []struct{ choice, kind, name string }{
 		{o.State, "postgres", "postgres"}, {o.State, "mysql", "mysql"},
-		{o.PubSub, "kafka", "kafka"}, {o.PubSub, "rabbitmq", "rabbitmq"}, {o.Mail, "smtp", "smtp"},
+		{o.PubSub, "kafka", "kafka"}, {o.PubSub, "rabbitmq", "rabbitmq"},
+		{o.PubSub, "nats", "nats"}, {o.Mail, "smtp", "smtp"},
 	} {
 		if c.choice == c.kind {
 			names = append(names, c.name)

@@ -1,6 +1,6 @@
 // Package infra starts real servers beside a shop: those that it can use instead of its embedded choices, which are
-// Redis, PostgreSQL, MariaDB, Kafka, RabbitMQ and an SMTP server, or others that Options.Prepare prepares. `make infra`, `make observe`
-// and the tests use it.
+// Redis, PostgreSQL, MariaDB, Kafka, RabbitMQ, NATS and an SMTP server, or others that Options.Prepare prepares. `make
+// infra`, `make observe` and the tests use it.
 package infra
 
 import (
@@ -54,7 +54,8 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.Prepare == nil {
 		o.Prepare = server.Prepare
-		o.passwords = []string{"REDIS_PASSWORD", "POSTGRES_PASSWORD", "MYSQL_PASSWORD", "RABBITMQ_PASSWORD"}
+		o.passwords = []string{"REDIS_PASSWORD", "POSTGRES_PASSWORD", "MYSQL_PASSWORD", "RABBITMQ_PASSWORD",
+			"NATS_PASSWORD"}
 		if len(o.Servers) == 0 {
 			o.Servers = server.Names
 		}
@@ -235,7 +236,7 @@ func (s *Servers) RestartServer(ctx context.Context, name string) error {
 
 // Vars returns the variables that the components in components/ read, for the servers that were started: REDIS_HOST
 // (host:port), REDIS_PASSWORD, POSTGRES_CONNECTION (a URL), MYSQL_CONNECTION, KAFKA_BROKERS (host:port),
-// RABBITMQ_CONNECTION (a URL), SMTP_HOST, SMTP_PORT, SMTP_USER and SMTP_PASSWORD.
+// RABBITMQ_CONNECTION and NATS_URL (URLs), SMTP_HOST, SMTP_PORT, SMTP_USER and SMTP_PASSWORD.
 func (s *Servers) Vars() map[string]string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

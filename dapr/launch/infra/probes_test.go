@@ -16,6 +16,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -57,6 +59,7 @@ var probes = map[string]probe{
 	},
 	"kafka":    {put: produce, get: consume},
 	"rabbitmq": {put: publish, get: browse},
+	"nats":     {put: send, get: fetch},
 	"smtp": {
 		put: func(_ context.Context, i *Servers, value string) error {
 			return smtp.SendMail(net.JoinHostPort(i.Vars()["SMTP_HOST"], i.Vars()["SMTP_PORT"]), nil, "shop@example.com",
@@ -192,6 +195,46 @@ func onRabbitMQ(i *Servers, do func(*amqp.Channel) error) error {
 		return err
 	}
 	return do(channel)
+}
+
+// send returns when the server has stored the message.
+func send(ctx context.Context, i *Servers, value string) error {
+	return onNATS(i, func(js jetstream.JetStream) error {
+		_, err := js.Publish(ctx, contract.TopicOrders, []byte(value))
+		return err
+	})
+}
+
+// fetch reads the messages of a stream.
+func fetch(ctx context.Context, i *Servers) (values []string, err error) {
+	err = onNATS(i, func(js jetstream.JetStream) error {
+		stream, err := js.Stream(ctx, contract.TopicOrders)
+		if err != nil {
+			return err
+		}
+		for n := range stream.CachedInfo().State.LastSeq {
+			m, err := stream.GetMsg(ctx, n+1)
+			if err != nil {
+				return err
+			}
+			values = append(values, string(m.Data))
+		}
+		return nil
+	})
+	return values, err
+}
+
+func onNATS(i *Servers, do func(jetstream.JetStream) error) error {
+	connection, err := nats.Connect(i.Vars()["NATS_URL"], nats.NoReconnect())
+	if err != nil {
+		return err
+	}
+	defer connection.Close()
+	js, err := jetstream.New(connection)
+	if err != nil {
+		return err
+	}
+	return do(js)
 }
 
 // subjects reads the subjects of the messages in a directory, all of which must be for buyer@example.com.

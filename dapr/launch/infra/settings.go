@@ -43,6 +43,7 @@ func (s *Servers) readSettings() error {
 		Root: s.opts.Root, Dir: s.opts.Dir, Address: s.opts.Address, Log: s.opts.Log, PortBase: s.block.Base,
 		RedisPassword: vars["REDIS_PASSWORD"], PostgresPassword: vars["POSTGRES_PASSWORD"],
 		MySQLPassword: vars["MYSQL_PASSWORD"], RabbitMQPassword: vars["RABBITMQ_PASSWORD"],
+		NATSPassword: vars["NATS_PASSWORD"],
 	}
 	return secrets.WriteFile(path, vars)
 }

@@ -74,6 +74,9 @@ func TestComponentThatDoesNotWorkIsNamed(t *testing.T) {
 		"pubsub/rabbitmq": {
 			map[string]string{"RABBITMQ_CONNECTION": "amqp://a:b@127.0.0.1:1"}, []string{"pubsub.rabbitmq", "connection refused"},
 		},
+		"pubsub/nats": {
+			map[string]string{"NATS_URL": "nats://127.0.0.1:1"}, []string{"pubsub.jetstream", "no servers available"},
+		},
 		"pubsub/kafka": {map[string]string{"KAFKA_BROKERS": "127.0.0.1:1"}, []string{"pubsub.kafka", "brokers"}},
 	} {
 		t.Run(choice, func(t *testing.T) {

@@ -88,6 +88,20 @@ func EnsureOfficialSidecar(ctx context.Context, root string, log io.Writer) (str
 	return filepath.Join(dir, officialHome), buildTools(ctx, root, dir, []tool{officialSidecar()}, log)
 }
 
+// EnsureNATS returns the program of a NATS server, which `make infra` needs and no shop.
+func EnsureNATS(ctx context.Context, root string, log io.Writer) (string, error) {
+	key, err := cacheKey(root)
+	if err != nil {
+		return "", err
+	}
+	cache, err := CacheDir()
+	if err != nil {
+		return "", err
+	}
+	dir, t := filepath.Join(cache, "tools", key), natsServer()
+	return filepath.Join(dir, t.out), buildTools(ctx, root, dir, []tool{t}, log)
+}
+
 func systemTools(broker string) (Tools, error) {
 	home, err := os.UserHomeDir()
 	if err != nil {

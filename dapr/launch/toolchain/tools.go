@@ -58,6 +58,14 @@ func officialSidecar() tool {
 	}
 }
 
+// natsServer is a server for tests and `make infra`.
+func natsServer() tool {
+	return tool{
+		name: "the NATS server", module: "dapr/local/nats", pkg: "github.com/nats-io/nats-server/v2",
+		out: "bin/nats-server", args: stripped,
+	}
+}
+
 // ToolsVersion is a digest of everything that the tools are built from.
 func ToolsVersion(root string) (string, error) { return cacheKey(root) }
 

@@ -14,7 +14,7 @@ import (
 )
 
 // Names lists the servers that there are.
-var Names = []string{"redis", "postgres", "mysql", "kafka", "rabbitmq", "smtp"}
+var Names = []string{"redis", "postgres", "mysql", "kafka", "rabbitmq", "nats", "smtp"}
 
 // Settings say where servers run. They stay the same from one start to the next.
 type Settings struct {
@@ -27,6 +27,7 @@ type Settings struct {
 	PostgresPassword string
 	MySQLPassword    string
 	RabbitMQPassword string
+	NATSPassword     string
 
 	Log io.Writer // progress, a line each
 }
@@ -41,6 +42,7 @@ const (
 	portMySQL
 	portRabbitMQ
 	portErlang
+	portNATS
 )
 
 // Server is a server that is prepared to start.
@@ -70,6 +72,8 @@ func Prepare(ctx context.Context, name string, s Settings) (Server, error) {
 		return kafka(ctx, s)
 	case "rabbitmq":
 		return rabbitmq(s)
+	case "nats":
+		return natsServer(ctx, s)
 	case "smtp":
 		return smtp(ctx, s)
 	}
