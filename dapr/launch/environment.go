@@ -13,6 +13,7 @@ import (
 	"haberdash/dapr/launch/process"
 	"haberdash/dapr/launch/runfile"
 	"haberdash/dapr/launch/secrets"
+	"haberdash/internal/roster"
 )
 
 // Every process has the variables that it needs and no others, so that nobody finds the secrets of all apps in the
@@ -50,7 +51,7 @@ func Environment(o config.Options) ([]string, error) {
 		}
 		names = slices.Concat(names, read, allowed, needed)
 	}
-	for _, a := range o.Joined {
+	for _, a := range o.OfFolders() {
 		names = slices.Concat(names, a.Settings, a.Secrets, slices.Collect(maps.Keys(a.Env)))
 	}
 	file, err := runfile.Read(runfile.Source(o.Root))
@@ -72,7 +73,7 @@ func (s *Shop) prepareEnvironments(generated map[string]string) error {
 	allowed := map[string][]string{} // by app, the secrets that it may read
 	isSecret := map[string]bool{}
 	for _, a := range s.file.Apps {
-		if a.Joined {
+		if _, ofTheShop := roster.Find(a.AppID); !ofTheShop {
 			continue
 		}
 		if allowed[a.AppID], err = runfile.AllowedSecrets(s.opts.Root, a.AppID); err != nil {
@@ -93,6 +94,9 @@ func (s *Shop) prepareEnvironments(generated map[string]string) error {
 		for _, name := range a.Secrets {
 			isSecret[name] = true
 		}
+	}
+	for _, a := range s.opts.Replacements {
+		settings[a.ID] = slices.Concat(settings[a.ID], a.Settings)
 	}
 	common := map[string]string{"DAPR_RUNTIME_PATH": filepath.Join(s.opts.RunDir, "runtime")}
 	if s.opts.BackingOnly {

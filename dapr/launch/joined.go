@@ -20,10 +20,10 @@ import (
 	"haberdash/dapr/launch/process"
 )
 
-// buildJoined runs the build command of each app that joins, with the whole environment of this program: it may need
-// the settings of a package manager.
+// buildJoined runs the build command of each app of another folder, with the whole environment of this program: it may
+// need the settings of a package manager.
 func buildJoined(ctx context.Context, o config.Options) error {
-	for _, a := range o.Joined {
+	for _, a := range o.OfFolders() {
 		if len(a.Build) == 0 {
 			continue
 		}
@@ -42,7 +42,7 @@ func buildJoined(ctx context.Context, o config.Options) error {
 
 // checkSecretsOfJoined refuses an app that wants a secret of the shop, or one that nobody has.
 func (s *Shop) checkSecretsOfJoined(ofTheShop map[string]bool) error {
-	for _, a := range s.opts.Joined {
+	for _, a := range s.opts.OfFolders() {
 		for _, name := range slices.Concat(a.Secrets, a.Settings) {
 			if ofTheShop[name] {
 				return fmt.Errorf("%s: the secret %s belongs to the shop", a.Path, name)

@@ -127,9 +127,8 @@ func (s *Shop) terminateApps(list []runfile.App) error {
 // awaitCalls waits until the sidecars pass calls to their apps. A sidecar that has not reached its app for some time
 // notices only at its next probe that the app is back.
 func (s *Shop) awaitCalls(ctx context.Context, list []runfile.App) error {
-	path, _ := s.file.Common.Rest["appHealthCheckPath"].(string)
 	for _, a := range list {
-		url := fmt.Sprintf("%s/v1.0/invoke/%s/method%s", s.SidecarHTTP(a.AppID), a.AppID, path)
+		url := fmt.Sprintf("%s/v1.0/invoke/%s/method%s", s.SidecarHTTP(a.AppID), a.AppID, s.file.HealthPath(a))
 		for began := time.Now(); !s.answers(ctx, url, a.Env[runfile.SidecarToken]); {
 			select {
 			case err := <-s.Died():
@@ -165,6 +164,8 @@ type Detached struct {
 	Env  map[string]string `json:"env"`  // that the program needs
 	File string            `json:"file"` // has the variables of Env, for a shell and for editors
 	Dir  string            `json:"dir"`  // the working directory of the app
+
+	Command []string `json:"command,omitempty"` // of an app of another folder
 }
 
 // DetachedFile is the file with the environment of a detached app.
@@ -204,6 +205,11 @@ func (s *Shop) writeDetached(app string) (Detached, error) {
 	command, _ := s.Command(app)
 	d := Detached{
 		App: app, Env: process.Given(command.Env), File: DetachedFile(s.opts.RunDir, app), Dir: command.Dir,
+	}
+	for _, a := range s.opts.OfFolders() {
+		if a.ID == app {
+			d.Dir, d.Command = a.Dir, a.Start
+		}
 	}
 	return d, secrets.WriteDotEnv(d.File, d.Env)
 }

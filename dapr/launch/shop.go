@@ -129,7 +129,10 @@ func (s *Shop) choosePorts() error {
 		if s.opts.Secure {
 			st.Choices["SECURE"] = "1"
 		}
-		st.Joined = runfile.JoinedApps(s.opts)
+		st.Joined, st.Replaced = runfile.JoinedApps(s.opts), map[string]string{}
+		for _, a := range s.opts.Replacements {
+			st.Replaced[a.ID] = a.Dir
+		}
 	})
 	if s.secrets, err = s.opts.SecretValues(); err != nil {
 		return err

@@ -74,7 +74,14 @@ func testRoot(t *testing.T) string {
 
 func startShop(t *testing.T, o config.Options) *Shop {
 	t.Helper()
-	o.Root, o.FreePorts = testRoot(t), true
+	o.Root = testRoot(t)
+	return startShopOf(t, o)
+}
+
+// startShopOf is startShop for options with the root.
+func startShopOf(t *testing.T, o config.Options) *Shop {
+	t.Helper()
+	o.FreePorts = true
 	if o.RunDir == "" {
 		o.RunDir = t.TempDir()
 	}

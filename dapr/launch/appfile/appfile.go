@@ -1,5 +1,6 @@
 // Package appfile reads app.yaml, in which an app that joins the shop says what it runs, follows, publishes, calls and
-// serves. The app may be written in any language and lie in any folder. docs/joining.md describes the file.
+// serves, or which app of the shop it replaces. The app may be written in any language and lie in any folder.
+// docs/joining.md describes the file.
 package appfile
 
 import (
@@ -30,16 +31,18 @@ const (
 // Parts are all of them.
 var Parts = []string{PartConsumers, PartDeadLetters, PartExport}
 
-// App is an app that joins the shop.
+// App is an app that joins the shop, or replaces one of its apps.
 type App struct {
-	Path   string   `yaml:"-"` // of the file, as errors name it
-	Dir    string   `yaml:"-"` // absolute: the folder of the file, in which the command runs
-	ID     string   `yaml:"id"`
+	Path   string   `yaml:"-"`       // of the file, as errors name it
+	Dir    string   `yaml:"-"`       // absolute: the folder of the file, in which the command runs
+	ID     string   `yaml:"id"`      // of an app that replaces another: the id of that app
 	Port   int      `yaml:"port"`    // 0: one that is free
 	Build  []string `yaml:"build"`   // a command that runs when make up starts the shop
 	Start  []string `yaml:"command"` // starts the app
 	Ready  string   `yaml:"ready"`   // path of the check whether the app is ready; default /readyz
 	Health string   `yaml:"health"`  // path of the check of the sidecar whether the app lives; default /healthz
+
+	Replaces string `yaml:"replaces"` // the app of the shop in whose place, and beside whose sidecar, the app runs
 
 	Follows   []Topic           `yaml:"follows"`
 	Publishes []string          `yaml:"publishes"` // the app's own topics
@@ -145,6 +148,12 @@ func parse(text []byte) (App, error) {
 		return a, numbered(err)
 	}
 	a.fill()
+	if a.Replaces != "" {
+		if err := a.checkReplacement(lines{body}); err != nil {
+			return a, err
+		}
+		a.ID = a.Replaces
+	}
 	return a, a.check(lines{body})
 }
 
@@ -163,9 +172,17 @@ func numbered(err error) error {
 	return fmt.Errorf("1: %s", text)
 }
 
+// Defaults that every app of the shop has, too.
+const (
+	defaultReady   = "/readyz"
+	defaultOpenAPI = "/openapi.json"
+)
+
 // fill sets the defaults.
 func (a *App) fill() {
-	for field, value := range map[*string]string{&a.Ready: "/readyz", &a.Health: "/healthz", &a.OpenAPI: "/openapi.json"} {
+	for field, value := range map[*string]string{
+		&a.Ready: defaultReady, &a.Health: "/healthz", &a.OpenAPI: defaultOpenAPI,
+	} {
 		if *field == "" {
 			*field = value
 		}

@@ -108,6 +108,57 @@ func TestWhatIsWrongIsSaidWithItsLine(t *testing.T) {
 	require.ErrorContains(t, err, "no-app/app.yaml does not exist")
 }
 
+const replacing = `# Mails in another language.
+replaces: notifications
+command: [node, dist/main.js]
+build: [npm, ci]
+port: 9000
+ready: /ready
+health: /health
+settings: [MAILS_PER_HOUR]
+env: {GREETING: hello}
+`
+
+func TestAnAppMayReplaceOneOfTheShop(t *testing.T) {
+	t.Parallel()
+	a, err := parse([]byte(replacing))
+	require.NoError(t, err)
+	require.Equal(t, App{
+		ID: "notifications", Replaces: "notifications", Start: []string{"node", "dist/main.js"}, Build: []string{"npm", "ci"},
+		Port: 9000, Ready: "/ready", Health: "/health", OpenAPI: "/openapi.json", Settings: []string{"MAILS_PER_HOUR"},
+		Env: map[string]string{"GREETING": "hello"},
+	}, a)
+	a, err = parse([]byte(replacing + "id: notifications\n"))
+	require.NoError(t, err)
+	require.Equal(t, "notifications", a.ID)
+
+	const leaveOut = " an app that replaces notifications gets this from the shop: leave the member out"
+	for text, want := range map[string]string{
+		replacing + "id: mails\n":                    "10: id: an app that replaces notifications has its id: leave",
+		replacing + "follows: [orders]\n":            "10: follows:" + leaveOut,
+		replacing + "publishes: [mails]\n":           "10: publishes:" + leaveOut,
+		replacing + "calls: []\n":                    "10: calls:" + leaveOut,
+		replacing + "serves: [/api/v1/mails]\n":      "10: serves:" + leaveOut,
+		replacing + "uses: [mail]\n":                 "10: uses:" + leaveOut,
+		replacing + "secrets: [MAIL_KEY]\n":          "10: secrets:" + leaveOut,
+		replacing + "openapi: /api.json\n":           "10: openapi: the description of notifications is read at",
+		replacing + "settings: [PATH]\n":             "10: mapping key \"settings\" already defined",
+		"replaces: catalog\ncommand: [x]\nready: /r": "3: ready: the gateway asks catalog at /readyz",
+		"replaces: notifications\n":                  "1: command is missing",
+		"command: [x]\nreplaces: mails\n": `2: replaces: "mails" is none of catalog, cart, orders, users, ` +
+			"notifications",
+		"replaces: gateway\ncommand: [x]\n":    `1: replaces: "gateway" is none of catalog, cart, orders`,
+		"replaces: watcher\ncommand: [x]\n":    `1: replaces: "watcher" is none of catalog, cart, orders`,
+		"replaces: [orders]\ncommand: [x]\n":   "1: cannot unmarshal",
+		"replaces: \"\"\ncommand: [x]\n":       "1: id is missing",
+		"id: notifications\ncommand: [node]\n": `1: id: the shop itself has an app "notifications": ` + "`replaces`",
+	} {
+		_, err := parse([]byte(text))
+		require.ErrorContains(t, err, want, text)
+		require.NotContains(t, err.Error(), "\n")
+	}
+}
+
 func TestAppsThatCannotBeInOneShopAreNamed(t *testing.T) {
 	t.Parallel()
 	one, two := App{Path: "a/app.yaml", ID: "one"}, App{Path: "b/app.yaml", ID: "two"}
@@ -128,6 +179,10 @@ func TestAppsThatCannotBeInOneShopAreNamed(t *testing.T) {
 		c.change(&a, &b)
 		require.ErrorContains(t, CheckTogether([]App{a, b}), c.want)
 	}
+	first, second := App{Path: "a/app.yaml", ID: "cart", Replaces: "cart"}, App{Path: "b/app.yaml", ID: "cart"}
+	second.Replaces = "cart"
+	require.EqualError(t, CheckTogether([]App{first, second}), "a/app.yaml and b/app.yaml both replace cart")
+	require.NoError(t, CheckTogether([]App{one, first}))
 	one.Publishes, two.Follows = []string{"points"}, []Topic{{Topic: "points"}}
 	two.Calls = []Call{{App: "one"}, {App: "users"}}
 	require.NoError(t, CheckTogether([]App{one, two}), "an app may follow and call another that joins")

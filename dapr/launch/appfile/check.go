@@ -52,6 +52,16 @@ func (l lines) of(member string, index ...int) int {
 	return l.root.Line
 }
 
+// has reports whether the file has a member.
+func (l lines) has(member string) bool {
+	for i := 0; i < len(l.root.Content); i += 2 {
+		if l.root.Content[i].Value == member {
+			return true
+		}
+	}
+	return false
+}
+
 // members returns the names of a struct's members in YAML.
 func members(of any) (names []string) {
 	for _, f := range reflect.VisibleFields(reflect.TypeOf(of).Elem()) {
@@ -76,8 +86,8 @@ func (a App) check(l lines) error {
 		return wrong(l.of("id"), "id is missing: the Dapr app id of the app, such as loyalty")
 	case !roster.IsID(a.ID):
 		return wrong(l.of("id"), "id: %.80q is not 2 to 40 of a-z, 0-9 and -, with a letter first and no - at the end", a.ID)
-	case own:
-		return wrong(l.of("id"), "id: the shop itself has an app %q", a.ID)
+	case own && a.Replaces == "":
+		return wrong(l.of("id"), "id: the shop itself has an app %q: `replaces` takes its place", a.ID)
 	case slices.Contains(reserved, a.ID), strings.HasSuffix(a.ID, "-daprd"), strings.HasSuffix(a.ID, "-dead"):
 		return wrong(l.of("id"), "id: %q is the name of another process or topic", a.ID)
 	case len(a.Start) == 0 || a.Start[0] == "":
@@ -104,6 +114,42 @@ func (a App) check(l lines) error {
 		}
 	}
 	return a.checkWiring(l, at, wrong)
+}
+
+// Replaceable lists the apps of the shop that others can replace. The gateway is not one: everybody reaches it without
+// a sidecar, and it knows all other apps. Nor is the watcher, which only some shops run.
+func Replaceable() []string {
+	return slices.DeleteFunc(roster.StandardIDs(), func(id string) bool { return id == roster.Gateway })
+}
+
+// decidedByTheShop are the members that an app which replaces another cannot have: its sidecar is that of the other
+// app, with the same subscriptions, components, secrets and access rules.
+var decidedByTheShop = []string{"follows", "publishes", "calls", "serves", "uses", "secrets"}
+
+// checkReplacement refuses what an app that replaces another cannot have. The error begins with a line.
+func (a App) checkReplacement(l lines) error {
+	app, _ := roster.Find(a.Replaces)
+	wrong := func(member, format string, args ...any) error {
+		return fmt.Errorf("%d: %s: %s", l.of(member), member, fmt.Sprintf(format, args...))
+	}
+	if !slices.Contains(Replaceable(), a.Replaces) {
+		return wrong("replaces", "%.80q is none of %s", a.Replaces, strings.Join(Replaceable(), ", "))
+	}
+	if a.ID != "" && a.ID != a.Replaces {
+		return wrong("id", "an app that replaces %s has its id: leave the member out", a.Replaces)
+	}
+	for _, member := range decidedByTheShop {
+		if l.has(member) {
+			return wrong(member, "an app that replaces %s gets this from the shop: leave the member out", a.Replaces)
+		}
+	}
+	if a.OpenAPI != defaultOpenAPI {
+		return wrong("openapi", "the description of %s is read at %s", a.Replaces, defaultOpenAPI)
+	}
+	if len(app.Public) > 0 && a.Ready != defaultReady {
+		return wrong("ready", "the gateway asks %s at %s", a.Replaces, defaultReady)
+	}
+	return nil
 }
 
 // checkWiring checks what the app has to do with others.
@@ -200,7 +246,9 @@ func isPath(path string) bool { return len(path) <= maxText && validPath.MatchSt
 func CheckTogether(apps []App) error {
 	ids, ports, topics := map[string]App{}, map[int]App{}, map[string]App{}
 	for _, a := range apps {
-		if other, taken := ids[a.ID]; taken {
+		if other, taken := ids[a.ID]; taken && a.Replaces != "" {
+			return fmt.Errorf("%s and %s both replace %s", other.Path, a.Path, a.Replaces)
+		} else if taken {
 			return fmt.Errorf("%s and %s have the same id %q", other.Path, a.Path, a.ID)
 		}
 		ids[a.ID] = a

@@ -123,8 +123,8 @@ func exitReason(log string) string {
 	return "unknown exit status"
 }
 
-// recognise finds out which app or sidecar has a command line and an environment. The script that starts an app that
-// has joined becomes another program, which may be a script itself. So such an app is recognised by its token.
+// recognise finds out which app or sidecar has a command line and an environment. The script that starts an app of
+// another folder becomes another program, which may be a script itself. So such an app is recognised by its token.
 func (r Run) recognise(args, env []string) (supervisor.Spec, bool) {
 	sidecar := slices.Index(args, "--app-id")
 	for _, a := range r.File.Apps {
@@ -133,7 +133,7 @@ func (r Run) recognise(args, env []string) (supervisor.Spec, bool) {
 			return r.sidecarSpec(a), true
 		case slices.Equal(args, a.Command):
 			return r.appSpec(a), true
-		case a.Joined && sidecar < 0 && slices.Contains(env, runfile.AppToken+"="+a.Env[runfile.AppToken]):
+		case a.Folder != "" && sidecar < 0 && slices.Contains(env, runfile.AppToken+"="+a.Env[runfile.AppToken]):
 			spec := r.appSpec(a)
 			spec.Command.Args, spec.Command.Dir = a.Command, a.Dir
 			return spec, true

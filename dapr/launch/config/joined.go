@@ -12,17 +12,39 @@ import (
 	"haberdash/internal/roster"
 )
 
-// AppsVariable is the variable with the folders of apps that join the shop, separated by spaces or commas.
+// AppsVariable is the variable with the folders of apps that join the shop or replace apps of it: a list with spaces or
+// commas.
 const AppsVariable = "APPS"
 
-// joinedApps reads the app.yaml of each folder in a list.
-func joinedApps(folders string) (apps []appfile.App, err error) {
-	var failed error
+// readApps reads the app.yaml of each folder in a list.
+func (o *Options) readApps(folders string) (failed error) {
 	for _, folder := range strings.FieldsFunc(folders, func(r rune) bool { return r == ',' || r == ' ' }) {
 		app, err := appfile.Read(folder)
-		apps, failed = append(apps, app), errors.Join(failed, err)
+		failed = errors.Join(failed, err)
+		o.Add(app)
 	}
-	return apps, failed
+	return failed
+}
+
+// Add adds an app of another folder: to Joined or to Replacements.
+func (o *Options) Add(app appfile.App) {
+	if app.Replaces != "" {
+		o.Replacements = append(o.Replacements, app)
+	} else {
+		o.Joined = append(o.Joined, app)
+	}
+}
+
+// OfFolders returns the apps of other folders: those that join the shop, and those that replace apps of it.
+func (o Options) OfFolders() []appfile.App { return slices.Concat(o.Joined, o.Replacements) }
+
+// Replacement returns the app that replaces an app of the shop, if there is one.
+func (o Options) Replacement(id string) (app appfile.App, found bool) {
+	i := slices.IndexFunc(o.Replacements, func(a appfile.App) bool { return a.Replaces == id })
+	if i < 0 {
+		return app, false
+	}
+	return o.Replacements[i], true
 }
 
 // checkJoined refuses apps that cannot run together or in this shop.
@@ -30,10 +52,10 @@ func (o Options) checkJoined() error {
 	if len(o.Joined) > ports.MaxJoined {
 		return fmt.Errorf("%s has %d folders: at most %d apps can join", AppsVariable, len(o.Joined), ports.MaxJoined)
 	}
-	if len(o.Joined) > 0 && o.System {
+	if len(o.OfFolders()) > 0 && o.System {
 		return errors.New("APPS needs the sidecar that is built here: leave DAPR=system out")
 	}
-	return appfile.CheckTogether(o.Joined)
+	return appfile.CheckTogether(o.OfFolders())
 }
 
 // Apps returns the entries of the apps of the shop and of those that join.
@@ -77,5 +99,5 @@ func (o Options) Components(kind, value string) string {
 	return o.Folder(kind, value)
 }
 
-// JoinedDir is the folder of the files that the launcher writes for apps that join.
+// JoinedDir is the folder of the files that the launcher writes for apps of other folders.
 func (o Options) JoinedDir() string { return filepath.Join(o.RunDir, "joined") }

@@ -44,6 +44,9 @@ type Options struct {
 	// Joined are the apps of other folders that run in the shop, too.
 	Joined []appfile.App
 
+	// Replacements are the apps of other folders that run in the place of apps of the shop.
+	Replacements []appfile.App
+
 	// Tags are build tags of the apps, for tests. They need a RunDir that is not the default.
 	Tags []string
 
@@ -98,7 +101,7 @@ func FromEnv() (Options, error) {
 		return o, fmt.Errorf("WATCH=%s is unknown: use WATCH=on for the watcher of the invariants, or leave it out", v)
 	}
 	var err error
-	if o.Joined, err = joinedApps(os.Getenv(AppsVariable)); err != nil {
+	if err = o.readApps(os.Getenv(AppsVariable)); err != nil {
 		return o, err
 	}
 	for name, to := range map[string]*int{"GATEWAY_PORT": &o.GatewayPort, "PORT_BASE": &o.PortBase} {

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -26,6 +28,42 @@ func TestFromEnvRefusesInvalidPorts(t *testing.T) {
 	t.Setenv("GATEWAY_PORT", "8081")
 	t.Setenv("DAPR", "other")
 	_, err := FromEnv()
+	require.ErrorContains(t, err, "DAPR=system")
+}
+
+func TestAppsOfFoldersJoinOrReplace(t *testing.T) {
+	write := func(text string) string {
+		dir := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "app.yaml"), []byte(text), 0o600))
+		return dir
+	}
+	points, mails := write("id: points\ncommand: [x]\n"), write("replaces: notifications\ncommand: [y]\n")
+	t.Setenv(AppsVariable, points+", "+mails)
+	o, err := FromEnv()
+	require.NoError(t, err)
+	require.Len(t, o.Joined, 1)
+	require.Len(t, o.OfFolders(), 2)
+	app, replaced := o.Replacement("notifications")
+	require.True(t, replaced)
+	require.Equal(t, mails, app.Dir)
+	_, replaced = o.Replacement("points")
+	require.False(t, replaced)
+	o, err = o.Complete()
+	require.NoError(t, err)
+	require.NotContains(t, o.JoinedTopics(), "notifications-dead", "the app of the shop has it")
+
+	t.Setenv(AppsVariable, mails+","+mails)
+	o, err = FromEnv()
+	require.NoError(t, err)
+	_, err = o.Complete()
+	require.ErrorContains(t, err, "both replace notifications")
+	t.Setenv(AppsVariable, mails)
+	o, err = FromEnv()
+	require.NoError(t, err)
+	require.Equal(t, filepath.Join("a", "components", "state", "redis"), Options{Root: "a", Replacements: o.Replacements}.
+		Components("state", "redis"), "components stay as they are")
+	o.System = true
+	_, err = o.Complete()
 	require.ErrorContains(t, err, "DAPR=system")
 }
 

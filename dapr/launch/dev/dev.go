@@ -21,6 +21,7 @@ import (
 type Options struct {
 	Root, RunDir string
 	Log          io.Writer
+	Except       []string // apps of the checkout that do not run, because others replace them
 
 	// Restart restarts apps of the running shop and waits until they are ready.
 	Restart func(ctx context.Context, apps []string) error
@@ -30,7 +31,7 @@ type Options struct {
 // not compile, the apps go on as they are, and Run prints the errors of the compiler. It fails if the shop stops, or if
 // the system cannot watch the source.
 func Run(ctx context.Context, o Options) error {
-	s, err := list(ctx, o.Root)
+	s, err := list(ctx, o.Root, o.Except...)
 	if err != nil {
 		return err
 	}
@@ -167,7 +168,7 @@ func (l *loop) update(ctx context.Context, since time.Time) error {
 		}
 	}
 	// A change may have added a package.
-	if next, err := list(ctx, l.root); err == nil {
+	if next, err := list(ctx, l.root, l.Except...); err == nil {
 		l.sources = next
 	}
 	return ctx.Err()

@@ -80,6 +80,17 @@ func TestChangedFileBelongsToTheAppsThatContainIt(t *testing.T) {
 	}
 }
 
+func TestAppsThatOthersReplaceAreNotBuilt(t *testing.T) {
+	t.Parallel()
+	s, err := list(t.Context(), makeModule(t), "cart")
+	require.NoError(t, err)
+	require.Equal(t, []string{"orders"}, s.apps())
+	require.Equal(t, []string{"orders"}, s.appsOf(filepath.Join(s.root, "internal/wait/wait.go")))
+	for _, path := range []string{"apps/cart/main.go", "apps/cart/price/rates/de"} {
+		require.Empty(t, s.appsOf(filepath.Join(s.root, path)), path)
+	}
+}
+
 // shop runs the programs of makeModule under a supervisor, without sidecars.
 type shop struct {
 	*supervisor.Supervisor

@@ -16,7 +16,8 @@ type sources struct {
 	packages map[string]toolchain.Package // by folder
 }
 
-func list(ctx context.Context, root string) (sources, error) {
+// list lists the sources of the apps of a checkout, but for some.
+func list(ctx context.Context, root string, except ...string) (sources, error) {
 	// The go command answers, and the system reports changes, with paths that have no symbolic links.
 	root, err := filepath.EvalSymlinks(root)
 	if err != nil {
@@ -25,7 +26,10 @@ func list(ctx context.Context, root string) (sources, error) {
 	all, err := toolchain.AppPackages(ctx, root)
 	s := sources{root: root, packages: map[string]toolchain.Package{}}
 	for _, p := range all {
-		s.packages[p.Dir] = p
+		p.Apps = slices.DeleteFunc(p.Apps, func(app string) bool { return slices.Contains(except, app) })
+		if len(p.Apps) > 0 {
+			s.packages[p.Dir] = p
+		}
 	}
 	return s, err
 }

@@ -39,6 +39,7 @@ type State struct {
 	Choices     map[string]string `json:"choices"`          // of infrastructure, by variable: STATE, PUBSUB, …
 	Traces      string            `json:"traces,omitempty"` // where a shop exports its spans to, or NoTraces
 	Joined      []roster.Joined   `json:"joined,omitempty"`
+	Replaced    map[string]string `json:"replaced,omitempty"` // by app of the shop, the folder of the app in its place
 
 	// Settings are digests of the files that decide how the processes were started, by path in the checkout.
 	Settings  map[string]string `json:"settings,omitempty"`

@@ -43,21 +43,41 @@ func (f File) join(o config.Options) File {
 			port = base
 		}
 		env := map[string]string{"OTEL_SERVICE_NAME": a.ID}
-		maps.Copy(env, a.Env)
-		for _, name := range slices.Concat(a.Settings, slices.Collect(maps.Keys(a.Env))) {
-			if value, set := os.LookupEnv(name); set {
-				env[name] = value
-			}
-		}
+		setVariables(env, a)
 		f.Apps = append(f.Apps, App{
 			AppID: a.ID, Dir: o.RunDir, Port: port,
 			HTTPPort: base + 1, GRPCPort: base + 2, InternalPort: base + 3, MetricsPort: base + 4,
 			ConfigFile: configPath(o.RunDir, a.ID), Command: []string{script(o, a)}, Env: env,
-			Rest:   map[string]any{"appHealthCheckPath": a.Health},
-			Joined: true, Ready: a.Ready,
+			Rest:   map[string]any{healthCheckPath: a.Health},
+			Folder: a.Dir, Ready: a.Ready,
 		})
 	}
 	return f
+}
+
+// setVariables adds the variables that app.yaml names.
+func setVariables(env map[string]string, a appfile.App) {
+	maps.Copy(env, a.Env)
+	for _, name := range slices.Concat(a.Settings, slices.Collect(maps.Keys(a.Env))) {
+		if value, set := os.LookupEnv(name); set {
+			env[name] = value
+		}
+	}
+}
+
+// replacedBy returns the app of the shop with the program of another folder. Its sidecar stays as it is.
+func (a App) replacedBy(o config.Options, by appfile.App) App {
+	a.Command, a.Folder, a.Ready = []string{script(o, by)}, by.Dir, by.Ready
+	if by.Port > 0 {
+		a.Port = by.Port
+	}
+	setVariables(a.Env, by)
+	a.Rest = maps.Clone(a.Rest)
+	if a.Rest == nil {
+		a.Rest = map[string]any{}
+	}
+	a.Rest[healthCheckPath] = by.Health
+	return a
 }
 
 // JoinedApps says what the apps of the shop know of those that join.
@@ -74,21 +94,13 @@ func JoinedApps(o config.Options) (list roster.JoinedApps) {
 // where it starts an app, and that is the run directory.
 func script(o config.Options, a appfile.App) string { return filepath.Join(o.JoinedDir(), a.ID+".sh") }
 
-// WriteJoined writes what the apps that join need besides the run file: copies of the chosen components that permit
-// them what they use, their subscriptions, and the scripts that start them.
+// WriteJoined writes what the apps of other folders need besides the run file: the scripts that start them, and for
+// those that join, copies of the chosen components that permit them what they use, and their subscriptions.
 func WriteJoined(o config.Options) error {
-	if err := os.RemoveAll(o.JoinedDir()); err != nil || len(o.Joined) == 0 {
+	if err := os.RemoveAll(o.JoinedDir()); err != nil {
 		return err
 	}
-	for _, c := range o.Choices() {
-		if err := copyComponents(o, c); err != nil {
-			return err
-		}
-	}
-	if err := writeFile(filepath.Join(o.JoinedDir(), "resources", "subscriptions.yaml"), subscriptions(o)); err != nil {
-		return err
-	}
-	for _, a := range o.Joined {
+	for _, a := range o.OfFolders() {
 		words := make([]string, len(a.Start))
 		for i, word := range a.Start {
 			words[i] = secrets.Quote(word)
@@ -102,7 +114,15 @@ func WriteJoined(o config.Options) error {
 			return err
 		}
 	}
-	return nil
+	if len(o.Joined) == 0 {
+		return nil
+	}
+	for _, c := range o.Choices() {
+		if err := copyComponents(o, c); err != nil {
+			return err
+		}
+	}
+	return writeFile(filepath.Join(o.JoinedDir(), "resources", "subscriptions.yaml"), subscriptions(o))
 }
 
 func writeFile(path string, text []byte) error {

@@ -48,8 +48,20 @@ type App struct {
 	Env          map[string]string `yaml:"env"` // never empty: the dapr CLI 1.16 panics if only common has one
 	Rest         map[string]any    `yaml:",inline"`
 
-	Joined bool   `yaml:"-"` // the app is in a folder of its own: see joined.go
+	Folder string `yaml:"-"` // in which the command of an app of another folder runs: see joined.go
 	Ready  string `yaml:"-"` // path of the check whether the app is ready
+}
+
+// healthCheckPath is the member with the path at which the sidecars, or the one of an app, ask whether the app lives.
+const healthCheckPath = "appHealthCheckPath"
+
+// HealthPath is the path at which the sidecar of an app asks whether the app lives.
+func (f File) HealthPath(a App) string {
+	if path, ok := a.Rest[healthCheckPath].(string); ok {
+		return path
+	}
+	path, _ := f.Common.Rest[healthCheckPath].(string)
+	return path
 }
 
 // operationsVariable is the environment variable with the port for operators of a public app.
@@ -154,8 +166,11 @@ func (f File) Render(o config.Options) File {
 		if operations > 0 {
 			a.Env[operationsVariable] = strconv.Itoa(portIn(o, operations))
 		}
-		maps.Copy(a.Env, o.Env)
 		a.Ready = "/readyz"
+		if by, replaced := o.Replacement(a.AppID); replaced {
+			a = a.replacedBy(o, by)
+		}
+		maps.Copy(a.Env, o.Env)
 		out.Apps = append(out.Apps, a)
 	}
 	return out.join(o)
@@ -248,7 +263,7 @@ func (f File) Ports(o config.Options) []ports.Used {
 		return list
 	}
 	for _, a := range f.Apps {
-		if a.Joined && (a.Port < o.PortBase || a.Port >= o.PortBase+ports.BlockSize) {
+		if a.Folder != "" && (a.Port < o.PortBase || a.Port >= o.PortBase+ports.BlockSize) {
 			list = append(list, ports.Used{Port: a.Port, For: a.AppID, Variable: "port in its app.yaml"})
 		} else {
 			add(a.Port, a.AppID)

@@ -1,13 +1,16 @@
 package runfile
 
 import (
+	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"haberdash/dapr/launch/appfile"
 	"haberdash/dapr/launch/config"
 	"haberdash/dapr/launch/ports"
 	"haberdash/internal/roster"
@@ -116,6 +119,67 @@ func TestRenderAppliesPortsChoicesAndEnvironment(t *testing.T) {
 		}
 	}
 	require.NotContains(t, f.Apps[0].Env, "EXTRA", "Render does not change the file that it renders")
+}
+
+// The sidecar, its ports and its access rules stay those of the app that is replaced, and so do the app's variables.
+func TestReplacedAppKeepsItsSidecarAndSettings(t *testing.T) {
+	withoutSettings(t)
+	t.Setenv("GREETING", "bonjour")
+	t.Setenv("OTHER", "x")
+	dir := t.TempDir()
+	app := appfile.App{
+		Replaces: "notifications", ID: "notifications", Dir: dir, Start: []string{"echo", "it's"}, Ready: "/ready",
+		Health: "/health", Settings: []string{"GREETING", "UNSET"},
+		Env: map[string]string{"COLOUR": "red", "MAIL_FROM": "me"},
+	}
+	o, f := defaults(t, config.Options{
+		RunDir: t.TempDir(), Secure: true, Replacements: []appfile.App{app}, Env: map[string]string{"EXTRA": "1"},
+	})
+	before, _ := defaults(t, config.Options{RunDir: o.RunDir, Secure: true, Env: o.Env})
+	was, is := f.Render(before), f.Render(o)
+	require.Equal(t, was.Common, is.Common)
+	for i, a := range is.Apps {
+		if a.AppID != "notifications" {
+			require.Equal(t, was.Apps[i], a)
+			continue
+		}
+		want := was.Apps[i]
+		want.Command, want.Folder, want.Ready = []string{filepath.Join(o.RunDir, "joined", "notifications.sh")}, dir, "/ready"
+		want.Rest = map[string]any{"appHealthCheckPath": "/health"}
+		want.Env = maps.Clone(want.Env)
+		maps.Copy(want.Env, map[string]string{"GREETING": "bonjour", "COLOUR": "red", "MAIL_FROM": "me"})
+		require.Equal(t, want, a)
+		require.Equal(t, "http://localhost:8080", a.Env["SHOP_URL"])
+		require.Equal(t, "/health", is.HealthPath(a))
+		require.Equal(t, "/healthz", was.HealthPath(was.Apps[i]))
+	}
+	require.NoError(t, WriteJoined(o))
+	written, err := os.ReadDir(o.JoinedDir())
+	require.NoError(t, err)
+	require.Len(t, written, 1, "only the script")
+	out, err := exec.Command(filepath.Join(o.JoinedDir(), "notifications.sh")).Output()
+	require.NoError(t, err)
+	require.Equal(t, "it's\n", string(out))
+
+	require.NoError(t, is.WriteConfigurations(o.Root, o.RunDir, Configuration{Secure: true}))
+	got, err := readConfiguration(configPath(o.RunDir, "notifications"))
+	require.NoError(t, err)
+	rules, err := readConfiguration(accessPath(o.Root, "notifications"))
+	require.NoError(t, err)
+	require.Equal(t, rules.Spec["accessControl"], got.Spec["accessControl"])
+
+	var tapped []string
+	is.Tap(func(app string, port, behind int) {
+		require.Equal(t, port+ports.Behind, behind)
+		tapped = append(tapped, app)
+	})
+	require.Contains(t, tapped, "notifications")
+	app.Port = 9000
+	o.Replacements = []appfile.App{app}
+	is = f.Render(o)
+	require.True(t, slices.ContainsFunc(is.Ports(o), func(p ports.Used) bool {
+		return p.Port == 9000 && p.For == "notifications" && p.Variable == "port in its app.yaml"
+	}))
 }
 
 func TestShopURLOfTheEnvironmentIsKept(t *testing.T) {

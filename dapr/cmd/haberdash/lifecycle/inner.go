@@ -83,11 +83,22 @@ func Detach(ctx context.Context, o config.Options, args []string) error {
 	fmt.Fprintf(w, "\n%s is detached: its sidecar waits for a program with this environment, which is also in\n  %s\n",
 		d.App, d.File)
 	fmt.Fprintf(w, "a shell:     set -a; . %s; set +a; cd %s\n", secrets.Quote(d.File), secrets.Quote(d.Dir))
-	if source := sourceOf(o, d.App); source != "" {
+	if len(d.Command) > 0 {
+		fmt.Fprintf(w, "then:        %s\n", quoted(d.Command))
+	} else if source := sourceOf(o, d.App); source != "" {
 		fmt.Fprintf(w, "then:        dlv debug %s\n", secrets.Quote(source))
 	}
 	fmt.Fprintf(w, "back again:  end that program, then make restart APP=%s\n", d.App)
 	return nil
+}
+
+// quoted writes a command for a shell.
+func quoted(command []string) string {
+	var words []string
+	for _, word := range command {
+		words = append(words, secrets.QuoteIfNeeded(word))
+	}
+	return strings.Join(words, " ")
 }
 
 // sourceOf is the folder of the package main of an app that the checkout builds; empty for another app.
@@ -122,8 +133,12 @@ func Dev(ctx context.Context, o config.Options, _ []string) error {
 	} else if err := start(ctx, o); err != nil {
 		return err
 	}
+	st, err := rundir.ReadState(o.RunDir)
+	if err != nil {
+		return err
+	}
 	err = dev.Run(ctx, dev.Options{
-		Root: o.Root, RunDir: o.RunDir, Log: os.Stdout,
+		Root: o.Root, RunDir: o.RunDir, Log: os.Stdout, Except: slices.Collect(maps.Keys(st.Replaced)),
 		Restart: func(ctx context.Context, apps []string) error {
 			_, err := restart(ctx, o.RunDir, apps)
 			return err

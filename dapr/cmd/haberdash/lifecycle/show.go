@@ -42,6 +42,9 @@ func Status(_ context.Context, o config.Options, _ []string) error {
 	var total uint64
 	for _, p := range append(st.Processes, st.Supervisor) {
 		state, memory := "running", p.Memory()
+		if folder := st.Replaced[p.Name]; folder != "" {
+			state += ", from " + folder
+		}
 		switch {
 		case p.Detached:
 			state = "detached" + heldBy(p)

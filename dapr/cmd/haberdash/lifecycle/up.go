@@ -76,6 +76,11 @@ func alreadyRunning(ctx context.Context, o config.Options, dir string) error {
 			fmt.Printf("%s does not run: %s\n", app.ID, restartShop)
 		}
 	}
+	for _, app := range o.Replacements {
+		if st.Replaced[app.ID] != app.Dir {
+			fmt.Printf("%s is not replaced by the app in %s: %s\n", app.ID, app.Dir, restartShop)
+		}
+	}
 	if backingOnly(st) {
 		return nil
 	}
