@@ -36,15 +36,17 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// start starts a secure shop that an example has joined, with the components that STATE, PUBSUB and MAIL select.
-func start(t *testing.T, example string) *launch.Shop {
+// start starts a secure shop that an example has joined, with the components that STATE, PUBSUB and MAIL select. app is
+// the id of the example.
+func start(t *testing.T, example, id string) *launch.Shop {
 	t.Helper()
 	o, err := config.FromEnv()
 	require.NoError(t, err)
 	app, err := appfile.Read(filepath.Join("..", "..", "examples", example))
 	require.NoError(t, err)
 	o.RunDir, o.FreePorts, o.GatewayPort, o.Log = t.TempDir(), true, 0, os.Stdout
-	o.Env, o.Joined, o.Secure = map[string]string{"RATE_LIMIT": "off"}, []appfile.App{app}, true
+	o.Env, o.Joined, o.Replacements, o.Secure = map[string]string{"RATE_LIMIT": "off"}, nil, nil, true
+	o.Add(app)
 	o, _, stop, err := o.WithServers(t.Context())
 	require.NoError(t, err)
 	t.Cleanup(stop)
@@ -52,7 +54,7 @@ func start(t *testing.T, example string) *launch.Shop {
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		if t.Failed() {
-			log, _ := os.ReadFile(logOf(s, example))
+			log, _ := os.ReadFile(logOf(s, id))
 			t.Logf("%s:\n%s", example, log[max(0, len(log)-5000):])
 		}
 		_ = s.Stop(context.Background())
@@ -143,7 +145,7 @@ const (
 )
 
 func TestExampleLoyalty(t *testing.T) {
-	s, ctx := start(t, "loyalty"), t.Context()
+	s, ctx := start(t, "loyalty", "loyalty"), t.Context()
 	guest := api.New(s.GatewayURL())
 	admin, err := guest.AsAdmin(ctx)
 	require.NoError(t, err)
