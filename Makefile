@@ -125,6 +125,7 @@ CHAOS := ^(TestChaos|TestRush|TestFiftyCopies|TestEveryKillPoint)$$
 INFRA := ^(TestServers|TestPostgres)
 NODE := ^TestTypeScript
 IN_EXAMPLES := ^TestExample
+comma := ,
 .PHONY: test
 test: tools ## all tests that need nothing but Go
 	go vet ./...
@@ -165,10 +166,17 @@ test-clients: tools clients ## lint the API, and buy from a shop with the built 
 	cd clients/typescript && npm run lint:api
 	go test -count=1 -run '$(NODE)' ./tests/typescript
 
+.PHONY: test-e2e
+test-e2e: tools ## the end-to-end suite; APPS=examples/notifications-node runs it with that app in the place of the shop's
+	cd tests/e2e && APPS="$(abspath $(subst $(comma), ,$(APPS)))" go test -count=1 -timeout 15m # prints as it goes
+
 .PHONY: test-examples
-test-examples: tools ## lint and test the apps in examples, alone and in a shop; needs Python
+test-examples: tools ## lint and test the apps in examples, alone and in a shop; needs Python and Node.js
 	cd examples/loyalty && sh install.sh --dev && .venv/bin/python -m ruff check . \
 		&& .venv/bin/python -m ruff format --check . && .venv/bin/python -m pytest --quiet
+	cd examples/notifications-node && sh install.sh && npm run lint && npm run generate && npm test \
+		&& git diff --exit-code -- src/generated openapi.json
+	diff -r apps/notifications/service/testdata examples/notifications-node/test/mails # the mails stay the same
 	go test -count=1 -timeout 15m -run '$(IN_EXAMPLES)' ./tests/examples
 	go run ./tests/conform examples/loyalty
 

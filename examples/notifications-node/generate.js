@@ -25,8 +25,14 @@ function collect(schemas, names, into = {}) {
 }
 
 const [order, user, orders, users, own, shop] = await Promise.all(
-  ["events/order.confirmed.1.json", "events/user.deleted.1.json", "internal/orders.json", "internal/users.json",
-    "internal/notifications.json", "openapi.json"].map(read),
+  [
+    "events/order.confirmed.1.json",
+    "events/user.deleted.1.json",
+    "internal/orders.json",
+    "internal/users.json",
+    "internal/notifications.json",
+    "openapi.json",
+  ].map(read),
 );
 const $defs = {
   ...collect(orders.components.schemas, ["ContactsRequest", "ContactsReply", "FeedPage"]),

@@ -80,6 +80,7 @@ func run(m *testing.M) int {
 	recorder := contract.NewRecorder(sharedChecker.Exchange)
 	defer recorder.Close()
 	o.Tap = recorder.Tap
+	printLeftOut(o)
 	s, err := launch.Start(context.Background(), o)
 	if err != nil {
 		fmt.Println(err)

@@ -42,6 +42,7 @@ func scrape(t *testing.T, s shop, app string) map[string][][]string {
 
 // Whatever an app exposes while somebody buys stands in docs/metrics.md, with the same labels.
 func TestEveryMetricOfTheShopIsDocumented(t *testing.T) {
+	needsOurApps(t)
 	guest(t)
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "metrics.md"))
 	require.NoError(t, err)

@@ -117,6 +117,7 @@ func (c *traceCollector) ofApps() string {
 // One trace shows an order from the buyer's request to the mail: every hop through apps and sidecars, the commits, the
 // publication, the consumers, the workflow and the mail. No span tells who the buyer is or has a secret of theirs.
 func TestOneTraceShowsAnOrderFromTheRequestToTheMail(t *testing.T) {
+	needsOurApps(t)
 	t.Parallel()
 	ctx, traces := t.Context(), collectTraces(t)
 	s, _, _ := startOwnShop(t, map[string]string{

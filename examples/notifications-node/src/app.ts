@@ -50,7 +50,10 @@ function newServer({ sidecar, appToken, logger }: Parts): FastifyInstance {
   app.setErrorHandler((error, request, reply) => {
     const problem = problemOf(error);
     if (problem.status >= 500) request.log.warn({ err: error }, "request failed");
-    return reply.code(problem.status).headers(problem.headers).send(Buffer.from(JSON.stringify(problem)));
+    return reply
+      .code(problem.status)
+      .headers(problem.headers)
+      .send(Buffer.from(JSON.stringify(problem)));
   });
   app.get("/healthz", OPEN, async () => ({ status: "ok" }));
   app.get("/readyz", OPEN, async (_request, reply) => {
@@ -63,10 +66,12 @@ function newServer({ sidecar, appToken, logger }: Parts): FastifyInstance {
 
 function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
-  if (error instanceof UnavailableError) return new Problem(503, "unavailable", "A part of the shop does not answer just now.");
+  if (error instanceof UnavailableError)
+    return new Problem(503, "unavailable", "A part of the shop does not answer just now.");
   const { statusCode } = error as { statusCode?: number };
   if (statusCode === 413) return new Problem(413, "body-too-large", "The body is too large.");
-  if (statusCode && statusCode < 500) return new Problem(statusCode, "malformed-request", "The request cannot be read.");
+  if (statusCode && statusCode < 500)
+    return new Problem(statusCode, "malformed-request", "The request cannot be read.");
   return new Problem(500, "internal", "Something went wrong on our side.");
 }
 
@@ -101,7 +106,8 @@ export function newApp(parts: Parts, { consumer }: Notifications, verify: Verify
     const [, token] = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "") ?? [];
     if (request.headers.authorization === undefined) throw new Problem(401, "unauthenticated", "Sign in first.");
     if (!token) throw new Problem(401, "invalid-token", "The Authorization header is not a bearer token.");
-    if (!(await verify(token)).includes("admin")) throw new Problem(403, "forbidden", "You are not allowed to do this.");
+    if (!(await verify(token)).includes("admin"))
+      throw new Problem(403, "forbidden", "You are not allowed to do this.");
   };
   const ofThisApp = ({ app }: Params["Params"]) => {
     if (app !== APP) throw new Problem(404, "not-found", "There is no such consumer.");
@@ -144,7 +150,10 @@ function cloudEventsOf(body: string): { messages: Delivery[]; entryIds?: string[
   try {
     const parsed = JSON.parse(body) as CloudEvent & { entries?: { entryId: string; event: CloudEvent }[] };
     if (!Array.isArray(parsed?.entries)) return { messages: [delivery(parsed)] };
-    return { messages: parsed.entries.map(({ event }) => delivery(event)), entryIds: parsed.entries.map((e) => e.entryId) };
+    return {
+      messages: parsed.entries.map(({ event }) => delivery(event)),
+      entryIds: parsed.entries.map((e) => e.entryId),
+    };
   } catch {
     return undefined;
   }
@@ -160,7 +169,8 @@ function onlyOwnSidecar(request: FastifyRequest): void {
 
 function pageOf(query: Record<string, string | undefined>): { from: Bookmark | undefined; limit: number } {
   const limit = Number(query.limit ?? 20);
-  if (!Number.isInteger(limit) || limit < 1 || limit > 100) throw Problem.input("query.limit", "expected a number from 1 to 100");
+  if (!Number.isInteger(limit) || limit < 1 || limit > 100)
+    throw Problem.input("query.limit", "expected a number from 1 to 100");
   if (!query.cursor) return { from: undefined, limit };
   try {
     const { source, partition, before } = JSON.parse(Buffer.from(query.cursor, "base64url").toString());

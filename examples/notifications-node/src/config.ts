@@ -22,7 +22,8 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   };
   const oneOf = <T extends string>(name: string, values: [T, ...T[]]): T => {
     const value = env[name] || values[0];
-    if (!values.includes(value as T)) throw new Error(`${name} is ${JSON.stringify(value)}: expected ${values.join(" or ")}`);
+    if (!values.includes(value as T))
+      throw new Error(`${name} is ${JSON.stringify(value)}: expected ${values.join(" or ")}`);
     return value as T;
   };
   const port = Number(needed("APP_PORT"));

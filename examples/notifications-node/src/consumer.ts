@@ -1,8 +1,8 @@
 // Handles the events of logs in their order, each at least once, whatever the broker repeats, reorders or loses.
 //
 // Each log has a cursor. Events at or below it are ignored, and events that are missing before a delivered one are read
-// from the feed of their app first. The feeds are also polled, because a delivery may never come. An event that can never
-// be handled becomes a dead letter, and the next one is handled.
+// from the feed of their app first. The feeds are also polled, because a delivery may never come. An event that can
+// never be handled becomes a dead letter, and the next one is handled.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FastifyBaseLogger } from "fastify";
@@ -187,7 +187,7 @@ export class Consumer {
     await reader.exclusive(async () => {
       await reader.load();
       try {
-        for (let i = 0; i < events.length; ) {
+        for (let i = 0; i < events.length;) {
           const event = events[i]!;
           if (event.position > reader.position + 1) await this.readGap(reader, event.position - 1, lastAttempt);
           let end = i + 1; // of the events that follow one another
@@ -267,8 +267,8 @@ export class Consumer {
 
   private async bury(log: Log, event: Event, reason: string): Promise<void> {
     const id = await this.store.add(log, event, reason);
-    const fields = { "haberdash.event.id": event.id, "haberdash.event.type": event.type, reason };
-    this.logger.error(fields, `an event became the dead letter ${id}`);
+    const names = { "haberdash.event.id": event.id, "haberdash.event.type": event.type, "haberdash.dead_letter": id };
+    this.logger.error({ ...names, "error.message": reason }, "an event became a dead letter");
   }
 
   /** Polls the feeds until the signal aborts, and then stores the cursors. */
@@ -311,14 +311,23 @@ export class Consumer {
   async cursors(): Promise<Position[]> {
     const positions = (await this.all()).map(async ({ log, position, applied, head }) => {
       const { p, a, k } = await this.store.cursor(log);
-      return { ...log, ...(p > position ? { position: p, applied: a } : { position, applied }), parked: k, head: head ?? 0 };
+      return {
+        ...log,
+        ...(p > position ? { position: p, applied: a } : { position, applied }),
+        parked: k,
+        head: head ?? 0,
+      };
     });
     return Promise.all(positions);
   }
 
   async deadLetters(from: Bookmark | undefined, limit: number): Promise<{ list: Found[]; next?: Bookmark }> {
     const readers = await this.all();
-    return this.store.letters(readers.map(({ log }) => log), from, limit);
+    return this.store.letters(
+      readers.map(({ log }) => log),
+      from,
+      limit,
+    );
   }
 
   /** Handles a dead letter once more, and removes it if that succeeds. */
@@ -340,7 +349,7 @@ export class Consumer {
 
   /** Discards the dead letters whose events match, in all logs. It is for erasing the data of a person. */
   async discardMatching(matches: (event: Event) => boolean): Promise<void> {
-    for (let at: Bookmark | undefined, more = true; more; ) {
+    for (let at: Bookmark | undefined, more = true; more;) {
       const { list, next } = await this.deadLetters(at, 100);
       for (const { id, event } of list) if (matches(event)) await this.discard(id);
       [at, more] = [next, next !== undefined];
@@ -356,7 +365,7 @@ export class Consumer {
 
 const isFinal = (failure: Error, lastAttempt: boolean): boolean => failure instanceof PermanentError || lastAttempt;
 
-/** Returns the next events that one call can handle, and the last event up to which those of other types are ignored. */
+/** Returns the next events that one call can handle, and the last event that is done with them or is ignored. */
 function batchOf(events: Event[], handlers: Record<string, Handler>): { batch: Event[]; last: Event } {
   const batch: Event[] = [];
   let last = events[0]!;

@@ -51,7 +51,12 @@ export class Letters {
   verify({ name, token, registeredAt }: UserLetter): Letter {
     const registered = registeredAt ? inWords(new Date(registeredAt)) : "";
     const link = this.link("/verify-email", token);
-    return write("verify", "Please confirm your e-mail address", { name: greeting(name), token: oneLine(token), link, registered });
+    return write("verify", "Please confirm your e-mail address", {
+      name: greeting(name),
+      token: oneLine(token),
+      link,
+      registered,
+    });
   }
 
   /** Tells the owner of an account that somebody has registered its address again. */
@@ -69,7 +74,11 @@ export class Letters {
   /** Asks a user to confirm a new address before the account gets it. */
   changeEmail({ name, token }: UserLetter): Letter {
     const link = this.link("/verify-email", token);
-    return write("change", "Please confirm your new e-mail address", { name: greeting(name), token: oneLine(token), link });
+    return write("change", "Please confirm your new e-mail address", {
+      name: greeting(name),
+      token: oneLine(token),
+      link,
+    });
   }
 
   /** Tells the former address that the account has another one. */
@@ -108,12 +117,22 @@ function inWords(time: Date): string {
 
 /** The currencies whose symbol is unambiguous. Other amounts show the code. */
 const SYMBOLS: Record<string, string> = {
-  EUR: "€", USD: "$", GBP: "£", JPY: "¥", KRW: "₩", CAD: "CA$", AUD: "A$", NZD: "NZ$",
+  EUR: "€",
+  USD: "$",
+  GBP: "£",
+  JPY: "¥",
+  KRW: "₩",
+  CAD: "CA$",
+  AUD: "A$",
+  NZD: "NZ$",
 };
 
 /** Formats money for people, such as "€1,234.50" or "SEK 99.00". */
 export function amount({ amount, currency }: Money): string {
-  const { maximumFractionDigits: decimals = 2 } = new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions();
+  const { maximumFractionDigits: decimals = 2 } = new Intl.NumberFormat("en", {
+    style: "currency",
+    currency,
+  }).resolvedOptions();
   const digits = String(Math.abs(amount)).padStart(decimals + 1, "0");
   const whole = digits.slice(0, digits.length - decimals).replace(/\B(?=(?:\d{3})+$)/g, ",");
   const number = decimals > 0 ? `${whole}.${digits.slice(-decimals)}` : whole;

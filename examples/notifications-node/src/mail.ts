@@ -57,7 +57,11 @@ const files =
 const smtp =
   (from: From, sidecar: Sidecar): Send =>
   (message, signal) => {
-    const metadata = { emailFrom: `"${from.name}" <${from.address}>`, emailTo: message.to, subject: oneLine(message.subject) };
+    const metadata = {
+      emailFrom: `"${from.name}" <${from.address}>`,
+      emailTo: message.to,
+      subject: oneLine(message.subject),
+    };
     return sidecar.bind(BINDING, message.html, metadata, signal);
   };
 

@@ -18,7 +18,7 @@ const SIDECAR_MS = 60_000; // the sidecar may take so long to start
 const logger = pino({ ...ecsFormat({ serviceName: APP }), level: process.env.LOG_LEVEL || "info" });
 
 async function awaitSidecar(sidecar: Sidecar): Promise<void> {
-  for (const began = Date.now(); !(await sidecar.healthy()); ) {
+  for (const began = Date.now(); !(await sidecar.healthy());) {
     if (Date.now() - began > SIDECAR_MS) throw new Error("the sidecar does not answer");
     await sleep(100);
   }

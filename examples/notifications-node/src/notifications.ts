@@ -34,7 +34,8 @@ export class Notifications {
     private readonly logger: FastifyBaseLogger,
     private readonly now: () => number = Date.now,
   ) {
-    const user = (write: (to: UserLetter) => Letter): Handler => this.mailing((e, signal) => this.userMails(e, write, signal));
+    const user = (write: (to: UserLetter) => Letter): Handler =>
+      this.mailing((e, signal) => this.userMails(e, write, signal));
     const handlers: Record<string, Handler> = {
       "order.confirmed": { ...this.mailing((e, signal) => this.orderMails(e, signal)), batch: true },
       "user.verification-requested": user((to) => letters.verify(to)),
@@ -82,7 +83,8 @@ export class Notifications {
     }
     const request: ContactsRequest = { orderIds: orders.map(({ orderId }) => orderId) };
     const { contacts } = await this.sidecar.call<ContactsReply>("orders", "POST", "internal/contacts", request, signal);
-    if (contacts.length !== events.length) throw new Error(`asked for ${events.length} contacts, got ${contacts.length}`);
+    if (contacts.length !== events.length)
+      throw new Error(`asked for ${events.length} contacts, got ${contacts.length}`);
     return contacts.flatMap((contact, i) => {
       const [event, order] = [events[i]!, orders[i]!];
       if (contact.erased) return this.skip(event);
@@ -94,7 +96,9 @@ export class Notifications {
 
   /** Makes mails to users. The event names the mail only, so users is asked for the recipient and the token. */
   private async userMails(
-    events: Event[], write: (to: UserLetter) => Letter, signal: AbortSignal,
+    events: Event[],
+    write: (to: UserLetter) => Letter,
+    signal: AbortSignal,
   ): Promise<Outgoing[]> {
     const mails = events.map(async (event) => {
       const { mailId = "" } = accountOf(event);
@@ -145,7 +149,9 @@ export class Notifications {
     await Promise.all(Array.from({ length: AT_ONCE }, sender));
     // Mails that were sent before one failed are marked, too. An event whose mail cannot be marked is handled
     // nevertheless: another delivery would only send the mail again.
-    await this.record(sent, dropped, stored).catch((error) => this.logger.warn({ err: error }, "cannot mark mails as sent"));
+    await this.record(sent, dropped, stored).catch((error) =>
+      this.logger.warn({ err: error }, "cannot mark mails as sent"),
+    );
     if (failure) throw failure;
   }
 
@@ -168,8 +174,8 @@ export class Notifications {
   }
 
   /**
-   * Stores marks and allowances with one call. If that fails, for example because another replica has sent mail to one of
-   * the mailboxes meanwhile, it writes them one by one, and adds to each allowance as it is stored then.
+   * Stores marks and allowances with one call. If that fails, for example because another replica has sent mail to one
+   * of the mailboxes meanwhile, it writes them one by one, and adds to each allowance as it is stored then.
    */
   private async record(sent: Outgoing[], dropped: Outgoing[], stored: Map<string, Item>): Promise<void> {
     const [now, uses] = [this.now(), new Map<string, number>()];

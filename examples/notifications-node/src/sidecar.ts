@@ -13,7 +13,10 @@ export class UnavailableError extends Error {}
 
 /** Another app refuses a request, with the name of a problem of the shop. */
 export class RefusedError extends Error {
-  constructor(message: string, readonly problem: string) {
+  constructor(
+    message: string,
+    readonly problem: string,
+  ) {
     super(message);
   }
 }
@@ -163,7 +166,9 @@ export class Sidecar {
 
   private async expect(answer: Response, what: string): Promise<Response> {
     if (answer.ok) return answer;
-    throw new UnavailableError(`${what}: the sidecar answers ${answer.status}: ${(await textOf(answer)).slice(0, 300)}`);
+    throw new UnavailableError(
+      `${what}: the sidecar answers ${answer.status}: ${(await textOf(answer)).slice(0, 300)}`,
+    );
   }
 }
 

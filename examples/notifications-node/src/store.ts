@@ -73,8 +73,8 @@ export class Store {
   }
 
   /**
-   * Stores a dead letter. After a crash between its number and its document, the event is delivered again: one event may
-   * become two dead letters, and none is lost.
+   * Stores a dead letter. After a crash between its number and its document, the event is delivered again: one event
+   * may become two dead letters, and none is lost.
    */
   async add(log: Log, event: Event, reason: string): Promise<string> {
     const { k } = await this.sidecar.update<Cursor>(cursorKey(log), NONE, (at) => ({ ...at, k: at.k + 1 }));

@@ -16,7 +16,7 @@ export async function markUsed(sidecar: Sidecar): Promise<void> {
   await sidecar.update<object | null>(USED, null, (mark) => (mark ? undefined : value));
 }
 
-/** Writes a line for each item, and their number as the last one: without it, a reader notices that some are missing. */
+/** Writes a line for each item, and their number as the last one: without it, a reader notices that some are lost. */
 export async function* lines(items: AsyncIterable<Item>): AsyncGenerator<string> {
   let n = 0;
   for await (const { key, value } of items) {

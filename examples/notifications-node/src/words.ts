@@ -52,7 +52,12 @@ function unlink(word: string[]): string {
 
 export function shorten(text: string, limit: number): string {
   const characters = Array.from(text);
-  return characters.length > limit ? `${characters.slice(0, limit - 1).join("").trim()}…` : text;
+  return characters.length > limit
+    ? `${characters
+        .slice(0, limit - 1)
+        .join("")
+        .trim()}…`
+    : text;
 }
 
 /**

@@ -32,8 +32,15 @@ const problem = (answer: { json(): { type: string } }) => answer.json().type.spl
 
 test("only the sidecar may call the app, probes excepted", async () => {
   for (const [method, url] of [
-    ["GET", "/"], ["GET", "/openapi.json"], ["GET", "/internal/export"], ["GET", "/internal/consumers"], ["GET", LETTERS],
-    ["POST", "/events/orders"], ["POST", "/events/notifications-dead"], ["GET", "/nothing"], ["GET", "/healthz/../internal/export"],
+    ["GET", "/"],
+    ["GET", "/openapi.json"],
+    ["GET", "/internal/export"],
+    ["GET", "/internal/consumers"],
+    ["GET", LETTERS],
+    ["POST", "/events/orders"],
+    ["POST", "/events/notifications-dead"],
+    ["GET", "/nothing"],
+    ["GET", "/healthz/../internal/export"],
   ] as const) {
     for (const token of [undefined, "", "a guess", TOKENS.app + "x"]) {
       const answer = await app.inject({ method, url, headers: token === undefined ? {} : { "dapr-api-token": token } });
@@ -65,10 +72,19 @@ test("administrators list, replay and discard dead letters", async () => {
   assert.ok(items[0].at);
   delete items[0].at;
   const reason = "the data of the event is invalid: the order lacks its number, lines or currency";
-  assert.deepEqual(items, [{
-    id: "orders:orders:1", event: "orders/orders/1/0", type: "order.confirmed", source: "orders", partition: "orders",
-    position: 1, aggregate: "order/o1", reason, tries: 1,
-  }]);
+  assert.deepEqual(items, [
+    {
+      id: "orders:orders:1",
+      event: "orders/orders/1/0",
+      type: "order.confirmed",
+      source: "orders",
+      partition: "orders",
+      position: 1,
+      aggregate: "order/o1",
+      reason,
+      tries: 1,
+    },
+  ]);
   const letter = `${LETTERS}/${encodeURIComponent(String(items[0].id))}`;
   const replayed = await call("POST", `${letter}/replay`, admin);
   assert.deepEqual([replayed.statusCode, problem(replayed), replayed.json().reason], [409, "not-handled", reason]);
@@ -86,9 +102,10 @@ test("dead letters are listed in pages, the latest of each log first", async () 
   for (let n = 0; n < 5; n++) await deliver(app, "orders", shop.confirm({ number: "" }));
   await deliver(app, "orders", "no event");
   const seen: string[] = [];
-  for (let cursor: string | null = ""; cursor !== null; ) {
-    const page: { items: { id: string }[]; nextCursor: string | null } =
-      (await call("GET", `${LETTERS}?limit=2&cursor=${cursor}`, admin)).json();
+  for (let cursor: string | null = ""; cursor !== null;) {
+    const page: { items: { id: string }[]; nextCursor: string | null } = (
+      await call("GET", `${LETTERS}?limit=2&cursor=${cursor}`, admin)
+    ).json();
     seen.push(...page.items.map(({ id }) => id));
     cursor = page.nextCursor;
   }
@@ -102,7 +119,11 @@ test("dead letters are listed in pages, the latest of each log first", async () 
 
 test("nobody else sees dead letters", async () => {
   const staff = await shop.token({ roles: ["staff"] });
-  for (const [method, url] of [["GET", LETTERS], ["POST", `${LETTERS}/x/replay`], ["DELETE", `${LETTERS}/x`]] as const) {
+  for (const [method, url] of [
+    ["GET", LETTERS],
+    ["POST", `${LETTERS}/x/replay`],
+    ["DELETE", `${LETTERS}/x`],
+  ] as const) {
     const nobody = await call(method, url);
     assert.deepEqual([nobody.statusCode, problem(nobody)], [401, "unauthenticated"]);
     assert.equal((await call(method, url, staff)).statusCode, 403);
@@ -112,11 +133,21 @@ test("nobody else sees dead letters", async () => {
 test("tokens that the shop would refuse are refused", async () => {
   const now = Math.floor(Date.now() / 1000);
   for (const token of [
-    await shop.token({ iss: "other" }), await shop.token({ aud: "other" }), await shop.token({ sub: undefined }),
-    await shop.token({ sub: "" }), await shop.token({ exp: undefined }), await shop.token({ iat: undefined }),
-    await shop.token({ iat: now - 400, exp: now - 100 }), await shop.token({ iat: now + 100, exp: now + 300 }),
-    await shop.token({ exp: now + 3600 }), await shop.token({}, { kid: "another" }), await shop.token({}, { typ: "at+jwt" }),
-    await shop.token({}, { jku: "https://example.test/keys" }), "x", "a.b.c", "",
+    await shop.token({ iss: "other" }),
+    await shop.token({ aud: "other" }),
+    await shop.token({ sub: undefined }),
+    await shop.token({ sub: "" }),
+    await shop.token({ exp: undefined }),
+    await shop.token({ iat: undefined }),
+    await shop.token({ iat: now - 400, exp: now - 100 }),
+    await shop.token({ iat: now + 100, exp: now + 300 }),
+    await shop.token({ exp: now + 3600 }),
+    await shop.token({}, { kid: "another" }),
+    await shop.token({}, { typ: "at+jwt" }),
+    await shop.token({}, { jku: "https://example.test/keys" }),
+    "x",
+    "a.b.c",
+    "",
   ]) {
     const answer = await call("GET", LETTERS, token);
     assert.deepEqual([answer.statusCode, problem(answer)], [401, "invalid-token"], token);
@@ -150,10 +181,14 @@ test("what is exported can be imported, once more too, and only into a store tha
   assert.equal((await call("GET", "/internal/export", undefined, { "dapr-caller-app-id": "cart" })).statusCode, 403);
   const exported = await call("GET", "/internal/export");
   assert.equal(exported.headers["content-type"], "application/x-ndjson");
-  const lines = exported.body.trimEnd().split("\n").map((line) => JSON.parse(line));
-  assert.deepEqual(lines.map(({ key }) => key), [
-    "consumer/orders/orders", "parked/orders/orders/1", "consumer/users/users", undefined,
-  ]);
+  const lines = exported.body
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(
+    lines.map(({ key }) => key),
+    ["consumer/orders/orders", "parked/orders/orders/1", "consumer/users/users", undefined],
+  );
   assert.deepEqual(lines.at(-1), { items: 3 });
 
   shop.documents.clear();
@@ -171,8 +206,10 @@ test("what is exported can be imported, once more too, and only into a store tha
   for (const [payload, status, name, said] of [
     [exported.body.replace('"p":2', '"p":3'), 409, "already-there", '"key":"consumer/orders/orders"'],
     [`${item}{"key":"k","value":2}\n{"items":2}\n`, 409, "already-there", '"key":"k"'],
-    [item, 400, "malformed-request", "whole"], [`${item}{"items":2}\n`, 400, "malformed-request", "whole"],
-    [`${item}{"items":`, 400, "malformed-request", "whole"], ["", 400, "malformed-request", "whole"],
+    [item, 400, "malformed-request", "whole"],
+    [`${item}{"items":2}\n`, 400, "malformed-request", "whole"],
+    [`${item}{"items":`, 400, "malformed-request", "whole"],
+    ["", 400, "malformed-request", "whole"],
     [`${item}no\n{"items":2}\n`, 422, "invalid-request", "line 2: is not JSON"],
     [`{"value":1}\n{"items":1}\n`, 422, "invalid-request", "line 1: has no key"],
     [`{"key":"a||b","value":1}\n{"items":1}\n`, 422, "invalid-request", "line 1: has no key"],
@@ -185,7 +222,11 @@ test("what is exported can be imported, once more too, and only into a store tha
     assert.ok(answer.body.includes(said), answer.body);
     assert.deepEqual(shop.documents, before);
   }
-  assert.equal((await importer.inject({ url: "/internal/consumers", headers })).statusCode, 404, "it does nothing else");
+  assert.equal(
+    (await importer.inject({ url: "/internal/consumers", headers })).statusCode,
+    404,
+    "it does nothing else",
+  );
   await markUsed(sidecar);
   await markUsed(sidecar);
   const used = await send(exported.body);
@@ -194,7 +235,8 @@ test("what is exported can be imported, once more too, and only into a store tha
 
 test("the description has what the shop's contract asks for", async () => {
   const { paths } = (await call("GET", "/openapi.json")).json();
-  for (const path of ["/internal/consumers", "/internal/export", "/api/v1/dead-letters/{app}/{id}/replay"]) assert.ok(paths[path], path);
+  for (const path of ["/internal/consumers", "/internal/export", "/api/v1/dead-letters/{app}/{id}/replay"])
+    assert.ok(paths[path], path);
 });
 
 test("a wrong setting is named", () => {
@@ -204,11 +246,19 @@ test("a wrong setting is named", () => {
     [{ SHOP_URL: "" }, "SHOP_URL is not set: set it to the public address of the shop, such as https://shop.example"],
     [{ SHOP_URL: "http://shop.test" }, 'SHOP_URL: "http://shop.test" is not https: set it'],
     [{ SHOP_URL: "https://u:p@shop.test" }, "SHOP_URL: the URL contains a user: set it"],
-    [{ SHOP_URL: "https://shop.test?x" }, "has a query or a fragment"], [{ SHOP_URL: "shop.test" }, "is not an absolute"],
-    [{ APP_API_TOKEN: "" }, "APP_API_TOKEN is not set"], [{ APP_PORT: "x" }, "APP_PORT is not a port"],
-    [{ MAIL: "pigeon" }, 'MAIL is "pigeon": expected files or smtp'], [{ MOVE_IN: "yes" }, "expected off or on"],
+    [{ SHOP_URL: "https://shop.test?x" }, "has a query or a fragment"],
+    [{ SHOP_URL: "shop.test" }, "is not an absolute"],
+    [{ APP_API_TOKEN: "" }, "APP_API_TOKEN is not set"],
+    [{ APP_PORT: "x" }, "APP_PORT is not a port"],
+    [{ MAIL: "pigeon" }, 'MAIL is "pigeon": expected files or smtp'],
+    [{ MOVE_IN: "yes" }, "expected off or on"],
   ] as const) {
-    assert.throws(() => readConfig({ ...env, ...changes }), (e: Error) => e.message.includes(said), said);
+    assert.throws(
+      () => readConfig({ ...env, ...changes }),
+      (e: Error) => e.message.includes(said),
+      said,
+    );
   }
-  for (const SHOP_URL of ["https://shop.test", "http://127.0.0.1:1", "http://[::1]:8080"]) readConfig({ ...env, SHOP_URL });
+  for (const SHOP_URL of ["https://shop.test", "http://127.0.0.1:1", "http://[::1]:8080"])
+    readConfig({ ...env, SHOP_URL });
 });

@@ -28,11 +28,21 @@ test("missing events are read from the feed, and late ones are ignored", async (
   const events = buyers(10);
   assert.deepEqual(await deliver(app, "orders", events[8]), ["SUCCESS"]);
   assert.deepEqual(sent().sort(), [0, 1, 2, 3, 4, 5, 6, 7, 8]);
-  assert.deepEqual(shop.calls.filter((call) => call.startsWith("feed")), ["feed orders 1 8"]);
+  assert.deepEqual(
+    shop.calls.filter((call) => call.startsWith("feed")),
+    ["feed orders 1 8"],
+  );
   const late = await deliver(app, "orders", ...[3, 1, 8, 0].map((i) => events[i]));
   assert.deepEqual(late, ["SUCCESS", "SUCCESS", "SUCCESS", "SUCCESS"]);
   assert.equal(shop.bound.length, 9);
-  assert.deepEqual(await orders(app), { source: "orders", partition: "orders", position: 9, applied: 9, parked: 0, head: 0 });
+  assert.deepEqual(await orders(app), {
+    source: "orders",
+    partition: "orders",
+    position: 9,
+    applied: 9,
+    parked: 0,
+    head: 0,
+  });
 });
 
 test("messages of one delivery are handled in their order, with gaps and repetitions among them", async () => {
@@ -40,7 +50,10 @@ test("messages of one delivery are handled in their order, with gaps and repetit
   const events = buyers(8);
   events.splice(3, 0, shop.publish("order.placed", { whatever: true })); // ignored
   const statuses = await deliver(app, "orders", ...[7, 0, 5, 0, 4].map((i) => events[i]));
-  assert.ok(statuses.every((status) => status === "SUCCESS"), statuses.join());
+  assert.ok(
+    statuses.every((status) => status === "SUCCESS"),
+    statuses.join(),
+  );
   assert.deepEqual(sent().sort(), [0, 1, 2, 3, 4, 5, 6]);
 });
 
@@ -79,7 +92,10 @@ test("the documents are those of the shop's own service, which can take over", a
   await deliver(app, "orders", shop.confirm({}, { email: "buyer1@example.com" }));
   assert.deepEqual(sent(), [1]);
   const { list } = await notifications.consumer.deadLetters(undefined, 10);
-  assert.deepEqual(list.map(({ id, tries }) => [id, tries]), [["orders:orders:1", 3]]);
+  assert.deepEqual(
+    list.map(({ id, tries }) => [id, tries]),
+    [["orders:orders:1", 3]],
+  );
   await notifications.consumer.replay("orders:orders:1");
   assert.deepEqual(shop.documents.get("consumer/orders/orders")!.value, { p: 3, a: 2, k: 1, r: 1 });
 });
@@ -87,15 +103,30 @@ test("the documents are those of the shop's own service, which can take over", a
 test("poison becomes a dead letter, and the log goes on", async () => {
   const { app, notifications } = shop.start();
   const bad = [
-    order({ lines: [] }), order({ number: "" }), order({ total: { amount: 1, currency: "XYZ" } }), [1], 7, null,
+    order({ lines: [] }),
+    order({ number: "" }),
+    order({ total: { amount: 1, currency: "XYZ" } }),
+    [1],
+    7,
+    null,
     { ...order(), total: { amount: "many", currency: "EUR" } },
   ];
-  const events = [...bad.map((data) => shop.publish("order.confirmed", data)), shop.publish("order.confirmed", order(), { version: 2 })];
+  const events = [
+    ...bad.map((data) => shop.publish("order.confirmed", data)),
+    shop.publish("order.confirmed", order(), { version: 2 }),
+  ];
   const good = buyers(1);
   const statuses = await deliver(app, "orders", ...events, ...good);
   assert.ok(statuses.every((status) => status === "SUCCESS"));
   assert.deepEqual(sent(), [0]);
-  assert.deepEqual(await orders(app), { source: "orders", partition: "orders", position: 9, applied: 1, parked: 8, head: 0 });
+  assert.deepEqual(await orders(app), {
+    source: "orders",
+    partition: "orders",
+    position: 9,
+    applied: 1,
+    parked: 8,
+    head: 0,
+  });
   const { list } = await notifications.consumer.deadLetters(undefined, 100);
   const reasons = list.map(({ reason }) => reason);
   assert.ok(reasons.includes("the data of the event is invalid: /total/amount must be integer"), reasons.join());
@@ -129,13 +160,22 @@ test("the events of an unreachable store wait, and are no dead letters", async (
   assert.deepEqual(await deliver(app, "orders", event), ["SUCCESS"]);
 });
 
-for (const data of [undefined, "text", { type: "order.confirmed" }, { id: "", type: "t", source: "s" },
-  { id: "x", type: "t", source: "s", position: -1 }, { id: "x", type: "t", source: "s".repeat(1001) }]) {
+for (const data of [
+  undefined,
+  "text",
+  { type: "order.confirmed" },
+  { id: "", type: "t", source: "s" },
+  { id: "x", type: "t", source: "s", position: -1 },
+  { id: "x", type: "t", source: "s".repeat(1001) },
+]) {
   test(`what is no event becomes a dead letter of no log: ${JSON.stringify(data)?.slice(0, 40)}`, async () => {
     const { app, notifications } = shop.start();
     assert.deepEqual(await deliver(app, "users", data), ["SUCCESS"]);
     const { list } = await notifications.consumer.deadLetters(undefined, 10);
-    assert.deepEqual(list.map(({ id, reason }) => [id, reason]), [["unknown::1", "the delivery is not an event"]]);
+    assert.deepEqual(
+      list.map(({ id, reason }) => [id, reason]),
+      [["unknown::1", "the delivery is not an event"]],
+    );
     await assert.rejects(notifications.consumer.replay("unknown::1"), /not be handled this time either/);
   });
 }

@@ -41,8 +41,16 @@ for (const [name, type, data] of [
 ] as const) {
   test(`${type} causes the mail of the shop`, async () => {
     const wanted = await PostalMime.parse(readFileSync(new URL(`../../test/mails/${name}.eml`, import.meta.url)));
-    const digests = { order: "orders/0/12/1", verify: "users/0/3/0", reset: "users/0/4/0", change: "users/0/5/0",
-      changed: "users/0/6/0", added: "users/0/7/0", removed: "users/0/8/0", repeated: "users/0/9/0" };
+    const digests = {
+      order: "orders/0/12/1",
+      verify: "users/0/3/0",
+      reset: "users/0/4/0",
+      change: "users/0/5/0",
+      changed: "users/0/6/0",
+      added: "users/0/7/0",
+      removed: "users/0/8/0",
+      repeated: "users/0/9/0",
+    };
     const event = { id: digests[name], type, source: "users", at: AT, data };
     const { app } = shop.start();
     assert.deepEqual(await deliver(app, "users", event), ["SUCCESS"]);
@@ -54,7 +62,8 @@ for (const [name, type, data] of [
     assert.deepEqual(stored("mailed/"), [`mailed/${mail!.metadata.fileName}`]);
     for (const line of mail!.data.split("\r\n")) assert.ok(line.length <= 78 && !line.includes("\n"), line);
     const log = shop.log.join("");
-    for (const word of ["example.com", "Zoë", "Ann", "token", "Hauptstr", "ord_7"]) assert.ok(!log.includes(word), word);
+    for (const word of ["example.com", "Zoë", "Ann", "token", "Hauptstr", "ord_7"])
+      assert.ok(!log.includes(word), word);
     assert.ok(log.includes(event.id));
   });
 }
@@ -155,18 +164,25 @@ describe("orders", () => {
     assert.equal(Date.parse(wholeAt), shop.now + shop.bound.length * EVERY);
   });
 
-  for (const [kind, address] of [["smtp", "unknown@example.com"], ["files", "a@[127.0.0.1]"]] as const) {
+  for (const [kind, address] of [
+    ["smtp", "unknown@example.com"],
+    ["files", "a@[127.0.0.1]"],
+  ] as const) {
     test(`a mail that can never be sent stops no other (${kind})`, async () => {
       const { app } = shop.start(kind);
       shop.refusal = (mail) =>
-        mail.metadata.emailTo === address ? `gomail: could not send email 1: 550 5.1.1 <${address}> unknown` : undefined;
+        mail.metadata.emailTo === address
+          ? `gomail: could not send email 1: 550 5.1.1 <${address}> unknown`
+          : undefined;
       const to = [...Array.from({ length: 4 }, (_, i) => `buyer${i}@example.com`), address, "last@example.com"];
       const statuses = await deliver(app, "orders", ...to.map((email) => shop.confirm({}, { email })));
       assert.ok(!statuses.includes("RETRY"));
       assert.equal(shop.bound.length, 5);
       const [letter] = stored("parked/");
       assert.equal(letter, "parked/orders/orders/1");
-      assert.ok(!(JSON.stringify(shop.documents.get(letter!)) + shop.log.join("")).includes(address.split("@")[0] + "@"));
+      assert.ok(
+        !(JSON.stringify(shop.documents.get(letter!)) + shop.log.join("")).includes(address.split("@")[0] + "@"),
+      );
     });
   }
 
@@ -180,14 +196,19 @@ describe("orders", () => {
     const { data, metadata } = shop.bound[0]!;
     assert.ok(data.startsWith("<!DOCTYPE html>"));
     assert.deepEqual(metadata, {
-      emailFrom: '"Haberdash" <shop@haberdash.test>', emailTo: zoe.email, subject: "Your order H-1 Bcc: x y test",
+      emailFrom: '"Haberdash" <shop@haberdash.test>',
+      emailTo: zoe.email,
+      subject: "Your order H-1 Bcc: x y test",
     });
   });
 });
 
 test("a mail that is not needed any more is skipped, and one whose app does not answer is tried again", async () => {
   const { app } = shop.start();
-  assert.deepEqual(await deliver(app, "users", shop.publish("user.password-reset-asked", { userId: "u1", mailId: "m2" })), ["SUCCESS"]);
+  assert.deepEqual(
+    await deliver(app, "users", shop.publish("user.password-reset-asked", { userId: "u1", mailId: "m2" })),
+    ["SUCCESS"],
+  );
   assert.deepEqual([shop.bound, stored("parked/")], [[], []]);
   const needed = shop.publish("user.password-reset-asked", { userId: "u1", mailId: "m1" });
   shop.down = (path) => path.includes("/internal/mails/");
@@ -199,10 +220,18 @@ test("a mail that is not needed any more is skipped, and one whose app does not 
 
 test("the dead letters of a deleted user are discarded", async () => {
   const { app, notifications } = shop.start();
-  await deliver(app, "orders", shop.confirm({ customer: "u1", number: "" }), shop.confirm({ customer: "u2", number: "" }));
+  await deliver(
+    app,
+    "orders",
+    shop.confirm({ customer: "u1", number: "" }),
+    shop.confirm({ customer: "u2", number: "" }),
+  );
   assert.equal(stored("parked/").length, 2);
   const gone = shop.publish("user.deleted", { userId: "u1" });
   assert.deepEqual(await deliver(app, "users", gone, gone), ["SUCCESS", "SUCCESS"]);
   const { list } = await notifications.consumer.deadLetters(undefined, 100);
-  assert.deepEqual(list.map(({ id }) => id), ["orders:orders:2"]);
+  assert.deepEqual(
+    list.map(({ id }) => id),
+    ["orders:orders:2"],
+  );
 });

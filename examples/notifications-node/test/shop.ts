@@ -20,12 +20,19 @@ const eur = (amount: number) => ({ amount, currency: "EUR" });
 export function order(changes: Partial<OrderFact> = {}): OrderFact {
   const line = { taxable: true, shipped: true, discount: eur(0), tax: eur(0) };
   return {
-    orderId: "ord_7", number: "H-1007", cartId: "cart-secret", cartVersion: 1,
+    orderId: "ord_7",
+    number: "H-1007",
+    cartId: "cart-secret",
+    cartVersion: 1,
     lines: [
       { ...line, sku: "tee", title: "Tee <red> & blue", quantity: 2, unitPrice: eur(1999), total: eur(3998) },
       { ...line, sku: "hat", title: "Hüte", quantity: 1, unitPrice: eur(123401), total: eur(123401) },
     ],
-    subtotal: eur(127399), discount: eur(500), shipping: eur(0), tax: eur(24111), total: eur(151010),
+    subtotal: eur(127399),
+    discount: eur(500),
+    shipping: eur(0),
+    tax: eur(24111),
+    total: eur(151010),
     ...changes,
   };
 }
@@ -95,7 +102,15 @@ export class Shop {
   /** Makes an access token. */
   async token(claims: object = {}, header: object = {}, life = 300): Promise<string> {
     const now = Math.floor(Date.now() / 1000);
-    const all = { iss: "haberdash", aud: "haberdash-api", sub: "u1", iat: now, exp: now + life, roles: ["admin"], ...claims };
+    const all = {
+      iss: "haberdash",
+      aud: "haberdash-api",
+      sub: "u1",
+      iat: now,
+      exp: now + life,
+      roles: ["admin"],
+      ...claims,
+    };
     return new SignJWT(JSON.parse(JSON.stringify(all)))
       .setProtectedHeader({ alg: "EdDSA", kid: "k1", ...header })
       .sign(this.signing);
@@ -107,8 +122,19 @@ export class Shop {
     const feed = this.feeds[source]!;
     const position = feed.length + 1;
     const event: Event = {
-      id: `${source}/${source}/${position}/0`, type, source, partition: source, commit: position, index: 0, position,
-      aggregate: "order/o1", seq: 1, at: AT, version: 1, data, ...changes,
+      id: `${source}/${source}/${position}/0`,
+      type,
+      source,
+      partition: source,
+      commit: position,
+      index: 0,
+      position,
+      aggregate: "order/o1",
+      seq: 1,
+      at: AT,
+      version: 1,
+      data,
+      ...changes,
     };
     feed.push(event);
     return event;
@@ -134,7 +160,10 @@ export class Shop {
       return found ? reply.header("etag", found.etag).send(found.value) : reply.code(204).send();
     });
     daprd.post<{ Body: { keys: string[] } }>("/v1.0/state/state/bulk", async ({ body }) =>
-      body.keys.map((key) => ({ key, ...(documents.has(key) && { data: documents.get(key)!.value, etag: documents.get(key)!.etag }) })),
+      body.keys.map((key) => ({
+        key,
+        ...(documents.has(key) && { data: documents.get(key)!.value, etag: documents.get(key)!.etag }),
+      })),
     );
     daprd.delete<Key>("/v1.0/state/state/:key", async ({ params }, reply) => {
       documents.delete(params.key);
@@ -165,11 +194,19 @@ export class Shop {
     });
     daprd.get<{ Params: { id: string } }>("/v1.0/invoke/users/method/internal/mails/:id", async ({ params }, reply) => {
       if (params.id === "m1") return ann;
-      return reply.code(404).type("application/problem+json").send({ type: "https://haberdash.dev/problems/not-found" });
+      return reply
+        .code(404)
+        .type("application/problem+json")
+        .send({ type: "https://haberdash.dev/problems/not-found" });
     });
     daprd.get("/v1.0/invoke/users/method/.well-known/jwks.json", async () => {
       this.calls.push("jwks");
-      const keys = Object.entries(this.keys).map(async ([kid, key]) => ({ ...(await exportJWK(key)), kid, alg: "EdDSA", use: "sig" }));
+      const keys = Object.entries(this.keys).map(async ([kid, key]) => ({
+        ...(await exportJWK(key)),
+        kid,
+        alg: "EdDSA",
+        use: "sig",
+      }));
       return { keys: await Promise.all(keys) };
     });
     type Feed = { Params: { source: string }; Querystring: { from: string; max: string } };
