@@ -179,6 +179,7 @@ test-examples: tools ## lint and test the apps in examples, alone and in a shop;
 	diff -r apps/notifications/service/testdata examples/notifications-node/test/mails # the mails stay the same
 	go test -count=1 -timeout 15m -run '$(IN_EXAMPLES)' ./tests/examples
 	go run ./tests/conform examples/loyalty
+	go run ./tests/conform examples/notifications-node
 
 # The variables that are set choose the suite: an app is tried in a shop with the STATE and PUBSUB of make up.
 .PHONY: conform

@@ -61,15 +61,9 @@ func choose(app string) (o config.Options, s *subject, err error) {
 	}
 	o.FreePorts, o.GatewayPort, o.Secure = true, 0, true
 	o.Env = map[string]string{"RATE_LIMIT": "off"}
-	o.Joined = nil // APPS is for make up
+	o.Joined, o.Replacements = nil, nil // APPS is for make up
 	if slices.Contains(tried(), app) {
-		s = &subject{
-			id: app, ready: "/readyz", health: "/healthz", parts: appfile.Parts,
-		}
-		if app == roster.Notifications {
-			s.parts = append(slices.Clone(s.parts), partMails)
-		}
-		return o, s, nil
+		return o, &subject{id: app, ready: "/readyz", health: "/healthz", parts: partsOf(app)}, nil
 	}
 	if !strings.ContainsRune(app, filepath.Separator) && !exists(filepath.Join(app, appfile.Name)) {
 		return o, nil, fmt.Errorf("%q is neither an app of the shop (%s) nor a folder with an %s",
@@ -79,8 +73,20 @@ func choose(app string) (o config.Options, s *subject, err error) {
 	if err != nil {
 		return o, nil, err
 	}
-	o.Joined = []appfile.App{file}
-	return o, &subject{id: file.ID, ready: file.Ready, health: file.Health, parts: file.Keeps}, nil
+	o.Add(file)
+	s = &subject{id: file.ID, ready: file.Ready, health: file.Health, parts: file.Keeps}
+	if file.Replaces != "" {
+		s.parts = partsOf(file.Replaces)
+	}
+	return o, s, nil
+}
+
+// partsOf returns the parts of the contract that an app of the shop keeps, and an app that replaces it.
+func partsOf(app string) []string {
+	if app == roster.Notifications {
+		return append(slices.Clone(appfile.Parts), partMails)
+	}
+	return appfile.Parts
 }
 
 // tried are the apps of the shop that can be tried: those that follow logs.

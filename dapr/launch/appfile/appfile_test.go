@@ -141,6 +141,7 @@ func TestAnAppMayReplaceOneOfTheShop(t *testing.T) {
 		replacing + "serves: [/api/v1/mails]\n":      "10: serves:" + leaveOut,
 		replacing + "uses: [mail]\n":                 "10: uses:" + leaveOut,
 		replacing + "secrets: [MAIL_KEY]\n":          "10: secrets:" + leaveOut,
+		replacing + "keeps: [export]\n":              "10: keeps:" + leaveOut,
 		replacing + "openapi: /api.json\n":           "10: openapi: the description of notifications is read at",
 		replacing + "settings: [PATH]\n":             "10: mapping key \"settings\" already defined",
 		"replaces: catalog\ncommand: [x]\nready: /r": "3: ready: the gateway asks catalog at /readyz",

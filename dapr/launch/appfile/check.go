@@ -123,8 +123,8 @@ func Replaceable() []string {
 }
 
 // decidedByTheShop are the members that an app which replaces another cannot have: its sidecar is that of the other
-// app, with the same subscriptions, components, secrets and access rules.
-var decidedByTheShop = []string{"follows", "publishes", "calls", "serves", "uses", "secrets"}
+// app, with the same subscriptions, components, secrets and access rules, and it keeps the same parts of the contract.
+var decidedByTheShop = []string{"follows", "publishes", "calls", "serves", "uses", "secrets", "keeps"}
 
 // checkReplacement refuses what an app that replaces another cannot have. The error begins with a line.
 func (a App) checkReplacement(l lines) error {
