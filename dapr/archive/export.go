@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"haberdash/internal/roster"
 	"io"
 	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
 	"time"
+
+	"haberdash/internal/roster"
 )
 
 // ExportOptions are the options of an export.

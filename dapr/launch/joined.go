@@ -134,7 +134,7 @@ func checkReceived(a appfile.App, subscribed []string) error {
 	return nil
 }
 
-// askedFor returns the topics to which an app subscribes by its answer to GET /dapr/subscribe. An app need not answer it.
+// askedFor returns the topics to which an app subscribes by an answer to GET /dapr/subscribe, which is optional.
 func (s *Shop) askedFor(ctx context.Context, a appfile.App) (topics []string, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.AppURL(a.ID)+"/dapr/subscribe", nil)
 	if err != nil {

@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"haberdash/dapr/launch/appfile"
 	"net/http"
 	"slices"
 	"strings"
+
+	"haberdash/dapr/launch/appfile"
 )
 
 // check tries one promise of the contract.
@@ -40,9 +41,10 @@ func checks() []check {
 		{"order", "events that arrive in another order are all handled", appfile.PartConsumers, noting(tryOrder)},
 		{"kill", "no event is lost when its process is killed", "", noting(tryKill)},
 		{"end", "its process ends by itself within ten seconds of SIGTERM, and loses no event", "", noting(tryEnd)},
-		{"dead-letters", "administrators list, replay and discard its dead letters", appfile.PartDeadLetters, noting(tryDeadLetters)},
-		{"export", "its export is a JSON document a line, and a repetition of all events does not change it", appfile.PartExport,
-			noting(tryExport)},
+		{"dead-letters", "administrators list, replay and discard its dead letters", appfile.PartDeadLetters,
+			noting(tryDeadLetters)},
+		{"export", "its export is a JSON document a line, and a repetition of all events does not change it",
+			appfile.PartExport, noting(tryExport)},
 		{"erasure", "when a user is deleted, it erases what it has stored about the user", "", noting(tryErasure)},
 		{"mails", "each order is mailed exactly once", partMails, noting(tryMails)},
 	}
@@ -141,7 +143,8 @@ func tryTokens(ctx context.Context, s *subject) error {
 		}
 	}
 	for part, path := range map[string]string{
-		appfile.PartConsumers: "/internal/consumers", appfile.PartExport: "/internal/export", appfile.PartDeadLetters: s.letterPath(""),
+		appfile.PartConsumers: "/internal/consumers", appfile.PartExport: "/internal/export",
+		appfile.PartDeadLetters: s.letterPath(""),
 	} {
 		if s.keeps(part) {
 			requests = append(requests, [2]string{http.MethodGet, path})

@@ -125,7 +125,8 @@ var mistakes = map[string]mistake{
 	"asks for no token": {"tokens", "GET /internal/consumers with the token",
 		answering(http.MethodGet, "/internal/consumers", http.StatusOK, `{"cursors":[]}`)},
 	"refuses what it has handled": {"repetitions", "instead of SUCCESS", answeringProbes(`{"status":"RETRY"}`)},
-	"does not know bulks":         {"bulk", "got the statuses [RETRY RETRY RETRY]", answeringProbes(`{"status":"SUCCESS"}`)},
+	"does not know bulks": {"bulk", "got the statuses [RETRY RETRY RETRY]",
+		answeringProbes(`{"status":"SUCCESS"}`)},
 	"forgets poison": {"poison", "it is lost", func(m *mistaken, app http.Handler, w http.ResponseWriter,
 		r *http.Request) {
 		body, _ := io.ReadAll(r.Body)

@@ -113,13 +113,6 @@ func (g *gate) rewrite(edit func(message map[string]any)) {
 	g.edit = edit
 }
 
-// waiting is the number of deliveries that the gate holds.
-func (g *gate) waiting() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return len(g.held)
-}
-
 // release lets the deliveries that wait go on, the last first, and all that come after them.
 func (g *gate) release() {
 	g.mu.Lock()

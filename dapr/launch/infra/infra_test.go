@@ -213,7 +213,8 @@ func TestServersDieWithTheirProcess(t *testing.T) {
 func TestServersNamePortsInUse(t *testing.T) {
 	t.Parallel()
 	_, err := Start(t.Context(), Options{Dir: t.TempDir(), Servers: []string{"mongo"}})
-	require.ErrorContains(t, err, `there is no server "mongo": the choices are redis, postgres, mysql, kafka, rabbitmq, nats, smtp`)
+	require.ErrorContains(t, err,
+		`there is no server "mongo": the choices are redis, postgres, mysql, kafka, rabbitmq, nats, smtp`)
 
 	dir := t.TempDir()
 	i := startInfra(t, dir, "redis")

@@ -43,7 +43,9 @@ func newPlace(root, runDir string) (p place, err error) {
 
 // newPlaceWithTools also returns the programs of Dapr and the broker, which it builds if they are missing. The sidecar
 // has the types of components of the folders.
-func newPlaceWithTools(ctx context.Context, root, runDir string, folders ...string) (p place, t toolchain.Tools, err error) {
+func newPlaceWithTools(
+	ctx context.Context, root, runDir string, folders ...string,
+) (p place, t toolchain.Tools, err error) {
 	if p, err = newPlace(root, runDir); err != nil {
 		return p, t, err
 	}

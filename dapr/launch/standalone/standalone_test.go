@@ -72,7 +72,8 @@ func TestComponentThatDoesNotWorkIsNamed(t *testing.T) {
 		},
 		"pubsub/redis": {redis, []string{"pubsub.redis", "connection refused"}},
 		"pubsub/rabbitmq": {
-			map[string]string{"RABBITMQ_CONNECTION": "amqp://a:b@127.0.0.1:1"}, []string{"pubsub.rabbitmq", "connection refused"},
+			map[string]string{"RABBITMQ_CONNECTION": "amqp://a:b@127.0.0.1:1"},
+			[]string{"pubsub.rabbitmq", "connection refused"},
 		},
 		"pubsub/nats": {
 			map[string]string{"NATS_URL": "nats://127.0.0.1:1"}, []string{"pubsub.jetstream", "no servers available"},

@@ -16,7 +16,8 @@ func event(action, test, output string) string {
 	return `{"Action":"` + action + `","Test":"` + test + `","Output":"` + output + `"}` + "\n"
 }
 
-const said = `    state_test.go:7: \n        \tError Trace:\tstate.go:7\n        \tError:      \tExpected value not to be nil.\n` +
+const said = `    state_test.go:7: \n        \tError Trace:\tstate.go:7\n` +
+	`        \tError:      \tExpected value not to be nil.\n` +
 	`        \tTest:       \tTestState/create_if_absent\n` +
 	`        \tMessages:   \tthe second one\n`
 

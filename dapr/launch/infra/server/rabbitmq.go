@@ -66,7 +66,7 @@ func rabbitmqConfig(address, password string) string {
 // rabbitmqEnvironment has what Debian would otherwise read from /etc/rabbitmq, and the directories of the data.
 func rabbitmqEnvironment(dir, config string, erlangPort int) map[string]string {
 	data := filepath.Join(dir, "data")
-	// A node that is no cluster: it accepts no other nodes, so it needs no epmd, a daemon that all nodes of a machine share
+	// No cluster: the node accepts no other nodes, so it needs no epmd, a daemon that the nodes of a machine share
 	// and that outlives them. The server wants to know a port for other nodes, and does not open it.
 	alone := fmt.Sprintf("-start_epmd false -dist_listen false -erl_epmd_port %d", erlangPort)
 	return map[string]string{
@@ -107,7 +107,7 @@ func DeclareQueues(ctx context.Context, url string, apps []roster.App) error {
 	if err != nil {
 		return err
 	}
-	defer connection.Close()
+	defer func() { _ = connection.Close() }()
 	channel, err := connection.Channel()
 	if err != nil {
 		return err
