@@ -44,6 +44,11 @@ func orderWithPersonalData(t *testing.T, buyer, admin *api.Client, sku string) (
 	reason := "I am " + api.NewKey()
 	_, err = admin.Fulfil(ctx, o.ID, api.NewKey(), api.Item{SKU: sku, Quantity: 1})
 	require.NoError(t, err)
+	require.EventuallyWithT(t, func(collect *assert.CollectT) { // the payment is captured first, which may take longer
+		shipped, err := admin.Order(ctx, o.ID, "")
+		require.NoError(collect, err)
+		require.NotEqual(collect, "confirmed", shipped.Status)
+	}, timeout, interval)
 	returned, err := buyer.Do(ctx, api.Request{
 		Method: http.MethodPost, Path: "/api/v1/orders/" + o.ID + "/returns",
 		Header: map[string]string{"X-Order-Token": o.AccessToken},
