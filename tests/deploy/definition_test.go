@@ -196,12 +196,17 @@ func (d *report) scopes(c checkout, ids []string) {
 		if other := first[kind]; other != nil {
 			d.check(reflect.DeepEqual(m["scopes"], other["scopes"]),
 				"%s: scopes %v, elsewhere %v", path, m["scopes"], other["scopes"])
-			d.check(reflect.DeepEqual(m["metadata"], other["metadata"]),
-				"%s: named %v, elsewhere %v", path, m["metadata"], other["metadata"])
+			name, otherName := nameOf(m), nameOf(other)
+			d.check(name == otherName, "%s: named %v, elsewhere %v", path, name, otherName)
 		} else {
 			first[kind] = m
 		}
 	}
+}
+
+func nameOf(component map[string]any) any {
+	metadata, _ := component["metadata"].(map[string]any)
+	return metadata["name"]
 }
 
 func readMap(c checkout, path string) (map[string]any, error) {
