@@ -76,6 +76,8 @@ func (s *subject) try(ctx context.Context, report func(result), names ...string)
 		}
 		r := result{check: c}
 		switch {
+		case c.part == partMails && !s.keeps(partMails):
+			r.err = notTried("only the app notifications sends mails")
 		case c.part != "" && !s.keeps(c.part):
 			r.err = notTried("the app does not say that it keeps the part " + c.part)
 		default:

@@ -142,6 +142,10 @@ var mistakes = map[string]mistake{
 	"routes by the attribute": {"earlier", "the app has refused", refusing("com.dapr.event.sent\"")},
 	"has no positions": {"positions", "was answered with 404 and not with the positions",
 		answering(http.MethodGet, "/internal/consumers", http.StatusNotFound, "")},
+	"leaves members out": {"positions", "is not as api/internal/notifications.json describes it",
+		positions(func(_ *mistaken, answer []byte) []byte {
+			return bytes.ReplaceAll(answer, []byte(`"head"`), []byte(`"end"`))
+		})},
 	"reads no feed": {"gaps", "whose last event has position", positions(func(m *mistaken, answer []byte) []byte {
 		m.once.Do(func() { m.first = answer })
 		return m.first

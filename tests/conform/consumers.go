@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
 	"haberdash/internal/contract"
 	"haberdash/internal/roster"
+	described "haberdash/tests/contract"
 )
 
 func tryPositions(ctx context.Context, s *subject) error {
@@ -19,6 +21,9 @@ func tryPositions(ctx context.Context, s *subject) error {
 	if err != nil {
 		return err
 	}
+	if err := s.checkShape(ctx); err != nil {
+		return err
+	}
 	seen := map[string]bool{}
 	for _, c := range list {
 		name := c.Source + "/" + c.Partition
@@ -26,6 +31,30 @@ func tryPositions(ctx context.Context, s *subject) error {
 			return fmt.Errorf("GET /internal/consumers has two positions in the log %s", name)
 		}
 		seen[name] = true
+	}
+	return nil
+}
+
+// checkShape compares the answer to GET /internal/consumers with the description of an app that only follows logs.
+func (s *subject) checkShape(ctx context.Context) error {
+	const path = "/internal/consumers"
+	a, err := invoke(ctx, s.sidecar, s.id, http.MethodGet, path, nil)
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return err
+	}
+	checker, err := described.NewChecker(s.root)
+	if err != nil {
+		return err
+	}
+	checker.Exchange(described.Exchange{
+		App: roster.Notifications, Request: request, Status: a.Status, Header: a.Header, Response: a.Body,
+	})
+	if wrong := checker.Findings(); len(wrong) > 0 {
+		return fmt.Errorf("the answer to GET %s is not as api/internal/notifications.json describes it: %s", path, wrong[0])
 	}
 	return nil
 }

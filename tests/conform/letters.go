@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -183,23 +181,4 @@ func tryErasure(ctx context.Context, s *subject) error {
 		}
 		return nil
 	})
-}
-
-// mailsAbout counts the mails with an order's number that say that it was received.
-func (s *subject) mailsAbout(number string) (n int, err error) {
-	files, err := filepath.Glob(filepath.Join(s.shop.MailDir(), "*"))
-	if err != nil {
-		return 0, err
-	}
-	for _, path := range files {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return 0, err
-		}
-		head, _, _ := strings.Cut(string(text), "\r\n\r\n")
-		if strings.Contains(head, number) {
-			n++
-		}
-	}
-	return n, nil
 }

@@ -30,15 +30,10 @@ type Tools struct {
 // that `dapr init --slim` has installed. The sidecar has the types of components that the folders of the checkout have,
 // and those of the given folders.
 func EnsureTools(ctx context.Context, root string, system bool, log io.Writer, folders ...string) (Tools, error) {
-	key, err := cacheKey(root)
+	dir, err := toolsDir(root)
 	if err != nil {
 		return Tools{}, err
 	}
-	cache, err := CacheDir()
-	if err != nil {
-		return Tools{}, err
-	}
-	dir := filepath.Join(cache, "tools", key)
 	own, others, err := neededComponents(root, folders)
 	if err != nil {
 		return Tools{}, err
@@ -55,7 +50,7 @@ func EnsureTools(ctx context.Context, root string, system bool, log io.Writer, f
 	if err := buildTools(ctx, root, dir, list, log); err != nil {
 		return Tools{}, err
 	}
-	prune(filepath.Join(cache, "tools"), dir)
+	prune(filepath.Dir(dir), dir)
 	t := Tools{RuntimePath: filepath.Join(dir, home)}
 	for name, to := range map[string]*string{
 		"daprd": &t.Daprd, "placement": &t.Placement, "scheduler": &t.Scheduler, "sentry": &t.Sentry,
@@ -73,32 +68,33 @@ func EnsureTools(ctx context.Context, root string, system bool, log io.Writer, f
 	return t, nil
 }
 
-// EnsureOfficialSidecar returns a directory with Dapr's own daprd, without what dapr/local adds, at the place where
-// `dapr init` puts it in the home directory: <dir>/.dapr/bin.
-func EnsureOfficialSidecar(ctx context.Context, root string, log io.Writer) (string, error) {
+// toolsDir is the directory of the tools of a checkout in the user's cache.
+func toolsDir(root string) (string, error) {
 	key, err := cacheKey(root)
 	if err != nil {
 		return "", err
 	}
 	cache, err := CacheDir()
+	return filepath.Join(cache, "tools", key), err
+}
+
+// EnsureOfficialSidecar returns a directory with Dapr's own daprd, without what dapr/local adds, at the place where
+// `dapr init` puts it in the home directory: <dir>/.dapr/bin.
+func EnsureOfficialSidecar(ctx context.Context, root string, log io.Writer) (string, error) {
+	dir, err := toolsDir(root)
 	if err != nil {
 		return "", err
 	}
-	dir := filepath.Join(cache, "tools", key)
 	return filepath.Join(dir, officialHome), buildTools(ctx, root, dir, []tool{officialSidecar()}, log)
 }
 
 // EnsureNATS returns the program of a NATS server, which `make infra` needs and no shop.
 func EnsureNATS(ctx context.Context, root string, log io.Writer) (string, error) {
-	key, err := cacheKey(root)
+	dir, err := toolsDir(root)
 	if err != nil {
 		return "", err
 	}
-	cache, err := CacheDir()
-	if err != nil {
-		return "", err
-	}
-	dir, t := filepath.Join(cache, "tools", key), natsServer()
+	t := natsServer()
 	return filepath.Join(dir, t.out), buildTools(ctx, root, dir, []tool{t}, log)
 }
 
