@@ -107,7 +107,7 @@ func tryExport(ctx context.Context, s *subject) error {
 	if _, err := s.quiet(ctx); err != nil {
 		return err
 	}
-	before, err := s.export(ctx)
+	before, err := s.settledExport(ctx)
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,6 @@ func tryExport(ctx context.Context, s *subject) error {
 	if err != nil {
 		return err
 	}
-	slices.Sort(before)
 	slices.Sort(after)
 	for _, line := range after {
 		if _, found := slices.BinarySearch(before, line); !found {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -96,4 +97,24 @@ func (s *subject) notLost(ctx context.Context, status string, before int) error 
 		err = errors.New("it got the status SUCCESS and is not among the dead letters: it is lost")
 	}
 	return err
+}
+
+// settledExport returns the sorted export of an app as soon as it stays the same for a second: what a purchase has
+// caused may be stored a moment later.
+func (s *subject) settledExport(ctx context.Context) (lines []string, err error) {
+	return lines, s.eventually(ctx, func() error {
+		before := lines
+		if lines, err = s.export(ctx); err != nil {
+			return err
+		}
+		slices.Sort(lines)
+		if !slices.Equal(before, lines) {
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Second):
+			}
+			return errors.New("the export changes all the time")
+		}
+		return nil
+	})
 }
